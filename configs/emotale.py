@@ -1,0 +1,20 @@
+"""EmoTale (Das et al., ASRU 2025): 800 acted utterances, 18 speakers, Danish and English.
+
+Arousal, valence and dominance are means of three annotators' ratings from 1 to 5.
+
+    python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
+    python -m emoasr.eval --config=configs/emotale.py --workdir=runs/e
+
+`DIR` is upstream's folder: `annotations.csv`, `speaker_info.csv`, `wav/` (wav or flac).
+"""
+
+import ml_collections
+
+from emoasr import config
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The fields that differ from the defaults."""
+    c = config.experiment("emotale")
+    c.corpus.language = ""  # DK, EN; empty: both
+    return c

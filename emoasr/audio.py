@@ -1,0 +1,156 @@
+"""Samples from files and arrays: mono, 16 kHz, float32, checked."""
+
+import contextlib
+import dataclasses
+import math
+import numbers
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+SAMPLE_RATE = 16000  # Hz
+
+_SLACK = 0.1  # seconds: rounded times in annotations, the last frame of a lossy file
+_UNKNOWN_LENGTH = 2**40  # frames; libsndfile gives such counts where a header holds none
+_INEXACT_SEEK = ("OGG", "MP3")  # decoded from the beginning: seeking there shifts or alters samples
+
+
+class AudioError(Exception):
+    """Audio that cannot be used; the text is one line, with the path where there is one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A file, or the part of it from `start` to `end` (seconds; None: the file's end)."""
+
+    path: Path
+    start: float = 0.0
+    end: float | None = None
+
+
+def read(segment: Segment) -> np.ndarray:
+    """Reads a segment of any file that libsndfile reads, at any rate, with any channel count.
+
+    Args:
+        segment: the file and the part of it, which may end up to 0.1 s after the file does.
+
+    Returns:
+        Mono samples at 16 kHz, float32 `(N,)`; integer formats are scaled to -1..1.
+
+    Raises:
+        AudioError: the file is missing, not audio or cut short, the segment is empty or not in it,
+            or samples are NaN or infinite.
+    """
+    with _open(segment) as file:
+        first, stop = _span(file, segment)
+        if file.format in _INEXACT_SEEK:
+            frames = file.read(stop, dtype="float32", always_2d=True)[first:]
+        else:
+            file.seek(first)
+            frames = file.read(stop - first, dtype="float32", always_2d=True)
+        if stop - first - len(frames) > _SLACK * file.samplerate:
+            promised, found = (stop - first) / file.samplerate, len(frames) / file.samplerate
+            raise AudioError(f"cut short: {found:.2f} s where its header promises {promised:.2f} s")
+        return resample(frames, file.samplerate)
+
+
+def duration(segment: Segment) -> float:
+    """Length in seconds, from the file's header alone. Raises: AudioError, as `read` does."""
+    with _open(segment) as file:
+        first, stop = _span(file, segment)
+        return (stop - first) / file.samplerate
+
+
+def n_samples(segment: Segment) -> int:
+    """Number of samples that `read` gives, from the file's header alone.
+
+    Exact for whole files; an upper bound where a lossy file decodes to less than its header
+    promises (`read` tolerates 0.1 s).
+
+    Raises:
+        AudioError: as `read` does, but for faults that only decoding shows.
+    """
+    with _open(segment) as file:
+        first, stop = _span(file, segment)
+        rate = file.samplerate
+        return _checked_length((2 * (stop - first) * SAMPLE_RATE + rate) // (2 * rate))
+
+
+def resample(x: np.ndarray, rate: float) -> np.ndarray:
+    """Mixes down (mean of the channels) and resamples to 16 kHz (soxr HQ).
+
+    Args:
+        x: floating-point samples, `(N,)` or `(N, channels)`.
+        rate: sampling rate of `x` in Hz.
+
+    Returns:
+        float32 `(M,)`, M = N * 16000 / rate rounded half up.
+
+    Raises:
+        AudioError: wrong type or shape, no samples, a rate that is none, NaN or infinite samples.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise AudioError(f"samples are {x.dtype}; give floating point, full scale -1 to 1")
+    if x.ndim not in (1, 2) or (x.ndim == 2 and x.shape[0] < x.shape[1]):
+        raise AudioError(f"samples have shape {x.shape}; give (N,) or (N, channels)")
+    if not isinstance(rate, numbers.Real) or not 0 < rate < math.inf:
+        raise AudioError(f"sampling rate is {rate!r}; give a positive number of Hz")
+    _checked_length(x.size)
+    x = x.astype(np.float32, copy=False)
+    if not np.isfinite(x).all():
+        raise AudioError("samples are NaN or infinite")
+    mono = x if x.ndim == 1 else x.mean(axis=1)
+    y = soxr.resample(mono, rate, SAMPLE_RATE)
+    _checked_length(len(y))
+    return y
+
+
+def is_silent(x: np.ndarray) -> bool:
+    """Whether every sample is exactly zero: valid audio, but hardly what its user meant."""
+    return not np.any(x)
+
+
+@contextlib.contextmanager
+def _open(segment: Segment) -> Iterator[soundfile.SoundFile]:
+    """Opens the segment's file; whatever goes wrong inside becomes an AudioError with its path."""
+    path = Path(segment.path)
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder, not an audio file")
+    if not path.exists():
+        raise AudioError(f"{path}: no such file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            yield file
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from None
+    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: header-less .raw
+        reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
+        raise AudioError(f"{path}: not audio that libsndfile can decode ({reason})") from None
+
+
+def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
+    """First frame of the segment, and the one after its last, at the file's own rate."""
+    total, rate = file.frames, file.samplerate
+    if total >= _UNKNOWN_LENGTH:
+        raise AudioError("its header gives no length; re-encode it")
+    _checked_length(total)
+    end = total / rate if segment.end is None else segment.end
+    what = f"segment from {segment.start:g} s to {end:g} s"
+    if not 0 <= segment.start < math.inf or not end < math.inf:
+        raise AudioError(f"{what}: not a stretch of time")
+    if segment.start * rate >= total or end > total / rate + _SLACK:
+        raise AudioError(f"{what}: outside of the file, which has {total / rate:g} s")
+    first, stop = round(segment.start * rate), min(round(end * rate), total)
+    if first >= stop:
+        raise AudioError(f"{what}: empty")
+    return first, stop
+
+
+def _checked_length(n: int) -> int:
+    if n < 1:
+        raise AudioError("no samples")
+    return n

@@ -1,0 +1,147 @@
+"""Length buckets: few static shapes, little padding, and the batches of an epoch.
+
+Lengths are in hops (`ceil(samples / hop_length)`), so that a bucket's padded waveform is a whole
+number of hops.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Bucket:
+    """Utterances that share one padded shape.
+
+    Attributes:
+        n_hops: padded length.
+        batch_size: rows of a batch; the last batch of a bucket may have empty rows.
+        indices: the utterances.
+    """
+
+    n_hops: int
+    batch_size: int
+    indices: np.ndarray
+
+    @property
+    def n_batches(self) -> int:
+        """Batches that hold all utterances."""
+        return -(-len(self.indices) // self.batch_size)
+
+
+def plan_buckets(hops: Sequence[int] | np.ndarray, n_buckets: int, batch_hops: int) -> list[Bucket]:
+    """The partition by length, into at most `n_buckets`, that pads least.
+
+    Exact (dynamic programming over the sorted lengths, empty rows of last batches included) up to
+    512 different lengths; beyond that lengths are first rounded up to 512 steps.
+
+    Args:
+        hops: length of each utterance, at least 1.
+        n_buckets: how many shapes there may be; each costs a compilation.
+        batch_hops: padded size of a batch, about; the batches of a bucket are made equal.
+
+    Returns:
+        Buckets, shortest first; within a bucket utterances keep their order.
+    """
+    hops = np.maximum(np.asarray(hops, np.int64), 1)
+    if not len(hops):
+        return []
+    step = max(1, -(-int(hops.max()) // 512))
+    rounded = -(-hops // step) * step
+    edges, counts = np.unique(rounded, return_counts=True)
+    below = np.concatenate([[0], np.cumsum(counts)])
+
+    def cost(start: np.ndarray, stop: int) -> np.ndarray:  # of one bucket: edges[start:stop]
+        size, n_batches = _deal(below[stop] - below[start], edges[stop - 1], batch_hops)
+        return edges[stop - 1] * size * n_batches
+
+    n = len(edges)
+    best = np.full((n_buckets + 1, n + 1), np.inf)
+    came = np.zeros((n_buckets + 1, n + 1), int)
+    best[:, 0] = 0
+    for k in range(1, n_buckets + 1):
+        for j in range(1, n + 1):
+            start = np.arange(j)
+            total = best[k - 1, :j] + cost(start, j)
+            came[k, j] = np.argmin(total)
+            best[k, j] = total[came[k, j]]
+
+    buckets, j, k = [], n, n_buckets
+    while j:
+        i = came[k, j]
+        inside = np.flatnonzero((rounded > (edges[i - 1] if i else 0)) & (rounded <= edges[j - 1]))
+        size, _ = _deal(len(inside), edges[j - 1], batch_hops)
+        buckets.append(Bucket(int(edges[j - 1]), int(size), inside))
+        j, k = i, k - 1
+    return buckets[::-1]
+
+
+def _deal(rows, n_hops, batch_hops):
+    """Batch size and batches that hold `rows` utterances in about equal parts."""
+    size = -(-rows // np.clip(-(-rows * n_hops // batch_hops), 1, rows))
+    return size, -(-rows // size)
+
+
+def padding_share(buckets: Sequence[Bucket], hops: np.ndarray) -> float:
+    """Share of all padded hops that holds no speech."""
+    padded = sum(b.n_hops * b.batch_size * b.n_batches for b in buckets)
+    return 1.0 - float(np.sum(hops)) / padded if padded else 0.0
+
+
+def batches(buckets: Sequence[Bucket]) -> Iterator[tuple[Bucket, np.ndarray]]:
+    """Every utterance once, bucket by bucket, in order."""
+    for bucket in buckets:
+        for i in range(0, len(bucket.indices), bucket.batch_size):
+            yield bucket, bucket.indices[i : i + bucket.batch_size]
+
+
+def pad(rows: Sequence[np.ndarray], n_rows: int, length: int, dtype=np.float32):
+    """Stacks arrays of different lengths with zeros.
+
+    Args:
+        rows: 1-D arrays, at most `n_rows`, none longer than `length`.
+        n_rows: rows of the result; those without an array are empty.
+        length: columns of the result.
+        dtype: of the result.
+
+    Returns:
+        The padded array (n_rows, length) and the true lengths (n_rows,), int32.
+    """
+    padded = np.zeros((n_rows, length), dtype)
+    lengths = np.zeros(n_rows, np.int32)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+        lengths[i] = len(row)
+    return padded, lengths
+
+
+class EpochPlan(Sequence):
+    """The batches of a whole training, by number: a random-access source for Grain.
+
+    Every epoch deals each bucket's utterances anew and mixes the buckets' batches; all of it
+    follows from the seed, so a batch's number is all that continuing needs.
+    """
+
+    def __init__(self, buckets: Sequence[Bucket], n_batches: int, seed: int):
+        """Plans `n_batches` batches in all."""
+        self._buckets, self._n_batches, self._seed = list(buckets), n_batches, seed
+        self.epoch_batches = sum(b.n_batches for b in buckets)
+        self._epoch = lru_cache(maxsize=4)(self._deal)
+
+    def __len__(self) -> int:
+        return self._n_batches
+
+    def __getitem__(self, i) -> tuple[int, np.ndarray]:
+        """Batch `i`: the bucket's number and its utterances."""
+        return self._epoch(i // self.epoch_batches)[i % self.epoch_batches]
+
+    def _deal(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+        random = np.random.default_rng((self._seed, epoch))
+        dealt = [
+            (number, part)
+            for number, bucket in enumerate(self._buckets)
+            for part in np.array_split(random.permutation(bucket.indices), bucket.n_batches)
+        ]
+        return [dealt[i] for i in random.permutation(len(dealt))]

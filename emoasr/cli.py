@@ -1,0 +1,167 @@
+"""What the commands share: their flags, and how a user's mistake is told."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import ml_collections
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from emoasr.errors import UserError
+
+_PACKAGE = Path(__file__).parent
+_CONFIG_FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # wheel, checkout
+
+Command = Callable[[ml_collections.ConfigDict, Path], None]
+
+
+def run(command: Command, default_config: str | None = None) -> None:
+    """Parses `--config` and `--workdir`, runs `command(config, workdir)`, and exits.
+
+    Exit status: 0 on success; 1, with one line on stderr, for a `UserError` or a bad flag.
+
+    Args:
+        command: what to run.
+        default_config: the configuration without `--config`; None takes the one that
+            `emoasr.extract` stored in the workdir.
+    """
+    try:
+        argv = _resolve_config(sys.argv, default_config)
+        config_flag, workdir_flag = _define_flags(argv)
+        app.run(
+            lambda _: _guarded(command, config_flag.value, _workdir(workdir_flag.value, argv)),
+            argv=argv,
+            flags_parser=_parse,
+        )
+    except UserError as error:
+        _fail(error)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file so that a reader, or a kill, never meets half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def ensure_folder(path: Path) -> Path:
+    """Makes an output folder.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {path} ({error.strerror}); give another --workdir"
+        ) from None
+    return path
+
+
+def _define_flags(argv: list[str]) -> tuple[flags.FlagHolder, flags.FlagHolder]:
+    workdir = flags.DEFINE_string(
+        "workdir", None, "Folder of all output; the same one continues a run. "
+        "Default: runs/NAME-OF-THE-CONFIG."
+    )  # fmt: skip
+    if _value(argv, "config") is None and _value(argv, "workdir") and not _wants_help(argv):
+        stored = _stored_config(Path(str(_value(argv, "workdir"))))
+        return config_flags.DEFINE_config_dict("config", stored, lock_config=True), workdir
+    config = config_flags.DEFINE_config_file(
+        "config", None, "Configuration: a file, or a name such as demo or emotale; "
+        "override a field with --config.FIELD=VALUE.", lock_config=True,
+    )  # fmt: skip
+    return config, workdir
+
+
+def _stored_config(workdir: Path) -> ml_collections.ConfigDict:
+    try:
+        record = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
+        return ml_collections.ConfigDict(record["config"], convert_dict=True)
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"no --config, and {workdir}/extract.json holds none; "
+            f"run python -m emoasr.extract --workdir={workdir} first, or give --config"
+        ) from None
+
+
+def _resolve_config(argv: list[str], default: str | None) -> list[str]:
+    """Turns a config's name, or its path in the project, into a path from any current folder."""
+    given = _value(argv, "config")
+    if given is None and default is not None and not _wants_help(argv):
+        given = default
+        argv = [argv[0], f"--config={given}", *argv[1:]]
+    if given is None or Path(given.split(":")[0]).is_file():
+        return argv
+    stem = Path(given).name.removesuffix(".py")
+    for folder in _CONFIG_FOLDERS:
+        path = folder / f"{stem}.py"
+        if path.is_file() and Path(given).parent in (Path("configs"), Path()):
+            return [*(a for a in _without(argv, "config")), f"--config={path}"]
+    raise UserError(
+        f"--config={given}: no such file, and no configuration of that name; "
+        f"there are: {', '.join(_config_names())}"
+    )
+
+
+def _config_names() -> list[str]:
+    return sorted({p.stem for folder in _CONFIG_FOLDERS for p in folder.glob("*.py")})
+
+
+def _value(argv: list[str], flag: str) -> str | None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(f"--{flag}", f"-{flag}", dest="value")
+    return parser.parse_known_args(argv[1:])[0].value
+
+
+def _without(argv: list[str], flag: str) -> list[str]:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(f"--{flag}", f"-{flag}", dest="value")
+    return [argv[0], *parser.parse_known_args(argv[1:])[1]]
+
+
+def _wants_help(argv: list[str]) -> bool:
+    return bool({"--help", "-h", "--helpfull", "--helpshort"} & set(argv))
+
+
+def _parse(argv: list[str]) -> list[str]:
+    if _wants_help(argv):
+        print(sys.modules["__main__"].__doc__)
+        print("Configurations:", ", ".join(_config_names()))
+        print(flags.FLAGS.module_help(sys.modules[__name__]))
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(argv)
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        line = " ".join(str(error).split())
+        raise UserError(f"{line} (see --help)") from None
+    if rest[1:]:
+        raise UserError(f"unexpected argument {rest[1]!r}; options begin with -- (see --help)")
+    if flags.FLAGS.config is None:
+        raise UserError(f"give --config; there are: {', '.join(_config_names())}")
+    return rest
+
+
+def _workdir(given: str | None, argv: list[str]) -> Path:
+    return Path(given) if given else Path("runs") / Path(str(_value(argv, "config"))).stem
+
+
+def _guarded(command: Command, config: ml_collections.ConfigDict, workdir: Path) -> int:
+    logging.set_verbosity(logging.WARNING)  # libraries tell each step at INFO
+    try:
+        command(config, workdir)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command continues", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail(error: UserError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,64 @@
+"""Defaults that the files in `configs/` start from; each field says its unit or reason."""
+
+import ml_collections
+
+FEATURE_SETS = ("neural", "random", "mfcc", "egemaps")
+
+
+def experiment(kind: str) -> ml_collections.ConfigDict:
+    """Fields of `emoasr.extract` and `emoasr.eval`, for a corpus of the given kind."""
+    c = ml_collections.ConfigDict()
+
+    c.corpus = ml_collections.ConfigDict()
+    c.corpus.kind = kind
+    c.corpus.path = ""  # where the corpus lies on disk
+
+    c.feature_sets = FEATURE_SETS  # what extract writes and eval compares
+    c.recognizer = ""  # folder of a recognizer; empty: the one shipped in the package
+    c.tap = "gate"  # gate, skip or residual
+    c.pooling = "mean"  # over time: mean, max or std
+    c.seed = 0  # of the random-weights control
+
+    c.batch_frames = 8192  # MFCC frames in a batch, padding included
+    c.buckets = 8  # lengths compiled for, at most
+    c.workers = 0  # decoding threads and openSMILE processes; 0: one a core
+
+    c.eval = ml_collections.ConfigDict()
+    c.eval.targets = ("arousal", "valence")
+    c.eval.protocol = "leave-one-speaker-out"
+    c.eval.n_selected = 100  # features kept by univariate F score, within each training fold
+    c.eval.regressor = "linear"
+    c.eval.scale = (1.0, 5.0)  # the rating scale, to which the "clipped" figures are clipped
+    return c
+
+
+def pretraining() -> ml_collections.ConfigDict:
+    """Fields of `emoasr.pretrain`."""
+    c = ml_collections.ConfigDict()
+
+    c.corpus = ml_collections.ConfigDict()
+    c.corpus.path = ""  # a table `file, speaker, split, text`, or a folder with metadata.csv
+    c.corpus.data_dir = ""  # prepared audio; empty: TFDS's own default folder
+
+    c.model = ml_collections.ConfigDict({"dropout": 0.1})  # and other fields of ModelConfig
+    c.augment = ml_collections.ConfigDict({"warp": 1.13})  # fields of AugmentConfig; {}: none
+
+    c.train = ml_collections.ConfigDict()
+    c.train.steps = 4000
+    c.train.batch_frames = 8192  # MFCC frames a batch, padding included
+    c.train.buckets = 6  # lengths compiled for
+    c.train.max_seconds = 20.0  # longer utterances are left out
+    c.train.learning_rate = 2e-3  # peak; cosine decay to zero at the last step
+    c.train.warmup_steps = 300
+    c.train.weight_decay = 0.01  # of kernels
+    c.train.clip_norm = 1.0  # of the gradient
+    c.train.seed = 0
+    c.train.log_every = 10  # steps
+    c.train.eval_every = 500
+    c.train.checkpoint_every = 100
+
+    c.card = ml_collections.ConfigDict()  # what recognizer.json says of the data
+    c.card.name = ""
+    c.card.data = ""
+    c.card.terms = ""
+    return c

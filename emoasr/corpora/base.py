@@ -1,0 +1,119 @@
+"""The record that every corpus gives, and the way from a configuration to a corpus."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+
+import ml_collections
+import numpy as np
+import pandas as pd
+
+from emoasr import audio
+from emoasr.errors import UserError
+
+RATINGS = ("arousal", "valence", "dominance")
+LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
+
+KINDS = ("demo", "emotale", "folder", "table")
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """An utterance that a step left out, and why."""
+
+    file: str
+    reason: str
+    step: str = "corpus"
+    start: float | None = None  # seconds; None: the whole file
+    end: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Utterances, one a row, in a fixed order.
+
+    Attributes:
+        name: what reports call it.
+        root: the folder that the index's files are relative to.
+        table: audformat index (`file`, or `file, start, end`) and those of `LABELS` that the
+            corpus has; ratings are float32, missing ones NaN; the others are text, missing ones NA.
+        synthetic: True where speech and labels were made by a program; whatever shows them says so.
+        skipped: rows left out while reading the corpus.
+    """
+
+    name: str
+    root: Path
+    table: pd.DataFrame
+    synthetic: bool = False
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of utterances."""
+        return len(self.table)
+
+    def segment(self, i: int) -> audio.Segment:
+        """Where utterance `i`'s samples lie: path, start and end in seconds."""
+        file, start, end = self._key(i)
+        return audio.Segment(self.root / file, start or 0.0, end)
+
+    def n_samples(self, i: int) -> int:
+        """Utterance `i`'s samples at 16 kHz, at most, from its header. Raises: audio.AudioError."""
+        return audio.n_samples(self.segment(i))
+
+    def samples(self, i: int) -> np.ndarray:
+        """Utterance `i`, 16 kHz mono float32. Raises: audio.AudioError."""
+        return audio.read(self.segment(i))
+
+    def skip(self, i: int, step: str, reason: str) -> Skipped:
+        """The record of leaving utterance `i` out."""
+        file, start, end = self._key(i)
+        return Skipped(file, reason, step, start, end)
+
+    def _key(self, i: int) -> tuple[str, float | None, float | None]:
+        """Utterance `i`'s file, start and end as the index has them; None where it has none."""
+        key = self.table.index[i]
+        if self.table.index.nlevels == 1:
+            return str(key), None, None
+        file, start, end = key
+        return str(file), start.total_seconds(), None if pd.isna(end) else end.total_seconds()
+
+
+def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
+    """Opens the corpus that `config.corpus` describes.
+
+    Args:
+        config: `kind` (one of `KINDS`), `path`, and the kind's own fields.
+        workdir: the run's folder; only a corpus that has to be made is written there.
+
+    Raises:
+        UserError: an unknown kind, or the corpus is not what it should be.
+    """
+    if config.kind not in KINDS:
+        raise UserError(f"config.corpus.kind={config.kind!r}: must be one of {', '.join(KINDS)}")
+    return importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
+
+
+def path_of(config: ml_collections.ConfigDict) -> Path:
+    """The file or folder that `config.corpus.path` names.
+
+    Raises:
+        UserError: it is empty or does not exist.
+    """
+    if not config.path:
+        raise UserError("config.corpus.path is empty; give --config.corpus.path=PATH")
+    path = Path(config.path).expanduser()
+    if not path.exists():
+        raise UserError(f"config.corpus.path={path}: no such file or folder")
+    return path
+
+
+def folder_of(config: ml_collections.ConfigDict) -> Path:
+    """The folder that `config.corpus.path` names.
+
+    Raises:
+        UserError: it is empty, does not exist or is a file.
+    """
+    path = path_of(config)
+    if not path.is_dir():
+        raise UserError(f"config.corpus.path={path}: is a file; give a folder")
+    return path

@@ -1,0 +1,84 @@
+"""EmoTale, as its authors lay it out: `annotations.csv`, `speaker_info.csv`, `wav/`."""
+
+from pathlib import Path
+
+import ml_collections
+import pandas as pd
+
+from emoasr.corpora import table
+from emoasr.corpora.base import Corpus, Skipped, folder_of
+from emoasr.errors import UserError
+
+LANGUAGES = ("DK", "EN")
+EMOTIONS = {"A": "anger", "H": "happiness", "B": "boredom", "S": "sadness", "N": "neutral"}
+
+_ANNOTATORS = ("a1", "a2", "a3")
+_LETTERS = {"arousal": "A", "valence": "V", "dominance": "D"}
+_NAME = r"^(?P<session>DK|EN)_(?P<speaker>\d+)_[A-Z]_\d+\.wav$"
+
+
+def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
+    """Reads EmoTale from the folder `config.path`.
+
+    Arousal, valence and dominance are means of the three annotators' ratings (1 to 5); `emotion`
+    is the acted one; `session` is the language. A speaker number is one person in both languages:
+    `speaker_info.csv` lists 18 numbers, the corpus has 18 speakers, and each number's voices have
+    the same pitch. 14 speak both, so leaving a speaker out leaves both languages of the person out.
+
+    Args:
+        config: `path`; `language`, `DK`, `EN`, or empty for both.
+        workdir: unused.
+
+    Raises:
+        UserError: the folder, its annotations or all of its audio are missing or not EmoTale's.
+    """
+    if config.language not in ("", *LANGUAGES):
+        raise UserError(f"config.corpus.language={config.language!r}: must be DK, EN or empty")
+    root = folder_of(config)
+    source = root / "annotations.csv"
+    if not source.is_file():
+        raise UserError(f"config.corpus.path={root}: has no annotations.csv; is it EmoTale's?")
+    frame = _labels(table.read_frame(source), source)
+    if config.language:
+        frame = frame[frame["session"] == config.language]
+    files = frame["file"].map(lambda name: _find(root, name))
+    there = files.notna()
+    if not there.any():
+        raise UserError(f"config.corpus.path={root}: no annotated file is in {root / 'wav'}")
+    skipped = tuple(
+        Skipped(f"wav/{name}", "annotated, but neither its .wav nor its .flac is there")
+        for name in frame["file"][~there]
+    )
+    frame = frame.assign(file=files)[there].reset_index(drop=True)
+    name = f"EmoTale ({config.language})" if config.language else "EmoTale"
+    return table.build(frame, name, root, source, skipped)
+
+
+def _labels(annotations: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """One row an annotation: `file` as annotated, speaker, session, mean ratings, emotion."""
+    cells = {
+        label: [f"{annotator}_{letter}" for annotator in _ANNOTATORS]
+        for label, letter in _LETTERS.items()
+    }
+    columns = ["file", *(c for three in cells.values() for c in three), "gt_emotion"]
+    table.require(annotations, columns, source)
+    frame = annotations[["file"]].join(annotations["file"].str.extract(_NAME))
+    for label, three in cells.items():
+        ratings = [table.numbers(annotations, column, source) for column in three]
+        frame[label] = pd.concat(ratings, axis=1).mean(axis=1)
+    frame["emotion"] = annotations["gt_emotion"].map(EMOTIONS)
+    for row in frame.index[frame[["speaker", "emotion"]].isna().any(axis=1)][:1]:
+        raise UserError(
+            f"{source}: row {row + 1}: {frame['file'][row]!r}, "
+            f"{annotations['gt_emotion'][row]!r} are no file name and emotion of EmoTale's"
+        )
+    return frame
+
+
+def _find(root: Path, name: str) -> str | None:
+    """The annotated recording, relative to the root, as .wav or else as .flac."""
+    for suffix in (".wav", ".flac"):
+        file = (Path("wav") / name).with_suffix(suffix)
+        if (root / file).is_file():
+            return file.as_posix()
+    return None

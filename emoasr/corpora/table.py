@@ -1,0 +1,149 @@
+"""Any table of utterances: CSV, Parquet, or what audformat writes as either."""
+
+from pathlib import Path
+
+import audformat
+import ml_collections
+import numpy as np
+import pandas as pd
+
+from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, path_of
+from emoasr.errors import UserError
+
+
+def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
+    """Reads the table at `config.path`.
+
+    Its columns (or index levels) are `file`, perhaps `start` and `end` (seconds, or audformat's
+    `0 days 00:00:01.5`), and any of `LABELS`; others are ignored. Whether the files exist is found
+    out where they are read.
+
+    Args:
+        config: `path`, a `.csv` or `.parquet` file; `root`, the folder that `file` is relative to,
+            empty for the table's own.
+        workdir: unused.
+
+    Raises:
+        UserError: not a table, no `file`, no rows, repeated rows, ratings or times that are none.
+    """
+    path = path_of(config)
+    root = Path(config.root).expanduser() if config.root else path.parent
+    if not root.is_dir():
+        raise UserError(f"config.corpus.root={root}: no such folder")
+    return build(read_frame(path), path.stem, root, path)
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Reads a CSV (every cell as text) or Parquet file; an audformat index becomes columns.
+
+    Raises:
+        UserError: it cannot be read, or is neither.
+    """
+    try:
+        if path.suffix.lower() == ".csv":
+            frame = pd.read_csv(
+                path, dtype=str, keep_default_na=False, na_values=[""],
+                skipinitialspace=True, encoding="utf-8-sig",
+            )  # fmt: skip
+        elif path.suffix.lower() == ".parquet":
+            frame = pd.read_parquet(path)
+        else:
+            raise UserError(f"{path}: not a table; give a .csv or .parquet file")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
+    if "file" in frame.index.names:
+        return frame.reset_index()
+    if path.suffix.lower() == ".csv" and not isinstance(frame.index, pd.RangeIndex):
+        raise UserError(f"{path}: rows have more cells than the header; quote cells with commas")
+    return frame.reset_index(drop=True)
+
+
+def build(
+    frame: pd.DataFrame, name: str, root: Path, source: Path, skipped: tuple[Skipped, ...] = ()
+) -> Corpus:
+    """Makes a corpus of a frame with `file` and perhaps `start`, `end` and `LABELS` columns.
+
+    Args:
+        frame: one utterance a row, indexed 0, 1, 2 ....
+        name: what reports call the corpus.
+        root: the folder that `file` is relative to.
+        source: the file that complaints name.
+        skipped: rows that were left out already.
+
+    Raises:
+        UserError: no `file`, no rows, repeated rows, ratings or times that are none.
+    """
+    require(frame, ["file"], source)
+    if frame.empty:
+        raise UserError(f"{source}: has no rows")
+    index = _index(frame, source)
+    labels = {
+        label: numbers(frame, label, source) if label in RATINGS else _text(frame[label])
+        for label in LABELS
+        if label in frame
+    }
+    table = pd.DataFrame(labels, index=frame.index).set_axis(index)
+    return Corpus(name, root, table, skipped=skipped)
+
+
+def require(frame: pd.DataFrame, columns: list[str], source: Path) -> None:
+    """Raises a UserError that names the columns that are missing, and those that are there."""
+    if missing := [column for column in columns if column not in frame]:
+        raise UserError(
+            f"{source}: lacks the column {', '.join(missing)}; "
+            f"has {', '.join(map(str, frame.columns))}"
+        )
+
+
+def numbers(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
+    """A column as float32; empty cells and `nan` are NaN.
+
+    Raises:
+        UserError: a cell is not a finite number.
+    """
+    values = pd.to_numeric(frame[column], errors="coerce").astype(np.float32)
+    empty = frame[column].isna() | (frame[column].astype(str).str.strip().str.lower() == "nan")
+    _complain(frame, column, (values.isna() & ~empty) | np.isinf(values), source, "not a number")
+    return values
+
+
+def _index(frame: pd.DataFrame, source: Path) -> pd.Index:
+    """The audformat index: segmented where there is a start or an end, else filewise."""
+    _complain(frame, "file", frame["file"].isna(), source, "names no file")
+    files = frame["file"].astype(str)
+    if "start" in frame or "end" in frame:
+        times = {c: _times(frame, c, source) for c in ("start", "end") if c in frame}
+        starts = times["start"].fillna(pd.Timedelta(0)) if "start" in times else None
+        index = audformat.segmented_index(files, starts, times.get("end"))
+    else:
+        index = audformat.filewise_index(files)
+    _complain(frame, "file", index.duplicated(), source, "stands in the table twice")
+    return index
+
+
+def _times(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
+    """A column of seconds or of audformat's text as timedeltas, empty cells NaT."""
+    cells = frame[column]
+    if cells.dtype.kind == "m":
+        return cells
+    seconds = pd.to_numeric(cells, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    texts = pd.to_timedelta(cells.where(seconds.isna()).astype("string"), errors="coerce")
+    times = pd.to_timedelta(seconds, unit="s").fillna(texts)
+    empty = cells.isna() | cells.astype(str).str.strip().str.lower().isin(["nan", "nat"])
+    _complain(frame, column, times.isna() & ~empty, source, "neither seconds nor a duration")
+    return times
+
+
+def _text(cells: pd.Series) -> pd.Series:
+    """A column as text; whole numbers that pandas holds as floats lose their `.0`."""
+    return cells.convert_dtypes().astype("string")
+
+
+def _complain(
+    frame: pd.DataFrame, column: str, wrong: pd.Series | np.ndarray, source: Path, what: str
+) -> None:
+    """Raises a UserError for the first row that is `wrong`."""
+    for row in np.flatnonzero(wrong)[:1]:
+        cell = frame[column].iloc[row]
+        where = "" if column == "file" else f" ({frame['file'].iloc[row]})"
+        raise UserError(f"{source}: row {row + 1}{where}, column {column}: {cell!r} {what}")

@@ -1,0 +1,286 @@
+"""Extracts features of every utterance of a corpus: one table a feature set.
+
+    python -m emoasr.extract --config=configs/demo.py --workdir=runs/demo
+    python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
+    python -m emoasr.extract --config=configs/folder.py --config.corpus.path=DIR --workdir=runs/f
+
+The workdir receives `features/SET.parquet` (`neural`, `random`, `mfcc`, `egemaps`, as
+`config.feature_sets` says), `labels.parquet`, and `extract.json`: the configuration, and which
+utterances were found, used and skipped, and why. A table that is there already, made from the same
+files with the same settings, is kept; so the same command finishes a run that was stopped.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from emoasr import __version__, cli, egemaps, features
+from emoasr.corpora import Corpus, Skipped, open_corpus
+from emoasr.errors import UserError
+
+# JAX is imported within functions: openSMILE's processes import this module and do without it.
+
+_DEVICE_SETS = ("neural", "random", "mfcc")
+_SETS = (*_DEVICE_SETS, "egemaps")
+_CALIBRATION = 64  # utterances that give the untrained network's batch norms their statistics
+_CALIBRATION_SECONDS = 10.0  # of each, at most
+
+
+@dataclasses.dataclass
+class Report:
+    """What a run tells at its end, in print and in `extract.json`."""
+
+    skipped: list[Skipped]
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """Extracts `config.feature_sets` of the corpus into `workdir`.
+
+    Args:
+        config: `corpus`, `feature_sets`, `recognizer`, `tap`, `pooling`, `seed`, `batch_frames`,
+            `buckets`, `workers`.
+        workdir: the run's folder.
+
+    Raises:
+        UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
+            could be read.
+    """
+    _check(config)
+    folder = cli.ensure_folder(workdir / "features")
+    corpus = open_corpus(config.corpus, workdir)
+    features.write(corpus.table, workdir / "labels.parquet")
+    report = Report(list(corpus.skipped))
+    wanted = _wanted_metadata(config, corpus)
+    kept = {name: _kept(folder, name, wanted[name], report) for name in wanted}
+    started = time.monotonic()
+    new = [name for name, table in kept.items() if table is None]
+    for name, table in _extract(config, corpus, new, report):
+        skipped = [dataclasses.asdict(s) for s in report.skipped if s.step in (name, "audio")]
+        features.write(table, folder / f"{name}.parquet", {**wanted[name], "skipped": skipped})
+        kept[name] = table
+    report.figures["seconds"] = round(time.monotonic() - started, 2)
+    _tell(config, corpus, {name: t for name, t in kept.items() if t is not None}, report, workdir)
+
+
+def _check(config: ml_collections.ConfigDict) -> None:
+    from emoasr.model import TAPS
+    from emoasr.pooling import POOLINGS
+
+    for name, value, choices in [
+        ("tap", config.tap, TAPS),
+        ("pooling", config.pooling, POOLINGS),
+        *(("feature_sets", name, _SETS) for name in config.feature_sets),
+    ]:
+        if value not in choices:
+            raise UserError(f"config.{name}={value!r}: must be one of {', '.join(choices)}")
+    for name in ("batch_frames", "buckets"):
+        if config[name] < 1:
+            raise UserError(f"config.{name}={config[name]}: must be 1 or more")
+
+
+def _wanted_metadata(config: ml_collections.ConfigDict, corpus: Corpus) -> dict[str, Any]:
+    """The provenance of each table to be; a table on disk with the same one is kept."""
+    from emoasr.checkpoint import load_recognizer
+
+    common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
+              "inputs": _inputs_digest(corpus)}  # fmt: skip
+    recognizer = load_recognizer(config.recognizer or None)
+    frontend = dataclasses.asdict(recognizer.config.frontend)
+    network = {"frontend": frontend, "tap": config.tap, "pooling": config.pooling}
+    specific: dict[str, dict[str, Any]] = {
+        "neural": {**network, "recognizer": recognizer.digest},
+        "random": {**network, "recognizer": f"untrained, seed {config.seed}"},
+        "mfcc": {"frontend": frontend, "pooling": "mean and std"},
+        "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
+    }
+    return {name: {"feature_set": name, **common, **specific[name]} for name in config.feature_sets}
+
+
+def _inputs_digest(corpus: Corpus) -> str:
+    """Changes with the index, and with any file's size or time."""
+    sha = hashlib.sha256(corpus.table.index.to_frame().to_csv(index=False).encode())
+    for path in dict.fromkeys(corpus.segment(i).path for i in range(len(corpus))):
+        try:
+            stat = path.stat()
+            sha.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())
+        except OSError:
+            sha.update(b"unreadable")
+    return sha.hexdigest()[:16]
+
+
+def _kept(folder: Path, name: str, wanted: dict, report: Report) -> pd.DataFrame | None:
+    """The table on disk if it is the wanted one; its skipped utterances join the report."""
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        return None
+    table, metadata = features.read(path)
+    skipped = [Skipped(**s) for s in metadata.pop("skipped", [])]
+    if metadata != wanted:
+        return None
+    print(f"{path}: kept, made from the same files with the same settings")
+    report.skipped += [s for s in skipped if s not in report.skipped]
+    return table
+
+
+def _extract(
+    config: ml_collections.ConfigDict, corpus: Corpus, new: list[str], report: Report
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Tables of the sets that are not there yet; what fails goes to the report."""
+    workers = config.workers or os.cpu_count() or 1
+    on_device = [name for name in new if name in _DEVICE_SETS]
+    if on_device:
+        yield from _extract_on_device(config, corpus, on_device, workers, report).items()
+    if "egemaps" in new:
+        unreadable = {(s.file, s.start, s.end) for s in report.skipped if s.step == "audio"}
+        readable = [
+            i
+            for i in range(len(corpus))
+            if (s := corpus.skip(i, "", "")) and (s.file, s.start, s.end) not in unreadable
+        ]
+        with tqdm(total=len(readable), unit="utt", desc="egemaps") as bar:
+            table, skipped = egemaps.extract(corpus, readable, workers, bar.update)
+        report.skipped += skipped
+        yield "egemaps", table
+
+
+def _extract_on_device(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    names: list[str],
+    workers: int,
+    report: Report,
+) -> dict[str, pd.DataFrame]:
+    """One pass over the corpus for all sets that the accelerator computes."""
+    from emoasr import batching, inference, pooling
+    from emoasr.checkpoint import load_recognizer
+
+    recognizer = load_recognizer(config.recognizer or None)
+    frontend = recognizer.config.frontend
+    run = inference.Run(
+        corpus, frontend.hop_length, config.batch_frames, config.buckets, workers
+    )  # fmt: skip
+    n_samples = run.plan()
+    _raise_if_all_failed(corpus, run.failed)
+    networks = {"neural": recognizer.model} if "neural" in names else {}
+    if "random" in names:
+        networks["random"] = _untrained(config, corpus, recognizer, n_samples)
+    pooler = pooling.Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names)
+
+    columns = _column_names(recognizer, names)
+    values = {
+        name: np.full((len(corpus), len(columns[name])), np.nan, np.float32) for name in names
+    }
+    done = np.zeros(len(corpus), bool)
+    hours = n_samples / frontend.sample_rate / 3600
+    form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
+    with tqdm(total=hours.sum(), desc="/".join(names), bar_format=form) as bar:
+        for indices, arrays in run.results(pooler):
+            for name, rows in arrays.items():
+                values[name][indices] = rows
+            done[indices] = True
+            bar.update(hours[indices].sum())
+    _raise_if_all_failed(corpus, run.failed)
+    report.skipped += [corpus.skip(i, "audio", why) for i, why in sorted(run.failed.items())]
+    report.warnings += [
+        f"{corpus.segment(i).path}: all samples are zero" for i in sorted(run.silent)
+    ]
+    hops = -(-n_samples[n_samples > 0] // frontend.hop_length)
+    report.figures |= {
+        "hours_of_audio": round(float(hours.sum()), 4),
+        "shapes": [(b.batch_size, b.n_hops + 1) for b in run.buckets],
+        "compilations": pooler.n_compilations,
+        "padding": round(batching.padding_share(run.buckets, hops), 4),
+    }
+    index = corpus.table.index[done]
+    return {name: pd.DataFrame(values[name][done], index, columns[name]) for name in names}
+
+
+def _untrained(config, corpus: Corpus, recognizer, n_samples: np.ndarray):
+    """The random-weights control, its batch norms fitted to utterances from all over the corpus."""
+    from emoasr import control
+    from emoasr.audio import SAMPLE_RATE, AudioError
+
+    readable = np.flatnonzero(n_samples)
+    spread = np.unique(np.linspace(0, len(readable) - 1, _CALIBRATION).astype(int))
+    waves = []
+    for i in readable[spread]:
+        try:
+            waves.append(corpus.samples(int(i))[: int(_CALIBRATION_SECONDS * SAMPLE_RATE)])
+        except AudioError:
+            continue  # reported when it is extracted
+    model, frontend = recognizer.config.model, recognizer.config.frontend
+    return control.untrained(model, frontend, waves, config.seed)
+
+
+def _column_names(recognizer, names: list[str]) -> dict[str, list[str]]:
+    config = recognizer.config
+    units = features.unit_names(config.model.n_layers, config.model.n_channels)
+    mfcc = [f"mfcc{i:02d}.{how}" for how in ("mean", "std") for i in range(config.frontend.n_mfcc)]
+    return {name: mfcc if name == "mfcc" else units for name in names}
+
+
+def _raise_if_all_failed(corpus: Corpus, failed: dict[int, str]) -> None:
+    if len(failed) == len(corpus):
+        raise UserError(f"no utterance of {corpus.name} could be read; the first: {failed[0]}")
+
+
+def _tell(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    tables: dict[str, pd.DataFrame],
+    report: Report,
+    workdir: Path,
+) -> None:
+    """Prints and stores found, used, skipped."""
+    used = corpus.table.index
+    for table in tables.values():
+        used = used.intersection(table.index)
+    record = {
+        "config": json.loads(config.to_json_best_effort()),
+        "corpus": {
+            "name": corpus.name,
+            "synthetic": corpus.synthetic,
+            "path": str(corpus.root),
+        },
+        "found": len(corpus) + len(corpus.skipped),
+        "used": len(used),
+        "skipped": [dataclasses.asdict(s) for s in report.skipped],
+        "warnings": report.warnings,
+        **report.figures,
+    }
+    cli.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
+    synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
+    for name, table in tables.items():
+        print(f"{workdir / 'features' / name}.parquet: {len(table)} x {table.shape[1]}")
+    if "shapes" in record:
+        print(
+            f"{record['hours_of_audio']:.2f} hours of audio in {record['seconds']:.1f} s; "
+            f"{record['compilations']} compilations, padding {record['padding']:.1%}"
+        )
+    for line in report.warnings:
+        print(f"warning: {line}")
+    print(
+        f"{corpus.name}{synthetic}: {record['found']} found, {record['used']} used in all tables, "
+        f"{len(report.skipped)} skipped"
+    )
+    for (step, reason), count in Counter((s.step, s.reason) for s in report.skipped).most_common():
+        print(f"  {count} x [{step}] {reason}")
+    if report.skipped:
+        print(f"  which: {workdir / 'extract.json'}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

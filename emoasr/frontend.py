@@ -1,0 +1,131 @@
+"""The acoustic front end: padded waveforms to MFCCs on the device, equal to librosa's.
+
+The values are those of the original recognizer: `librosa.feature.mfcc(y, sr=16000)` of librosa
+0.5.0, which newer versions give with `pad_mode="reflect"`.
+
+Shape suffixes: B utterances, N samples, H hops, K samples of a window, F frequency bins, M mel
+bands, T frames, D coefficients.
+"""
+
+import dataclasses
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import librosa
+import numpy as np
+import scipy.fft
+import scipy.signal
+
+Array = jax.Array | np.ndarray
+
+_FLOOR = 1e-10  # of the mel power, before the logarithm (librosa's amin)
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontEndConfig:
+    """What the front end computes; the defaults are the original recognizer's.
+
+    Attributes:
+        sample_rate: of the waveforms, Hz.
+        n_fft: window and transform length, samples; a multiple of `hop_length`.
+        hop_length: samples from frame to frame.
+        n_mels: Slaney mel bands from 0 Hz to half the sample rate.
+        n_mfcc: cepstral coefficients kept, C0 included.
+        top_db: mel power is clipped this far below the utterance's own maximum, dB.
+    """
+
+    sample_rate: int = 16000
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 128
+    n_mfcc: int = 20
+    top_db: float = 80.0
+
+    def __post_init__(self) -> None:
+        if self.n_fft % (2 * self.hop_length):
+            raise ValueError("n_fft must be a multiple of two hop_lengths")
+
+    def n_frames(self, n_samples):
+        """Frames of an utterance of `n_samples` (an int or an array) samples."""
+        return 1 + n_samples // self.hop_length
+
+
+def mfcc(wave_BN: Array, lengths_B: Array, config: FrontEndConfig) -> tuple[jax.Array, jax.Array]:
+    """MFCCs of a padded batch; what lies beyond an utterance's length changes nothing.
+
+    Args:
+        wave_BN: samples in [-1, 1], float32; N a multiple of the hop length.
+        lengths_B: true lengths, samples; 0 marks an empty row.
+        config: the front end.
+
+    Returns:
+        MFCCs (B, 1 + N / hop, n_mfcc), float32, zero beyond each utterance's end; and the number
+        of valid frames (B,), 0 for an empty row.
+    """
+    mel_BTM, frames_B = log_mel(wave_BN, lengths_B, config)
+    mask_BT1 = frame_mask(frames_B, mel_BTM.shape[1])[..., None]
+    return cepstra(mel_BTM, config) * mask_BT1, frames_B
+
+
+def log_mel(
+    wave_BN: Array, lengths_B: Array, config: FrontEndConfig
+) -> tuple[jax.Array, jax.Array]:
+    """Mel power in dB, clipped `top_db` below each utterance's maximum.
+
+    Arguments and frame counts as for `mfcc`; returns (B, T, n_mels), undefined beyond the end.
+    """
+    frames_BTK = _frames(_reflect(wave_BN, lengths_B, config.n_fft // 2), config)
+    window_K = scipy.signal.get_window("hann", config.n_fft, fftbins=True).astype(np.float32)
+    spectrum_BTF = jnp.fft.rfft(frames_BTK * window_K)
+    power_BTF = jnp.square(spectrum_BTF.real) + jnp.square(spectrum_BTF.imag)
+    mel_BTM = _matmul(power_BTF, _mel_basis(config))
+    db_BTM = 10.0 * jnp.log10(jnp.maximum(mel_BTM, _FLOOR))
+
+    frames_B = jnp.where(lengths_B > 0, config.n_frames(lengths_B), 0)
+    mask_BT1 = frame_mask(frames_B, db_BTM.shape[1])[..., None]
+    top_B11 = jnp.max(db_BTM, axis=(1, 2), keepdims=True, where=mask_BT1, initial=-jnp.inf)
+    return jnp.maximum(db_BTM, top_B11 - config.top_db), frames_B
+
+
+def cepstra(mel_BTM: jax.Array, config: FrontEndConfig) -> jax.Array:
+    """The first `n_mfcc` coefficients of the orthonormal DCT-II over the mel bands."""
+    dct_MD = scipy.fft.dct(np.eye(config.n_mels), norm="ortho", axis=1)[:, : config.n_mfcc]
+    # Only C0 sees a frame's mean: taking it out first keeps float32 sums of 128 dB values exact.
+    mean_BT1 = jnp.mean(mel_BTM, axis=-1, keepdims=True)
+    mfcc_BTD = _matmul(mel_BTM - mean_BT1, dct_MD.astype(np.float32))
+    return mfcc_BTD.at[..., :1].add(np.float32(np.sqrt(config.n_mels)) * mean_BT1)
+
+
+def frame_mask(frames_B: Array, n_frames: int) -> jax.Array:
+    """(B, n_frames) booleans: True on an utterance's own frames."""
+    return jnp.arange(n_frames) < frames_B[:, None]
+
+
+def _reflect(wave_BN: Array, lengths_B: Array, pad: int) -> jax.Array:
+    """Pads by reflection at the true end; repeatedly where the utterance is shorter than `pad`."""
+    last_B1 = jnp.maximum(lengths_B - 1, 0)[:, None]
+    period_B1 = jnp.maximum(2 * last_B1, 1)  # one sample: everything maps to it
+    position_BN = jnp.arange(-pad, wave_BN.shape[1] + pad)[None] % period_B1
+    source_BN = jnp.minimum(position_BN, period_B1 - position_BN)
+    return jnp.take_along_axis(wave_BN, jnp.minimum(source_BN, last_B1), axis=1)
+
+
+def _frames(padded_BN: jax.Array, config: FrontEndConfig) -> jax.Array:
+    """Overlapping windows (B, T, K), put together from whole hops: no gather."""
+    overlap = config.n_fft // config.hop_length
+    hops_BHK = padded_BN.reshape(padded_BN.shape[0], -1, config.hop_length)
+    n_frames = hops_BHK.shape[1] - overlap + 1
+    return jnp.concatenate([hops_BHK[:, i : i + n_frames] for i in range(overlap)], axis=-1)
+
+
+@lru_cache
+def _mel_basis(config: FrontEndConfig) -> np.ndarray:
+    basis_MF = librosa.filters.mel(
+        sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float64
+    )
+    return basis_MF.T.astype(np.float32)
+
+
+def _matmul(x: jax.Array, y: np.ndarray) -> jax.Array:
+    return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)  # GPUs default to TF32

@@ -1,0 +1,78 @@
+"""Unit activations pooled over time, on the device: what the feature tables hold.
+
+Shape suffixes: B utterances, N samples, T frames, D coefficients, C units.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from emoasr import frontend as fe
+from emoasr.model import GatedConvNet
+
+POOLINGS = ("mean", "max", "std")
+
+
+class Pooler:
+    """One jitted function from padded waveforms to several feature sets; compiled once a shape."""
+
+    def __init__(
+        self,
+        networks: dict[str, GatedConvNet],
+        frontend: fe.FrontEndConfig,
+        tap: str,
+        pooling: str,
+        with_mfcc: bool = False,
+    ):
+        """Fixes what is computed.
+
+        Args:
+            networks: by feature set.
+            frontend: of all of them.
+            tap: one of `model.TAPS`.
+            pooling: one of `POOLINGS`; "mean" is the paper's (section 4).
+            with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
+        """
+        split = {name: nnx.split(network) for name, network in networks.items()}
+        graphs = {name: graph for name, (graph, _) in split.items()}
+        self._states = {name: state for name, (_, state) in split.items()}
+        self._shapes: set[tuple[int, ...]] = set()
+        self._run = jax.jit(partial(_pooled, graphs, frontend, tap, pooling, with_mfcc))
+
+    def __call__(self, wave_BN: jax.Array, lengths_B: jax.Array) -> dict[str, jax.Array]:
+        """Feature sets (B, features), float32, of waveforms with their lengths in samples."""
+        self._shapes.add(wave_BN.shape)
+        return self._run(self._states, wave_BN, lengths_B)
+
+    @property
+    def n_compilations(self) -> int:
+        """Shapes compiled for so far."""
+        return len(self._shapes)
+
+
+def _pooled(graphs, frontend, tap, pooling, with_mfcc, states, wave_BN, lengths_B):
+    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend)
+    arrays = {}
+    for name, graph in graphs.items():
+        layers = nnx.merge(graph, states[name])(mfcc_BTD, frames_B).taps[tap]
+        pooled = [pool(layer_BTC, frames_B, pooling) for layer_BTC in layers]
+        arrays[name] = jnp.concatenate(pooled, axis=1)
+    if with_mfcc:
+        both = [pool(mfcc_BTD, frames_B, how) for how in ("mean", "std")]
+        arrays["mfcc"] = jnp.concatenate(both, axis=1)
+    return arrays
+
+
+def pool(x_BTC: jax.Array, frames_B: jax.Array, pooling: str) -> jax.Array:
+    """Mean, maximum or standard deviation (B, C) over the valid frames."""
+    mask_BT1 = fe.frame_mask(frames_B, x_BTC.shape[1])[..., None]
+    if pooling == "max":
+        return jnp.max(x_BTC, axis=1, where=mask_BT1, initial=-jnp.inf)
+    count_B1 = jnp.maximum(frames_B, 1)[:, None]
+    mean_BC = jnp.sum(x_BTC, axis=1, where=mask_BT1) / count_B1
+    if pooling == "mean":
+        return mean_BC
+    deviation_BTC = jnp.square(x_BTC - mean_BC[:, None])
+    return jnp.sqrt(jnp.sum(deviation_BTC, axis=1, where=mask_BT1) / count_B1)

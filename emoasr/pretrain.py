@@ -1,0 +1,187 @@
+"""Pre-trains the recognizer with CTC on transcribed speech.
+
+    python -m emoasr.pretrain --config=configs/english.py --config.corpus.path=DIR --workdir=runs/p
+
+The workdir receives, under `pretrain/`: checkpoints, `metrics.jsonl`, TensorBoard events,
+`curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end
+`recognizer/`, the folder that `emoasr.load_recognizer` opens. The same command continues a run
+that was stopped or killed.
+"""
+
+import dataclasses
+import datetime
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from flax import nnx
+from tqdm import tqdm
+
+from emoasr import (
+    __version__,
+    batching,
+    checkpoint,
+    cli,
+    decoding,
+    metrics,
+    speechdata,
+    text,
+    training,
+)
+from emoasr.corpora import transcribed
+from emoasr.errors import UserError
+
+
+def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """Trains to `config.train.steps`, continuing where the workdir's run stands, and exports.
+
+    Args:
+        config: `corpus`, `model`, `augment`, `train`, `card`.
+        workdir: the run's folder.
+
+    Raises:
+        UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN.
+    """
+    folder = cli.ensure_folder(workdir / "pretrain")
+    _check_same_run(config, folder / "config.json")
+    trainer, state = training.create(config)
+    splits, counts = _open_corpus(config, trainer, folder)
+    checkpoints = checkpoint.TrainingCheckpoints(folder / "checkpoints")
+    data = splits["train"].training(config.train.steps, config.train.seed)
+
+    step, restored = 0, checkpoints.restore(state)
+    if restored:
+        step, state, position = restored
+        data.set_state(position)
+        print(f"continuing after step {step} of {config.train.steps}")
+    log = metrics.MetricsLog(folder, step)
+    state = _train(config.train, trainer, state, step, data, splits["valid"], checkpoints, log)
+    checkpoints.close()
+
+    rates = {name: error_rates(trainer, state, examples) for name, examples in splits.items()
+             if name != "train"}  # fmt: skip
+    card = _card(config, counts, rates)
+    checkpoint.save_recognizer(
+        folder / "recognizer", trainer.network(state), trainer.frontend, card
+    )
+    print(json.dumps(rates, indent=1))
+    print(f"curves: {log.draw()}\nrecognizer: {folder / 'recognizer'}")
+    log.close()
+
+
+def _train(train, trainer, state, step, data, valid, checkpoints, log):
+    """Runs the steps that are left; metrics are fetched a step late, so the device never waits."""
+    bar = tqdm(total=train.steps, initial=step, unit="step", desc="pretrain")
+    pending: list[dict[str, jax.Array]] = []
+    while step < train.steps:
+        state, step_metrics = trainer.step(state, jnp.int32(step), next(data))
+        step += 1
+        bar.update()
+        pending.append(step_metrics)
+        if step % train.log_every == 0 or step == train.steps:
+            means = {k: float(np.mean([m[k] for m in pending])) for k in pending[0]}
+            pending.clear()
+            if not math.isfinite(means["loss"]):
+                raise UserError(
+                    f"the loss is {means['loss']} within the {train.log_every} steps before "
+                    f"{step}; lower config.train.learning_rate and use a new --workdir"
+                )
+            log.write(step, **means)
+            bar.set_postfix(loss=f"{means['loss']:.3f}")
+        if step % train.eval_every == 0 or step == train.steps:
+            rates = error_rates(trainer, state, valid)["all"]
+            log.write(step, valid_cer=rates["cer"], valid_wer=rates["wer"])
+            bar.write(f"step {step}: validation CER {rates['cer']:.3f}, WER {rates['wer']:.3f}")
+            log.draw()
+        if step % train.checkpoint_every == 0 or step == train.steps:
+            checkpoints.save(step, state, data.get_state())
+    bar.close()
+    return state
+
+
+def error_rates(
+    trainer: training.Trainer, state: training.State, examples: speechdata.Examples
+) -> dict[str, dict[str, float]]:
+    """CER and WER by greedy decoding, over all utterances and by set of speakers.
+
+    A set is what stands before the `/` in the speaker's name.
+    """
+    heard = [""] * len(examples.labels)
+    graph, weights = nnx.split(trainer.network(state))
+    for indices, batch in examples.once():
+        wave_BN = training.to_float(batch.wave_BN)
+        best = decoding.best_symbols(graph, trainer.frontend, weights, wave_BN, batch.lengths_B)
+        for i, best_T in zip(indices, np.asarray(best["best"]), strict=False):
+            heard[i] = decoding.greedy(best_T)
+    true = ["".join(text.SYMBOLS[c] for c in classes) for classes in examples.labels]
+    speakers = examples.split.table["speaker"].to_numpy()[examples.positions]
+    sets = np.array([s.split("/")[0] if "/" in s else "" for s in speakers])
+    rates = {"all": text.error_rates(true, heard)}
+    for name in sorted(set(sets) - {""}):
+        rows = np.flatnonzero(sets == name)
+        rates[name] = text.error_rates([true[i] for i in rows], [heard[i] for i in rows])
+    return rates
+
+
+def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples], dict[str, Any]]:
+    """Opens the splits; prints and stores what was found, used and skipped."""
+    corpus = transcribed.load(config.corpus, folder)
+    splits, skipped, counts = {}, list(corpus.skipped), {}
+    for name, split in corpus.splits.items():
+        splits[name], left_out = speechdata.usable(split, config.train, trainer.frontend)
+        skipped += left_out
+        samples = split.table["n_samples"].to_numpy()[splits[name].positions]
+        if not len(samples):
+            raise UserError(f"{config.corpus.path}: no usable utterance in split {name!r}")
+        counts[name] = {
+            "utterances": len(samples),
+            "hours": round(float(samples.sum()) / trainer.frontend.sample_rate / 3600, 3),
+            "speakers": int(split.table["speaker"].nunique()),
+        }
+        padded = batching.padding_share(
+            splits[name].buckets, -(-samples // splits[name].hop_length)
+        )
+        print(f"{name}: {counts[name]}, {len(splits[name].buckets)} shapes, padding {padded:.1%}")
+    for reason, n in Counter(s.reason for s in skipped).most_common():
+        print(f"skipped {n}: {reason}")
+    record = {"used": counts, "skipped": [dataclasses.asdict(s) for s in skipped]}
+    cli.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
+    return splits, counts
+
+
+def _check_same_run(config: ml_collections.ConfigDict, path: Path) -> None:
+    """Keeps the run's settings; a continued run must have the same."""
+    now = json.loads(config.to_json_best_effort())
+    if path.exists():
+        before = json.loads(path.read_text())
+        for part in now:
+            if now[part] != before.get(part):
+                raise UserError(
+                    f"{path.parent} holds a run with another config.{part}: "
+                    f"{before.get(part)}; give another --workdir, or those settings"
+                )
+    cli.write_atomically(path, json.dumps(now, indent=1))
+
+
+def _card(config, counts, rates) -> dict[str, Any]:
+    return {
+        "training": {
+            **json.loads(config.card.to_json_best_effort()),
+            "splits": counts,
+            "steps": config.train.steps,
+            "config": json.loads(config.to_json_best_effort()),
+            "date": datetime.date.today().isoformat(),
+            "emoasr": __version__,
+        },
+        "metrics": rates,
+    }
+
+
+if __name__ == "__main__":
+    cli.run(main, default_config="configs/vctk.py")

@@ -1,0 +1,166 @@
+"""A recognizer to use from Python: features and transcripts of files, segments and arrays."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import audformat
+import numpy as np
+import pandas as pd
+from flax import nnx
+
+from emoasr import audio, decoding, features, inference
+from emoasr import frontend as fe
+from emoasr.corpora import Corpus
+from emoasr.errors import UserError
+from emoasr.model import TAPS, GatedConvNet, ModelConfig
+from emoasr.pooling import POOLINGS, Pooler
+
+Input = str | os.PathLike | Sequence[str | os.PathLike] | pd.Index | tuple[Sequence, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class RecognizerConfig:
+    """What a recognizer computes: its network's size and its front end."""
+
+    model: ModelConfig
+    frontend: fe.FrontEndConfig
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recognizer:
+    """A trained network with all that is needed to use it; see `emoasr.load_recognizer`.
+
+    Attributes:
+        model: the network.
+        config: its size and front end.
+        card: the rest of `recognizer.json`: training data, terms, metrics.
+        digest: SHA-256 over weights and configuration, 16 hex digits; names it in feature tables.
+    """
+
+    model: GatedConvNet
+    config: RecognizerConfig
+    card: dict[str, Any]
+    digest: str
+
+    def features(self, x: Input, pooling: str = "mean", tap: str = "gate") -> pd.DataFrame:
+        """Pooled unit activations.
+
+        Args:
+            x: a path, a list of paths, an audformat index (`file`, or `file, start, end`), or
+                `(list of float32 arrays, sample rate in Hz)`; an array is (N,) or (N, channels).
+            pooling: over time: "mean", "max" or "std".
+            tap: "gate" (tanh(filter) * sigmoid(gate)), "skip" or "residual".
+
+        Returns:
+            One row an input, in the input's order; float32 columns `layer00.unit000` and on. The
+            index is audformat's; for arrays it counts from 0.
+
+        Raises:
+            UserError: an unknown pooling or tap, or an input that cannot be read, with its name.
+        """
+        check_choice("tap", tap, TAPS)
+        check_choice("pooling", pooling, POOLINGS)
+        source, index = _source(x)
+        function = Pooler({"neural": self.model}, self.config.frontend, tap, pooling)
+        columns = features.unit_names(self.config.model.n_layers, self.config.model.n_channels)
+        table = np.empty((len(source), len(columns)), np.float32)
+        for indices, arrays in _all(source, self.config.frontend, function):
+            table[indices] = arrays["neural"]
+        return pd.DataFrame(table, index, columns)
+
+    def transcribe(self, x: Input) -> pd.DataFrame:
+        """Greedy transcripts.
+
+        Args:
+            x: as for `features`.
+
+        Returns:
+            One row an input, in the input's order; column `text`, a..z and spaces.
+
+        Raises:
+            UserError: an input that cannot be read, with its name.
+        """
+        source, index = _source(x)
+        heard = [""] * len(source)
+        graph, state = nnx.split(self.model)
+        function = partial(decoding.best_symbols, graph, self.config.frontend, state)
+        for indices, arrays in _all(source, self.config.frontend, function):
+            for i, best_T in zip(indices, arrays["best"], strict=True):
+                heard[i] = decoding.greedy(best_T)
+        return pd.DataFrame({"text": heard}, index)
+
+
+def digest(model: GatedConvNet, frontend: fe.FrontEndConfig) -> str:
+    """SHA-256 over the weights, the model's and the front end's configuration, 16 hex digits."""
+    sha = hashlib.sha256()
+    configs = [dataclasses.asdict(model.config), dataclasses.asdict(frontend)]
+    sha.update(json.dumps(configs, sort_keys=True).encode())
+    for name, value in sorted(weights(model).items()):
+        sha.update(name.encode() + value.tobytes())
+    return sha.hexdigest()[:16]
+
+
+def weights(model: GatedConvNet) -> dict[str, np.ndarray]:
+    """Parameters and batch-norm statistics by dotted path, `layers.0.out.conv.kernel`."""
+    return {name: np.asarray(value[...]) for name, value in variables(model).items()}
+
+
+def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
+    """The variables that `weights` gives the values of."""
+    state = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
+    return {".".join(map(str, path)): value for path, value in nnx.to_flat_state(state)}
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raises `UserError` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise UserError(f"{name}={value!r}: must be one of {', '.join(choices)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Arrays:
+    """Samples that the user has in memory, as a source."""
+
+    arrays: Sequence[np.ndarray]
+    rate: float
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def n_samples(self, i: int) -> int:
+        return len(self.samples(i))
+
+    @cache  # noqa: B019 - lives for one call; resampled once, not twice
+    def samples(self, i: int) -> np.ndarray:
+        return audio.resample(self.arrays[i], self.rate)
+
+
+def _source(x: Input) -> tuple[inference.Source, pd.Index]:
+    if isinstance(x, tuple):
+        arrays, rate = x
+        return _Arrays(arrays, rate), pd.RangeIndex(len(arrays))
+    if isinstance(x, str | os.PathLike):
+        x = [x]
+    index = x if isinstance(x, pd.Index) else audformat.filewise_index([os.fspath(p) for p in x])
+    return Corpus("input", Path(), pd.DataFrame(index=index)), index
+
+
+def _all(source, frontend, function):
+    """Every result; an input that has none is an error."""
+    run = inference.Run(source, frontend.hop_length, workers=os.cpu_count() or 1)
+    run.plan()
+    _raise_if_failed(run)
+    yield from run.results(function)
+    _raise_if_failed(run)
+
+
+def _raise_if_failed(run: inference.Run) -> None:
+    if run.failed:
+        i = min(run.failed)
+        raise UserError(f"input {i}: {run.failed[i]}")

@@ -1,0 +1,1 @@
+"""What a person looks at after `emoasr.eval`: the paper's table, figures, the page."""

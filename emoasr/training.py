@@ -1,0 +1,135 @@
+"""One step of CTC training, and the state that it carries."""
+
+import dataclasses
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+from flax import nnx
+
+from emoasr import augment, text
+from emoasr import frontend as fe
+from emoasr.frontend import Array
+from emoasr.model import GatedConvNet, ModelConfig
+
+
+class Batch(NamedTuple):
+    """A padded batch of transcribed speech.
+
+    Attributes:
+        wave_BN: samples, int16; N a whole number of hops.
+        lengths_B: true lengths, samples; 0 marks an empty row.
+        labels_BL: CTC classes, padded.
+        n_labels_B: true label counts.
+        min_frames_B: frames that the labels need.
+    """
+
+    wave_BN: Array
+    lengths_B: Array
+    labels_BL: Array
+    n_labels_B: Array
+    min_frames_B: Array
+
+
+class State(NamedTuple):
+    """What a step changes: parameters, batch-norm statistics, optimizer state."""
+
+    params: nnx.State
+    statistics: nnx.State
+    optimizer: optax.OptState
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """The fixed part of a training: everything that a step needs besides state and data.
+
+    Attributes:
+        graph: the network's structure.
+        optimizer: update rule.
+        frontend: front end.
+        augmentation: strengths; None trains on speech as it is.
+        seed: of augmentation and dropout.
+    """
+
+    graph: nnx.GraphDef
+    optimizer: optax.GradientTransformation
+    frontend: fe.FrontEndConfig
+    augmentation: augment.AugmentConfig | None
+    seed: int
+
+    @partial(jax.jit, static_argnums=0)
+    def step(self, state: State, number: jax.Array, batch: Batch) -> tuple[State, dict]:
+        """Step `number` (from 0): the new state, and its loss and gradient norm.
+
+        All randomness follows from the seed and the step's number, so continuing repeats it.
+        """
+        key = jax.random.fold_in(jax.random.key(self.seed), number)
+        (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
+            state.params, state.statistics, batch, key
+        )
+        updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = {"loss": loss, "gradient_norm": optax.global_norm(gradient)}
+        return State(params, statistics, optimizer), metrics
+
+    def network(self, state: State) -> GatedConvNet:
+        """The network with the state's weights."""
+        return nnx.merge(self.graph, state.params, state.statistics, copy=True)
+
+    def _loss(self, params, statistics, batch: Batch, key):
+        """Nats a character; summed over the batch before dividing, so length counts."""
+        spectra_key, coefficients_key, dropout_key = jax.random.split(key, 3)
+        wave_BN = to_float(batch.wave_BN)
+        mel_BTM, frames_B = fe.log_mel(wave_BN, batch.lengths_B, self.frontend)
+        if self.augmentation is not None:
+            mel_BTM, frames_B = augment.spectra(
+                mel_BTM, frames_B, batch.min_frames_B, spectra_key, self.augmentation
+            )
+        mfcc_BTD = fe.cepstra(mel_BTM, self.frontend)
+        if self.augmentation is not None:
+            mfcc_BTD = augment.coefficients(mfcc_BTD, coefficients_key, self.augmentation)
+
+        model = nnx.merge(self.graph, params, statistics, copy=True)
+        logits_BTV = model(mfcc_BTD, frames_B, dropout_key).logits_BTV
+        nats_B = optax.ctc_loss(
+            logits_BTV,
+            1.0 - fe.frame_mask(frames_B, logits_BTV.shape[1]),
+            batch.labels_BL,
+            1.0 - fe.frame_mask(batch.n_labels_B, batch.labels_BL.shape[1]),
+            blank_id=text.BLANK,
+        )
+        total = jnp.sum(jnp.where(batch.lengths_B > 0, nats_B, 0.0))
+        loss = total / jnp.maximum(jnp.sum(batch.n_labels_B), 1)
+        return loss, nnx.state(model, nnx.Not(nnx.Param))
+
+
+def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
+    """Makes the trainer and the first state from `config` (`model`, `augment`, `train`)."""
+    train = config.train
+    model = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
+    graph, params, *others = nnx.split(model, nnx.Param, ...)
+    augmentation = augment.AugmentConfig(**config.augment) if config.augment else None
+    trainer = Trainer(graph, _optimizer(train), fe.FrontEndConfig(), augmentation, train.seed)
+    return trainer, State(params, others[0], trainer.optimizer.init(params))
+
+
+def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, train.learning_rate, min(train.warmup_steps, train.steps // 2), train.steps
+    )
+    return optax.chain(
+        optax.clip_by_global_norm(train.clip_norm),
+        optax.adamw(schedule, weight_decay=train.weight_decay, mask=_is_kernel),
+    )
+
+
+def _is_kernel(params):
+    return jax.tree.map(lambda p: p.ndim > 1, params)  # norms and biases do not decay
+
+
+def to_float(wave_BN: Array) -> jax.Array:
+    """Samples in [-1, 1] of int16 ones."""
+    return jnp.asarray(wave_BN, jnp.float32) / 32768.0

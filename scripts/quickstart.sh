@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# From a fresh clone to a results table: sets up, makes a small synthetic corpus, extracts features
+# with the shipped recognizer and evaluates them. Results: runs/demo/.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+.venv/bin/python -m emoasr.extract --config=configs/demo.py --workdir=runs/demo
+.venv/bin/python -m emoasr.eval --config=configs/demo.py --workdir=runs/demo

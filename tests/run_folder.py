@@ -1,0 +1,72 @@
+"""Feature tables, labels and a run's folder as `emoasr.extract` leaves it, made up."""
+
+import json
+from pathlib import Path
+
+import audformat
+import ml_collections
+import numpy as np
+import pandas as pd
+
+from emoasr import config, features
+
+
+def settings(**changes) -> ml_collections.ConfigDict:
+    c = config.experiment("table").eval
+    c.n_selected = 5
+    c.update(changes)
+    return c
+
+
+def corpus(
+    n_speakers: int = 4, n_each: int = 12, n_features: int = 8, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A table f0, f1, ... and labels: arousal follows f0, valence is noise."""
+    rng = np.random.default_rng(seed)
+    n = n_speakers * n_each
+    index = audformat.filewise_index([f"wav/{i:04d}.wav" for i in range(n)])
+    X = rng.standard_normal((n, n_features)).astype(np.float32)
+    table = pd.DataFrame(X, index=index, columns=[f"f{i}" for i in range(n_features)])
+    labels = pd.DataFrame(
+        {
+            "speaker": [f"s{i % n_speakers}" for i in range(n)],
+            "session": [f"session{i % n_speakers // 2}" for i in range(n)],
+            "arousal": np.clip(3 + 0.5 * X[:, 0], 1, 5).astype(np.float32),
+            "valence": rng.uniform(1, 5, n).astype(np.float32),
+        },
+        index=index,
+    )
+    return table, labels
+
+
+def neural_like(index: pd.Index, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    X = np.tanh(rng.standard_normal((len(index), 1920))).astype(np.float32)
+    return pd.DataFrame(X, index=index, columns=features.unit_names())
+
+
+def write(
+    workdir: Path,
+    tables: dict[str, pd.DataFrame],
+    labels: pd.DataFrame,
+    synthetic: bool = False,
+    skipped: tuple = (),
+) -> ml_collections.ConfigDict:
+    """Writes what eval reads, and returns the configuration stored with it."""
+    (workdir / "features").mkdir(parents=True)
+    for name, table in tables.items():
+        metadata = {"feature_set": name, "recognizer": "sha256:abc" if name == "neural" else None}
+        features.write(table, workdir / "features" / f"{name}.parquet", metadata)
+    features.write(labels, workdir / "labels.parquet")
+    c = config.experiment("table")
+    c.feature_sets = tuple(tables)
+    c.eval = settings()
+    record = {
+        "config": c.to_dict(),
+        "corpus": {"name": "made up", "synthetic": synthetic, "path": ""},
+        "found": len(labels) + len(skipped),
+        "used": len(labels),
+        "skipped": list(skipped),
+    }
+    (workdir / "extract.json").write_text(json.dumps(record))
+    return c

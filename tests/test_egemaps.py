@@ -1,0 +1,124 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from emoasr import egemaps
+from emoasr.corpora import Corpus, table
+from emoasr.errors import UserError
+
+opensmile = pytest.importorskip("opensmile", reason="no openSMILE: pip install emoasr[egemaps]")
+
+
+def voiced(seconds, seed=0):
+    """A vowel-like sound, at 16 kHz."""
+    t = np.arange(round(seconds * 16000)) / 16000
+    rng = np.random.default_rng(seed)
+    f0 = 120 + 20 * np.sin(2 * np.pi * (1 + seed) * t)
+    phase = 2 * np.pi * np.cumsum(f0) / 16000
+    harmonics = sum(np.sin(k * phase) / k for k in range(1, 15))
+    return (0.2 * harmonics + 0.001 * rng.standard_normal(len(t))).astype(np.float32)
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Corpus:
+    """Five good recordings, a short, a broken and a missing one, out of order."""
+    for i in range(5):
+        soundfile.write(tmp_path / f"{i}.wav", voiced(0.6 + 0.1 * i, i), 16000)
+    soundfile.write(tmp_path / "short.wav", voiced(0.03), 16000)
+    (tmp_path / "broken.wav").write_text("no audio")
+    names = ["3", "short", "1", "broken", "0", "missing", "4", "2"]
+    frame = pd.DataFrame({"file": [f"{n}.wav" for n in names]})
+    return table.build(frame, "test", tmp_path, tmp_path)
+
+
+def test_table_and_what_is_left_out(corpus):
+    done = []
+    features, skipped = egemaps.extract(corpus, range(8), workers=1, progress=done.append)
+    assert features.index.tolist() == ["3.wav", "1.wav", "0.wav", "4.wav", "2.wav"]
+    assert features.index.names == ["file"]
+    assert features.shape == (5, 88)
+    assert (features.dtypes == np.float32).all()
+    assert np.isfinite(features.to_numpy()).all()
+    assert {s.file: s.reason for s in skipped}["short.wav"] == "too short for eGeMAPS: 0.030 s"
+    assert [s.file for s in skipped] == ["short.wav", "broken.wav", "missing.wav"]
+    assert {s.step for s in skipped} == {"egemaps"}
+    assert sum(done) == 8
+
+
+def test_rows_follow_the_indices(corpus):
+    features, _ = egemaps.extract(corpus, [7, 4], workers=1)
+    assert features.index.tolist() == ["2.wav", "0.wav"]
+
+
+def test_nothing_to_do(corpus):
+    features, skipped = egemaps.extract(corpus, [], workers=1)
+    assert features.shape == (0, 88)
+    assert skipped == []
+
+
+def test_equals_opensmile_on_the_file(corpus):
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    features, _ = egemaps.extract(corpus, [0], workers=1)
+    reference = smile.process_file(str(corpus.root / "3.wav"))
+    assert features.columns.tolist() == reference.columns.tolist()
+    np.testing.assert_array_equal(features.to_numpy(), reference.to_numpy())
+
+
+def test_several_processes_give_the_same(corpus):
+    alone, skipped_alone = egemaps.extract(corpus, range(8), workers=1)
+    together, skipped_together = egemaps.extract(corpus, range(8), workers=2)
+    pd.testing.assert_frame_equal(alone, together, check_exact=True)
+    assert skipped_alone == skipped_together
+
+
+def test_full_scale_is_clipped_not_wrapped():
+    x = voiced(1.0)
+    loud = 1.2 * x / np.abs(x).max()
+    kept = loud.copy()
+    clipped = egemaps._functionals(np.clip(loud, -1, 32767 / 32768))
+    np.testing.assert_array_equal(egemaps._functionals(loud), clipped)
+    np.testing.assert_array_equal(loud, kept)
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    wrapped = smile.process_signal(loud, 16000).to_numpy()[0]
+    assert np.abs(wrapped - clipped).max() > 1  # what would happen without
+
+
+def test_segments_keep_their_index(tmp_path):
+    soundfile.write(tmp_path / "a.wav", voiced(2.0), 16000)
+    frame = pd.DataFrame({"file": ["a.wav"] * 2, "start": [0.5, 1.99], "end": [1.5, 2.0]})
+    corpus = table.build(frame, "test", tmp_path, tmp_path)
+    features, (skipped,) = egemaps.extract(corpus, [0, 1], workers=1)
+    pd.testing.assert_index_equal(features.index, corpus.table.index[:1])
+    assert (skipped.file, skipped.start, skipped.end) == ("a.wav", 1.99, 2.0)
+
+
+def test_without_the_extra(corpus, monkeypatch):
+    monkeypatch.setitem(sys.modules, "opensmile", None)
+    egemaps._smile.cache_clear()
+    with pytest.raises(UserError, match=r"pip install emoasr\[egemaps\]"):
+        egemaps.extract(corpus, [0], workers=1)
+
+
+class Deadly(Corpus):
+    """A corpus whose samples kill the process that reads them."""
+
+    def samples(self, i: int) -> np.ndarray:
+        os._exit(9)
+
+
+def test_a_process_that_dies_is_told(corpus):
+    deadly = Deadly(corpus.name, corpus.root, corpus.table)
+    with pytest.raises(UserError, match="process died.*--config.workers"):
+        egemaps.extract(deadly, range(8), workers=2)
+
+
+def test_workers_do_not_import_jax():
+    code = "import sys, emoasr.egemaps, emoasr.corpora.table; sys.exit('jax' in sys.modules)"
+    root = Path(__file__).resolve().parents[1]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -1,0 +1,173 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import run_folder
+
+from emoasr import eval as command
+from emoasr import features
+from emoasr.errors import UserError
+
+SKIPPED = {"file": "x.wav", "start": None, "end": None, "step": "audio", "reason": "is empty"}
+
+
+def made_up(workdir, **kwargs):
+    table, labels = run_folder.corpus()
+    labels.loc["wav/0003.wav", "valence"] = np.nan
+    tables = {"neural": run_folder.neural_like(labels.index), "mfcc": table}
+    return run_folder.write(workdir, tables, labels, skipped=(SKIPPED,), **kwargs)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("run") / "w"
+    command.main(made_up(workdir, synthetic=True), workdir)
+    return workdir
+
+
+def strictly(text):
+    def refuse(constant):
+        raise AssertionError(f"not JSON: {constant}")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def eval_in_a_shell(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "emoasr.eval", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={"PYTHONPATH": str(Path(command.__file__).parents[1]), "PATH": "/usr/bin:/bin"},
+        timeout=120,
+    )
+
+
+def test_results_are_those_of_the_contract(run):
+    results = strictly((run / "eval" / "results.json").read_text())
+    assert set(results) == {"rows", "provenance", "skipped"}
+    assert [(r["feature_set"], r["target"]) for r in results["rows"]] == [
+        (s, t) for t in ("arousal", "valence") for s in ("neural", "mfcc", "mean")
+    ]
+    told = results["provenance"]
+    assert (told["corpus"]["name"], told["corpus"]["synthetic"]) == ("made up", True)
+    assert (told["found"], told["used"], told["recognizer"]) == (49, 48, "sha256:abc")
+    assert told["config"]["eval"]["n_selected"] == 5
+    assert {"emoasr", "scikit-learn", "python"} <= told["versions"].keys()
+    assert results["skipped"] == [
+        SKIPPED,
+        {**SKIPPED, "file": "wav/0003.wav", "step": "eval", "reason": "no rating of valence"},
+    ]
+
+
+def test_tables_can_be_read_back(run):
+    predictions, _ = features.read(run / "eval" / "predictions.parquet")
+    assert predictions.index.name == "file"
+    assert list(predictions) == [
+        "feature_set", "target", "fold", "label", "prediction", "clipped",
+    ]  # fmt: skip
+    assert len(predictions) == 3 * (48 + 47)
+    assert not predictions.isna().any().any()
+    selected, _ = features.read(run / "eval" / "selected.parquet")
+    assert list(selected) == ["feature_set", "target", "fold", "feature", "f_score", "rank"]
+    assert len(selected) == 2 * 2 * 4 * 5
+
+
+def test_the_page_and_its_figures_are_written_whole(run):
+    names = sorted(path.name for path in (run / "eval" / "figures").iterdir())
+    assert names == [*(f"pearson-{i + 1:02d}-s{i}.png" for i in range(4)), "summary.png"]
+    text = (run / "eval" / "report.html").read_text(encoding="utf-8")
+    assert text.count("data:image/png") == 5
+    assert "Synthetic corpus" in text
+    assert not list(run.rglob("*.part"))
+
+
+def test_the_terminal_shows_the_table_the_losses_and_the_report(tmp_path, capsys):
+    workdir = tmp_path / "w"
+    command.main(made_up(workdir, synthetic=True), workdir)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "made up (SYNTHETIC: made by a program): 49 found, 48 extracted"
+    assert "arousal: 48 utterances, leave-one-speaker-out, 4 folds" in lines
+    assert "  1 x eval: no rating of valence" in lines
+    assert sum(line.startswith("neural ") for line in lines) == 2
+    assert lines[-1] == str(workdir / "eval" / "report.html")
+
+
+def test_a_second_run_leaves_no_figure_of_the_first(tmp_path):
+    workdir = tmp_path / "w"
+    config = made_up(workdir)
+    figures = workdir / "eval" / "figures"
+    figures.mkdir(parents=True)
+    (figures / "pearson-99-gone.png").touch()
+    (figures / "mine.png").touch()
+    command.main(config, workdir)
+    assert not (figures / "pearson-99-gone.png").exists()
+    assert (figures / "mine.png").exists()
+
+
+def test_without_neural_features_there_are_no_maps(tmp_path):
+    table, labels = run_folder.corpus()
+    labels.loc[labels.speaker == "s0", "speaker"] = "../<b>"
+    config = run_folder.write(tmp_path / "w", {"mfcc": table}, labels)
+    command.main(config, tmp_path / "w")
+    assert [p.name for p in (tmp_path / "w/eval/figures").iterdir()] == ["summary.png"]
+    assert "Where the ratings show" not in (tmp_path / "w/eval/report.html").read_text()
+
+
+def test_a_speakers_name_cannot_leave_the_folder(tmp_path):
+    table, labels = run_folder.corpus()
+    labels["speaker"] = labels["speaker"].replace({"s0": "../../<b>", "s1": "ø/" + "x" * 300})
+    tables = {"neural": run_folder.neural_like(table.index)}
+    config = run_folder.write(tmp_path / "w", tables, labels)
+    command.main(config, tmp_path / "w")
+    assert len(list((tmp_path / "w/eval/figures").iterdir())) == 5
+    assert "../<b>" not in (tmp_path / "w/eval/report.html").read_text(encoding="utf-8")
+
+
+def test_a_missing_table_is_named(tmp_path):
+    config = made_up(tmp_path / "w")
+    (tmp_path / "w/features/mfcc.parquet").unlink()
+    with pytest.raises(UserError, match=r"features/mfcc\.parquet.*emoasr\.extract"):
+        command.main(config, tmp_path / "w")
+
+
+def test_a_corpus_without_ratings_has_nothing_to_evaluate(tmp_path):
+    table, labels = run_folder.corpus()
+    config = run_folder.write(tmp_path / "w", {"mfcc": table}, labels[[]])
+    with pytest.raises(UserError, match="nothing to evaluate: the corpus has no ratings"):
+        command.main(config, tmp_path / "w")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"corpus": 1'])
+def test_a_broken_record_of_the_extraction_is_named(tmp_path, text):
+    config = made_up(tmp_path / "w")
+    (tmp_path / "w/extract.json").write_text(text)
+    with pytest.raises(UserError, match=r"extract\.json.*emoasr\.extract"):
+        command.main(config, tmp_path / "w")
+
+
+def test_a_wrong_workdir_is_one_line_and_status_1(tmp_path):
+    done = eval_in_a_shell("--workdir=nowhere", cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "nowhere" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_stored_configuration_is_taken_from_any_folder(tmp_path):
+    made_up(tmp_path / "w")
+    done = eval_in_a_shell("--workdir=w", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "w/eval/report.html"
+    results = strictly((tmp_path / "w/eval/results.json").read_text())
+    assert results["provenance"]["command"].endswith("-m emoasr.eval --workdir=w")
+
+
+def test_help_helps(tmp_path):
+    done = eval_in_a_shell("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "python -m emoasr.eval --workdir=" in done.stdout

@@ -1,0 +1,235 @@
+import warnings
+
+import audmetric
+import numpy as np
+import pandas as pd
+import pytest
+import run_folder
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+
+from emoasr import evaluation
+from emoasr.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def row(result, feature_set, target="arousal"):
+    (found,) = [r for r in result.rows if (r["feature_set"], r["target"]) == (feature_set, target)]
+    return found
+
+
+def of(frame, feature_set, target="arousal"):
+    return frame[(frame["feature_set"] == feature_set) & (frame["target"] == target)]
+
+
+def test_a_linear_relation_is_found_and_noise_is_not():
+    table, labels = run_folder.corpus(n_each=40)
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=1))
+    assert row(result, "x")["ccc"] > 0.99
+    assert row(result, "x")["mse_mean"] < 0.01
+    assert abs(row(result, "x", "valence")["ccc"]) < 0.3
+    assert set(of(result.selected, "x")["feature"]) == {"f0"}
+
+
+def test_a_row_has_the_fields_of_the_contract():
+    table, labels = run_folder.corpus()
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    figures = ["mse_mean", "mse_variance", "mse_std", "ccc", "pearson"]
+    for r in result.rows:
+        assert {*figures, *(f"clipped_{f}" for f in figures)} <= r.keys()
+    assert {k: row(result, "x")[k] for k in list(row(result, "x"))[:8]} == {
+        "feature_set": "x",
+        "target": "arousal",
+        "protocol": "leave-one-speaker-out",
+        "regressor": "linear",
+        "n_features": 8,
+        "n_selected": 5,
+        "n_utterances": 48,
+        "n_folds": 4,
+    }
+    assert [(r["feature_set"], r["target"]) for r in result.rows] == [
+        ("x", "arousal"), ("mean", "arousal"), ("x", "valence"), ("mean", "valence"),
+    ]  # fmt: skip
+
+
+def test_the_baseline_is_the_mean_of_the_training_fold():
+    table, labels = run_folder.corpus()
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    mse = []
+    for speaker in sorted(set(labels.speaker)):
+        test = labels.speaker == speaker
+        mean = labels.arousal[~test].astype(float).mean()
+        mse.append(((labels.arousal[test] - mean) ** 2).mean())
+    baseline = row(result, "mean")
+    assert baseline["mse_mean"] == pytest.approx(np.mean(mse))
+    assert baseline["mse_std"] == pytest.approx(np.std(mse))
+    assert baseline["mse_variance"] == pytest.approx(np.var(mse))
+    assert (baseline["n_features"], baseline["n_selected"]) == (0, 0)
+    assert of(result.selected, "mean").empty
+
+
+def test_figures_equal_those_of_the_predictions():
+    table, labels = run_folder.corpus()
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    for r in result.rows:
+        p = of(result.predictions, r["feature_set"], r["target"])
+        for column, prefix in (("prediction", ""), ("clipped", "clipped_")):
+            squares = (p[column] - p["label"]) ** 2
+            folds = squares.groupby(p["fold"].to_numpy()).mean()
+            assert r[f"{prefix}mse_mean"] == pytest.approx(folds.mean())
+            assert r[f"{prefix}mse_variance"] == pytest.approx(folds.var(ddof=0))
+            ccc = audmetric.concordance_cc(p["label"].to_numpy(), p[column].to_numpy())
+            assert r[f"{prefix}ccc"] == pytest.approx(ccc)
+            pearson = np.corrcoef(p["label"], p[column])[0, 1]
+            assert r[f"{prefix}pearson"] == pytest.approx(pearson)
+
+
+def test_predictions_equal_a_regression_done_by_hand():
+    table, labels = run_folder.corpus(n_features=3)
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=100))
+    test = labels.speaker == "s2"
+    by_hand = LinearRegression().fit(
+        table[~test].astype(float), labels.valence[~test].astype(float)
+    )
+    ours = of(result.predictions, "x", "valence")
+    np.testing.assert_allclose(
+        ours[ours.fold == "s2"]["prediction"], by_hand.predict(table[test].astype(float))
+    )
+    assert row(result, "x")["n_selected"] == 3
+
+
+def test_the_fitted_model_never_sees_the_held_out_speaker():
+    table, labels = run_folder.corpus()
+    before = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    held_out = labels.speaker == "s1"
+    table[held_out] = table[held_out] * 7 + 100
+    labels.loc[held_out, ["arousal", "valence"]] = np.float32(5)
+    after = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+
+    ours = [r.selected[r.selected.fold == "s1"].reset_index(drop=True) for r in (before, after)]
+    pd.testing.assert_frame_equal(*ours)
+    others = [r.selected[r.selected.fold != "s1"].reset_index(drop=True) for r in (before, after)]
+    assert not others[0].equals(others[1])
+    baseline = [of(r.predictions, "mean") for r in (before, after)]
+    pd.testing.assert_series_equal(*(b[b.fold == "s1"]["prediction"] for b in baseline))
+
+
+@hypothesis_settings(max_examples=10, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(random):
+    table, labels = run_folder.corpus()
+    order = list(range(len(table)))
+    random.shuffle(order)
+    expected = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    shuffled = evaluation.evaluate({"x": table.iloc[order]}, labels[::-1], run_folder.settings())
+    assert shuffled.rows == expected.rows
+    pd.testing.assert_frame_equal(shuffled.predictions, expected.predictions)
+    pd.testing.assert_frame_equal(shuffled.selected, expected.selected)
+
+
+@pytest.mark.parametrize("k", [1, 5, 8, 50])
+def test_selected_lists_k_features_a_fold_the_best_first(k):
+    table, labels = run_folder.corpus()
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=k))
+    for _, fold in result.selected.groupby(["feature_set", "target", "fold"]):
+        assert list(fold["rank"]) == list(range(1, min(k, 8) + 1))
+        assert fold["f_score"].is_monotonic_decreasing
+        assert fold["feature"].is_unique
+    assert result.selected.groupby(["target", "fold"]).ngroups == 8
+
+
+def test_clipping_is_to_the_scale_or_to_the_range_of_the_training_fold():
+    table, labels = run_folder.corpus()
+    table.iloc[0, 0] = 1000  # extrapolates
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    p = of(result.predictions, "x")
+    assert p["prediction"].max() > 50
+    assert (p["clipped"] == p["prediction"].clip(1, 5)).all()
+    assert row(result, "x")["clipped_mse_mean"] < row(result, "x")["mse_mean"]
+
+    labels.loc[labels.speaker == "s0", "arousal"] *= np.float32(0.5)
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(scale=()))
+    p = of(result.predictions, "x")
+    trained_on = labels.arousal[labels.speaker != "s0"]
+    assert p["clipped"][p.fold == "s0"].min() >= trained_on.min()
+    assert p["clipped"][p.fold == "s0"].max() == pytest.approx(trained_on.max())
+
+
+def test_sessions_can_be_held_out():
+    table, labels = run_folder.corpus()
+    s = run_folder.settings(protocol="leave-one-session-out")
+    result = evaluation.evaluate({"x": table}, labels, s)
+    assert row(result, "x")["n_folds"] == 2
+    assert set(result.predictions["fold"]) == {"session0", "session1"}
+
+
+def test_a_speaker_with_one_utterance_is_a_fold():
+    table, labels = run_folder.corpus()
+    labels.iloc[0, 0] = "lonely"
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    assert row(result, "x")["n_folds"] == 5
+    assert (of(result.predictions, "x")["fold"] == "lonely").sum() == 1
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e5])
+def test_constant_features_do_no_harm(value):
+    table, labels = run_folder.corpus()
+    without = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=9))
+    table["constant"] = np.float32(value)
+    table["constant64"] = value
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=10))
+    assert row(result, "x")["mse_mean"] == pytest.approx(row(without, "x")["mse_mean"])
+    last = result.selected[result.selected["rank"] > 8]
+    assert set(last["feature"]) == {"constant", "constant64"}
+
+
+def test_what_is_undefined_is_none():
+    table, labels = run_folder.corpus()
+    labels["arousal"] = np.float32(3)
+    result = evaluation.evaluate({"x": table * 0}, labels, run_folder.settings())
+    assert row(result, "x")["pearson"] is None
+    assert row(result, "mean")["ccc"] is None
+    assert row(result, "x")["mse_mean"] == 0
+
+
+def test_float32_features_give_what_float64_ones_give():
+    table, labels = run_folder.corpus(n_features=40)
+    single = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=20))
+    double = evaluation.evaluate(
+        {"x": table.astype(float)}, labels, run_folder.settings(n_selected=20)
+    )
+    assert single.rows == double.rows
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocol": "loso"}, "config.eval.protocol='loso'"),
+        ({"regressor": "magic"}, "config.eval.regressor='magic'"),
+        ({"n_selected": 0}, "config.eval.n_selected=0"),
+        ({"targets": ("dominance",)}, "config.eval.targets: .*'dominance'.*arousal, valence"),
+        ({"targets": ("speaker",)}, "config.eval.targets: column 'speaker'.*no numbers"),
+        ({"targets": ()}, "config.eval.targets"),
+        ({"scale": (5.0, 1.0)}, "config.eval.scale"),
+        ({"scale": (0.0, 1.0)}, r"config.eval.scale=\(0.0, 1.0\): but ratings of arousal"),
+    ],
+)
+def test_a_wrong_setting_is_named(change, message):
+    table, labels = run_folder.corpus()
+    with pytest.raises(UserError, match=message) as caught:
+        evaluation.evaluate({"x": table}, labels, run_folder.settings(**change))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_baselines_name_is_taken():
+    table, labels = run_folder.corpus()
+    with pytest.raises(UserError, match="config.feature_sets"):
+        evaluation.evaluate({"mean": table}, labels, run_folder.settings())
