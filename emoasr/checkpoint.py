@@ -67,15 +67,16 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     path = Path(path_or_name) if path_or_name else _SHIPPED / _DEFAULT
     if not path.exists() and (_SHIPPED / path).is_dir():
         path = _SHIPPED / path
+    for name in ("recognizer.json", "weights.safetensors"):
+        if not (path / name).is_file():
+            raise UserError(f"{path} is no recognizer's folder: it has no {name}")
     try:
         record = json.loads((path / "recognizer.json").read_text(encoding="utf-8"))
         sizes = record.pop("model")
         model_config = ModelConfig(**{**sizes, "dilations": tuple(sizes["dilations"])})
         frontend = FrontEndConfig(**record.pop("frontend"))
         tensors = safetensors.numpy.load_file(path / "weights.safetensors")
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is no recognizer folder: {error.filename} is missing") from None
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{path}: not a readable recognizer ({error})") from None
     if record.get("format") != _FORMAT or record.get("symbols") != text.SYMBOLS:
         raise UserError(f"{path}: format or symbols are not those of this version of emoasr")

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ml_collections
 from absl import app, flags, logging
@@ -18,13 +19,14 @@ _CONFIG_FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # wheel, 
 Command = Callable[[ml_collections.ConfigDict, Path], None]
 
 
-def run(command: Command, default_config: str | None = None) -> None:
+def run(command: Command, needs: str, default_config: str | None = None) -> None:
     """Parses `--config` and `--workdir`, runs `command(config, workdir)`, and exits.
 
     Exit status: 0 on success; 1, with one line on stderr, for a `UserError` or a bad flag.
 
     Args:
         command: what to run.
+        needs: a field that tells a configuration for this command from another's.
         default_config: the configuration without `--config`; None takes the one that
             `emoasr.extract` stored in the workdir.
     """
@@ -32,7 +34,9 @@ def run(command: Command, default_config: str | None = None) -> None:
         argv = _resolve_config(sys.argv, default_config)
         config_flag, workdir_flag = _define_flags(argv)
         app.run(
-            lambda _: _guarded(command, config_flag.value, _workdir(workdir_flag.value, argv)),
+            lambda _: _guarded(
+                command, _fitting(config_flag.value, needs), _workdir(workdir_flag.value, argv)
+            ),
             argv=argv,
             flags_parser=_parse,
         )
@@ -83,12 +87,19 @@ def _define_flags(argv: list[str]) -> tuple[flags.FlagHolder, flags.FlagHolder]:
 def _stored_config(workdir: Path) -> ml_collections.ConfigDict:
     try:
         record = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
-        return ml_collections.ConfigDict(record["config"], convert_dict=True)
+        return ml_collections.ConfigDict(_tuples(record["config"]))
     except (OSError, ValueError, KeyError):
         raise UserError(
             f"no --config, and {workdir}/extract.json holds none; "
             f"run python -m emoasr.extract --workdir={workdir} first, or give --config"
         ) from None
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that they were; only tuples can be overridden by a flag."""
+    if isinstance(value, dict):
+        return {key: _tuples(v) for key, v in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _resolve_config(argv: list[str], default: str | None) -> list[str]:
@@ -103,7 +114,8 @@ def _resolve_config(argv: list[str], default: str | None) -> list[str]:
     for folder in _CONFIG_FOLDERS:
         path = folder / f"{stem}.py"
         if path.is_file() and Path(given).parent in (Path("configs"), Path()):
-            return [*(a for a in _without(argv, "config")), f"--config={path}"]
+            # first: its overrides must follow it
+            return [argv[0], f"--config={path}", *_without(argv, "config")[1:]]
     raise UserError(
         f"--config={given}: no such file, and no configuration of that name; "
         f"there are: {', '.join(_config_names())}"
@@ -139,13 +151,26 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        line = " ".join(str(error).split())
-        raise UserError(f"{line} (see --help)") from None
+        raise UserError(f"{_one_line(error)} (see --help)") from None
     if rest[1:]:
         raise UserError(f"unexpected argument {rest[1]!r}; options begin with -- (see --help)")
     if flags.FLAGS.config is None:
         raise UserError(f"give --config; there are: {', '.join(_config_names())}")
     return rest
+
+
+def _one_line(error: Exception) -> str:
+    what = "no such config field: " if isinstance(error, KeyError | AttributeError) else ""
+    text: object = error
+    while isinstance(text, Exception) and text.args:  # ml_collections wraps, quoting each time
+        text = text.args[0]
+    return what + " ".join(str(text).split())
+
+
+def _fitting(config: ml_collections.ConfigDict, needs: str) -> ml_collections.ConfigDict:
+    if needs not in config:
+        raise UserError(f"--config is another command's: it has no field {needs!r} (see --help)")
+    return config
 
 
 def _workdir(given: str | None, argv: list[str]) -> Path:

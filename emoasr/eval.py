@@ -163,4 +163,4 @@ def _tell(results: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs="eval")

@@ -61,7 +61,6 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     _check(config)
     folder = cli.ensure_folder(workdir / "features")
     corpus = open_corpus(config.corpus, workdir)
-    features.write(corpus.table, workdir / "labels.parquet")
     report = Report(list(corpus.skipped))
     wanted = _wanted_metadata(config, corpus)
     kept = {name: _kept(folder, name, wanted[name], report) for name in wanted}
@@ -246,8 +245,10 @@ def _tell(
 ) -> None:
     """Prints and stores found, used, skipped."""
     used = corpus.table.index
+    anywhere = corpus.table.index[:0]
     for table in tables.values():
-        used = used.intersection(table.index)
+        used, anywhere = used.intersection(table.index), anywhere.union(table.index)
+    features.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")
     record = {
         "config": json.loads(config.to_json_best_effort()),
         "corpus": {
@@ -283,4 +284,4 @@ def _tell(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs="feature_sets")

@@ -16,7 +16,10 @@ POOLINGS = ("mean", "max", "std")
 
 
 class Pooler:
-    """One jitted function from padded waveforms to several feature sets; compiled once a shape."""
+    """One device function from padded waveforms to several feature sets.
+
+    It is compiled once a shape; equal poolers share what is compiled.
+    """
 
     def __init__(
         self,
@@ -36,26 +39,28 @@ class Pooler:
             with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
         """
         split = {name: nnx.split(network) for name, network in networks.items()}
-        graphs = {name: graph for name, (graph, _) in split.items()}
+        graphs = tuple((name, graph) for name, (graph, _) in split.items())
         self._states = {name: state for name, (_, state) in split.items()}
+        self._static = (graphs, frontend, tap, pooling, with_mfcc)
         self._shapes: set[tuple[int, ...]] = set()
-        self._run = jax.jit(partial(_pooled, graphs, frontend, tap, pooling, with_mfcc))
 
     def __call__(self, wave_BN: jax.Array, lengths_B: jax.Array) -> dict[str, jax.Array]:
         """Feature sets (B, features), float32, of waveforms with their lengths in samples."""
         self._shapes.add(wave_BN.shape)
-        return self._run(self._states, wave_BN, lengths_B)
+        return _pooled(self._static, self._states, wave_BN, lengths_B)
 
     @property
     def n_compilations(self) -> int:
-        """Shapes compiled for so far."""
+        """Different shapes so far: each is compiled once."""
         return len(self._shapes)
 
 
-def _pooled(graphs, frontend, tap, pooling, with_mfcc, states, wave_BN, lengths_B):
+@partial(jax.jit, static_argnums=0)
+def _pooled(static, states, wave_BN, lengths_B):
+    graphs, frontend, tap, pooling, with_mfcc = static
     mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend)
     arrays = {}
-    for name, graph in graphs.items():
+    for name, graph in graphs:
         layers = nnx.merge(graph, states[name])(mfcc_BTD, frames_B).taps[tap]
         pooled = [pool(layer_BTC, frames_B, pooling) for layer_BTC in layers]
         arrays[name] = jnp.concatenate(pooled, axis=1)

@@ -184,4 +184,4 @@ def _card(config, counts, rates) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    cli.run(main, default_config="configs/vctk.py")
+    cli.run(main, needs="train", default_config="configs/vctk.py")

@@ -123,22 +123,41 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise UserError(f"{name}={value!r}: must be one of {', '.join(choices)}")
 
 
-@dataclasses.dataclass(frozen=True)
+class _Coarse:
+    """A source whose lengths are rounded up, so that a loop over single files compiles little."""
+
+    def __init__(self, source: inference.Source):
+        self._source = source
+        self.samples = source.samples
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def n_samples(self, i: int) -> int:
+        n = self._source.n_samples(i)
+        step = 1 << max(0, n.bit_length() - 4)  # eight lengths an octave
+        return -(-n // step) * step
+
+
 class _Arrays:
     """Samples that the user has in memory, as a source."""
 
-    arrays: Sequence[np.ndarray]
-    rate: float
+    def __init__(self, arrays: Sequence[np.ndarray], rate: float):
+        self._waves = []
+        for i, array in enumerate(arrays):
+            try:
+                self._waves.append(audio.resample(array, rate))
+            except audio.AudioError as error:
+                raise UserError(f"input {i}: {error}") from None
 
     def __len__(self) -> int:
-        return len(self.arrays)
+        return len(self._waves)
 
     def n_samples(self, i: int) -> int:
-        return len(self.samples(i))
+        return len(self._waves[i])
 
-    @cache  # noqa: B019 - lives for one call; resampled once, not twice
     def samples(self, i: int) -> np.ndarray:
-        return audio.resample(self.arrays[i], self.rate)
+        return self._waves[i]
 
 
 def _source(x: Input) -> tuple[inference.Source, pd.Index]:
@@ -153,7 +172,7 @@ def _source(x: Input) -> tuple[inference.Source, pd.Index]:
 
 def _all(source, frontend, function):
     """Every result; an input that has none is an error."""
-    run = inference.Run(source, frontend.hop_length, workers=os.cpu_count() or 1)
+    run = inference.Run(_Coarse(source), frontend.hop_length, workers=os.cpu_count() or 1)
     run.plan()
     _raise_if_failed(run)
     yield from run.results(function)

@@ -1,6 +1,21 @@
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
+import soundfile
+from flax import nnx
+
+from emoasr import checkpoint
+from emoasr.frontend import FrontEndConfig
+from emoasr.model import GatedConvNet, ModelConfig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compilation_cache(tmp_path_factory):
+    """Many tests run the same small network: compile it once."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 @pytest.fixture(scope="session")
@@ -10,3 +25,31 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("no real speech: ../shared/data is not there")
     return path
+
+
+@pytest.fixture(scope="session")
+def small_recognizer(tmp_path_factory) -> Path:
+    """A recognizer folder: untrained, 2 layers of 8 units, quick to compile."""
+    folder = tmp_path_factory.mktemp("recognizer")
+    config = ModelConfig(n_channels=8, n_blocks=1, dilations=(1, 2))
+    model = GatedConvNet(config, rngs=nnx.Rngs(0))
+    checkpoint.save_recognizer(folder, model, FrontEndConfig(), {"name": "small"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory) -> Path:
+    """A folder of 12 short WAV files at 16 kHz, of different lengths, and a table of labels."""
+    folder = tmp_path_factory.mktemp("speech")
+    random = np.random.default_rng(0)
+    lines = ["file,speaker,session,arousal,valence,split,text"]
+    for i in range(12):
+        n = int(random.integers(4000, 30000))
+        envelope = np.abs(np.sin(np.arange(n) / (500 + 300 * i)))
+        soundfile.write(folder / f"{i:02d}.wav", 0.2 * envelope * random.normal(size=n), 16000)
+        split = ("train", "train", "valid", "test")[i % 4]
+        lines.append(
+            f"{i:02d}.wav,{split}/{i % 4},{i % 2},{1 + i % 5},{1 + i * i % 5},{split},{'abc'[: 1 + i % 3]}"
+        )
+    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
+    return folder

@@ -1,0 +1,141 @@
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from emoasr import config, features
+from emoasr import extract as command
+from emoasr.errors import UserError
+
+
+def settings(speech, recognizer, **changes):
+    c = config.experiment("table")
+    c.corpus.path = str(speech / "metadata.csv")
+    c.corpus.root = ""
+    c.recognizer = str(recognizer)
+    c.feature_sets = ("neural", "random", "mfcc")
+    c.workers = 1
+    c.buckets = 2
+    c.update(changes)
+    return c
+
+
+def record(workdir):
+    return json.loads((workdir / "extract.json").read_text())
+
+
+def test_tables_labels_and_record(speech, small_recognizer, tmp_path):
+    command.main(settings(speech, small_recognizer), tmp_path)
+    for name, width in (("neural", 16), ("random", 16), ("mfcc", 40)):
+        table, metadata = features.read(tmp_path / "features" / f"{name}.parquet")
+        assert table.shape == (12, width)
+        assert np.isfinite(table.to_numpy()).all()
+        assert metadata["feature_set"] == name and metadata["version"]
+    assert table.index.equals(pd.read_parquet(tmp_path / "labels.parquet").index)
+    told = record(tmp_path)
+    assert (told["found"], told["used"], told["skipped"]) == (12, 12, [])
+    assert told["compilations"] <= 8
+
+
+def test_plain_pandas_reads_a_table(speech, small_recognizer, tmp_path):
+    command.main(settings(speech, small_recognizer, feature_sets=("neural",)), tmp_path)
+    table = pd.read_parquet(tmp_path / "features" / "neural.parquet")
+    assert table.index.name == "file" and table.columns[0] == "layer00.unit000"
+
+
+@pytest.mark.parametrize(("batch_frames", "buckets"), [(60, 1), (60, 8), (500, 3)])
+def test_batch_size_and_buckets_change_nothing(
+    speech, small_recognizer, tmp_path, batch_frames, buckets
+):
+    command.main(settings(speech, small_recognizer), tmp_path / "a")
+    other = settings(speech, small_recognizer, batch_frames=batch_frames, buckets=buckets)
+    command.main(other, tmp_path / "b")
+    for name in ("neural", "mfcc"):
+        a, b = (
+            features.read(tmp_path / run / "features" / f"{name}.parquet")[0] for run in ("a", "b")
+        )
+        pd.testing.assert_frame_equal(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_bad_files_are_skipped_with_reasons_and_the_rest_goes_on(
+    speech, small_recognizer, tmp_path
+):
+    folder = shutil.copytree(speech, tmp_path / "speech")
+    (folder / "00.wav").write_bytes(b"")
+    (folder / "01.wav").unlink()
+    (folder / "02.wav").write_bytes(b"this is no audio")
+    soundfile.write(folder / "03.wav", np.full(9000, np.nan), 16000, subtype="FLOAT")
+    soundfile.write(folder / "04.wav", np.zeros(9000), 16000)
+    command.main(settings(folder, small_recognizer), tmp_path)
+    table, metadata = features.read(tmp_path / "features" / "neural.parquet")
+    assert len(table) == 8 and np.isfinite(table.to_numpy()).all()
+    told = record(tmp_path)
+    assert (told["found"], told["used"]) == (12, 8)
+    assert sorted(s["file"] for s in told["skipped"]) == ["00.wav", "01.wav", "02.wav", "03.wav"]
+    assert all(s["reason"] for s in told["skipped"])
+    assert metadata["skipped"] == told["skipped"]
+    assert "04.wav" in " ".join(told["warnings"])
+
+
+def test_the_good_files_features_do_not_depend_on_the_bad_ones(speech, small_recognizer, tmp_path):
+    folder = shutil.copytree(speech, tmp_path / "speech")
+    (folder / "05.wav").write_bytes(b"")
+    for source, run in ((speech, "a"), (folder, "b")):
+        command.main(
+            settings(source, small_recognizer, feature_sets=("neural",)), tmp_path / run
+        )
+    a, b = (features.read(tmp_path / run / "features" / "neural.parquet")[0] for run in ("a", "b"))
+    pd.testing.assert_frame_equal(a.drop(index="05.wav"), b, atol=1e-5, rtol=1e-5)
+
+
+def test_nothing_readable_is_an_error(small_recognizer, tmp_path):
+    (tmp_path / "metadata.csv").write_text("file\nmissing.wav\n")
+    with pytest.raises(UserError, match=r"missing\.wav"):
+        command.main(settings(tmp_path, small_recognizer), tmp_path / "run")
+
+
+def test_a_finished_table_is_kept_and_a_changed_setting_makes_it_anew(
+    speech, small_recognizer, tmp_path, capsys
+):
+    def modified():
+        folder = tmp_path / "features"
+        return {p.stem: p.stat().st_mtime_ns for p in folder.glob("*.parquet")}
+
+    command.main(settings(speech, small_recognizer), tmp_path)
+    first = modified()
+    command.main(settings(speech, small_recognizer), tmp_path)
+    assert modified() == first
+    assert "kept" in capsys.readouterr().out
+    command.main(settings(speech, small_recognizer, tap="skip"), tmp_path)
+    second = modified()
+    assert second["mfcc"] == first["mfcc"]
+    assert second["neural"] != first["neural"] and second["random"] != first["random"]
+
+
+def test_skipped_utterances_of_a_kept_table_are_told_again(speech, small_recognizer, tmp_path):
+    folder = shutil.copytree(speech, tmp_path / "speech")
+    (folder / "00.wav").write_bytes(b"")
+    for _ in range(2):
+        command.main(settings(folder, small_recognizer), tmp_path)
+        assert [s["file"] for s in record(tmp_path)["skipped"]] == ["00.wav"]
+
+
+def test_the_untrained_control_follows_from_its_seed(speech, small_recognizer, tmp_path):
+    tables = []
+    for run, seed in (("a", 0), ("b", 0), ("c", 1)):
+        changes = {"feature_sets": ("random",), "seed": seed}
+        command.main(settings(speech, small_recognizer, **changes), tmp_path / run)
+        tables.append(features.read(tmp_path / run / "features" / "random.parquet")[0])
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    assert not np.allclose(tables[0], tables[2])
+    # its batch norms were fitted: raw MFCCs would drive every unit to the ends of its range
+    assert tables[0].to_numpy().std() > 1e-3
+
+
+def test_unknown_choices_are_named(speech, small_recognizer, tmp_path):
+    for field, value in (("tap", "x"), ("pooling", "x"), ("feature_sets", ("x",))):
+        with pytest.raises(UserError, match=f"config.{field}"):
+            command.main(settings(speech, small_recognizer, **{field: value}), tmp_path)

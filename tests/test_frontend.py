@@ -1,0 +1,88 @@
+import warnings
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import librosa
+import numpy as np
+import pytest
+
+from emoasr import audio, frontend
+
+CONFIG = frontend.FrontEndConfig()
+mfcc = jax.jit(frontend.mfcc, static_argnums=2)
+
+
+def speechlike(n: int, seed: int = 0) -> np.ndarray:
+    """Noise with the range of speech: bursts, near-silence, a few tones."""
+    random = np.random.default_rng(seed)
+    t = np.arange(n)
+    envelope = np.abs(np.sin(t / 9000)) ** 4 + 1e-4
+    tones = sum(np.sin(2 * np.pi * f * t / 16000) for f in (110, 730, 2400))
+    return (0.2 * envelope * (tones + random.normal(size=n))).astype(np.float32)
+
+
+def reference(y: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # librosa warns of n_fft longer than the signal
+        return librosa.feature.mfcc(y=y, sr=16000, pad_mode="reflect").T
+
+
+def ours(y: np.ndarray, length: int | None = None, junk: float = 0.0) -> np.ndarray:
+    wave_BN = np.full((1, length or -(-len(y) // 512) * 512), junk, np.float32)
+    wave_BN[0, : len(y)] = y
+    mfcc_BTD, frames_B = mfcc(wave_BN, np.array([len(y)]), CONFIG)
+    return np.asarray(mfcc_BTD[0, : int(frames_B[0])])
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(st.one_of(st.integers(1, 2100), st.integers(1, 8192)), st.integers(0, 99))
+def test_equals_librosa_at_every_length_from_one_sample_up(n, seed):
+    y = speechlike(8192, seed)[-n:]
+    expected = reference(y)
+    found = ours(y, length=8192, junk=0.7)
+    assert found.shape == expected.shape == (1 + n // 512, 20)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_equals_librosa_on_real_speech(shared_data):
+    files = sorted((shared_data / "emotale" / "wav").iterdir())[::80]
+    differences = [
+        np.abs(ours(y) - reference(y)).max() for f in files if (y := audio.read(audio.Segment(f))).any()
+    ]
+    assert len(differences) == 10
+    assert max(differences) < 1e-3
+
+
+def test_clips_below_the_utterances_own_maximum_not_the_batchs():
+    loud, quiet = speechlike(16000), speechlike(16000, 1) * 1e-3
+    wave_BN = np.stack([loud, quiet])[:, : 31 * 512]
+    together, _ = mfcc(wave_BN, np.full(2, 31 * 512), CONFIG)
+    np.testing.assert_allclose(together[1], ours(quiet[: 31 * 512]), atol=1e-4)
+
+
+@pytest.mark.parametrize("y", [np.zeros(5000, np.float32), np.ones(5000, np.float32)])
+def test_silence_and_direct_current_are_finite_and_equal(y):
+    np.testing.assert_allclose(ours(y), reference(y), atol=1e-3)
+
+
+def test_frames_beyond_the_end_are_zero_and_empty_rows_have_none():
+    wave_BN = np.ones((2, 4096), np.float32)
+    mfcc_BTD, frames_B = mfcc(wave_BN, np.array([1000, 0]), CONFIG)
+    assert frames_B.tolist() == [2, 0]
+    assert not np.any(mfcc_BTD[0, 2:]) and not np.any(mfcc_BTD[1])
+
+
+def test_log_mel_is_librosas_power_to_db():
+    y = speechlike(9000)
+    expected = librosa.power_to_db(
+        librosa.feature.melspectrogram(y=y, sr=16000, pad_mode="reflect")
+    ).T
+    mel_BTM, _ = frontend.log_mel(jnp.pad(y, (0, 216))[None], np.array([9000]), CONFIG)
+    np.testing.assert_allclose(mel_BTM[0, :18], expected, atol=2e-3)
+
+
+def test_window_must_be_whole_hops():
+    with pytest.raises(ValueError, match="multiple"):
+        frontend.FrontEndConfig(n_fft=2000)

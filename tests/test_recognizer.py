@@ -1,0 +1,82 @@
+import audformat
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+import emoasr
+from emoasr import features
+from emoasr.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def recognizer(small_recognizer):
+    return emoasr.load_recognizer(small_recognizer)
+
+
+@pytest.fixture
+def files(speech):
+    return sorted(str(path) for path in speech.glob("*.wav"))
+
+
+def test_one_row_an_input_in_the_inputs_order(recognizer, files):
+    table = recognizer.features(files)
+    assert list(table.index) == files
+    assert list(table.columns) == features.unit_names(2, 8)
+    assert (table.dtypes == np.float32).all()
+    backwards = recognizer.features(files[::-1])
+    np.testing.assert_allclose(backwards.to_numpy()[::-1], table.to_numpy(), atol=1e-5)
+
+
+def test_one_path_a_list_an_index_and_arrays_give_the_same(recognizer, files):
+    alone = recognizer.features(files[0]).to_numpy()
+    samples, rate = soundfile.read(files[0], dtype="float32")
+    for same in (
+        recognizer.features(files[:2]).iloc[:1],
+        recognizer.features(audformat.filewise_index(files[:1])),
+        recognizer.features(audformat.segmented_index(files[:1], [0], [pd.NaT])),
+        recognizer.features(([samples], rate)),
+        recognizer.features(([np.stack([samples, samples], axis=1)], rate)),
+    ):
+        np.testing.assert_allclose(same.to_numpy(), alone, atol=1e-5)
+
+
+def test_a_segment_is_its_samples(recognizer, files):
+    samples, rate = soundfile.read(files[0], dtype="float32")
+    index = audformat.segmented_index(files[:1], ["0.1s"], ["0.2s"])
+    expected = recognizer.features(([samples[1600:3200]], rate)).to_numpy()
+    table = recognizer.features(index)
+    pd.testing.assert_index_equal(table.index, index)
+    np.testing.assert_allclose(table.to_numpy(), expected, atol=1e-5)
+
+
+def test_poolings_and_taps_differ_and_std_is_the_spread(recognizer, files):
+    tables = {
+        (pooling, tap): recognizer.features(files[:3], pooling=pooling, tap=tap).to_numpy()
+        for pooling in ("mean", "max", "std")
+        for tap in ("gate", "skip", "residual")
+    }
+    flat = list(tables.values())
+    assert not any(np.allclose(a, b) for i, a in enumerate(flat) for b in flat[:i])
+    assert (tables["max", "gate"] >= tables["mean", "gate"]).all()
+    assert (tables["std", "gate"] >= 0).all()
+
+
+def test_transcripts_are_text(recognizer, files):
+    table = recognizer.transcribe(files[:2])
+    assert list(table.columns) == ["text"] and list(table.index) == files[:2]
+    assert set("".join(table["text"])) <= set(" abcdefghijklmnopqrstuvwxyz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": "missing.wav"}, "missing.wav"),
+        ({"x": ([np.array([np.nan], np.float32)], 16000)}, "input 0"),
+        ({"x": ([np.zeros(99, np.float32)], 16000), "tap": "gates"}, "tap='gates'"),
+        ({"x": ([np.zeros(99, np.float32)], 16000), "pooling": "sum"}, "pooling='sum'"),
+    ],
+)
+def test_wrong_input_is_named(recognizer, arguments, message):
+    with pytest.raises(UserError, match=message):
+        recognizer.features(**arguments)
