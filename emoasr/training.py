@@ -72,7 +72,7 @@ class Trainer:
         )
         updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": loss, "gradient_norm": optax.global_norm(gradient)}
+        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
         return State(params, statistics, optimizer), metrics
 
     def network(self, state: State) -> GatedConvNet:

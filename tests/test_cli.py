@@ -22,7 +22,10 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["emoasr.pretrain", "--config=demo"], ["train"]),
         (["emoasr.extract", "--config=emotale"], ["config.corpus.path"]),
         (["emoasr.extract", "--config=folder", "--config.tap=gates"], ["config.tap", "residual"]),
-        (["emoasr.extract", "--config=demo", "--workdir=/dev/null/x"], ["/dev/null/x", "--workdir"]),
+        (
+            ["emoasr.extract", "--config=demo", "--workdir=/dev/null/x"],
+            ["/dev/null/x", "--workdir"],
+        ),
         (["emoasr.eval", "--workdir=nowhere"], ["nowhere", "emoasr.extract"]),
     ],
 )

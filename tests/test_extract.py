@@ -84,9 +84,7 @@ def test_the_good_files_features_do_not_depend_on_the_bad_ones(speech, small_rec
     folder = shutil.copytree(speech, tmp_path / "speech")
     (folder / "05.wav").write_bytes(b"")
     for source, run in ((speech, "a"), (folder, "b")):
-        command.main(
-            settings(source, small_recognizer, feature_sets=("neural",)), tmp_path / run
-        )
+        command.main(settings(source, small_recognizer, feature_sets=("neural",)), tmp_path / run)
     a, b = (features.read(tmp_path / run / "features" / "neural.parquet")[0] for run in ("a", "b"))
     pd.testing.assert_frame_equal(a.drop(index="05.wav"), b, atol=1e-5, rtol=1e-5)
 

@@ -49,7 +49,9 @@ def test_equals_librosa_at_every_length_from_one_sample_up(n, seed):
 def test_equals_librosa_on_real_speech(shared_data):
     files = sorted((shared_data / "emotale" / "wav").iterdir())[::80]
     differences = [
-        np.abs(ours(y) - reference(y)).max() for f in files if (y := audio.read(audio.Segment(f))).any()
+        np.abs(ours(y) - reference(y)).max()
+        for f in files
+        if (y := audio.read(audio.Segment(f))).any()
     ]
     assert len(differences) == 10
     assert max(differences) < 1e-3

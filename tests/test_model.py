@@ -68,7 +68,9 @@ def reference_outputs(model: GatedConvNet, x_TD: np.ndarray):
         for name, tap in zip(TAPS, (unit, skip, h), strict=True):
             taps[name].append(tap)
     y = np.tanh(conv(model.head, skips))
-    kernel, bias = (np.asarray(v[...], np.float64) for v in (model.symbols.kernel, model.symbols.bias))
+    kernel, bias = (
+        np.asarray(v[...], np.float64) for v in (model.symbols.kernel, model.symbols.bias)
+    )
     return y @ kernel[0] + bias, taps
 
 

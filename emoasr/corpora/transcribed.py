@@ -108,7 +108,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "n_samples": len(samples),
                     "file": str(self._corpus.segment(int(i)).path.relative_to(self._corpus.root)),
                     "speaker": str(row["speaker"]),
-                    "text": str(row["text"]),
+                    "text": "" if pd.isna(row["text"]) else str(row["text"]),
                 },
             )
 
@@ -139,9 +139,13 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> TranscribedCorpus:
         print(f"preparing {len(source)} utterances, once, in {builder.data_dir}")
         builder.download_and_prepare()
         record.write_text(json.dumps([dataclasses.asdict(s) for s in builder.skipped]))
-    skipped = tuple(Skipped(**s) for s in json.loads(record.read_text()))
+    skipped = [Skipped(**s) for s in json.loads(record.read_text())]
+    skipped += [
+        source.skip(int(i), "corpus", f"its split is none of {', '.join(SPLITS)}")
+        for i in np.flatnonzero(~source.table["split"].isin(SPLITS))
+    ]
     splits = {s: _read_split(builder, s) for s in SPLITS if f"{s}_0" in builder.info.splits}
-    return TranscribedCorpus(source.name, splits, skipped)
+    return TranscribedCorpus(source.name, splits, tuple(skipped))
 
 
 def _check(corpus: Corpus, path: Path) -> None:
@@ -151,6 +155,9 @@ def _check(corpus: Corpus, path: Path) -> None:
     missing = {"train", "valid"} - set(corpus.table["split"])
     if missing:
         raise UserError(f"{path}: no row of split {missing.pop()!r}; train and valid are needed")
+    if corpus.table["speaker"].isna().any():
+        file = corpus.table.index[corpus.table["speaker"].isna()][0]
+        raise UserError(f"{path}: {file} has no speaker; splits must be disjoint by speaker")
     splits = corpus.table.groupby("speaker")["split"].nunique()
     if (splits > 1).any():
         raise UserError(

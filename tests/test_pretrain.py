@@ -1,0 +1,156 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import emoasr
+from emoasr import config, pretrain, recognizer
+from emoasr.errors import UserError
+
+
+def settings(speech, data_dir, **train):
+    c = config.pretraining()
+    c.corpus.path = str(speech)
+    c.corpus.data_dir = str(data_dir)
+    c.model = {"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.1}
+    c.train.update({"steps": 6, "buckets": 1, "log_every": 1, "checkpoint_every": 2} | train)
+    return c
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture(scope="module")
+def unbroken(speech, data_dir, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("unbroken")
+    pretrain.main(settings(speech, data_dir), workdir)
+    return workdir
+
+
+def weights(workdir):
+    folder = workdir / "pretrain" / "recognizer"
+    return recognizer.weights(emoasr.load_recognizer(folder).model)
+
+
+def rows(workdir):
+    lines = (workdir / "pretrain" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_run_leaves_what_it_promises(unbroken, speech):
+    folder = unbroken / "pretrain"
+    assert (folder / "curves.png").stat().st_size > 1000
+    assert list((folder / "events").glob("events.*"))
+    losses = [row["loss"] for row in rows(unbroken) if "loss" in row]
+    assert len(losses) == 6 and np.isfinite(losses).all()
+    assert any("valid_cer" in row for row in rows(unbroken))
+    used = json.loads((folder / "corpus.json").read_text())["used"]
+    assert used["train"]["utterances"] == 6
+    card = emoasr.load_recognizer(folder / "recognizer").card
+    assert set(card["metrics"]) == {"valid", "test"}
+    assert card["metrics"]["test"]["test"]["cer"] > 0
+    assert card["training"]["steps"] == 6
+
+
+def test_the_exported_recognizer_gives_features(unbroken, speech):
+    opened = emoasr.load_recognizer(unbroken / "pretrain" / "recognizer")
+    table = opened.features(str(speech / "00.wav"))
+    assert table.shape == (1, 16) and np.isfinite(table.to_numpy()).all()
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from emoasr import pretrain
+sys.path.insert(0, {tests!r})
+import test_pretrain
+pretrain.main(
+    test_pretrain.settings(Path({speech!r}), {data_dir!r}, steps=40), Path({workdir!r})
+)
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_run_again_ends_like_an_unbroken_run(speech, data_dir, tmp_path):
+    def start(workdir):
+        code = COMMAND.format(
+            tests=os.path.dirname(__file__),
+            speech=str(speech),
+            data_dir=str(data_dir),
+            workdir=str(workdir),
+        )
+        return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+
+    killed = start(tmp_path / "killed")
+    metrics = tmp_path / "killed" / "pretrain" / "metrics.jsonl"
+    for _ in range(1200):
+        time.sleep(0.05)
+        if metrics.exists() and len(metrics.read_text().splitlines()) >= 9:
+            break
+    assert killed.poll() is None, "finished before it could be killed"
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed" / "pretrain" / "recognizer").exists()
+    for name in ("killed", "unbroken"):
+        assert start(tmp_path / name).wait() == 0
+    ours, theirs = weights(tmp_path / "killed"), weights(tmp_path / "unbroken")
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    steps = [row["step"] for row in rows(tmp_path / "killed") if "loss" in row]
+    assert steps == list(range(1, 41))
+
+
+def test_another_setting_in_the_same_folder_is_refused(unbroken, speech, data_dir):
+    with pytest.raises(UserError, match=r"config\.train"):
+        pretrain.main(settings(speech, data_dir, learning_rate=1.0), unbroken)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(speech, data_dir, tmp_path):
+    with pytest.raises(UserError, match="learning_rate"):
+        pretrain.main(settings(speech, data_dir, learning_rate=float("inf"), steps=8), tmp_path)
+
+
+def table(folder, lines: str):
+    (folder / "metadata.csv").write_text("file,speaker,split,text\n" + lines)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("a.wav,x,train,hello\nb.wav,y,test,hello\n", "'valid'"),
+        ("a.wav,x,train,hello\nb.wav,x,valid,hello\n", "'x' is in 2 splits"),
+        ("a.wav,x,train,hello\nb.wav,,valid,hello\n", "b.wav has no speaker"),
+    ],
+)
+def test_splits_that_cannot_be_trained_on(tmp_path, lines, message):
+    with pytest.raises(UserError, match=message):
+        pretrain.main(settings(table(tmp_path, lines), tmp_path), tmp_path / "run")
+
+
+def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsys):
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    for path in speech.glob("*.wav"):
+        (folder / path.name).symlink_to(path)
+    lines = [
+        ("00.wav", "ab"), ("01.wav", "..."), ("02.wav", "at 7 pm"), ("03.wav", "abc " * 99),
+        ("04.wav", ""), ("gone.wav", "ab"),
+    ]  # fmt: skip
+    text = "".join(f"{file},x,train,{words}\n" for file, words in lines)
+    table(folder, text + "05.wav,y,valid,ab\n06.wav,y,dev,ab\n")
+    pretrain.main(settings(folder, tmp_path, steps=1), tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "pretrain" / "corpus.json").read_text())
+    reasons = {s["file"]: s["reason"] for s in record["skipped"]}
+    assert set(reasons) == {"01.wav", "02.wav", "03.wav", "04.wav", "06.wav", "gone.wav"}
+    assert "signs" in reasons["01.wav"] and "digits" in reasons["02.wav"]
+    assert "frames" in reasons["03.wav"] and "no text" in reasons["04.wav"]
+    assert record["used"]["train"]["utterances"] == 1
+    assert "skipped 1: digits" in capsys.readouterr().out

@@ -1,0 +1,98 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from emoasr import augment, config, training
+from emoasr import frontend as fe
+
+FRONTEND = fe.FrontEndConfig()
+
+
+def batch(seed: int = 0, empty: int = 0) -> training.Batch:
+    """Four utterances of noise with two labels each, and `empty` empty rows."""
+    random = np.random.default_rng(seed)
+    wave_BN = random.integers(-3000, 3000, (4, 20 * 512)).astype(np.int16)
+    labels_BL = random.integers(1, 27, (4, 2)).astype(np.int32)
+    rows = (wave_BN, np.full(4, 20 * 512), labels_BL, np.full(4, 2), np.full(4, 3))
+    padded = [np.pad(r, [(0, empty)] + [(0, 0)] * (r.ndim - 1)) for r in rows]
+    return training.Batch(*(p if p.dtype == np.int16 else p.astype(np.int32) for p in padded))
+
+
+def trainer(augmented: bool = False, **train):
+    c = config.pretraining()
+    c.model = {"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)}
+    if not augmented:
+        c.augment = {}
+    c.train.update({"steps": 60, "warmup_steps": 5, "learning_rate": 3e-2} | train)
+    return training.create(c)
+
+
+def test_the_loss_falls_on_what_can_be_learnt_by_heart():
+    fixed, state = trainer()
+    losses = []
+    for number in range(60):
+        state, metrics = fixed.step(state, jnp.int32(number), batch())
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < losses[0] / 3
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_empty_rows_change_nothing(augmented):
+    fixed, state = trainer()
+    _, tight = fixed.step(state, jnp.int32(0), batch())
+    _, loose = fixed.step(state, jnp.int32(0), batch(empty=2))
+    np.testing.assert_allclose(tight["loss"], loose["loss"], rtol=1e-5)
+    np.testing.assert_allclose(tight["gradient_norm"], loose["gradient_norm"], rtol=1e-3)
+    fixed, state = trainer(augmented=augmented)
+    new, metrics = fixed.step(state, jnp.int32(0), batch(empty=2))
+    assert np.isfinite(metrics["loss"])
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(new))
+
+
+def test_a_step_follows_from_its_number():
+    fixed, state = trainer(augmented=True)
+    losses = [float(fixed.step(state, jnp.int32(n), batch())[1]["loss"]) for n in (3, 3, 4)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.fixture
+def spectra():
+    wave_BN = np.random.default_rng(0).normal(size=(3, 40 * 512)).astype(np.float32)
+    return fe.log_mel(wave_BN, np.array([40 * 512, 9000, 0]), FRONTEND)
+
+
+def test_augmentation_switched_off_changes_nothing(spectra):
+    mel_BTM, frames_B = spectra
+    off = augment.AugmentConfig(1.0, 1.0, 0.0, 80, 0, 0, 0, 0, 0.0, 0.0)
+    found, frames = augment.spectra(mel_BTM, frames_B, frames_B * 0, jax.random.key(0), off)
+    assert frames.tolist() == frames_B.tolist()
+    for i, n in enumerate(frames_B):
+        np.testing.assert_allclose(found[i, :n], mel_BTM[i, :n], atol=1e-3)
+    mfcc_BTD = jnp.ones((3, 5, 20))
+    assert (augment.coefficients(mfcc_BTD, jax.random.key(0), off) == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_augmented_spectra_are_finite_fit_and_leave_room_for_the_text(spectra, seed):
+    mel_BTM, frames_B = spectra
+    least_B = frames_B - 1
+    found, frames = augment.spectra(
+        mel_BTM, frames_B, least_B, jax.random.key(seed), augment.AugmentConfig()
+    )
+    assert found.shape == mel_BTM.shape and np.isfinite(found).all()
+    assert (frames >= least_B).all() and (frames <= mel_BTM.shape[1]).all()
+    assert frames[2] == 0
+    assert not np.allclose(found[0], mel_BTM[0])
+
+
+def test_stretching_changes_durations_both_ways(spectra):
+    mel_BTM, frames_B = spectra
+    frames_B = jnp.array([20, 20, 20])
+    seen = [
+        augment.spectra(
+            mel_BTM, frames_B, frames_B * 0, jax.random.key(k), augment.AugmentConfig()
+        )[1]
+        for k in range(10)
+    ]
+    assert np.min(seen) < 20 < np.max(seen)
