@@ -49,7 +49,8 @@ def speech(tmp_path_factory) -> Path:
         soundfile.write(folder / f"{i:02d}.wav", 0.2 * envelope * random.normal(size=n), 16000)
         split = ("train", "train", "valid", "test")[i % 4]
         lines.append(
-            f"{i:02d}.wav,{split}/{i % 4},{i % 2},{1 + i % 5},{1 + i * i % 5},{split},{'abc'[: 1 + i % 3]}"
+            f"{i:02d}.wav,{split}/{i % 4},{i % 2},{1 + i % 5},{1 + i * i % 5},{split},"
+            f"{'abc'[: 1 + i % 3]}"
         )
     (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     return folder

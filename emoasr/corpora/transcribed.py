@@ -20,7 +20,7 @@ import tensorflow_datasets as tfds
 
 from emoasr import audio
 from emoasr.corpora import table
-from emoasr.corpora.base import Corpus, Skipped
+from emoasr.corpora.base import Corpus, Skipped, path_of
 from emoasr.errors import UserError
 
 SPLITS = ("train", "valid", "test")
@@ -124,7 +124,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> TranscribedCorpus:
     Raises:
         UserError: the table is missing, lacks a column, or a speaker is in two splits.
     """
-    path = Path(config.path)
+    path = path_of(config)
     source = table.load(
         ml_collections.ConfigDict(
             {"path": str(path / "metadata.csv" if path.is_dir() else path), "root": ""}
