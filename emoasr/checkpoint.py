@@ -29,7 +29,11 @@ _DEFAULT = "english"
 
 
 def save_recognizer(
-    folder: Path, model: GatedConvNet, frontend: FrontEndConfig, card: dict[str, Any]
+    folder: Path,
+    model: GatedConvNet,
+    frontend: FrontEndConfig,
+    card: dict[str, Any],
+    half: bool = False,
 ) -> None:
     """Writes a recognizer folder; an older one there is replaced file by file.
 
@@ -38,10 +42,15 @@ def save_recognizer(
         model: the network.
         frontend: its front end.
         card: JSON-able: training data and terms, steps, metrics, limits.
+        half: whether to store kernels as float16 (norms' statistics exceed its range).
     """
+    tensors = weights(model)
+    if half:
+        small = {name: t.astype(np.float16) for name, t in tensors.items() if "kernel" in name}
+        tensors = {**tensors, **small}
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "weights.safetensors.part"
-    safetensors.numpy.save_file(weights(model), part)
+    safetensors.numpy.save_file(tensors, part)
     part.replace(folder / "weights.safetensors")
     record = {
         "format": _FORMAT,

@@ -178,7 +178,7 @@ def _workdir(given: str | None, argv: list[str]) -> Path:
 
 
 def _guarded(command: Command, config: ml_collections.ConfigDict, workdir: Path) -> int:
-    logging.set_verbosity(logging.WARNING)  # libraries tell each step at INFO
+    logging.set_verbosity(logging.ERROR)  # TFDS and Orbax tell each step
     try:
         command(config, workdir)
     except KeyboardInterrupt:

@@ -1,5 +1,7 @@
 """Defaults that the files in `configs/` start from; each field says its unit or reason."""
 
+import dataclasses
+
 import ml_collections
 
 FEATURE_SETS = ("neural", "random", "mfcc", "egemaps")
@@ -34,14 +36,17 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
 
 def pretraining() -> ml_collections.ConfigDict:
     """Fields of `emoasr.pretrain`."""
+    from emoasr.augment import AugmentConfig
+    from emoasr.model import ModelConfig
+
     c = ml_collections.ConfigDict()
 
     c.corpus = ml_collections.ConfigDict()
     c.corpus.path = ""  # a table `file, speaker, split, text`, or a folder with metadata.csv
     c.corpus.data_dir = ""  # prepared audio; empty: TFDS's own default folder
 
-    c.model = ml_collections.ConfigDict({"dropout": 0.1})  # and other fields of ModelConfig
-    c.augment = ml_collections.ConfigDict({"warp": 1.13})  # fields of AugmentConfig; {}: none
+    c.model = ml_collections.ConfigDict(dataclasses.asdict(ModelConfig(dropout=0.1)))
+    c.augment = ml_collections.ConfigDict(dataclasses.asdict(AugmentConfig()))  # {}: none
 
     c.train = ml_collections.ConfigDict()
     c.train.steps = 4000

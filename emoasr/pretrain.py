@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import grain
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -49,9 +50,11 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN.
     """
     folder = cli.ensure_folder(workdir / "pretrain")
-    _check_same_run(config, folder / "config.json")
+    settings = json.loads(config.to_json_best_effort())
+    _check_same_run(settings, folder / "config.json")
     trainer, state = training.create(config)
     splits, counts = _open_corpus(config, trainer, folder)
+    cli.write_atomically(folder / "config.json", json.dumps(settings, indent=1))
     checkpoints = checkpoint.TrainingCheckpoints(folder / "checkpoints")
     data = splits["train"].training(config.train.steps, config.train.seed)
 
@@ -75,8 +78,17 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     log.close()
 
 
-def _train(train, trainer, state, step, data, valid, checkpoints, log):
-    """Runs the steps that are left; metrics are fetched a step late, so the device never waits."""
+def _train(
+    train: ml_collections.ConfigDict,
+    trainer: training.Trainer,
+    state: training.State,
+    step: int,
+    data: grain.DatasetIterator,
+    valid: speechdata.Examples,
+    checkpoints: checkpoint.TrainingCheckpoints,
+    log: metrics.MetricsLog,
+) -> training.State:
+    """Runs the steps that are left; only every `log_every` of them are metrics fetched."""
     bar = tqdm(total=train.steps, initial=step, unit="step", desc="pretrain")
     pending: list[dict[str, jax.Array]] = []
     while step < train.steps:
@@ -155,18 +167,15 @@ def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples
     return splits, counts
 
 
-def _check_same_run(config: ml_collections.ConfigDict, path: Path) -> None:
-    """Keeps the run's settings; a continued run must have the same."""
-    now = json.loads(config.to_json_best_effort())
-    if path.exists():
-        before = json.loads(path.read_text())
-        for part in now:
-            if now[part] != before.get(part):
-                raise UserError(
-                    f"{path.parent} holds a run with another config.{part}: "
-                    f"{before.get(part)}; give another --workdir, or those settings"
-                )
-    cli.write_atomically(path, json.dumps(now, indent=1))
+def _check_same_run(settings: dict[str, Any], path: Path) -> None:
+    """A continued run must have the settings that it began with."""
+    before = json.loads(path.read_text()) if path.exists() else settings
+    for part in settings:
+        if settings[part] != before.get(part):
+            raise UserError(
+                f"{path.parent} holds a run with another config.{part}: "
+                f"{before.get(part)}; give another --workdir, or those settings"
+            )
 
 
 def _card(config, counts, rates) -> dict[str, Any]:

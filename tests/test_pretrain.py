@@ -17,7 +17,7 @@ def settings(speech, data_dir, **train):
     c = config.pretraining()
     c.corpus.path = str(speech)
     c.corpus.data_dir = str(data_dir)
-    c.model = {"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.1}
+    c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})
     c.train.update({"steps": 6, "buckets": 1, "log_every": 1, "checkpoint_every": 2} | train)
     return c
 

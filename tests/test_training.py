@@ -21,7 +21,7 @@ def batch(seed: int = 0, empty: int = 0) -> training.Batch:
 
 def trainer(augmented: bool = False, **train):
     c = config.pretraining()
-    c.model = {"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)}
+    c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.0})
     if not augmented:
         c.augment = {}
     c.train.update({"steps": 60, "warmup_steps": 5, "learning_rate": 3e-2} | train)

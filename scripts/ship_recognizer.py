@@ -1,0 +1,36 @@
+"""Copies a trained recognizer into the package, kernels as float16, and says what that changes.
+
+    python scripts/ship_recognizer.py runs/p/pretrain/recognizer emoasr/recognizers/english
+
+The printed figure is the largest change of any pooled feature over 30 s of noise bursts.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from absl import app
+
+import emoasr
+from emoasr import checkpoint
+
+
+def main(argv: list[str]) -> None:
+    """Reads `argv[1]`, writes `argv[2]`."""
+    if len(argv) != 3:
+        raise app.UsageError("give the folder of a trained recognizer, and the one to write")
+    trained = emoasr.load_recognizer(argv[1])
+    checkpoint.save_recognizer(
+        Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True
+    )
+    shipped = emoasr.load_recognizer(argv[2])
+
+    random = np.random.default_rng(0)
+    bursts = np.abs(np.sin(np.arange(5 * 16000) / 3000)) * random.normal(size=(6, 5 * 16000))
+    waves = (list((0.1 * bursts).astype(np.float32)), 16000)
+    change = np.abs((trained.features(waves) - shipped.features(waves)).to_numpy()).max()
+    size = (Path(argv[2]) / "weights.safetensors").stat().st_size
+    print(f"{argv[2]}: {size / 1e6:.1f} MB, features change by at most {change:.1e}")
+
+
+if __name__ == "__main__":
+    app.run(main)
