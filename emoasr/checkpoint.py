@@ -50,7 +50,7 @@ def save_recognizer(
         tensors = {**tensors, **small}
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "weights.safetensors.part"
-    safetensors.numpy.save_file(tensors, part)
+    part.write_bytes(safetensors.numpy.save(tensors))  # save_file would make it private
     part.replace(folder / "weights.safetensors")
     record = {
         "format": _FORMAT,

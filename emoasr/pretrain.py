@@ -178,13 +178,17 @@ def _check_same_run(settings: dict[str, Any], path: Path) -> None:
             )
 
 
-def _card(config, counts, rates) -> dict[str, Any]:
+def _card(
+    config: ml_collections.ConfigDict, counts: dict[str, Any], rates: dict[str, Any]
+) -> dict[str, Any]:
+    settings = json.loads(config.to_json_best_effort())
     return {
         "training": {
-            **json.loads(config.card.to_json_best_effort()),
+            **settings["card"],
             "splits": counts,
             "steps": config.train.steps,
-            "config": json.loads(config.to_json_best_effort()),
+            # not the corpus: its path says nothing elsewhere
+            "config": {part: settings[part] for part in ("model", "augment", "train")},
             "date": datetime.date.today().isoformat(),
             "emoasr": __version__,
         },
