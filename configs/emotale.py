@@ -2,6 +2,11 @@
 
 Arousal, valence and dominance are means of three annotators' ratings from 1 to 5.
 
+Cost: 37 minutes of speech; extraction of all four feature sets 45 s and evaluation 10 s on two CPU
+cores.
+Result (clipped to 1..5; arousal / valence CCC, leave-one-speaker-out): neural .745 / .382, random
+.720 / .304, mfcc .761 / .371, egemaps .776 / .493. The training mean's MSE is .803 / .686.
+
     python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
     python -m emoasr.eval --config=configs/emotale.py --workdir=runs/e
 
