@@ -202,12 +202,19 @@ def test_folder_lists_audio_recursively_and_sorted(tmp_path):
     assert corpus.segment(1).path == tmp_path / "b.wav"
 
 
-def test_folder_counts_what_it_ignores(tmp_path, caplog):
+def test_folder_counts_what_it_ignores(tmp_path, capsys):
     for name in ("a.wav", "b.txt", "c.md"):
         (tmp_path / name).touch()
-    with caplog.at_level("INFO"):
-        opened("folder", tmp_path)
-    assert "1 audio files, 2 others ignored" in caplog.text
+    opened("folder", tmp_path)
+    assert "1 audio files, 2 others ignored" in capsys.readouterr().out
+
+
+def test_folder_lists_a_broken_link_and_walks_a_folder_named_like_audio(tmp_path):
+    (tmp_path / "a.wav").symlink_to("nowhere")
+    (tmp_path / "b.wav").mkdir()
+    (tmp_path / "b.wav" / "c.wav").touch()
+    corpus = opened("folder", tmp_path)
+    assert corpus.table.index.tolist() == ["a.wav", "b.wav/c.wav"]
 
 
 def test_bad_folders(tmp_path):
