@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ml_collections
 import numpy as np
@@ -29,7 +29,9 @@ from emoasr import __version__, cli, egemaps, features
 from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError
 
-# JAX is imported within functions: openSMILE's processes import this module and do without it.
+if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
+    from emoasr.model import GatedConvNet
+    from emoasr.recognizer import Recognizer
 
 _DEVICE_SETS = ("neural", "random", "mfcc")
 _SETS = (*_DEVICE_SETS, "egemaps")
@@ -58,15 +60,18 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
             could be read.
     """
+    from emoasr.checkpoint import load_recognizer
+
     _check(config)
-    folder = cli.ensure_folder(workdir / "features")
+    recognizer = load_recognizer(config.recognizer or None)
     corpus = open_corpus(config.corpus, workdir)
+    folder = cli.ensure_folder(workdir / "features")
     report = Report(list(corpus.skipped))
-    wanted = _wanted_metadata(config, corpus)
+    wanted = _wanted_metadata(config, corpus, recognizer)
     kept = {name: _kept(folder, name, wanted[name], report) for name in wanted}
     started = time.monotonic()
     new = [name for name, table in kept.items() if table is None]
-    for name, table in _extract(config, corpus, new, report):
+    for name, table in _extract(config, corpus, recognizer, new, report):
         skipped = [dataclasses.asdict(s) for s in report.skipped if s.step in (name, "audio")]
         features.write(table, folder / f"{name}.parquet", {**wanted[name], "skipped": skipped})
         kept[name] = table
@@ -90,13 +95,12 @@ def _check(config: ml_collections.ConfigDict) -> None:
             raise UserError(f"config.{name}={config[name]}: must be 1 or more")
 
 
-def _wanted_metadata(config: ml_collections.ConfigDict, corpus: Corpus) -> dict[str, Any]:
+def _wanted_metadata(
+    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "Recognizer"
+) -> dict[str, Any]:
     """The provenance of each table to be; a table on disk with the same one is kept."""
-    from emoasr.checkpoint import load_recognizer
-
     common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
               "inputs": _inputs_digest(corpus)}  # fmt: skip
-    recognizer = load_recognizer(config.recognizer or None)
     frontend = dataclasses.asdict(recognizer.config.frontend)
     network = {"frontend": frontend, "tap": config.tap, "pooling": config.pooling}
     specific: dict[str, dict[str, Any]] = {
@@ -135,13 +139,19 @@ def _kept(folder: Path, name: str, wanted: dict, report: Report) -> pd.DataFrame
 
 
 def _extract(
-    config: ml_collections.ConfigDict, corpus: Corpus, new: list[str], report: Report
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    recognizer: "Recognizer",
+    new: list[str],
+    report: Report,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Tables of the sets that are not there yet; what fails goes to the report."""
     workers = config.workers or os.cpu_count() or 1
     on_device = [name for name in new if name in _DEVICE_SETS]
     if on_device:
-        yield from _extract_on_device(config, corpus, on_device, workers, report).items()
+        yield from _extract_on_device(
+            config, corpus, recognizer, on_device, workers, report
+        ).items()
     if "egemaps" in new:
         unreadable = {(s.file, s.start, s.end) for s in report.skipped if s.step == "audio"}
         readable = [
@@ -158,15 +168,14 @@ def _extract(
 def _extract_on_device(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
+    recognizer: "Recognizer",
     names: list[str],
     workers: int,
     report: Report,
 ) -> dict[str, pd.DataFrame]:
     """One pass over the corpus for all sets that the accelerator computes."""
     from emoasr import batching, inference, pooling
-    from emoasr.checkpoint import load_recognizer
 
-    recognizer = load_recognizer(config.recognizer or None)
     frontend = recognizer.config.frontend
     run = inference.Run(
         corpus, frontend.hop_length, config.batch_frames, config.buckets, workers
@@ -207,7 +216,12 @@ def _extract_on_device(
     return {name: pd.DataFrame(values[name][done], index, columns[name]) for name in names}
 
 
-def _untrained(config, corpus: Corpus, recognizer, n_samples: np.ndarray):
+def _untrained(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    recognizer: "Recognizer",
+    n_samples: np.ndarray,
+) -> "GatedConvNet":
     """The random-weights control, its batch norms fitted to utterances from all over the corpus."""
     from emoasr import control
     from emoasr.audio import SAMPLE_RATE, AudioError
@@ -224,7 +238,7 @@ def _untrained(config, corpus: Corpus, recognizer, n_samples: np.ndarray):
     return control.untrained(model, frontend, waves, config.seed)
 
 
-def _column_names(recognizer, names: list[str]) -> dict[str, list[str]]:
+def _column_names(recognizer: "Recognizer", names: list[str]) -> dict[str, list[str]]:
     config = recognizer.config
     units = features.unit_names(config.model.n_layers, config.model.n_channels)
     mfcc = [f"mfcc{i:02d}.{how}" for how in ("mean", "std") for i in range(config.frontend.n_mfcc)]

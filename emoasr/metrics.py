@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import tensorboardX
+from matplotlib.figure import Figure
 
 
 class MetricsLog:
@@ -30,7 +30,8 @@ class MetricsLog:
 
     def draw(self) -> Path:
         """Draws loss and error rates over steps to `curves.png`."""
-        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
         for axis, names in ((left, ("loss",)), (right, ("valid_cer", "valid_wer"))):
             for name in names:
                 points = [(row["step"], row[name]) for row in self.rows if name in row]
@@ -43,7 +44,6 @@ class MetricsLog:
         right.set_ylabel("error rate, validation speakers")
         path = self._folder / "curves.png"
         figure.savefig(path, dpi=120)
-        plt.close(figure)
         return path
 
     def close(self) -> None:

@@ -80,7 +80,14 @@ class GatedConvNet(nnx.Module):
             for dilation in config.dilations
         )
         self.head = _ConvNorm(width, width, rngs=rngs)
-        self.symbols = nnx.Conv(width, config.n_symbols, (1,), kernel_init=_INIT, rngs=rngs)
+        self.symbols = nnx.Conv(
+            width,
+            config.n_symbols,
+            (1,),
+            kernel_init=_INIT,
+            precision=jax.lax.Precision.HIGHEST,
+            rngs=rngs,
+        )
 
     def __call__(
         self, mfcc_BTD: jax.Array, frames_B: jax.Array, dropout_key: jax.Array | None = None
@@ -144,6 +151,7 @@ class _ConvNorm(nnx.Module):
             kernel_dilation=dilation,
             use_bias=False,
             kernel_init=_INIT,
+            precision=jax.lax.Precision.HIGHEST,  # GPUs default to TF32
             rngs=rngs,
         )
         self.norm = nnx.BatchNorm(n_out, momentum=0.99, epsilon=1e-8, rngs=rngs)

@@ -41,6 +41,11 @@ def test_one_path_a_list_an_index_and_arrays_give_the_same(recognizer, files):
         np.testing.assert_allclose(same.to_numpy(), alone, atol=1e-5)
 
 
+def test_no_input_no_row(recognizer):
+    assert recognizer.features([]).shape == (0, 16)
+    assert recognizer.transcribe([]).shape == (0, 1)
+
+
 def test_a_segment_is_its_samples(recognizer, files):
     samples, rate = soundfile.read(files[0], dtype="float32")
     index = audformat.segmented_index(files[:1], ["0.1s"], ["0.2s"])
