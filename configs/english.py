@@ -19,7 +19,7 @@ from emoasr import config
 
 def get_config() -> ml_collections.ConfigDict:
     """What `emoasr.pretrain` does for transcribed English."""
-    c = config.pretraining()
+    c = config.pretraining("transcribed")
     c.train.steps = 4600
     c.train.batch_frames = 4096
     c.train.learning_rate = 1.5e-3

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import io
 import math
 import numbers
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +28,7 @@ class AudioError(Exception):
 class Segment:
     """A file, or the part of it from `start` to `end` (seconds; None: the file's end)."""
 
-    path: Path
+    path: Path | zipfile.Path
     start: float = 0.0
     end: float | None = None
 
@@ -45,16 +47,13 @@ def read(segment: Segment) -> np.ndarray:
             or samples are NaN or infinite.
     """
     with _open(segment) as file:
-        first, stop = _span(file, segment)
-        if file.format in _INEXACT_SEEK:
-            frames = file.read(stop, dtype="float32", always_2d=True)[first:]
-        else:
-            file.seek(first)
-            frames = file.read(stop - first, dtype="float32", always_2d=True)
-        if stop - first - len(frames) > _SLACK * file.samplerate:
-            promised, found = (stop - first) / file.samplerate, len(frames) / file.samplerate
-            raise AudioError(f"cut short: {found:.2f} s where its header promises {promised:.2f} s")
-        return resample(frames, file.samplerate)
+        return resample(_decode(file, segment), file.samplerate)
+
+
+def read_native(segment: Segment) -> tuple[np.ndarray, int]:
+    """Reads a segment as it is: float32 `(N, channels)`, and its rate in Hz; else as `read`."""
+    with _open(segment) as file:
+        return _decode(file, segment), file.samplerate
 
 
 def duration(segment: Segment) -> float:
@@ -117,19 +116,35 @@ def is_silent(x: np.ndarray) -> bool:
 @contextlib.contextmanager
 def _open(segment: Segment) -> Iterator[soundfile.SoundFile]:
     """Opens the segment's file; whatever goes wrong inside becomes an AudioError with its path."""
-    path = Path(segment.path)
+    path = segment.path
     if path.is_dir():
         raise AudioError(f"{path}: is a folder, not an audio file")
     if not path.exists():
         raise AudioError(f"{path}: no such file")
     try:
-        with soundfile.SoundFile(path) as file:
+        # A zip's member is read whole: libsndfile seeks, and seeking there decompresses anew.
+        source = path if isinstance(path, Path) else io.BytesIO(path.read_bytes())
+        with soundfile.SoundFile(source) as file:
             yield file
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from None
     except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: header-less .raw
         reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
         raise AudioError(f"{path}: not audio that libsndfile can decode ({reason})") from None
+
+
+def _decode(file: soundfile.SoundFile, segment: Segment) -> np.ndarray:
+    """The segment's frames `(N, channels)`, float32, at the file's own rate."""
+    first, stop = _span(file, segment)
+    if file.format in _INEXACT_SEEK:
+        frames = file.read(stop, dtype="float32", always_2d=True)[first:]
+    else:
+        file.seek(first)
+        frames = file.read(stop - first, dtype="float32", always_2d=True)
+    if stop - first - len(frames) > _SLACK * file.samplerate:
+        promised, found = (stop - first) / file.samplerate, len(frames) / file.samplerate
+        raise AudioError(f"cut short: {found:.2f} s where its header promises {promised:.2f} s")
+    return frames
 
 
 def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:

@@ -34,15 +34,16 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     return c
 
 
-def pretraining() -> ml_collections.ConfigDict:
-    """Fields of `emoasr.pretrain`."""
+def pretraining(kind: str) -> ml_collections.ConfigDict:
+    """Fields of `emoasr.pretrain`, for a corpus of the given kind (`transcribed`, `vctk`)."""
     from emoasr.augment import AugmentConfig
     from emoasr.model import ModelConfig
 
     c = ml_collections.ConfigDict()
 
     c.corpus = ml_collections.ConfigDict()
-    c.corpus.path = ""  # a table `file, speaker, split, text`, or a folder with metadata.csv
+    c.corpus.kind = kind
+    c.corpus.path = ""  # where the corpus lies on disk
     c.corpus.data_dir = ""  # prepared audio; empty: TFDS's own default folder
 
     c.model = ml_collections.ConfigDict(dataclasses.asdict(ModelConfig(dropout=0.1)))

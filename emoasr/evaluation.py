@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from emoasr import joining
-from emoasr.errors import UserError
+from emoasr.errors import UserError, check_choice
 
 BASELINE = "mean"
 PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
@@ -209,10 +209,7 @@ def metrics(predicted: pd.DataFrame, column: str) -> dict[str, float | None]:
 
 def _check(settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]) -> None:
     for field, known in (("protocol", PROTOCOLS), ("regressor", REGRESSORS)):
-        if settings[field] not in known:
-            raise UserError(
-                f"config.eval.{field}={settings[field]!r}: must be one of {', '.join(known)}"
-            )
+        check_choice(f"config.eval.{field}", settings[field], known)
     if settings.n_selected < 1:
         raise UserError(f"config.eval.n_selected={settings.n_selected}: must be 1 or more")
     if not settings.targets or isinstance(settings.targets, str):

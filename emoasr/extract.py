@@ -11,7 +11,6 @@ files with the same settings, is kept; so the same command finishes a run that w
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 import time
@@ -26,8 +25,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from emoasr import __version__, cli, egemaps, features
-from emoasr.corpora import Corpus, Skipped, open_corpus
-from emoasr.errors import UserError
+from emoasr.corpora import Corpus, Skipped, inputs_digest, open_corpus
+from emoasr.errors import UserError, check_choice
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.model import GatedConvNet
@@ -83,13 +82,10 @@ def _check(config: ml_collections.ConfigDict) -> None:
     from emoasr.model import TAPS
     from emoasr.pooling import POOLINGS
 
-    for name, value, choices in [
-        ("tap", config.tap, TAPS),
-        ("pooling", config.pooling, POOLINGS),
-        *(("feature_sets", name, _SETS) for name in config.feature_sets),
-    ]:
-        if value not in choices:
-            raise UserError(f"config.{name}={value!r}: must be one of {', '.join(choices)}")
+    check_choice("config.tap", config.tap, TAPS)
+    check_choice("config.pooling", config.pooling, POOLINGS)
+    for name in config.feature_sets:
+        check_choice("config.feature_sets", name, _SETS)
     for name in ("batch_frames", "buckets"):
         if config[name] < 1:
             raise UserError(f"config.{name}={config[name]}: must be 1 or more")
@@ -100,7 +96,7 @@ def _wanted_metadata(
 ) -> dict[str, Any]:
     """The provenance of each table to be; a table on disk with the same one is kept."""
     common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
-              "inputs": _inputs_digest(corpus)}  # fmt: skip
+              "inputs": inputs_digest(corpus)}  # fmt: skip
     frontend = dataclasses.asdict(recognizer.config.frontend)
     network = {"frontend": frontend, "tap": config.tap, "pooling": config.pooling}
     specific: dict[str, dict[str, Any]] = {
@@ -110,18 +106,6 @@ def _wanted_metadata(
         "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
     }
     return {name: {"feature_set": name, **common, **specific[name]} for name in config.feature_sets}
-
-
-def _inputs_digest(corpus: Corpus) -> str:
-    """Changes with the index, and with any file's size or time."""
-    sha = hashlib.sha256(corpus.table.index.to_frame().to_csv(index=False).encode())
-    for path in dict.fromkeys(corpus.segment(i).path for i in range(len(corpus))):
-        try:
-            stat = path.stat()
-            sha.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())
-        except OSError:
-            sha.update(b"unreadable")
-    return sha.hexdigest()[:16]
 
 
 def _kept(folder: Path, name: str, wanted: dict, report: Report) -> pd.DataFrame | None:
@@ -154,11 +138,7 @@ def _extract(
         ).items()
     if "egemaps" in new:
         unreadable = {(s.file, s.start, s.end) for s in report.skipped if s.step == "audio"}
-        readable = [
-            i
-            for i in range(len(corpus))
-            if (s := corpus.skip(i, "", "")) and (s.file, s.start, s.end) not in unreadable
-        ]
+        readable = [i for i in range(len(corpus)) if corpus.key(i) not in unreadable]
         with tqdm(total=len(readable), unit="utt", desc="egemaps") as bar:
             table, skipped = egemaps.extract(corpus, readable, workers, bar.update)
         report.skipped += skipped

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from emoasr import batching
-from emoasr.audio import AudioError
+from emoasr.audio import AudioError, is_silent
 
 DeviceFunction = Callable[[jax.Array, jax.Array], dict[str, jax.Array]]
 
@@ -111,7 +111,7 @@ class Run:
         if len(wave_N) > longest:
             self.failed[i] = "decodes to more samples than its header says"
             return np.zeros(0, np.float32)
-        if not wave_N.any():
+        if is_silent(wave_N):
             self.silent.append(i)
         return wave_N
 

@@ -35,8 +35,10 @@ from emoasr import (
     text,
     training,
 )
-from emoasr.corpora import transcribed
-from emoasr.errors import UserError
+from emoasr.corpora import transcribed, vctk
+from emoasr.errors import UserError, check_choice
+
+_CORPORA = {"transcribed": transcribed, "vctk": vctk}
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
@@ -122,7 +124,8 @@ def error_rates(
 ) -> dict[str, dict[str, float]]:
     """CER and WER by greedy decoding, over all utterances and by set of speakers.
 
-    A set is what stands before the `/` in the speaker's name.
+    A set is what stands before the `/` in the speaker's name; "without shared prompts" leaves out
+    texts that most speakers of the corpus read, in training too.
     """
     heard = [""] * len(examples.labels)
     graph, weights = nnx.split(trainer.network(state))
@@ -134,16 +137,22 @@ def error_rates(
     true = ["".join(text.SYMBOLS[c] for c in classes) for classes in examples.labels]
     speakers = examples.split.table["speaker"].to_numpy()[examples.positions]
     sets = np.array([s.split("/")[0] if "/" in s else "" for s in speakers])
+    shared = examples.split.table["shared"].to_numpy(bool)[examples.positions]
+    chosen = {name: sets == name for name in sorted(set(sets) - {""})}
+    if shared.any():
+        chosen["without shared prompts"] = ~shared
     rates = {"all": text.error_rates(true, heard)}
-    for name in sorted(set(sets) - {""}):
-        rows = np.flatnonzero(sets == name)
-        rates[name] = text.error_rates([true[i] for i in rows], [heard[i] for i in rows])
+    for name, mask in chosen.items():
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            rates[name] = text.error_rates([true[i] for i in rows], [heard[i] for i in rows])
     return rates
 
 
 def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples], dict[str, Any]]:
     """Opens the splits; prints and stores what was found, used and skipped."""
-    corpus = transcribed.load(config.corpus, folder)
+    check_choice("config.corpus.kind", config.corpus.kind, _CORPORA)
+    corpus = _CORPORA[config.corpus.kind].load(config.corpus, folder)
     splits, skipped, counts = {}, list(corpus.skipped), {}
     for name, split in corpus.splits.items():
         splits[name], left_out = speechdata.usable(split, config.train, trainer.frontend)

@@ -17,7 +17,7 @@ from flax import nnx
 from emoasr import audio, decoding, features, inference
 from emoasr import frontend as fe
 from emoasr.corpora import Corpus
-from emoasr.errors import UserError
+from emoasr.errors import UserError, check_choice
 from emoasr.model import TAPS, GatedConvNet, ModelConfig
 from emoasr.pooling import POOLINGS, Pooler
 
@@ -115,12 +115,6 @@ def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
     """The variables that `weights` gives the values of."""
     state = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
     return {".".join(map(str, path)): value for path, value in nnx.to_flat_state(state)}
-
-
-def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Raises `UserError` unless `value` is one of `choices`."""
-    if value not in choices:
-        raise UserError(f"{name}={value!r}: must be one of {', '.join(choices)}")
 
 
 class _Coarse:

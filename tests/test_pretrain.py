@@ -14,7 +14,7 @@ from emoasr.errors import UserError
 
 
 def settings(speech, data_dir, **train):
-    c = config.pretraining()
+    c = config.pretraining("transcribed")
     c.corpus.path = str(speech)
     c.corpus.data_dir = str(data_dir)
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})

@@ -20,7 +20,7 @@ def batch(seed: int = 0, empty: int = 0) -> training.Batch:
 
 
 def trainer(augmented: bool = False, **train):
-    c = config.pretraining()
+    c = config.pretraining("transcribed")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.0})
     if not augmented:
         c.augment = {}

@@ -1,7 +1,9 @@
 """The record that every corpus gives, and the way from a configuration to a corpus."""
 
 import dataclasses
+import hashlib
 import importlib
+import zipfile
 from pathlib import Path
 
 import ml_collections
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr import audio
-from emoasr.errors import UserError
+from emoasr.errors import UserError, check_choice
 
 RATINGS = ("arousal", "valence", "dominance")
 LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
@@ -42,7 +44,7 @@ class Corpus:
     """
 
     name: str
-    root: Path
+    root: Path | zipfile.Path
     table: pd.DataFrame
     synthetic: bool = False
     skipped: tuple[Skipped, ...] = ()
@@ -53,7 +55,7 @@ class Corpus:
 
     def segment(self, i: int) -> audio.Segment:
         """Where utterance `i`'s samples lie: path, start and end in seconds."""
-        file, start, end = self._key(i)
+        file, start, end = self.key(i)
         return audio.Segment(self.root / file, start or 0.0, end)
 
     def n_samples(self, i: int) -> int:
@@ -66,16 +68,30 @@ class Corpus:
 
     def skip(self, i: int, step: str, reason: str) -> Skipped:
         """The record of leaving utterance `i` out."""
-        file, start, end = self._key(i)
+        file, start, end = self.key(i)
         return Skipped(file, reason, step, start, end)
 
-    def _key(self, i: int) -> tuple[str, float | None, float | None]:
-        """Utterance `i`'s file, start and end as the index has them; None where it has none."""
+    def key(self, i: int) -> tuple[str, float | None, float | None]:
+        """Utterance `i`'s file, start and end (seconds) as in the index; None where it has none."""
         key = self.table.index[i]
         if self.table.index.nlevels == 1:
             return str(key), None, None
         file, start, end = key
         return str(file), start.total_seconds(), None if pd.isna(end) else end.total_seconds()
+
+
+def inputs_digest(corpus: Corpus) -> str:
+    """16 hex digits that change with the index, and with any file's size or time."""
+    sha = hashlib.sha256(corpus.table.index.to_frame().to_csv(index=False).encode())
+    archive = corpus.root.root.filename if isinstance(corpus.root, zipfile.Path) else None
+    files = dict.fromkeys(corpus.segment(i).path for i in range(len(corpus)))
+    for path in [Path(str(archive))] if archive else files:
+        try:
+            stat = Path(str(path)).stat()
+            sha.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())
+        except OSError:
+            sha.update(b"unreadable")
+    return sha.hexdigest()[:16]
 
 
 def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
@@ -88,8 +104,7 @@ def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     Raises:
         UserError: an unknown kind, or the corpus is not what it should be.
     """
-    if config.kind not in KINDS:
-        raise UserError(f"config.corpus.kind={config.kind!r}: must be one of {', '.join(KINDS)}")
+    check_choice("config.corpus.kind", config.kind, KINDS)
     return importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
 
 

@@ -20,8 +20,9 @@ import tensorflow_datasets as tfds
 
 from emoasr import audio
 from emoasr.corpora import table
-from emoasr.corpora.base import Corpus, Skipped, path_of
+from emoasr.corpora.base import Corpus, Skipped, inputs_digest, path_of
 from emoasr.errors import UserError
+from emoasr.text import normalise
 
 SPLITS = ("train", "valid", "test")
 
@@ -34,7 +35,8 @@ class Split:
 
     Attributes:
         source: random access to examples; `source[i]["audio"]` is int16 at 16 kHz.
-        table: per example `file`, `speaker`, `text`, `n_samples`, in the source's order.
+        table: per example `file`, `speaker`, `text`, `n_samples` and `shared` (most speakers read
+            this text), in the source's order.
     """
 
     source: Sequence
@@ -60,6 +62,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """Names the prepared data by the digest of its table: another table is another set."""
         self._corpus = corpus
         self.skipped: list[Skipped] = []
+        self._shared = _shared_prompts(corpus)
         super().__init__(
             config=tfds.core.BuilderConfig(name=digest),
             data_dir=data_dir,
@@ -74,6 +77,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "file": tfds.features.Text(),
             "speaker": tfds.features.Text(),
             "text": tfds.features.Text(),
+            "shared": tfds.features.Scalar(np.bool_),
         }
         return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
 
@@ -96,6 +100,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, rows):
         for i in rows:
             row = self._corpus.table.iloc[i]
+            text = "" if pd.isna(row["text"]) else str(row["text"])
             try:
                 samples = self._corpus.samples(int(i))
             except audio.AudioError as error:
@@ -106,9 +111,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 {
                     "audio": np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16),
                     "n_samples": len(samples),
-                    "file": str(self._corpus.segment(int(i)).path.relative_to(self._corpus.root)),
+                    "file": self._corpus.key(int(i))[0],
                     "speaker": str(row["speaker"]),
-                    "text": "" if pd.isna(row["text"]) else str(row["text"]),
+                    "text": text,
+                    "shared": normalise(text) in self._shared,
                 },
             )
 
@@ -118,52 +124,71 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> TranscribedCorpus:
 
     Args:
         config: `path`, a folder with `metadata.csv` or a table (`file, speaker, split, text`);
-            `data_dir`, where prepared audio goes (empty: TFDS's default folder).
+            `data_dir`, see `prepare`.
         workdir: unused; tables of transcribed speech need nothing of a run's folder.
 
     Raises:
         UserError: the table is missing, lacks a column, or a speaker is in two splits.
     """
     path = path_of(config)
-    source = table.load(
-        ml_collections.ConfigDict(
-            {"path": str(path / "metadata.csv" if path.is_dir() else path), "root": ""}
-        ),
-        workdir,
-    )
-    _check(source, path)
-    digest = hashlib.sha256(source.table.to_csv().encode()).hexdigest()[:16]
-    builder = Builder(source, digest, config.data_dir or None)
+    at = {"path": str(path / "metadata.csv" if path.is_dir() else path), "root": ""}
+    return prepare(table.load(ml_collections.ConfigDict(at), workdir), config.data_dir)
+
+
+def prepare(corpus: Corpus, data_dir: str) -> TranscribedCorpus:
+    """Prepares a corpus's audio, unless that was done before, and opens it.
+
+    Args:
+        corpus: its table has `speaker`, `split` and `text`.
+        data_dir: where prepared audio goes; empty: TFDS's default folder.
+
+    Raises:
+        UserError: a column or split is missing, or a speaker is in two splits.
+    """
+    _check(corpus)
+    what = f"{corpus.table.to_csv()} {inputs_digest(corpus)} {corpus.name}"
+    digest = hashlib.sha256(what.encode()).hexdigest()[:16]
+    builder = Builder(corpus, digest, data_dir or None)
     record = Path(builder.data_dir) / "skipped.json"
     if not record.exists():
-        print(f"preparing {len(source)} utterances, once, in {builder.data_dir}")
+        print(f"preparing {len(corpus)} utterances, once, in {builder.data_dir}")
         builder.download_and_prepare()
         record.write_text(json.dumps([dataclasses.asdict(s) for s in builder.skipped]))
-    skipped = [Skipped(**s) for s in json.loads(record.read_text())]
+    skipped = [*corpus.skipped, *(Skipped(**s) for s in json.loads(record.read_text()))]
     skipped += [
-        source.skip(int(i), "corpus", f"its split is none of {', '.join(SPLITS)}")
-        for i in np.flatnonzero(~source.table["split"].isin(SPLITS))
+        corpus.skip(int(i), "corpus", f"its split is none of {', '.join(SPLITS)}")
+        for i in np.flatnonzero(~corpus.table["split"].isin(SPLITS))
     ]
     splits = {s: _read_split(builder, s) for s in SPLITS if f"{s}_0" in builder.info.splits}
-    return TranscribedCorpus(source.name, splits, tuple(skipped))
+    return TranscribedCorpus(corpus.name, splits, tuple(skipped))
 
 
-def _check(corpus: Corpus, path: Path) -> None:
+def _check(corpus: Corpus) -> None:
     for column in ("speaker", "split", "text"):
         if column not in corpus.table:
-            raise UserError(f"{path}: no column {column!r}; pre-training needs it")
+            raise UserError(f"{corpus.root}: no column {column!r}; pre-training needs it")
     missing = {"train", "valid"} - set(corpus.table["split"])
     if missing:
-        raise UserError(f"{path}: no row of split {missing.pop()!r}; train and valid are needed")
+        raise UserError(
+            f"{corpus.root}: no utterance of split {missing.pop()!r}; train and valid are needed"
+        )
     if corpus.table["speaker"].isna().any():
         file = corpus.table.index[corpus.table["speaker"].isna()][0]
-        raise UserError(f"{path}: {file} has no speaker; splits must be disjoint by speaker")
+        raise UserError(f"{corpus.root}: {file} has no speaker; splits must be disjoint by speaker")
     splits = corpus.table.groupby("speaker")["split"].nunique()
     if (splits > 1).any():
         raise UserError(
-            f"{path}: speaker {splits.idxmax()!r} is in {splits.max()} splits; "
+            f"{corpus.root}: speaker {splits.idxmax()!r} is in {splits.max()} splits; "
             "a speaker belongs to one"
         )
+
+
+def _shared_prompts(corpus: Corpus) -> set[str]:
+    """Normalised texts that more than half of the speakers read, if there are three or more."""
+    spoken = corpus.table[["speaker", "text"]].dropna()
+    readers = spoken.groupby(spoken["text"].map(normalise))["speaker"].nunique()
+    half = max(spoken["speaker"].nunique() / 2, 1.5)
+    return set(readers.index[readers > half])
 
 
 def _read_split(builder: Builder, split: str) -> Split:
@@ -179,5 +204,6 @@ def _read_split(builder: Builder, split: str) -> Split:
     for i in range(len(source)):
         example = source[i]
         texts = {column: example[column].decode() for column in columns}
-        rows.append({"n_samples": int(example["n_samples"]), **texts})
+        numbers = {"n_samples": int(example["n_samples"]), "shared": bool(example["shared"])}
+        rows.append({**numbers, **texts})
     return Split(source, pd.DataFrame(rows))

@@ -1,0 +1,120 @@
+"""VCTK (CC BY 4.0), releases 0.80 and 0.92, as a folder or as the zip that is downloaded.
+
+0.80 has `txt/p225/p225_001.txt` and `wav48/p225/p225_001.wav`; 0.92 has two microphones and FLAC,
+`wav48_silence_trimmed/p225/p225_001_mic1.flac`. Known gaps: p315 has no texts; in 0.92 p280 and
+p315 lack mic2.
+"""
+
+import dataclasses
+import re
+import zipfile
+from pathlib import Path
+
+import ml_collections
+import numpy as np
+import pandas as pd
+
+from emoasr import audio
+from emoasr.corpora import table, transcribed
+from emoasr.corpora.base import Corpus, Skipped, path_of
+from emoasr.errors import UserError, check_choice
+
+# By speaker, fixed; both hold out men and women of the corpus's main accents.
+VALID = ("p226", "p234", "p245", "p248", "p253", "p294", "p302", "p347")
+TEST = ("p225", "p227", "p237", "p251", "p299", "p326", "p335", "p340")
+
+_NAME = re.compile(r"(?P<speaker>[ps]\d+)_(?P<number>\d+)(_(?P<mic>mic[12]))?\.(wav|flac|txt)")
+_NATIVE_RATE = 48000  # Hz
+
+
+@dataclasses.dataclass(frozen=True)
+class Decimated(Corpus):
+    """VCTK as the original recognizer heard it: every third sample, without an anti-alias filter.
+
+    All that 48 kHz recordings hold above 8 kHz folds back; see `config.corpus.decimate`.
+    """
+
+    def samples(self, i: int) -> np.ndarray:
+        """Utterance `i`, 16 kHz mono float32. Raises: audio.AudioError."""
+        segment = self.segment(i)
+        frames, rate = audio.read_native(segment)
+        if rate != _NATIVE_RATE:
+            raise audio.AudioError(
+                f"{segment.path}: is at {rate} Hz; config.corpus.decimate needs 48000 Hz"
+            )
+        return audio.resample(frames[::3], audio.SAMPLE_RATE)
+
+
+def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.TranscribedCorpus:
+    """Opens VCTK for pre-training, preparing its audio at the first time.
+
+    Args:
+        config: `path`, the folder or the zip; `mic`, mic1 or mic2 (of release 0.92); `decimate`,
+            whether to take every third sample as the original did; `data_dir`, see
+            `transcribed.prepare`.
+        workdir: unused.
+
+    Raises:
+        UserError: not VCTK, a damaged zip, no utterance of the training or validation speakers.
+    """
+    check_choice("config.corpus.mic", config.mic, ("mic1", "mic2"))
+    root, names = _open(path_of(config))
+    sounds, texts = _utterances(names, config.mic)
+    if not sounds:
+        raise UserError(f"config.corpus.path={config.path}: no recording by {config.mic} in it")
+    rows, skipped = [], []
+    for key in sorted(sounds | texts):
+        if key in sounds and key in texts:
+            words = (root / texts[key]).read_text(encoding="utf-8", errors="replace")
+            rows.append({"file": sounds[key], "speaker": key[0], "split": _split(key[0]),
+                         "text": " ".join(words.split())})  # fmt: skip
+        else:
+            lack = "no text" if key in sounds else f"no recording by {config.mic}"
+            skipped.append(Skipped(sounds.get(key) or texts[key], lack))
+    if not rows:
+        raise UserError(f"config.corpus.path={config.path}: no recording has its text")
+    name = "VCTK, decimated" if config.decimate else "VCTK"
+    found = table.build(pd.DataFrame(rows), name, Path(), Path(config.path), tuple(skipped))
+    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    kind = Decimated if config.decimate else Corpus
+    return transcribed.prepare(kind(**{**fields, "root": root}), config.data_dir)
+
+
+def _open(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
+    """VCTK's top folder, on disk or in a zip, and the files in it, relative to it."""
+    try:
+        root: Path | zipfile.Path = path if path.is_dir() else zipfile.Path(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(
+            f"config.corpus.path={path}: neither a folder nor a whole zip ({error})"
+        ) from None
+    for top in (root, *sorted((p for p in root.iterdir() if p.is_dir()), key=str)):
+        if (top / "txt").is_dir():
+            return top, _names(top)
+    raise UserError(f"config.corpus.path={path}: has no folder txt/; is it VCTK's?")
+
+
+def _names(top: Path | zipfile.Path) -> list[str]:
+    if isinstance(top, Path):
+        return [p.relative_to(top).as_posix() for p in top.rglob("*.*")]
+    return [name.removeprefix(top.at) for name in top.root.namelist() if name.startswith(top.at)]
+
+
+def _utterances(names: list[str], mic: str) -> tuple[dict, dict]:
+    """Recordings by the microphone, and texts, by (speaker, number)."""
+    sounds: dict[tuple[str, str], str] = {}
+    texts: dict[tuple[str, str], str] = {}
+    for name in names:
+        match = _NAME.fullmatch(name.rsplit("/", 1)[-1])
+        if match is None:
+            continue
+        key = (match["speaker"], match["number"])
+        if name.startswith("txt/") and name.endswith(".txt"):
+            texts[key] = name
+        elif name.startswith("wav48") and match["mic"] in (None, mic):
+            sounds[key] = name
+    return sounds, texts
+
+
+def _split(speaker: str) -> str:
+    return "valid" if speaker in VALID else "test" if speaker in TEST else "train"
