@@ -37,7 +37,16 @@ def best_symbols(
     return {"best": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
 
 
-def greedy(best_T: np.ndarray) -> str:
-    """Text of the best class of each frame: repeats merged, blanks dropped."""
-    keep_T = np.diff(best_T, prepend=-1) != 0
-    return "".join(SYMBOLS[c] for c in best_T[keep_T] if c != BLANK).strip()
+def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
+    """Greedy CTC decoding: repeats merged, blanks dropped, spaces at the ends stripped.
+
+    Args:
+        best_T: the best class of each frame.
+
+    Returns:
+        The text, and for each of its characters the frame where it begins.
+    """
+    begins = np.flatnonzero((np.diff(best_T, prepend=-1) != 0) & (best_T != BLANK))
+    text = "".join(SYMBOLS[c] for c in best_T[begins])
+    first, stripped = len(text) - len(text.lstrip()), text.strip()
+    return stripped, begins[first : first + len(stripped)].tolist()

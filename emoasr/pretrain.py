@@ -133,7 +133,7 @@ def error_rates(
         wave_BN = training.to_float(batch.wave_BN)
         best = decoding.best_symbols(graph, trainer.frontend, weights, wave_BN, batch.lengths_B)
         for i, best_T in zip(indices, np.asarray(best["best"]), strict=False):
-            heard[i] = decoding.greedy(best_T)
+            heard[i], _ = decoding.greedy(best_T)
     true = ["".join(text.SYMBOLS[c] for c in classes) for classes in examples.labels]
     speakers = examples.split.table["speaker"].to_numpy()[examples.positions]
     sets = np.array([s.split("/")[0] if "/" in s else "" for s in speakers])

@@ -81,19 +81,22 @@ class Recognizer:
             x: as for `features`.
 
         Returns:
-            One row an input, in the input's order; column `text`, a..z and spaces.
+            One row an input, in the input's order; columns `text`, a..z and spaces, and `times`,
+            for each character of the text the second where it is first heard.
 
         Raises:
             UserError: an input that cannot be read, with its name.
         """
         source, index = _source(x)
-        heard = [""] * len(source)
+        heard: list[tuple[str, list[float]]] = [("", [])] * len(source)
+        seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
         graph, state = nnx.split(self.model)
         function = partial(decoding.best_symbols, graph, self.config.frontend, state)
         for indices, arrays in _all(source, self.config.frontend, function):
             for i, best_T in zip(indices, arrays["best"], strict=True):
-                heard[i] = decoding.greedy(best_T)
-        return pd.DataFrame({"text": heard}, index)
+                words, frames = decoding.greedy(best_T)
+                heard[i] = words, [round(frame * seconds, 3) for frame in frames]
+        return pd.DataFrame(heard, index, ["text", "times"])
 
 
 def digest(model: GatedConvNet, frontend: fe.FrontEndConfig) -> str:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["emoasr.extract", "--config=demo", "--workdr=x"], ["workdr"]),
         (["emoasr.extract", "--config=english"], ["feature_sets"]),
         (["emoasr.pretrain", "--config=demo"], ["train"]),
+        (["emoasr.pretrain"], ["config.corpus.path"]),
         (["emoasr.extract", "--config=emotale"], ["config.corpus.path"]),
         (["emoasr.extract", "--config=folder", "--config.tap=gates"], ["config.tap", "residual"]),
         (
@@ -44,3 +46,22 @@ def test_help_helps(tmp_path, command):
     assert done.returncode == 0
     for word in (f"python -m emoasr.{command}", "--config", "--workdir", "emotale"):
         assert word in done.stdout
+
+
+def test_transcribe_prints_each_file_and_names_the_unreadable(speech, small_recognizer, tmp_path):
+    (tmp_path / "bad.wav").write_text("no audio")
+    files = [str(speech / "00.wav"), "bad.wav", str(speech / "01.wav")]
+    options = ["--times", f"--recognizer={small_recognizer}"]
+    done = run("emoasr.transcribe", *options, *files, cwd=tmp_path)
+    assert done.returncode == 1
+    heard = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["file"] for row in heard] == [files[0], files[2]]
+    assert all(len(row["text"]) == len(row["times"]) for row in heard)
+    assert "bad.wav" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_transcribe_without_files_or_recognizer_says_so(tmp_path):
+    for arguments, word in ((["--recognizer=nowhere", "a.wav"], "nowhere"), ([], "FILE")):
+        done = run("emoasr.transcribe", *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ") and word in done.stderr

@@ -43,7 +43,7 @@ def test_one_path_a_list_an_index_and_arrays_give_the_same(recognizer, files):
 
 def test_no_input_no_row(recognizer):
     assert recognizer.features([]).shape == (0, 16)
-    assert recognizer.transcribe([]).shape == (0, 1)
+    assert recognizer.transcribe([]).shape == (0, 2)
 
 
 def test_a_segment_is_its_samples(recognizer, files):
@@ -69,7 +69,11 @@ def test_poolings_and_taps_differ_and_std_is_the_spread(recognizer, files):
 
 def test_transcripts_are_text(recognizer, files):
     table = recognizer.transcribe(files[:2])
-    assert list(table.columns) == ["text"] and list(table.index) == files[:2]
+    assert list(table.columns) == ["text", "times"] and list(table.index) == files[:2]
+    for row in table.itertuples():
+        assert len(row.times) == len(row.text)
+        assert row.times == sorted(row.times)
+        assert all(0 <= second <= soundfile.info(row.Index).duration for second in row.times)
     assert set("".join(table["text"])) <= set(" abcdefghijklmnopqrstuvwxyz")
 
 

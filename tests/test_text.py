@@ -28,7 +28,15 @@ def test_the_vocabulary_is_the_originals():
 def test_greedy_decoding_inverts_a_path_with_blanks(words):
     classes = text.encode(words)
     path = np.array([c for cls in classes for c in (cls, cls, text.BLANK)], int)
-    assert decoding.greedy(path) == text.normalise(words)
+    found, frames = decoding.greedy(path)
+    assert found == text.normalise(words)
+    assert frames == list(range(0, len(path), 3))
+
+
+def test_times_are_where_a_character_begins_and_spaces_at_the_ends_go():
+    blank, a, b, space = text.BLANK, 1, 2, 0
+    path = np.array([space, a, a, blank, a, b, space, space, blank])
+    assert decoding.greedy(path) == ("aab", [1, 4, 5])
 
 
 @hypothesis.given(st.text(max_size=30))

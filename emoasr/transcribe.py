@@ -1,0 +1,62 @@
+"""Transcribes files: greedy CTC decoding, no language model.
+
+    python -m emoasr.transcribe a.wav b.flac
+    python -m emoasr.transcribe --times --recognizer=runs/p/pretrain/recognizer a.wav
+
+Prints a line a file as soon as it is done: its name, a tab and the text; with --times a JSON
+object, with the second where each character is first heard. A file that cannot be read is named on
+stderr, the others go on, and the exit status is 1.
+"""
+
+import json
+import sys
+
+from absl import app, flags, logging
+
+from emoasr.checkpoint import load_recognizer
+from emoasr.errors import UserError
+
+
+def main(files: list[str], recognizer: str, times: bool) -> int:
+    """Prints the transcripts of `files`; returns how many could not be read.
+
+    Args:
+        files: paths.
+        recognizer: a recognizer's folder or name; empty: the shipped one.
+        times: whether to print JSON with the time of each character.
+
+    Raises:
+        UserError: no file is given, or the recognizer cannot be opened.
+    """
+    if not files:
+        raise UserError("name the files: python -m emoasr.transcribe FILE ... (see --help)")
+    opened, failed = load_recognizer(recognizer or None), 0
+    for file in files:
+        try:
+            heard = opened.transcribe(file).iloc[0]
+        except UserError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+            continue
+        if times:
+            print(json.dumps({"file": file, "text": heard["text"], "times": heard["times"]}))
+        else:
+            print(f"{file}\t{heard['text']}", flush=True)
+    return failed
+
+
+def _run(argv: list[str]) -> int:
+    logging.set_verbosity(logging.ERROR)
+    try:
+        return int(main(argv[1:], flags.FLAGS.recognizer, flags.FLAGS.times) > 0)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string(
+        "recognizer", "", "A recognizer's folder or name; default: the shipped one."
+    )
+    flags.DEFINE_bool("times", False, "Print JSON, with the time of each character.")
+    app.run(_run)
