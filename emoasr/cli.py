@@ -1,6 +1,7 @@
 """What the commands share: their flags, and how a user's mistake is told."""
 
 import argparse
+import ast
 import json
 import sys
 from collections.abc import Callable
@@ -118,12 +119,15 @@ def _resolve_config(argv: list[str], default: str | None) -> list[str]:
             return [argv[0], f"--config={path}", *_without(argv, "config")[1:]]
     raise UserError(
         f"--config={given}: no such file, and no configuration of that name; "
-        f"there are: {', '.join(_config_names())}"
+        f"there are: {', '.join(_configs())}"
     )
 
 
-def _config_names() -> list[str]:
-    return sorted({p.stem for folder in _CONFIG_FOLDERS for p in folder.glob("*.py")})
+def _configs() -> dict[str, str]:
+    """Names of the configurations that come with emoasr, and the first line of each one's note."""
+    files = sorted(p for folder in _CONFIG_FOLDERS for p in folder.glob("*.py"))
+    notes = {p.stem: ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) for p in files}
+    return {name: (note or "").split("\n")[0] for name, note in notes.items()}
 
 
 def _value(argv: list[str], flag: str) -> str | None:
@@ -145,7 +149,9 @@ def _wants_help(argv: list[str]) -> bool:
 def _parse(argv: list[str]) -> list[str]:
     if _wants_help(argv):
         print(sys.modules["__main__"].__doc__)
-        print("Configurations:", ", ".join(_config_names()))
+        print("Configurations:")
+        for name, what in _configs().items():
+            print(f"  {name:10} {what}")
         print(flags.FLAGS.module_help(sys.modules[__name__]))
         sys.exit(0)
     try:
@@ -155,7 +161,7 @@ def _parse(argv: list[str]) -> list[str]:
     if rest[1:]:
         raise UserError(f"unexpected argument {rest[1]!r}; options begin with -- (see --help)")
     if flags.FLAGS.config is None:
-        raise UserError(f"give --config; there are: {', '.join(_config_names())}")
+        raise UserError(f"give --config; there are: {', '.join(_configs())}")
     return rest
 
 

@@ -80,7 +80,6 @@ class Trainer:
         return nnx.merge(self.graph, state.params, state.statistics, copy=True)
 
     def _loss(self, params, statistics, batch: Batch, key):
-        """Nats a character; summed over the batch before dividing, so length counts."""
         spectra_key, coefficients_key, dropout_key = jax.random.split(key, 3)
         wave_BN = to_float(batch.wave_BN)
         mel_BTM, frames_B = fe.log_mel(wave_BN, batch.lengths_B, self.frontend)
@@ -94,16 +93,28 @@ class Trainer:
 
         model = nnx.merge(self.graph, params, statistics, copy=True)
         logits_BTV = model(mfcc_BTD, frames_B, dropout_key).logits_BTV
-        nats_B = optax.ctc_loss(
-            logits_BTV,
-            1.0 - fe.frame_mask(frames_B, logits_BTV.shape[1]),
-            batch.labels_BL,
-            1.0 - fe.frame_mask(batch.n_labels_B, batch.labels_BL.shape[1]),
-            blank_id=text.BLANK,
-        )
-        total = jnp.sum(jnp.where(batch.lengths_B > 0, nats_B, 0.0))
-        loss = total / jnp.maximum(jnp.sum(batch.n_labels_B), 1)
+        loss = ctc_loss(logits_BTV, frames_B, batch.labels_BL, batch.n_labels_B)
         return loss, nnx.state(model, nnx.Not(nnx.Param))
+
+
+def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: Array) -> jax.Array:
+    """CTC loss in nats a character, over the whole batch: long utterances count for more.
+
+    Args:
+        logits_BTV: symbol scores.
+        frames_B: valid frames; 0 marks an empty row.
+        labels_BL: CTC classes, padded.
+        n_labels_B: true label counts.
+    """
+    nats_B = optax.ctc_loss(
+        logits_BTV,
+        1.0 - fe.frame_mask(frames_B, logits_BTV.shape[1]),
+        labels_BL,
+        1.0 - fe.frame_mask(n_labels_B, labels_BL.shape[1]),
+        blank_id=text.BLANK,
+    )
+    total = jnp.sum(jnp.where(frames_B > 0, nats_B, 0.0))
+    return total / jnp.maximum(jnp.sum(n_labels_B), 1)
 
 
 def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
