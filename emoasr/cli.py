@@ -116,7 +116,7 @@ def _resolve_config(argv: list[str], default: str | None) -> list[str]:
         path = folder / f"{stem}.py"
         if path.is_file() and Path(given).parent in (Path("configs"), Path()):
             # first: its overrides must follow it
-            return [argv[0], f"--config={path}", *_without(argv, "config")[1:]]
+            return [argv[0], f"--config={path}", *_take(argv, "config")[1]]
     raise UserError(
         f"--config={given}: no such file, and no configuration of that name; "
         f"there are: {', '.join(_configs())}"
@@ -131,15 +131,15 @@ def _configs() -> dict[str, str]:
 
 
 def _value(argv: list[str], flag: str) -> str | None:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument(f"--{flag}", f"-{flag}", dest="value")
-    return parser.parse_known_args(argv[1:])[0].value
+    return _take(argv, flag)[0]
 
 
-def _without(argv: list[str], flag: str) -> list[str]:
+def _take(argv: list[str], flag: str) -> tuple[str | None, list[str]]:
+    """A flag's value before absl parses, and the other arguments, the program's name left out."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(f"--{flag}", f"-{flag}", dest="value")
-    return [argv[0], *parser.parse_known_args(argv[1:])[1]]
+    found, others = parser.parse_known_args(argv[1:])
+    return found.value, others
 
 
 def _wants_help(argv: list[str]) -> bool:

@@ -72,7 +72,8 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     new = [name for name, table in kept.items() if table is None]
     for name, table in _extract(config, corpus, recognizer, new, report):
         skipped = [dataclasses.asdict(s) for s in report.skipped if s.step in (name, "audio")]
-        features.write(table, folder / f"{name}.parquet", {**wanted[name], "skipped": skipped})
+        told = {"skipped": skipped, "warnings": report.warnings}
+        features.write(table, folder / f"{name}.parquet", {**wanted[name], **told})
         kept[name] = table
     report.figures["seconds"] = round(time.monotonic() - started, 2)
     _tell(config, corpus, {name: t for name, t in kept.items() if t is not None}, report, workdir)
@@ -97,8 +98,10 @@ def _wanted_metadata(
     """The provenance of each table to be; a table on disk with the same one is kept."""
     common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
               "inputs": inputs_digest(corpus)}  # fmt: skip
+    sizes = dataclasses.asdict(recognizer.config.model)
+    sizes["dilations"] = list(sizes["dilations"])  # as JSON will have it
     frontend = dataclasses.asdict(recognizer.config.frontend)
-    network = {"frontend": frontend, "tap": config.tap, "pooling": config.pooling}
+    network = {"model": sizes, "frontend": frontend, "tap": config.tap, "pooling": config.pooling}
     specific: dict[str, dict[str, Any]] = {
         "neural": {**network, "recognizer": recognizer.digest},
         "random": {**network, "recognizer": f"untrained, seed {config.seed}"},
@@ -109,16 +112,18 @@ def _wanted_metadata(
 
 
 def _kept(folder: Path, name: str, wanted: dict, report: Report) -> pd.DataFrame | None:
-    """The table on disk if it is the wanted one; its skipped utterances join the report."""
+    """The table on disk if it is the wanted one; what it skipped and warned of is told again."""
     path = folder / f"{name}.parquet"
     if not path.exists():
         return None
     table, metadata = features.read(path)
     skipped = [Skipped(**s) for s in metadata.pop("skipped", [])]
+    warnings = metadata.pop("warnings", [])
     if metadata != wanted:
         return None
     print(f"{path}: kept, made from the same files with the same settings")
     report.skipped += [s for s in skipped if s not in report.skipped]
+    report.warnings += [w for w in warnings if w not in report.warnings]
     return table
 
 
@@ -157,9 +162,7 @@ def _extract_on_device(
     from emoasr import batching, inference, pooling
 
     frontend = recognizer.config.frontend
-    run = inference.Run(
-        corpus, frontend.hop_length, config.batch_frames, config.buckets, workers
-    )  # fmt: skip
+    run = inference.Run(corpus, frontend.hop_length, config.batch_frames, config.buckets, workers)
     n_samples = run.plan()
     _raise_if_all_failed(corpus, run.failed)
     networks = {"neural": recognizer.model} if "neural" in names else {}
@@ -182,9 +185,8 @@ def _extract_on_device(
             bar.update(hours[indices].sum())
     _raise_if_all_failed(corpus, run.failed)
     report.skipped += [corpus.skip(i, "audio", why) for i, why in sorted(run.failed.items())]
-    report.warnings += [
-        f"{corpus.segment(i).path}: all samples are zero" for i in sorted(run.silent)
-    ]
+    silent = [f"{corpus.segment(i).path}: all samples are zero" for i in sorted(run.silent)]
+    report.warnings += [w for w in silent if w not in report.warnings]
     hops = -(-n_samples[n_samples > 0] // frontend.hop_length)
     report.figures |= {
         "hours_of_audio": round(float(hours.sum()), 4),

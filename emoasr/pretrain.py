@@ -1,9 +1,10 @@
 """Pre-trains the recognizer with CTC on transcribed speech.
 
+    python -m emoasr.pretrain --config=configs/vctk.py --config.corpus.path=DIR --workdir=runs/v
     python -m emoasr.pretrain --config=configs/english.py --config.corpus.path=DIR --workdir=runs/p
 
-The workdir receives, under `pretrain/`: checkpoints, `metrics.jsonl`, TensorBoard events,
-`curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end
+Without --config, VCTK's is taken. The workdir receives, under `pretrain/`: checkpoints,
+`metrics.jsonl`, TensorBoard events, `curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end
 `recognizer/`, the folder that `emoasr.load_recognizer` opens. The same command continues a run
 that was stopped or killed.
 """
@@ -71,7 +72,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
 
     rates = {name: error_rates(trainer, state, examples) for name, examples in splits.items()
              if name != "train"}  # fmt: skip
-    card = _card(config, counts, rates)
+    card = _card(settings, counts, rates)
     checkpoint.save_recognizer(
         folder / "recognizer", trainer.network(state), trainer.frontend, card
     )
@@ -188,14 +189,13 @@ def _check_same_run(settings: dict[str, Any], path: Path) -> None:
 
 
 def _card(
-    config: ml_collections.ConfigDict, counts: dict[str, Any], rates: dict[str, Any]
+    settings: dict[str, Any], counts: dict[str, Any], rates: dict[str, Any]
 ) -> dict[str, Any]:
-    settings = json.loads(config.to_json_best_effort())
     return {
         "training": {
             **settings["card"],
             "splits": counts,
-            "steps": config.train.steps,
+            "steps": settings["train"]["steps"],
             # not the corpus: its path says nothing elsewhere
             "config": {part: settings[part] for part in ("model", "augment", "train")},
             "date": datetime.date.today().isoformat(),

@@ -5,10 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from flax import nnx
 
-from emoasr import config, features
+from emoasr import checkpoint, config, features
 from emoasr import extract as command
 from emoasr.errors import UserError
+from emoasr.frontend import FrontEndConfig
+from emoasr.model import GatedConvNet, ModelConfig
 
 
 def settings(speech, recognizer, **changes):
@@ -119,6 +122,27 @@ def test_skipped_utterances_of_a_kept_table_are_told_again(speech, small_recogni
     for _ in range(2):
         command.main(settings(folder, small_recognizer), tmp_path)
         assert [s["file"] for s in record(tmp_path)["skipped"]] == ["00.wav"]
+
+
+def test_a_recognizer_of_another_size_makes_the_untrained_control_anew(
+    speech, small_recognizer, tmp_path
+):
+    command.main(settings(speech, small_recognizer), tmp_path / "run")
+    other = tmp_path / "other"
+    larger = GatedConvNet(ModelConfig(n_channels=9, n_blocks=1, dilations=(1,)), rngs=nnx.Rngs(0))
+    checkpoint.save_recognizer(other, larger, FrontEndConfig(), {})
+    command.main(settings(speech, other), tmp_path / "run")
+    table, _ = features.read(tmp_path / "run" / "features" / "random.parquet")
+    assert table.shape == (12, 9)
+
+
+def test_a_kept_tables_warnings_are_told_again(speech, small_recognizer, tmp_path):
+    folder = shutil.copytree(speech, tmp_path / "speech")
+    soundfile.write(folder / "04.wav", np.zeros(9000), 16000)
+    for _ in range(2):
+        command.main(settings(folder, small_recognizer), tmp_path)
+        (warning,) = record(tmp_path)["warnings"]
+        assert "04.wav" in warning
 
 
 def test_the_untrained_control_follows_from_its_seed(speech, small_recognizer, tmp_path):

@@ -74,10 +74,9 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
     if not rows:
         raise UserError(f"config.corpus.path={config.path}: no recording has its text")
     name = "VCTK, decimated" if config.decimate else "VCTK"
-    found = table.build(pd.DataFrame(rows), name, Path(), Path(config.path), tuple(skipped))
-    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    found = table.build(pd.DataFrame(rows), name, Path(), Path(config.path)).table
     kind = Decimated if config.decimate else Corpus
-    return transcribed.prepare(kind(**{**fields, "root": root}), config.data_dir)
+    return transcribed.prepare(kind(name, root, found, skipped=tuple(skipped)), config.data_dir)
 
 
 def _open(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
