@@ -4,9 +4,9 @@
     python -m emoasr.pretrain --config=configs/english.py --config.corpus.path=DIR --workdir=runs/p
 
 Without --config, VCTK's is taken. The workdir receives, under `pretrain/`: checkpoints,
-`metrics.jsonl`, TensorBoard events, `curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end
-`recognizer/`, the folder that `emoasr.load_recognizer` opens. The same command continues a run
-that was stopped or killed.
+`metrics.jsonl`, TensorBoard events, `curves.png`, `corpus.json` (utterances found, used, skipped
+and why), and at the end `recognizer/`, the folder that `emoasr.load_recognizer` opens. The same
+command continues a run that was stopped or killed.
 """
 
 import dataclasses
