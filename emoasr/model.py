@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from emoasr.frontend import frame_mask
+from emoasr.norm import MaskedBatchNorm
 
 TAPS = ("gate", "skip", "residual")
 
@@ -154,7 +155,7 @@ class _ConvNorm(nnx.Module):
             precision=jax.lax.Precision.HIGHEST,  # GPUs default to TF32
             rngs=rngs,
         )
-        self.norm = nnx.BatchNorm(n_out, momentum=0.99, epsilon=1e-8, rngs=rngs)
+        self.norm = MaskedBatchNorm(n_out)
 
     def __call__(self, x_BTC, mask_BT1, train):
         if self.conv.kernel_size == (1,):  # as a 2-D product: XLA's gradient of it is faster
@@ -164,4 +165,4 @@ class _ConvNorm(nnx.Module):
             y_BTC = y_XC.reshape(*x_BTC.shape[:2], -1)
         else:
             y_BTC = self.conv(x_BTC)
-        return self.norm(y_BTC, use_running_average=not train, mask=mask_BT1 if train else None)
+        return self.norm(y_BTC, mask_BT1, train)
