@@ -3,6 +3,8 @@
     python -m emoasr.eval --workdir=runs/emotale
     python -m emoasr.eval --config=configs/emotale.py --workdir=runs/emotale
     python -m emoasr.eval --workdir=runs/emotale --config.eval.n_selected=50
+    python -m emoasr.eval --workdir=runs/emotale --config.eval.regressor=ridge \
+        --config.eval.n_selected=0
 
 `--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config` the
 configuration that it stored there is taken. Prints the paper's table 1 and writes

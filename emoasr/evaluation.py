@@ -2,13 +2,14 @@
 
 The protocol is the paper's (section 5; Tits et al. 2018): the features with the best univariate F
 scores, a linear regression on them, and the squared error on speakers that the model never met.
-Scaling and selection are fitted inside each training fold. The training fold's mean rating, as a
-constant prediction, stands beside every feature set.
+Scaling, selection and a penalty are fitted inside each training fold. The training fold's mean
+rating, as a constant prediction, stands beside every feature set.
 """
 
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import audmetric
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyRegressor
 from sklearn.feature_selection import SelectKBest, f_regression
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -29,7 +30,11 @@ from emoasr.errors import UserError, check_choice
 
 BASELINE = "mean"
 PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
-REGRESSORS = {"linear": LinearRegression}
+REGRESSORS = {
+    "linear": LinearRegression,
+    # the penalty with the least leave-one-out error over the training fold's utterances
+    "ridge": partial(RidgeCV, alphas=np.logspace(0, 5, 11)),
+}
 
 _SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
 _SCALE_TOLERANCE = 0.01  # share of ratings off the scale; IEMOCAP has 4 of 10039
@@ -95,7 +100,7 @@ def evaluate(
 def _model(name: str, n_features: int, settings: ml_collections.ConfigDict) -> Pipeline:
     if name == BASELINE:
         return Pipeline([("regress", DummyRegressor(strategy="mean"))])
-    k = min(settings.n_selected, n_features)
+    k = min(settings.n_selected or n_features, n_features)
     return Pipeline(
         [
             ("scale", StandardScaler(copy=False)),  # a fold's rows are a copy already
@@ -210,8 +215,10 @@ def metrics(predicted: pd.DataFrame, column: str) -> dict[str, float | None]:
 def _check(settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]) -> None:
     for field, known in (("protocol", PROTOCOLS), ("regressor", REGRESSORS)):
         check_choice(f"config.eval.{field}", settings[field], known)
-    if settings.n_selected < 1:
-        raise UserError(f"config.eval.n_selected={settings.n_selected}: must be 1 or more")
+    if settings.n_selected < 0:
+        raise UserError(
+            f"config.eval.n_selected={settings.n_selected}: must be 1 or more, or 0 for all"
+        )
     if not settings.targets or isinstance(settings.targets, str):
         raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
     if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):

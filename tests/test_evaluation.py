@@ -8,7 +8,8 @@ import run_folder
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from emoasr import evaluation
 from emoasr.errors import UserError
@@ -106,13 +107,34 @@ def test_predictions_equal_a_regression_done_by_hand():
     assert row(result, "x")["n_selected"] == 3
 
 
-def test_the_fitted_model_never_sees_the_held_out_speaker():
+def test_ridge_on_all_features_equals_a_search_for_the_penalty_by_hand():
     table, labels = run_folder.corpus()
-    before = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    settings = run_folder.settings(n_selected=0, regressor="ridge")
+    result = evaluation.evaluate({"x": table}, labels, settings)
+    train, test = labels.speaker != "s2", labels.speaker == "s2"
+    X, y = table.to_numpy(float), labels.valence.to_numpy(float)
+    X = (X - X[train].mean(0)) / X[train].std(0)
+
+    def error(alpha):  # one utterance left out at a time
+        folds = cross_val_predict(Ridge(alpha), X[train], y[train], cv=LeaveOneOut())
+        return np.mean((folds - y[train]) ** 2)
+
+    alpha = min(np.logspace(0, 5, 11), key=error)
+    by_hand = Ridge(alpha).fit(X[train], y[train]).predict(X[test])
+    ours = of(result.predictions, "x", "valence")
+    np.testing.assert_allclose(ours[ours.fold == "s2"]["prediction"], by_hand, rtol=1e-6)
+    assert row(result, "x")["n_selected"] == 8 and row(result, "x")["regressor"] == "ridge"
+
+
+@pytest.mark.parametrize("regressor", evaluation.REGRESSORS)
+def test_the_fitted_model_never_sees_the_held_out_speaker(regressor):
+    table, labels = run_folder.corpus()
+    settings = run_folder.settings(regressor=regressor)
+    before = evaluation.evaluate({"x": table}, labels, settings)
     held_out = labels.speaker == "s1"
     table[held_out] = table[held_out] * 7 + 100
     labels.loc[held_out, ["arousal", "valence"]] = np.float32(5)
-    after = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    after = evaluation.evaluate({"x": table}, labels, settings)
 
     ours = [r.selected[r.selected.fold == "s1"].reset_index(drop=True) for r in (before, after)]
     pd.testing.assert_frame_equal(*ours)
@@ -214,7 +236,7 @@ def test_float32_features_give_what_float64_ones_give():
     [
         ({"protocol": "loso"}, "config.eval.protocol='loso'"),
         ({"regressor": "magic"}, "config.eval.regressor='magic'"),
-        ({"n_selected": 0}, "config.eval.n_selected=0"),
+        ({"n_selected": -1}, "config.eval.n_selected=-1"),
         ({"targets": ("dominance",)}, "config.eval.targets: .*'dominance'.*arousal, valence"),
         ({"targets": ("speaker",)}, "config.eval.targets: column 'speaker'.*no numbers"),
         ({"targets": ()}, "config.eval.targets"),
