@@ -1,4 +1,4 @@
-"""Samples from files and arrays: mono, 16 kHz, float32, checked."""
+"""Samples from files and arrays: mono, float32, at the wanted rate, checked."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import soxr
 
-SAMPLE_RATE = 16000  # Hz
+SAMPLE_RATE = 16000  # Hz, wanted unless another is given
 
 _SLACK = 0.1  # seconds: rounded times in annotations, the last frame of a lossy file
 _UNKNOWN_LENGTH = 2**40  # frames; libsndfile gives such counts where a header holds none
@@ -33,21 +33,23 @@ class Segment:
     end: float | None = None
 
 
-def read(segment: Segment) -> np.ndarray:
+def read(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = True) -> np.ndarray:
     """Reads a segment of any file that libsndfile reads, at any rate, with any channel count.
 
     Args:
         segment: the file and the part of it, which may end up to 0.1 s after the file does.
+        wanted: sampling rate of the result, Hz.
+        antialias: see `resample`.
 
     Returns:
-        Mono samples at 16 kHz, float32 `(N,)`; integer formats are scaled to -1..1.
+        Mono samples, float32 `(N,)`; integer formats are scaled to -1..1.
 
     Raises:
         AudioError: the file is missing, not audio or cut short, the segment is empty or not in it,
             or samples are NaN or infinite.
     """
     with _open(segment) as file:
-        return resample(_decode(file, segment), file.samplerate)
+        return resample(_decode(file, segment), file.samplerate, wanted, antialias)
 
 
 def read_native(segment: Segment) -> tuple[np.ndarray, int]:
@@ -63,7 +65,7 @@ def duration(segment: Segment) -> float:
         return (stop - first) / file.samplerate
 
 
-def n_samples(segment: Segment) -> int:
+def n_samples(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = True) -> int:
     """Number of samples that `read` gives, from the file's header alone.
 
     Exact for whole files; an upper bound where a lossy file decodes to less than its header
@@ -75,18 +77,25 @@ def n_samples(segment: Segment) -> int:
     with _open(segment) as file:
         first, stop = _span(file, segment)
         rate = file.samplerate
-        return _checked_length((2 * (stop - first) * SAMPLE_RATE + rate) // (2 * rate))
+        if step := _decimation(rate, wanted, antialias):
+            return -(-(stop - first) // step)
+        return _checked_length((2 * (stop - first) * wanted + rate) // (2 * rate))
 
 
-def resample(x: np.ndarray, rate: float) -> np.ndarray:
-    """Mixes down (mean of the channels) and resamples to 16 kHz (soxr HQ).
+def resample(
+    x: np.ndarray, rate: float, wanted: int = SAMPLE_RATE, antialias: bool = True
+) -> np.ndarray:
+    """Mixes down (mean of the channels) and resamples (soxr HQ).
 
     Args:
         x: floating-point samples, `(N,)` or `(N, channels)`.
         rate: sampling rate of `x` in Hz.
+        wanted: sampling rate of the result in Hz.
+        antialias: False: where `rate` is a whole multiple of `wanted`, its samples are picked
+            without a filter, so that what lies above `wanted` / 2 folds back.
 
     Returns:
-        float32 `(M,)`, M = N * 16000 / rate rounded half up.
+        float32 `(M,)`, M = N * wanted / rate rounded half up, or up where samples are picked.
 
     Raises:
         AudioError: wrong type or shape, no samples, a rate that is none, NaN or infinite samples.
@@ -103,7 +112,9 @@ def resample(x: np.ndarray, rate: float) -> np.ndarray:
     if not np.isfinite(x).all():
         raise AudioError("samples are NaN or infinite")
     mono = x if x.ndim == 1 else x.mean(axis=1)
-    y = soxr.resample(mono, rate, SAMPLE_RATE)
+    if step := _decimation(rate, wanted, antialias):
+        return mono[::step].copy()
+    y = soxr.resample(mono, rate, wanted)
     _checked_length(len(y))
     return y
 
@@ -163,6 +174,11 @@ def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
     if first >= stop:
         raise AudioError(f"{what}: empty")
     return first, stop
+
+
+def _decimation(rate: float, wanted: int, antialias: bool) -> int:
+    """How many samples there are for one that is picked; 0: they are resampled."""
+    return 0 if antialias or rate % wanted else int(rate // wanted)
 
 
 def _checked_length(n: int) -> int:

@@ -1,4 +1,4 @@
-"""From waveforms to text: the likeliest symbols, on the device, and greedy CTC decoding."""
+"""From waveforms to text: symbol scores on the device, greedy and beam-search CTC decoding."""
 
 from functools import partial
 
@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 
 from emoasr import frontend as fe
+from emoasr.errors import UserError
 from emoasr.text import BLANK, SYMBOLS
 
 
@@ -31,10 +32,31 @@ def best_symbols(
     Returns:
         `best`: classes (B, T); blank beyond an utterance's end.
     """
+    logits_BTV, mask_BT = _logits(graph, frontend, state, wave_BN, lengths_B)
+    return {"best": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def posteriors(
+    graph: nnx.GraphDef,
+    frontend: fe.FrontEndConfig,
+    state: nnx.State,
+    wave_BN: fe.Array,
+    lengths_B: fe.Array,
+) -> dict[str, jax.Array]:
+    """Probabilities of the CTC classes, (B, T, V) as `posteriors`; arguments as `best_symbols`.
+
+    Beyond an utterance's end the blank is certain.
+    """
+    logits_BTV, mask_BT = _logits(graph, frontend, state, wave_BN, lengths_B)
+    silence_V = jax.nn.one_hot(BLANK, logits_BTV.shape[-1])
+    return {"posteriors": jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), silence_V)}
+
+
+def _logits(graph, frontend, state, wave_BN, lengths_B):
     mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend)
     logits_BTV = nnx.merge(graph, state)(mfcc_BTD, frames_B).logits_BTV
-    mask_BT = fe.frame_mask(frames_B, logits_BTV.shape[1])
-    return {"best": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
+    return logits_BTV, fe.frame_mask(frames_B, logits_BTV.shape[1])
 
 
 def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
@@ -48,5 +70,39 @@ def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
     """
     begins = np.flatnonzero((np.diff(best_T, prepend=-1) != 0) & (best_T != BLANK))
     text = "".join(SYMBOLS[c] for c in best_T[begins])
+    return _stripped(text, begins.tolist())
+
+
+def beam_search(posteriors_TV: np.ndarray, beam_size: int) -> tuple[str, list[int]]:
+    """CTC prefix beam search (Graves et al. 2006, section 3.2) without a language model.
+
+    Args:
+        posteriors_TV: class probabilities of each frame.
+        beam_size: prefixes kept from frame to frame.
+
+    Returns:
+        The text, spaces at the ends stripped, and for each of its characters the frame where the
+        search settled on it, which may lie a frame or two from where `greedy` puts it.
+
+    Raises:
+        ImportError: `fast-ctc-decode` is not installed.
+    """
+    import fast_ctc_decode
+
+    blank_first = [BLANK, *(i for i in range(len(SYMBOLS) + 1) if i != BLANK)]
+    ordered_TV = np.ascontiguousarray(posteriors_TV[:, blank_first], np.float32)
+    text, frames = fast_ctc_decode.beam_search(ordered_TV, ["", *SYMBOLS], beam_size=beam_size)
+    return _stripped(text, list(map(int, frames)))
+
+
+def require_beam_search() -> None:
+    """Raises: UserError, if the library that `beam_search` needs is not installed."""
+    try:
+        import fast_ctc_decode  # noqa: F401
+    except ImportError:
+        raise UserError("beam search needs fast-ctc-decode: pip install 'emoasr[beam]'") from None
+
+
+def _stripped(text: str, frames: list[int]) -> tuple[str, list[int]]:
     first, stripped = len(text) - len(text.lstrip()), text.strip()
-    return stripped, begins[first : first + len(stripped)].tolist()
+    return stripped, frames[first : first + len(stripped)]

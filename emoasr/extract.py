@@ -162,6 +162,9 @@ def _extract_on_device(
     from emoasr import batching, inference, pooling
 
     frontend = recognizer.config.frontend
+    corpus = dataclasses.replace(
+        corpus, sample_rate=frontend.sample_rate, antialias=frontend.antialias
+    )
     run = inference.Run(corpus, frontend.hop_length, config.batch_frames, config.buckets, workers)
     n_samples = run.plan()
     _raise_if_all_failed(corpus, run.failed)
@@ -206,14 +209,14 @@ def _untrained(
 ) -> "GatedConvNet":
     """The random-weights control, its batch norms fitted to utterances from all over the corpus."""
     from emoasr import control
-    from emoasr.audio import SAMPLE_RATE, AudioError
+    from emoasr.audio import AudioError
 
     readable = np.flatnonzero(n_samples)
     spread = np.unique(np.linspace(0, len(readable) - 1, _CALIBRATION).astype(int))
     waves = []
     for i in readable[spread]:
         try:
-            waves.append(corpus.samples(int(i))[: int(_CALIBRATION_SECONDS * SAMPLE_RATE)])
+            waves.append(corpus.samples(int(i))[: int(_CALIBRATION_SECONDS * corpus.sample_rate)])
         except AudioError:
             continue  # reported when it is extracted
     model, frontend = recognizer.config.model, recognizer.config.frontend

@@ -19,7 +19,10 @@ import scipy.signal
 
 Array = jax.Array | np.ndarray
 
+PAD_MODES = ("reflect", "constant")
+
 _FLOOR = 1e-10  # of the mel power, before the logarithm (librosa's amin)
+_RATES = range(1000, 384001)  # Hz, that a front end may have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +30,16 @@ class FrontEndConfig:
     """What the front end computes; the defaults are the original recognizer's.
 
     Attributes:
-        sample_rate: of the waveforms, Hz.
+        sample_rate: of the waveforms, Hz; files and arrays are resampled to it.
         n_fft: window and transform length, samples; a multiple of `hop_length`.
         hop_length: samples from frame to frame.
         n_mels: Slaney mel bands from 0 Hz to half the sample rate.
         n_mfcc: cepstral coefficients kept, C0 included.
         top_db: mel power is clipped this far below the utterance's own maximum, dB.
+        pad_mode: what the first and last windows see beyond the utterance: "reflect", as librosa
+            up to 0.8 has it, or "constant", zeros, as newer ones do.
+        antialias: False: audio at a whole multiple of `sample_rate` is decimated without a filter,
+            as the original did to VCTK in training; see `audio.resample`.
     """
 
     sample_rate: int = 16000
@@ -41,8 +48,18 @@ class FrontEndConfig:
     n_mels: int = 128
     n_mfcc: int = 20
     top_db: float = 80.0
+    pad_mode: str = "reflect"
+    antialias: bool = True
 
     def __post_init__(self) -> None:
+        if type(self.sample_rate) is not int or self.sample_rate not in _RATES:
+            raise ValueError(
+                f"sample_rate={self.sample_rate!r}: must be whole Hz, {_RATES[0]} to {_RATES[-1]}"
+            )
+        if self.pad_mode not in PAD_MODES:
+            raise ValueError(f"pad_mode={self.pad_mode!r}: must be {' or '.join(PAD_MODES)}")
+        if type(self.antialias) is not bool:
+            raise ValueError(f"antialias={self.antialias!r}: must be true or false")
         if self.n_fft % (2 * self.hop_length):
             raise ValueError("n_fft must be a multiple of two hop_lengths")
 
@@ -75,7 +92,8 @@ def log_mel(
 
     Arguments and frame counts as for `mfcc`; returns (B, T, n_mels), undefined beyond the end.
     """
-    frames_BTK = _frames(_reflect(wave_BN, lengths_B, config.n_fft // 2), config)
+    pad = _reflect if config.pad_mode == "reflect" else _zeros
+    frames_BTK = _frames(pad(wave_BN, lengths_B, config.n_fft // 2), config)
     window_K = scipy.signal.get_window("hann", config.n_fft, fftbins=True).astype(np.float32)
     spectrum_BTF = jnp.fft.rfft(frames_BTK * window_K)
     power_BTF = jnp.square(spectrum_BTF.real) + jnp.square(spectrum_BTF.imag)
@@ -109,6 +127,12 @@ def _reflect(wave_BN: Array, lengths_B: Array, pad: int) -> jax.Array:
     position_BN = jnp.arange(-pad, wave_BN.shape[1] + pad)[None] % period_B1
     source_BN = jnp.minimum(position_BN, period_B1 - position_BN)
     return jnp.take_along_axis(wave_BN, jnp.minimum(source_BN, last_B1), axis=1)
+
+
+def _zeros(wave_BN: Array, lengths_B: Array, pad: int) -> jax.Array:
+    """Pads by zeros at the true end."""
+    own_BN = jnp.arange(wave_BN.shape[1]) < lengths_B[:, None]
+    return jnp.pad(jnp.where(own_BN, wave_BN, 0.0), ((0, 0), (pad, pad)))
 
 
 def _frames(padded_BN: jax.Array, config: FrontEndConfig) -> jax.Array:

@@ -25,11 +25,11 @@ class Source(Protocol):
         ...
 
     def n_samples(self, i: int) -> int:
-        """Samples of utterance `i` at 16 kHz, at most, without decoding it."""
+        """Samples of utterance `i`, at most, without decoding it."""
         ...
 
     def samples(self, i: int) -> np.ndarray:
-        """Utterance `i`: 16 kHz mono float32."""
+        """Utterance `i`: mono float32 at the front end's rate."""
         ...
 
 

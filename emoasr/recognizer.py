@@ -66,7 +66,7 @@ class Recognizer:
         """
         check_choice("tap", tap, TAPS)
         check_choice("pooling", pooling, POOLINGS)
-        source, index = _source(x)
+        source, index = _source(x, self.config.frontend)
         function = Pooler({"neural": self.model}, self.config.frontend, tap, pooling)
         columns = features.unit_names(self.config.model.n_layers, self.config.model.n_channels)
         table = np.empty((len(source), len(columns)), np.float32)
@@ -74,27 +74,37 @@ class Recognizer:
             table[indices] = arrays["neural"]
         return pd.DataFrame(table, index, columns)
 
-    def transcribe(self, x: Input) -> pd.DataFrame:
-        """Greedy transcripts.
+    def transcribe(self, x: Input, beam_size: int = 1) -> pd.DataFrame:
+        """Transcripts, without a language model.
 
         Args:
             x: as for `features`.
+            beam_size: 1 decodes greedily; more is beam search over that many prefixes.
 
         Returns:
             One row an input, in the input's order; columns `text`, a..z and spaces, and `times`,
             for each character of the text the second where it is first heard.
 
         Raises:
-            UserError: an input that cannot be read, with its name.
+            UserError: an input that cannot be read, with its name; a beam size below 1, or
+                beam search without the library that it needs.
         """
-        source, index = _source(x)
+        if beam_size < 1:
+            raise UserError(f"beam_size={beam_size}: must be 1 (greedy) or more")
+        source, index = _source(x, self.config.frontend)
         heard: list[tuple[str, list[float]]] = [("", [])] * len(source)
         seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
+        scores, decode = decoding.best_symbols, decoding.greedy
+        if beam_size > 1:
+            decoding.require_beam_search()
+            scores = decoding.posteriors
+            decode = partial(decoding.beam_search, beam_size=beam_size)
         graph, state = nnx.split(self.model)
-        function = partial(decoding.best_symbols, graph, self.config.frontend, state)
+        function = partial(scores, graph, self.config.frontend, state)
         for indices, arrays in _all(source, self.config.frontend, function):
-            for i, best_T in zip(indices, arrays["best"], strict=True):
-                words, frames = decoding.greedy(best_T)
+            (scores_BT,) = arrays.values()
+            for i, scores_T in zip(indices, scores_BT, strict=True):
+                words, frames = decode(scores_T)
                 heard[i] = words, [round(frame * seconds, 3) for frame in frames]
         return pd.DataFrame(heard, index, ["text", "times"])
 
@@ -139,11 +149,12 @@ class _Coarse:
 class _Arrays:
     """Samples that the user has in memory, as a source."""
 
-    def __init__(self, arrays: Sequence[np.ndarray], rate: float):
+    def __init__(self, arrays: Sequence[np.ndarray], rate: float, frontend: fe.FrontEndConfig):
         self._waves = []
+        wanted, antialias = frontend.sample_rate, frontend.antialias
         for i, array in enumerate(arrays):
             try:
-                self._waves.append(audio.resample(array, rate))
+                self._waves.append(audio.resample(array, rate, wanted, antialias))
             except audio.AudioError as error:
                 raise UserError(f"input {i}: {error}") from None
 
@@ -157,14 +168,15 @@ class _Arrays:
         return self._waves[i]
 
 
-def _source(x: Input) -> tuple[inference.Source, pd.Index]:
+def _source(x: Input, frontend: fe.FrontEndConfig) -> tuple[inference.Source, pd.Index]:
     if isinstance(x, tuple):
         arrays, rate = x
-        return _Arrays(arrays, rate), pd.RangeIndex(len(arrays))
+        return _Arrays(arrays, rate, frontend), pd.RangeIndex(len(arrays))
     if isinstance(x, str | os.PathLike):
         x = [x]
     index = x if isinstance(x, pd.Index) else audformat.filewise_index([os.fspath(p) for p in x])
-    return Corpus("input", Path(), pd.DataFrame(index=index)), index
+    table, rate = pd.DataFrame(index=index), frontend.sample_rate
+    return Corpus("input", Path(), table, sample_rate=rate, antialias=frontend.antialias), index
 
 
 def _all(source, frontend, function):

@@ -1,7 +1,8 @@
-"""Transcribes files: greedy CTC decoding, no language model.
+"""Transcribes files: CTC decoding, greedy or by beam search, without a language model.
 
     python -m emoasr.transcribe a.wav b.flac
     python -m emoasr.transcribe --times --recognizer=runs/p/pretrain/recognizer a.wav
+    python -m emoasr.transcribe --beam_size=20 a.wav
 
 Prints a line a file as soon as it is done: its name, a tab and the text; with --times a JSON
 object, with the second where each character is first heard. A file that cannot be read is named on
@@ -13,27 +14,31 @@ import sys
 
 from absl import app, flags, logging
 
+from emoasr import decoding
 from emoasr.checkpoint import load_recognizer
 from emoasr.errors import UserError
 
 
-def main(files: list[str], recognizer: str, times: bool) -> int:
+def main(files: list[str], recognizer: str, times: bool, beam_size: int = 1) -> int:
     """Prints the transcripts of `files`; returns how many could not be read.
 
     Args:
         files: paths.
         recognizer: a recognizer's folder or name; empty: the shipped one.
         times: whether to print JSON with the time of each character.
+        beam_size: as for `Recognizer.transcribe`.
 
     Raises:
-        UserError: no file is given, or the recognizer cannot be opened.
+        UserError: no file is given, the recognizer cannot be opened, no such beam search.
     """
     if not files:
         raise UserError("name the files: python -m emoasr.transcribe FILE ... (see --help)")
+    if beam_size > 1:
+        decoding.require_beam_search()
     opened, failed = load_recognizer(recognizer or None), 0
     for file in files:
         try:
-            heard = opened.transcribe(file).iloc[0]
+            heard = opened.transcribe(file, beam_size).iloc[0]
         except UserError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -48,7 +53,8 @@ def main(files: list[str], recognizer: str, times: bool) -> int:
 def _run(argv: list[str]) -> int:
     logging.set_verbosity(logging.ERROR)
     try:
-        return int(main(argv[1:], flags.FLAGS.recognizer, flags.FLAGS.times) > 0)
+        options = flags.FLAGS.recognizer, flags.FLAGS.times, flags.FLAGS.beam_size
+        return int(main(argv[1:], *options) > 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,4 +65,7 @@ if __name__ == "__main__":
         "recognizer", "", "A recognizer's folder or name; default: the shipped one."
     )
     flags.DEFINE_bool("times", False, "Print JSON, with the time of each character.")
+    flags.DEFINE_integer(
+        "beam_size", 1, "1: greedy; more: beam search over so many prefixes.", lower_bound=1
+    )
     app.run(_run)

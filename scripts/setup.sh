@@ -1,4 +1,4 @@
-# Sourced by the other scripts: makes .venv with the locked packages, once; then takes a moment.
+# Sourced by the other scripts: makes .venv with the packages of $LOCKS, once; then takes a moment.
 # Needs Python 3.11 or newer (set PYTHON to choose one) and pip, or uv; no system package.
 
 PYTHON="${PYTHON:-python3}"
@@ -10,25 +10,34 @@ if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
   exit 1
 fi
 
-stamp="$("$PYTHON" -c 'import hashlib, sys
-print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdigest())' \
-  requirements.lock pyproject.toml)"
-
-if [ "$(cat .venv/.emoasr-stamp 2>/dev/null)" != "$stamp" ]; then
-  echo "Setting up .venv (once, about 1.5 GB) ..."
+make_venv() {
   if command -v uv >/dev/null 2>&1; then
     uv venv --quiet --allow-existing --python "$PYTHON" .venv
-    uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
-    uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
-  else
-    if ! "$PYTHON" -m venv .venv; then
-      echo "error: $PYTHON has no venv; on Debian: apt-get install python3-venv" >&2
-      exit 1
-    fi
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-      --require-hashes -r requirements.lock
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-      --no-deps --no-build-isolation -e .
+  elif ! "$PYTHON" -m venv .venv; then
+    echo "error: $PYTHON has no venv; on Debian: apt-get install python3-venv" >&2
+    exit 1
   fi
-  echo "$stamp" > .venv/.emoasr-stamp
-fi
+}
+
+install() {
+  if command -v uv >/dev/null 2>&1; then
+    uv pip install --quiet --python .venv/bin/python "$@"
+  else
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+  fi
+}
+
+for lock in "${LOCKS[@]:-requirements.lock}"; do
+  stamp="$("$PYTHON" -c 'import hashlib, sys
+print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdigest())' \
+    "$lock" pyproject.toml)"
+  kept=".venv/.emoasr-$(basename "$lock")"
+
+  if [ "$(cat "$kept" 2>/dev/null)" != "$stamp" ]; then
+    echo "Setting up .venv with $lock (once, over 1 GB) ..."
+    make_venv
+    install --require-hashes -r "$lock"
+    install --no-deps --no-build-isolation -e .
+    echo "$stamp" > "$kept"
+  fi
+done

@@ -54,6 +54,35 @@ def test_n_samples_is_what_read_returns(tmp_path, rate, n):
     assert audio.duration(segment) == n / rate
 
 
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rate=st.sampled_from((*RATES, 12000)),
+    wanted=st.sampled_from((8000, 16000, 22050)),
+    antialias=st.booleans(),
+    n=st.integers(7, 5000),
+)
+def test_n_samples_at_any_wanted_rate(tmp_path, rate, wanted, antialias, n):
+    segment = Segment(written(tmp_path, np.full(n, 0.1), rate))
+    y = audio.read(segment, wanted, antialias)
+    assert audio.n_samples(segment, wanted, antialias) == len(y)
+    assert abs(len(y) / wanted - n / rate) <= 1 / wanted
+
+
+@pytest.mark.parametrize("rate", [16000, 32000, 48000])
+def test_without_anti_aliasing_whole_multiples_are_picked(tmp_path, rate):
+    x = np.random.default_rng(0).normal(0, 0.1, (rate, 2)).astype("f4")
+    path = written(tmp_path, x, rate, subtype="FLOAT")
+    picked = audio.read(Segment(path, 0.5), antialias=False)
+    np.testing.assert_array_equal(picked, x.mean(axis=1)[rate // 2 :: rate // 16000])
+    assert not np.shares_memory(audio.resample(x[:, 0], rate, antialias=False), x)
+
+
+def test_without_anti_aliasing_other_rates_are_resampled(tmp_path):
+    for rate in (8000, 44100):
+        filtered = audio.resample(tone(rate=rate), rate)
+        np.testing.assert_array_equal(audio.resample(tone(rate=rate), rate, 16000, False), filtered)
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rate=st.sampled_from(RATES),

@@ -39,6 +39,13 @@ def test_the_digest_changes_with_any_weight_and_with_the_front_end(folder):
     assert len({before, front, emoasr.load_recognizer(folder).digest}) == 3
 
 
+def test_a_front_end_of_before_padding_and_rate_could_be_chosen_is_opened(folder):
+    before = emoasr.load_recognizer(folder)
+    for field in ("pad_mode", "antialias"):
+        rewrite(folder, lambda record, field=field: record["frontend"].pop(field))
+    assert emoasr.load_recognizer(folder).config == before.config
+
+
 def test_half_precision_weights_are_opened_as_float32(folder):
     path = folder / "weights.safetensors"
     tensors = safetensors.numpy.load_file(path)
@@ -59,6 +66,8 @@ def test_half_precision_weights_are_opened_as_float32(folder):
         (lambda f: rewrite(f, lambda r: r["model"].update(nonsense=2)), "nonsense"),
         (lambda f: rewrite(f, lambda r: r.update(symbols="abc")), "symbols"),
         (lambda f: rewrite(f, lambda r: r.pop("frontend")), "frontend"),
+        (lambda f: rewrite(f, lambda r: r["frontend"].update(pad_mode="edge")), "pad_mode='edge'"),
+        (lambda f: rewrite(f, lambda r: r["frontend"].update(sample_rate=0)), "sample_rate=0"),
     ],
 )
 def test_a_spoiled_folder_is_named_with_what_is_wrong(folder, spoil, message):

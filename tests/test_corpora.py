@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import audformat
@@ -133,6 +134,16 @@ def test_samples_of_a_segment(tmp_path):
     soundfile.write(tmp_path / "a.wav", x, 16000, subtype="FLOAT")
     corpus = table(csv(tmp_path, "file,start,end\na.wav,0.25,0.5\n"))
     np.testing.assert_array_equal(corpus.samples(0), x[4000:8000])
+
+
+def test_a_corpus_gives_samples_at_the_rate_it_is_set_to(tmp_path):
+    x = np.random.default_rng(0).normal(0, 0.1, 32000).astype("f4")
+    soundfile.write(tmp_path / "a.wav", x, 32000, subtype="FLOAT")
+    corpus = table(csv(tmp_path, "file\na.wav\n"))
+    assert (corpus.sample_rate, corpus.antialias) == (16000, True)
+    corpus = dataclasses.replace(corpus, sample_rate=8000, antialias=False)
+    np.testing.assert_array_equal(corpus.samples(0), x[::4])
+    assert corpus.n_samples(0) == 8000
 
 
 def test_missing_audio_is_for_extraction_to_skip(tmp_path):

@@ -157,6 +157,24 @@ def test_the_untrained_control_follows_from_its_seed(speech, small_recognizer, t
     assert tables[0].to_numpy().std() > 1e-3
 
 
+def test_a_recognizer_at_another_rate_hears_the_corpus_at_it(speech, small_recognizer, tmp_path):
+    model = checkpoint.load_recognizer(small_recognizer).model
+    recognizer = tmp_path / "recognizer"
+    checkpoint.save_recognizer(recognizer, model, FrontEndConfig(sample_rate=22050), {})
+    settled = settings(speech, recognizer, feature_sets=("neural", "egemaps"))
+    command.main(settled, tmp_path)
+    tables = {s: features.read(tmp_path / f"features/{s}.parquet")[0] for s in settled.feature_sets}
+    files = [str(speech / file) for file in tables["neural"].index]
+    expected = checkpoint.load_recognizer(recognizer).features(files)
+    np.testing.assert_allclose(tables["neural"].to_numpy(), expected.to_numpy(), atol=1e-5)
+    command.main(settings(speech, small_recognizer, feature_sets=("egemaps",)), tmp_path / "b")
+    pd.testing.assert_frame_equal(
+        tables["egemaps"], features.read(tmp_path / "b/features/egemaps.parquet")[0]
+    )
+    seconds = sum(soundfile.info(file).duration for file in files)
+    assert record(tmp_path)["hours_of_audio"] == pytest.approx(seconds / 3600, abs=1e-4)
+
+
 def test_unknown_choices_are_named(speech, small_recognizer, tmp_path):
     for field, value in (("tap", "x"), ("pooling", "x"), ("feature_sets", ("x",))):
         with pytest.raises(UserError, match=f"config.{field}"):

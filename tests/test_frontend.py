@@ -23,16 +23,16 @@ def speechlike(n: int, seed: int = 0) -> np.ndarray:
     return (0.2 * envelope * (tones + random.normal(size=n))).astype(np.float32)
 
 
-def reference(y: np.ndarray) -> np.ndarray:
+def reference(y: np.ndarray, config: frontend.FrontEndConfig = CONFIG) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # librosa warns of n_fft longer than the signal
-        return librosa.feature.mfcc(y=y, sr=16000, pad_mode="reflect").T
+        return librosa.feature.mfcc(y=y, sr=config.sample_rate, pad_mode=config.pad_mode).T
 
 
-def ours(y: np.ndarray, length: int | None = None, junk: float = 0.0) -> np.ndarray:
+def ours(y: np.ndarray, length: int | None = None, junk: float = 0.0, config=CONFIG) -> np.ndarray:
     wave_BN = np.full((1, length or -(-len(y) // 512) * 512), junk, np.float32)
     wave_BN[0, : len(y)] = y
-    mfcc_BTD, frames_B = mfcc(wave_BN, np.array([len(y)]), CONFIG)
+    mfcc_BTD, frames_B = mfcc(wave_BN, np.array([len(y)]), config)
     return np.asarray(mfcc_BTD[0, : int(frames_B[0])])
 
 
@@ -44,6 +44,16 @@ def test_equals_librosa_at_every_length_from_one_sample_up(n, seed):
     found = ours(y, length=8192, junk=0.7)
     assert found.shape == expected.shape == (1 + n // 512, 20)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("pad_mode", frontend.PAD_MODES)
+@pytest.mark.parametrize("rate", [16000, 22050])
+@pytest.mark.parametrize("n", [1, 100, 1024, 5000, 8192])
+def test_equals_librosa_with_either_padding_at_any_rate(pad_mode, rate, n):
+    config = frontend.FrontEndConfig(sample_rate=rate, pad_mode=pad_mode)
+    y = speechlike(8192)[-n:]
+    found = ours(y, length=8192, junk=0.7, config=config)
+    np.testing.assert_allclose(found, reference(y, config), atol=1e-3)
 
 
 def test_equals_librosa_on_real_speech(shared_data):
@@ -86,6 +96,18 @@ def test_log_mel_is_librosas_power_to_db():
     np.testing.assert_allclose(mel_BTM[0, :18], expected, atol=2e-3)
 
 
-def test_window_must_be_whole_hops():
-    with pytest.raises(ValueError, match="multiple"):
-        frontend.FrontEndConfig(n_fft=2000)
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("n_fft", 2000, "multiple"),
+        ("sample_rate", 0, "whole Hz"),
+        ("sample_rate", 16000.5, "whole Hz"),
+        ("sample_rate", "16000", "whole Hz"),
+        ("sample_rate", 10**6, "whole Hz"),
+        ("pad_mode", "edge", "reflect or constant"),
+        ("antialias", "no", "true or false"),
+    ],
+)
+def test_a_front_end_that_cannot_be_is_refused(field, value, why):
+    with pytest.raises(ValueError, match=why):
+        frontend.FrontEndConfig(**{field: value})

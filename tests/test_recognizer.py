@@ -1,12 +1,16 @@
+import sys
+
 import audformat
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
 import emoasr
-from emoasr import features
+from emoasr import checkpoint, features
 from emoasr.errors import UserError
+from emoasr.frontend import FrontEndConfig
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,23 @@ def test_one_path_a_list_an_index_and_arrays_give_the_same(recognizer, files):
         np.testing.assert_allclose(same.to_numpy(), alone, atol=1e-5)
 
 
+def test_a_recognizer_at_another_rate_hears_files_and_arrays_at_it(small_recognizer, tmp_path):
+    model = emoasr.load_recognizer(small_recognizer).model
+    front = FrontEndConfig(sample_rate=22050, antialias=False)
+    checkpoint.save_recognizer(tmp_path, model, front, {})
+    recognizer = emoasr.load_recognizer(tmp_path)
+    x = np.random.default_rng(0).normal(0, 0.1, 60000).astype(np.float32)
+    heard = {48000: librosa.resample(x, orig_sr=48000, target_sr=22050), 44100: x[::2]}
+    for rate, y in heard.items():
+        mfcc_DT = librosa.feature.mfcc(y=y, sr=22050, pad_mode="reflect")
+        taps = model(mfcc_DT.T[None], np.array([mfcc_DT.shape[1]])).taps["gate"]
+        expected = np.concatenate([np.mean(tap_BTC[0], axis=0) for tap_BTC in taps])
+        soundfile.write(tmp_path / "a.wav", x, rate, subtype="FLOAT")
+        for given in (str(tmp_path / "a.wav"), ([x], rate)):
+            found = recognizer.features(given).to_numpy()[0]
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_no_input_no_row(recognizer):
     assert recognizer.features([]).shape == (0, 16)
     assert recognizer.transcribe([]).shape == (0, 2)
@@ -67,14 +88,23 @@ def test_poolings_and_taps_differ_and_std_is_the_spread(recognizer, files):
     assert (tables["std", "gate"] >= 0).all()
 
 
-def test_transcripts_are_text(recognizer, files):
-    table = recognizer.transcribe(files[:2])
+@pytest.mark.parametrize("beam_size", [1, 8])
+def test_transcripts_are_text(recognizer, files, beam_size):
+    table = recognizer.transcribe(files[:2], beam_size)
     assert list(table.columns) == ["text", "times"] and list(table.index) == files[:2]
     for row in table.itertuples():
         assert len(row.times) == len(row.text)
         assert row.times == sorted(row.times)
         assert all(0 <= second <= soundfile.info(row.Index).duration for second in row.times)
     assert set("".join(table["text"])) <= set(" abcdefghijklmnopqrstuvwxyz")
+
+
+def test_beam_search_without_its_library_names_the_remedy(recognizer, files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fast_ctc_decode", None)
+    with pytest.raises(UserError, match=r"pip install 'emoasr\[beam\]'"):
+        recognizer.transcribe(files[0], beam_size=2)
+    with pytest.raises(UserError, match="beam_size=0"):
+        recognizer.transcribe(files[0], beam_size=0)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ class Corpus:
             corpus has; ratings are float32, missing ones NaN; the others are text, missing ones NA.
         synthetic: True where speech and labels were made by a program; whatever shows them says so.
         skipped: rows left out while reading the corpus.
+        sample_rate: of the samples it gives, Hz.
+        antialias: how they get to that rate, see `audio.resample`.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Corpus:
     table: pd.DataFrame
     synthetic: bool = False
     skipped: tuple[Skipped, ...] = ()
+    sample_rate: int = audio.SAMPLE_RATE
+    antialias: bool = True
 
     def __len__(self) -> int:
         """Number of utterances."""
@@ -59,12 +63,12 @@ class Corpus:
         return audio.Segment(self.root / file, start or 0.0, end)
 
     def n_samples(self, i: int) -> int:
-        """Utterance `i`'s samples at 16 kHz, at most, from its header. Raises: audio.AudioError."""
-        return audio.n_samples(self.segment(i))
+        """How many `samples` gives, at most, from the file's header. Raises: audio.AudioError."""
+        return audio.n_samples(self.segment(i), self.sample_rate, self.antialias)
 
     def samples(self, i: int) -> np.ndarray:
-        """Utterance `i`, 16 kHz mono float32. Raises: audio.AudioError."""
-        return audio.read(self.segment(i))
+        """Utterance `i`, mono float32 at `sample_rate`. Raises: audio.AudioError."""
+        return audio.read(self.segment(i), self.sample_rate, self.antialias)
 
     def skip(self, i: int, step: str, reason: str) -> Skipped:
         """The record of leaving utterance `i` out."""

@@ -34,15 +34,17 @@ class Decimated(Corpus):
     All that 48 kHz recordings hold above 8 kHz folds back; see `config.corpus.decimate`.
     """
 
+    antialias: bool = False
+
     def samples(self, i: int) -> np.ndarray:
-        """Utterance `i`, 16 kHz mono float32. Raises: audio.AudioError."""
+        """As `Corpus.samples`, but recordings at another rate than 48 kHz are refused."""
         segment = self.segment(i)
         frames, rate = audio.read_native(segment)
         if rate != _NATIVE_RATE:
             raise audio.AudioError(
                 f"{segment.path}: is at {rate} Hz; config.corpus.decimate needs 48000 Hz"
             )
-        return audio.resample(frames[::3], audio.SAMPLE_RATE)
+        return audio.resample(frames, rate, self.sample_rate, self.antialias)
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.TranscribedCorpus:
