@@ -60,6 +60,7 @@ def save_recognizer(
         "blank": text.BLANK,
         **card,
     }
+    (folder / "README.md").unlink(missing_ok=True)  # an older recognizer's card
     write_atomically(folder / "recognizer.json", json.dumps(record, indent=1) + "\n")
 
 
@@ -89,23 +90,33 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
         raise UserError(f"{path}: not a readable recognizer ({error})") from None
     if record.get("format") != _FORMAT or record.get("symbols") != text.SYMBOLS:
         raise UserError(f"{path}: format or symbols are not those of this version of emoasr")
-    model = nnx.eval_shape(lambda: GatedConvNet(model_config, rngs=nnx.Rngs(0)))
-    model = _with_weights(model, tensors, path)
+    model = with_weights(model_config, tensors, path / "weights.safetensors")
     config = RecognizerConfig(model_config, frontend)
     return Recognizer(model, config, record, digest(model, frontend))
 
 
-def _with_weights(model: GatedConvNet, tensors: dict[str, np.ndarray], path: Path) -> GatedConvNet:
+def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Path) -> GatedConvNet:
+    """A network of given weights.
+
+    Args:
+        config: its size.
+        tensors: what `recognizer.weights` gives.
+        source: the file that they are from, for complaints.
+
+    Raises:
+        UserError: tensors are missing, unknown or of another shape.
+    """
+    model = nnx.eval_shape(lambda: GatedConvNet(config, rngs=nnx.Rngs(0)))
     wanted = variables(model)
     odd = sorted(set(wanted) ^ set(tensors))
     if odd:
         kind = "lacks" if odd[0] in wanted else "has an unknown"
-        raise UserError(f"{path}/weights.safetensors {kind} tensor {odd[0]!r} ({len(odd)} differ)")
+        raise UserError(f"{source} {kind} tensor {odd[0]!r} ({len(odd)} differ)")
     for name, variable in wanted.items():
         if tensors[name].shape != variable.shape:
             raise UserError(
-                f"{path}/weights.safetensors: {name} has shape {tensors[name].shape}, "
-                f"recognizer.json says {variable.shape}"
+                f"{source}: {name} has shape {tensors[name].shape}, "
+                f"the network's is {variable.shape}"
             )
     graph, state = nnx.split(model)
     for key, variable in nnx.to_flat_state(state):

@@ -28,8 +28,8 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval = ml_collections.ConfigDict()
     c.eval.targets = ("arousal", "valence")
     c.eval.protocol = "leave-one-speaker-out"
-    c.eval.n_selected = 100  # features kept by univariate F score, within each training fold
-    c.eval.regressor = "linear"
+    c.eval.n_selected = 100  # features kept by univariate F score, within each fold; 0: all
+    c.eval.regressor = "linear"  # or "ridge", its penalty chosen within each training fold
     c.eval.scale = (1.0, 5.0)  # the rating scale, to which the "clipped" figures are clipped
     return c
 
@@ -50,10 +50,12 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.augment = ml_collections.ConfigDict(dataclasses.asdict(AugmentConfig()))  # {}: none
 
     c.train = ml_collections.ConfigDict()
+    c.train.init = ""  # recognizer (name or folder) to start from; empty: random weights
     c.train.steps = 4000
     c.train.batch_frames = 8192  # MFCC frames a batch, padding included
     c.train.buckets = 6  # lengths compiled for
     c.train.max_seconds = 20.0  # longer utterances are left out
+    c.train.optimizer = "adamw"  # or "muon", for the kernels
     c.train.learning_rate = 2e-3  # peak; cosine decay to zero at the last step
     c.train.warmup_steps = 300
     c.train.weight_decay = 0.01  # of kernels
@@ -67,4 +69,5 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.card.name = ""
     c.card.data = ""
     c.card.terms = ""
+    c.card.limits = ""
     return c

@@ -2,15 +2,18 @@
 
     python -m emoasr.pretrain --config=configs/vctk.py --config.corpus.path=DIR --workdir=runs/v
     python -m emoasr.pretrain --config=configs/english.py --config.corpus.path=DIR --workdir=runs/p
+    python -m emoasr.pretrain --config=configs/english.py --config.corpus.path=DIR \
+        --config.train.init=english --config.train.learning_rate=5e-4 --workdir=runs/q
 
-Without --config, VCTK's is taken. The workdir receives, under `pretrain/`: checkpoints,
-`metrics.jsonl`, TensorBoard events, `curves.png`, `corpus.json` (utterances found, used, skipped
-and why), and at the end `recognizer/`, the folder that `emoasr.load_recognizer` opens. The same
-command continues a run that was stopped or killed.
+--config.train.init starts from a recognizer's weights. Without --config, VCTK's is taken.
+
+The workdir receives, under `pretrain/`: checkpoints, `metrics.jsonl`, TensorBoard events,
+`curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end `recognizer/`,
+the folder that `emoasr.load_recognizer` opens, with a model card. The same command continues a run
+that was stopped or killed.
 """
 
 import dataclasses
-import datetime
 import json
 import math
 from collections import Counter
@@ -22,20 +25,9 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from flax import nnx
 from tqdm import tqdm
 
-from emoasr import (
-    __version__,
-    batching,
-    checkpoint,
-    cli,
-    decoding,
-    metrics,
-    speechdata,
-    text,
-    training,
-)
+from emoasr import batching, card, checkpoint, cli, metrics, scoring, speechdata, training
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError, check_choice
 
@@ -70,13 +62,14 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     state = _train(config.train, trainer, state, step, data, splits["valid"], checkpoints, log)
     checkpoints.close()
 
-    rates = {name: error_rates(trainer, state, examples) for name, examples in splits.items()
-             if name != "train"}  # fmt: skip
-    card = _card(settings, counts, rates)
+    heard = {name: scoring.transcripts(trainer, state, examples)
+             for name, examples in splits.items() if name != "train"}  # fmt: skip
+    record = card.record(settings, counts, heard)
     checkpoint.save_recognizer(
-        folder / "recognizer", trainer.network(state), trainer.frontend, card
+        folder / "recognizer", trainer.network(state), trainer.frontend, record
     )
-    print(json.dumps(rates, indent=1))
+    card.write(folder / "recognizer")
+    print(json.dumps(record["metrics"], indent=1))
     print(f"curves: {log.draw()}\nrecognizer: {folder / 'recognizer'}")
     log.close()
 
@@ -110,7 +103,7 @@ def _train(
             log.write(step, **means)
             bar.set_postfix(loss=f"{means['loss']:.3f}")
         if step % train.eval_every == 0 or step == train.steps:
-            rates = error_rates(trainer, state, valid)["all"]
+            rates = scoring.error_rates(scoring.transcripts(trainer, state, valid))["all"]
             log.write(step, valid_cer=rates["cer"], valid_wer=rates["wer"])
             bar.write(f"step {step}: validation CER {rates['cer']:.3f}, WER {rates['wer']:.3f}")
             log.draw()
@@ -118,36 +111,6 @@ def _train(
             checkpoints.save(step, state, data.get_state())
     bar.close()
     return state
-
-
-def error_rates(
-    trainer: training.Trainer, state: training.State, examples: speechdata.Examples
-) -> dict[str, dict[str, float]]:
-    """CER and WER by greedy decoding, over all utterances and by set of speakers.
-
-    A set is what stands before the `/` in the speaker's name; "without shared prompts" leaves out
-    texts that most speakers of the corpus read, in training too.
-    """
-    heard = [""] * len(examples.labels)
-    graph, weights = nnx.split(trainer.network(state))
-    for indices, batch in examples.once():
-        wave_BN = training.to_float(batch.wave_BN)
-        best = decoding.best_symbols(graph, trainer.frontend, weights, wave_BN, batch.lengths_B)
-        for i, best_T in zip(indices, np.asarray(best["best"]), strict=False):
-            heard[i], _ = decoding.greedy(best_T)
-    true = ["".join(text.SYMBOLS[c] for c in classes) for classes in examples.labels]
-    speakers = examples.split.table["speaker"].to_numpy()[examples.positions]
-    sets = np.array([s.split("/")[0] if "/" in s else "" for s in speakers])
-    shared = examples.split.table["shared"].to_numpy(bool)[examples.positions]
-    chosen = {name: sets == name for name in sorted(set(sets) - {""})}
-    if shared.any():
-        chosen["without shared prompts"] = ~shared
-    rates = {"all": text.error_rates(true, heard)}
-    for name, mask in chosen.items():
-        rows = np.flatnonzero(mask)
-        if len(rows):
-            rates[name] = text.error_rates([true[i] for i in rows], [heard[i] for i in rows])
-    return rates
 
 
 def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples], dict[str, Any]]:
@@ -186,23 +149,6 @@ def _check_same_run(settings: dict[str, Any], path: Path) -> None:
                 f"{path.parent} holds a run with another config.{part}: "
                 f"{before.get(part)}; give another --workdir, or those settings"
             )
-
-
-def _card(
-    settings: dict[str, Any], counts: dict[str, Any], rates: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "training": {
-            **settings["card"],
-            "splits": counts,
-            "steps": settings["train"]["steps"],
-            # not the corpus: its path says nothing elsewhere
-            "config": {part: settings[part] for part in ("model", "augment", "train")},
-            "date": datetime.date.today().isoformat(),
-            "emoasr": __version__,
-        },
-        "metrics": rates,
-    }
 
 
 if __name__ == "__main__":

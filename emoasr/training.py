@@ -8,12 +8,18 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
+import optax.contrib
 from flax import nnx
 
 from emoasr import augment, text
 from emoasr import frontend as fe
+from emoasr.checkpoint import load_recognizer
+from emoasr.errors import UserError, check_choice
 from emoasr.frontend import Array
 from emoasr.model import GatedConvNet, ModelConfig
+from emoasr.recognizer import Recognizer
+
+OPTIMIZERS = ("adamw", "muon")
 
 
 class Batch(NamedTuple):
@@ -118,27 +124,65 @@ def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: A
 
 
 def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
-    """Makes the trainer and the first state from `config` (`model`, `augment`, `train`)."""
+    """Makes the trainer and the first state from `config` (`model`, `augment`, `train`).
+
+    Raises:
+        UserError: `train.init` is no recognizer or of another size; an unknown `train.optimizer`.
+    """
     train = config.train
     model = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
+    frontend = fe.FrontEndConfig()
+    if train.init:
+        _start_from(load_recognizer(train.init), model, frontend, train.init)
     graph, params, *others = nnx.split(model, nnx.Param, ...)
     augmentation = augment.AugmentConfig(**config.augment) if config.augment else None
-    trainer = Trainer(graph, _optimizer(train), fe.FrontEndConfig(), augmentation, train.seed)
+    trainer = Trainer(graph, _optimizer(train), frontend, augmentation, train.seed)
     return trainer, State(params, others[0], trainer.optimizer.init(params))
 
 
+def _start_from(
+    trained: Recognizer, model: GatedConvNet, frontend: fe.FrontEndConfig, name: str
+) -> None:
+    """Gives `model` the weights of `trained`, which must have its size and front end."""
+    for part, theirs, ours in (
+        ("model", trained.config.model, model.config),
+        ("frontend", trained.config.frontend, frontend),
+    ):
+        for field, value in dataclasses.asdict(ours).items():
+            other = getattr(theirs, field)
+            if field != "dropout" and other != value:
+                raise UserError(
+                    f"config.train.init={name}: its {part} has {field} {other}, "
+                    f"this training {value}; they must agree"
+                )
+    nnx.update(model, nnx.state(trained.model, nnx.Any(nnx.Param, nnx.BatchStat)))
+
+
 def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
+    check_choice("config.train.optimizer", train.optimizer, OPTIMIZERS)
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, train.learning_rate, min(train.warmup_steps, train.steps // 2), train.steps
     )
-    return optax.chain(
-        optax.clip_by_global_norm(train.clip_norm),
-        optax.adamw(schedule, weight_decay=train.weight_decay, mask=_is_kernel),
-    )
+    if train.optimizer == "adamw":
+        update = optax.adamw(schedule, weight_decay=train.weight_decay, mask=_is_kernel)
+    else:  # 0.2: updates of AdamW's size, so that learning rates mean the same (Liu et al., 2025)
+        update = optax.contrib.muon(
+            schedule,
+            weight_decay=train.weight_decay,
+            muon_weight_dimension_numbers=_kernel_axes,
+            consistent_rms=0.2,
+        )
+    return optax.chain(optax.clip_by_global_norm(train.clip_norm), update)
 
 
 def _is_kernel(params):
     return jax.tree.map(lambda p: p.ndim > 1, params)  # norms and biases do not decay
+
+
+def _kernel_axes(params):
+    """Kernels are (taps, in, out); Muon sees (taps * in, out). Norms and biases get AdamW."""
+    axes = optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1), output_axis=2)
+    return jax.tree.map(lambda p: axes if p.ndim == 3 else None, params)
 
 
 def to_float(wave_BN: Array) -> jax.Array:

@@ -1,8 +1,9 @@
-"""Copies a trained recognizer into the package, kernels as float16, and says what that changes.
+"""Copies a trained recognizer and its card into the package, and says what float16 changes.
 
     python scripts/ship_recognizer.py runs/p/pretrain/recognizer emoasr/recognizers/english
 
-The printed figure is the largest change of any pooled feature over 30 s of noise bursts.
+Kernels are stored as float16. The printed figure is the largest change of any pooled feature over
+30 s of noise bursts.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from absl import app
 
 import emoasr
-from emoasr import checkpoint
+from emoasr import card, checkpoint
 
 
 def main(argv: list[str]) -> None:
@@ -22,6 +23,7 @@ def main(argv: list[str]) -> None:
     checkpoint.save_recognizer(
         Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True
     )
+    card.write(Path(argv[2]))
     shipped = emoasr.load_recognizer(argv[2])
 
     random = np.random.default_rng(0)

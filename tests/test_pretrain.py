@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import emoasr
-from emoasr import config, pretrain, recognizer
+from emoasr import config, pretrain, recognizer, training
 from emoasr.errors import UserError
 
 
@@ -56,7 +56,48 @@ def test_a_run_leaves_what_it_promises(unbroken, speech):
     card = emoasr.load_recognizer(folder / "recognizer").card
     assert set(card["metrics"]) == {"valid", "test"}
     assert card["metrics"]["test"]["test"]["cer"] > 0
-    assert card["training"]["steps"] == 6
+    assert card["training"]["steps"] == 6 and card["training"]["init"] is None
+    shown = card["samples"][0]
+    assert shown["set"] == "test" and set(shown["true"]) <= set("abc")
+    page = (folder / "recognizer" / "README.md").read_text()
+    assert "| test | 3 | " in page and f"| test | {shown['true']} | {shown['heard']} |" in page
+    assert str(speech) not in (folder / "recognizer" / "recognizer.json").read_text()
+
+
+def test_training_can_start_from_a_recognizer(unbroken, speech, data_dir, tmp_path):
+    trained = unbroken / "pretrain" / "recognizer"
+    c = settings(speech, data_dir, init=str(trained), steps=1, learning_rate=0.0)
+    c.train.optimizer = "muon"
+    pretrain.main(c, tmp_path)
+    before, after = weights(unbroken), weights(tmp_path)
+    for name, value in before.items():
+        if "mean" not in name and "var" not in name:
+            np.testing.assert_array_equal(after[name], value, err_msg=name)
+    ancestor = emoasr.load_recognizer(trained)
+    card = emoasr.load_recognizer(tmp_path / "pretrain" / "recognizer").card["training"]
+    assert card["init"]["digest"] == ancestor.digest and card["init"]["steps"] == 6
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ({"init": "nowhere"}, "nowhere"),
+        ({"init": "english"}, "config.train.init=english: its model has n_channels 128, .* 8"),
+        ({"optimizer": "sgd"}, "config.train.optimizer='sgd'.*adamw, muon"),
+    ],
+)
+def test_what_a_training_cannot_start_with_is_named(speech, data_dir, tmp_path, train, message):
+    with pytest.raises(UserError, match=message):
+        pretrain.main(settings(speech, data_dir, **train), tmp_path)
+
+
+@pytest.mark.parametrize("optimizer", training.OPTIMIZERS)
+def test_the_loss_falls(speech, data_dir, tmp_path, optimizer):
+    c = settings(speech, data_dir, steps=40, learning_rate=0.02, optimizer=optimizer)
+    c.augment = {}
+    pretrain.main(c, tmp_path)
+    losses = [row["loss"] for row in rows(tmp_path) if "loss" in row]
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 
 
 def test_the_exported_recognizer_gives_features(unbroken, speech):
