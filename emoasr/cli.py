@@ -151,7 +151,7 @@ def _parse(argv: list[str]) -> list[str]:
         print(sys.modules["__main__"].__doc__)
         print("Configurations:")
         for name, what in _configs().items():
-            print(f"  {name:10} {what}")
+            print(f"  {name:18} {what}")
         print(flags.FLAGS.module_help(sys.modules[__name__]))
         sys.exit(0)
     try:

@@ -259,6 +259,7 @@ def _tell(
         "used": len(used),
         "skipped": [dataclasses.asdict(s) for s in report.skipped],
         "warnings": report.warnings,
+        "notes": corpus.notes,
         **report.figures,
     }
     cli.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")

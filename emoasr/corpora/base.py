@@ -16,7 +16,7 @@ from emoasr.errors import UserError, check_choice
 RATINGS = ("arousal", "valence", "dominance")
 LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
 
-KINDS = ("demo", "emotale", "folder", "table")
+KINDS = ("demo", "emotale", "folder", "iemocap", "table")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +38,11 @@ class Corpus:
         name: what reports call it.
         root: the folder that the index's files are relative to.
         table: audformat index (`file`, or `file, start, end`) and those of `LABELS` that the
-            corpus has; ratings are float32, missing ones NaN; the others are text, missing ones NA.
+            corpus has, perhaps more (see its module); ratings are float32, missing ones NaN; the
+            others are text, missing ones NA.
         synthetic: True where speech and labels were made by a program; whatever shows them says so.
         skipped: rows left out while reading the corpus.
+        notes: what its reader found, one line each, printed then; `extract.json` keeps them.
         sample_rate: of the samples it gives, Hz.
         antialias: how they get to that rate, see `audio.resample`.
     """
@@ -50,6 +52,7 @@ class Corpus:
     table: pd.DataFrame
     synthetic: bool = False
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
     sample_rate: int = audio.SAMPLE_RATE
     antialias: bool = True
 

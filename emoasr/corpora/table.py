@@ -59,7 +59,12 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def build(
-    frame: pd.DataFrame, name: str, root: Path, source: Path, skipped: tuple[Skipped, ...] = ()
+    frame: pd.DataFrame,
+    name: str,
+    root: Path,
+    source: Path,
+    skipped: tuple[Skipped, ...] = (),
+    columns: tuple[str, ...] = LABELS,
 ) -> Corpus:
     """Makes a corpus of a frame with `file` and perhaps `start`, `end` and `LABELS` columns.
 
@@ -69,6 +74,7 @@ def build(
         root: the folder that `file` is relative to.
         source: the file that complaints name.
         skipped: rows that were left out already.
+        columns: which of the frame's columns the corpus keeps.
 
     Raises:
         UserError: no `file`, no rows, repeated rows, ratings or times that are none.
@@ -79,7 +85,7 @@ def build(
     index = _index(frame, source)
     labels = {
         label: numbers(frame, label, source) if label in RATINGS else _text(frame[label])
-        for label in LABELS
+        for label in columns
         if label in frame
     }
     table = pd.DataFrame(labels, index=frame.index).set_axis(index)
