@@ -11,6 +11,11 @@ from emoasr.frontend import FrontEndConfig
 from emoasr.model import GatedConvNet, ModelConfig
 
 
+def pytest_collection_modifyitems(items):
+    """TensorFlow's tests come last: openSMILE crashes where TensorFlow was loaded before it."""
+    items.sort(key=lambda item: item.path.name == "test_convert.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory):
     """Many tests run the same small network: compile it once."""

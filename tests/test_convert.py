@@ -1,26 +1,19 @@
 """Checkpoints of the original recognizer, written with random values, beside its graph in TF."""
 
 import json
-import os
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import convert_tf1_checkpoint as command
 import librosa
 import numpy as np
 import pytest
 import soundfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-tf = pytest.importorskip("tensorflow", reason="needs the extra tf: pip install 'emoasr[tf]'")
-pytest.importorskip("google_crc32c", reason="needs the extra tf: pip install 'emoasr[tf]'")
-
-import convert_tf1_checkpoint as command  # noqa: E402
-
-import emoasr  # noqa: E402
-from emoasr.errors import UserError  # noqa: E402
+import emoasr
+from emoasr.errors import UserError
 
 SCRIPT = Path(command.__file__)
 SLIM = {"W": "weights", "b": "biases", "mean": "BatchNorm/moving_mean",
@@ -29,6 +22,18 @@ SLIM = {"W": "weights", "b": "biases", "mean": "BatchNorm/moving_mean",
 SLIM_SCOPES = {"front/conv_in": "wavenet/input/conv", "logit/conv_1": "wavenet/output/conv",
                "logit/conv_2": "wavenet/output/logit", "conv_filter": "filter",
                "conv_gate": "gate", "conv_out": "conv"}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tensorflow():
+    """Loaded here and not above: openSMILE crashes where TensorFlow was loaded before it."""
+    global tf
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+        patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+        remedy = "needs the extra tf: pip install 'emoasr[tf]'"
+        tf = pytest.importorskip("tensorflow", reason=remedy)
+        pytest.importorskip("google_crc32c", reason=remedy)
 
 
 def named():
