@@ -12,15 +12,16 @@ from emoasr.errors import UserError
 from emoasr.text import BLANK, SYMBOLS
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1), static_argnames="posteriors")
 def best_symbols(
     graph: nnx.GraphDef,
     frontend: fe.FrontEndConfig,
     state: nnx.State,
     wave_BN: fe.Array,
     lengths_B: fe.Array,
+    posteriors: bool = False,
 ) -> dict[str, jax.Array]:
-    """The likeliest CTC class of every frame.
+    """The likeliest CTC class of every frame, or the probabilities of all.
 
     Args:
         graph: the network's structure, `nnx.split(network)[0]`.
@@ -28,35 +29,18 @@ def best_symbols(
         state: its weights, `nnx.split(network)[1]`.
         wave_BN: float32 samples in [-1, 1], padded to whole hops.
         lengths_B: true lengths, samples.
+        posteriors: whether to give probabilities, for beam search.
 
     Returns:
-        `best`: classes (B, T); blank beyond an utterance's end.
+        `best`: classes (B, T), or else `posteriors`: (B, T, V). Beyond an utterance's end, blank.
     """
-    logits_BTV, mask_BT = _logits(graph, frontend, state, wave_BN, lengths_B)
-    return {"best": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def posteriors(
-    graph: nnx.GraphDef,
-    frontend: fe.FrontEndConfig,
-    state: nnx.State,
-    wave_BN: fe.Array,
-    lengths_B: fe.Array,
-) -> dict[str, jax.Array]:
-    """Probabilities of the CTC classes, (B, T, V) as `posteriors`; arguments as `best_symbols`.
-
-    Beyond an utterance's end the blank is certain.
-    """
-    logits_BTV, mask_BT = _logits(graph, frontend, state, wave_BN, lengths_B)
-    silence_V = jax.nn.one_hot(BLANK, logits_BTV.shape[-1])
-    return {"posteriors": jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), silence_V)}
-
-
-def _logits(graph, frontend, state, wave_BN, lengths_B):
     mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend)
     logits_BTV = nnx.merge(graph, state)(mfcc_BTD, frames_B).logits_BTV
-    return logits_BTV, fe.frame_mask(frames_B, logits_BTV.shape[1])
+    mask_BT = fe.frame_mask(frames_B, logits_BTV.shape[1])
+    if posteriors:
+        blank_V = jax.nn.one_hot(BLANK, logits_BTV.shape[-1])
+        return {"posteriors": jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), blank_V)}
+    return {"best": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
 
 
 def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:

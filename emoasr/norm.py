@@ -1,7 +1,7 @@
 """Batch norm over the valid frames of a padded batch, with its gradient written out.
 
-The gradient is the textbook one (Ioffe & Szegedy 2015, section 3). Written out, it reads the
-activations once less than what automatic differentiation makes of the forward pass.
+The gradient is the textbook one (Ioffe & Szegedy 2015, section 3). Written out, it
+leaves nothing of the two-pass variance to automatic differentiation.
 """
 
 import jax

@@ -94,13 +94,13 @@ class Recognizer:
         source, index = _source(x, self.config.frontend)
         heard: list[tuple[str, list[float]]] = [("", [])] * len(source)
         seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
-        scores, decode = decoding.best_symbols, decoding.greedy
+        decode = decoding.greedy
         if beam_size > 1:
             decoding.require_beam_search()
-            scores = decoding.posteriors
             decode = partial(decoding.beam_search, beam_size=beam_size)
         graph, state = nnx.split(self.model)
-        function = partial(scores, graph, self.config.frontend, state)
+        front = self.config.frontend
+        function = partial(decoding.best_symbols, graph, front, state, posteriors=beam_size > 1)
         for indices, arrays in _all(source, self.config.frontend, function):
             (scores_BT,) = arrays.values()
             for i, scores_T in zip(indices, scores_BT, strict=True):
