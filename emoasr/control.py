@@ -1,12 +1,44 @@
 """The random-weights control: what the architecture gives without any training."""
 
+from functools import partial
+
 import jax
 import numpy as np
 from flax import nnx
 
 from emoasr import batching
 from emoasr import frontend as fe
+from emoasr.audio import AudioError
+from emoasr.corpora import Corpus
+from emoasr.errors import UserError
 from emoasr.model import GatedConvNet, ModelConfig
+from emoasr.norm import MaskedBatchNorm
+
+N_CALIBRATION = 64  # utterances that give the batch norms their statistics
+CALIBRATION_SECONDS = 10.0  # of each, at most
+
+
+def calibration_waves(corpus: Corpus, n_samples: np.ndarray) -> list[np.ndarray]:
+    """Some speech from all over a corpus.
+
+    Args:
+        corpus: at the front end's rate.
+        n_samples: of each utterance, at most; 0 where it cannot be read.
+
+    Raises:
+        UserError: none of what was drawn could be read.
+    """
+    readable = np.flatnonzero(n_samples)
+    spread = np.unique(np.linspace(0, len(readable) - 1, N_CALIBRATION).astype(int))
+    waves = []
+    for i in readable[spread]:
+        try:
+            waves.append(corpus.samples(int(i))[: int(CALIBRATION_SECONDS * corpus.sample_rate)])
+        except AudioError as error:  # also reported when it is extracted
+            why = error
+    if not waves:
+        raise UserError(f"no utterance of {corpus.name} could be read; one of them: {why}")
+    return waves
 
 
 def untrained(
@@ -24,15 +56,22 @@ def untrained(
         seed: of the weights.
     """
     model = GatedConvNet(config, rngs=nnx.Rngs(seed))
-    for _, module in nnx.iter_modules(model):
-        if isinstance(module, nnx.BatchNorm):
-            module.momentum = 0.0  # the statistics are this one batch's
+    norms = [m for _, m in nnx.iter_modules(model) if isinstance(m, MaskedBatchNorm)]
+    momentum = norms[0].momentum
+    for norm in norms:
+        norm.momentum = 0.0  # the statistics are this one batch's
     hop = frontend.hop_length
     longest = max(-(-len(wave_N) // hop) for wave_N in waves) * hop
-
-    @nnx.jit
-    def fit(model, wave_BN, lengths_B):
-        model(*fe.mfcc(wave_BN, lengths_B, frontend), dropout_key=jax.random.key(0))
-
-    fit(model, *batching.pad(waves, len(waves), longest))
+    batch = batching.pad(waves, len(waves), longest)
+    graph, state = nnx.split(model)
+    nnx.update(model, _fitted(graph, frontend, state, *batch))
+    for norm in norms:
+        norm.momentum = momentum  # as in every other network: they share what is compiled
     return model
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _fitted(graph, frontend, state, wave_BN, lengths_B):
+    model = nnx.merge(graph, state)
+    model(*fe.mfcc(wave_BN, lengths_B, frontend), dropout_key=jax.random.key(0))
+    return nnx.state(model)

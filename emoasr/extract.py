@@ -4,15 +4,18 @@
     python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
     python -m emoasr.extract --config=configs/folder.py --config.corpus.path=DIR --workdir=runs/f
 
-The workdir receives `features/SET.parquet` (`neural`, `random`, `mfcc`, `egemaps`, as
-`config.feature_sets` says), `labels.parquet`, and `extract.json`: the configuration, and which
-utterances were found, used and skipped, and why. A table that is there already, made from the same
-files with the same settings, is kept; so the same command finishes a run that was stopped.
+The workdir receives `features/SET.parquet` (`neural`, `mfcc`, `egemaps`, and the untrained networks
+`random` and `random-N` of seeds `config.seed` and N, as `config.feature_sets` says),
+`labels.parquet`, and `extract.json`: the configuration, and which utterances were found, used and
+skipped, and why. A table that is there already, made from the same files with the same settings, is
+kept; so the same command finishes a run that was stopped. Entries of `config.feature_sets` that are
+paths of tables are left to `python -m emoasr.eval`.
 """
 
 import dataclasses
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -29,13 +32,10 @@ from emoasr.corpora import Corpus, Skipped, inputs_digest, open_corpus
 from emoasr.errors import UserError, check_choice
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
-    from emoasr.model import GatedConvNet
     from emoasr.recognizer import Recognizer
 
-_DEVICE_SETS = ("neural", "random", "mfcc")
-_SETS = (*_DEVICE_SETS, "egemaps")
-_CALIBRATION = 64  # utterances that give the untrained network's batch norms their statistics
-_CALIBRATION_SECONDS = 10.0  # of each, at most
+_SETS = ("neural", "random", "mfcc", "egemaps")
+_SEEDED = re.compile("random-(0|[1-9][0-9]*)")  # one spelling a seed
 
 
 @dataclasses.dataclass
@@ -66,6 +66,8 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     corpus = open_corpus(config.corpus, workdir)
     folder = cli.ensure_folder(workdir / "features")
     report = Report(list(corpus.skipped))
+    for given in filter(features.is_given, config.feature_sets):
+        print(f"{given}: a given table, left to emoasr.eval")
     wanted = _wanted_metadata(config, corpus, recognizer)
     kept = {name: _kept(folder, name, wanted[name], report) for name in wanted}
     started = time.monotonic()
@@ -85,30 +87,53 @@ def _check(config: ml_collections.ConfigDict) -> None:
 
     check_choice("config.tap", config.tap, TAPS)
     check_choice("config.pooling", config.pooling, POOLINGS)
-    for name in config.feature_sets:
-        check_choice("config.feature_sets", name, _SETS)
+    features.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
+    for name in _own_sets(config):
+        if name not in _SETS and not _SEEDED.fullmatch(name):
+            raise UserError(
+                f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, or "
+                "the path of a table, which ends in .parquet or .csv"
+            )
     for name in ("batch_frames", "buckets"):
         if config[name] < 1:
             raise UserError(f"config.{name}={config[name]}: must be 1 or more")
+
+
+def _own_sets(config: ml_collections.ConfigDict) -> list[str]:
+    """Entries of `config.feature_sets` that are not tables made by somebody else."""
+    return [name for name in config.feature_sets if not features.is_given(name)]
+
+
+def _seeds(config: ml_collections.ConfigDict, names: list[str]) -> dict[str, int]:
+    """Seeds of those feature sets that come from untrained networks."""
+    seeded = {name: int(m[1]) for name in names if (m := _SEEDED.fullmatch(name))}
+    return seeded | ({"random": config.seed} if "random" in names else {})
 
 
 def _wanted_metadata(
     config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "Recognizer"
 ) -> dict[str, Any]:
     """The provenance of each table to be; a table on disk with the same one is kept."""
+    from emoasr import control
+
     common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
               "inputs": inputs_digest(corpus)}  # fmt: skip
     sizes = dataclasses.asdict(recognizer.config.model)
     sizes["dilations"] = list(sizes["dilations"])  # as JSON will have it
     frontend = dataclasses.asdict(recognizer.config.frontend)
     network = {"model": sizes, "frontend": frontend, "tap": config.tap, "pooling": config.pooling}
+    seeds = _seeds(config, _own_sets(config))
+    calibration = {"utterances": control.N_CALIBRATION, "seconds": control.CALIBRATION_SECONDS}
     specific: dict[str, dict[str, Any]] = {
         "neural": {**network, "recognizer": recognizer.digest},
-        "random": {**network, "recognizer": f"untrained, seed {config.seed}"},
+        **{
+            name: {**network, "recognizer": f"untrained, seed {seed}", "calibration": calibration}
+            for name, seed in seeds.items()
+        },
         "mfcc": {"frontend": frontend, "pooling": "mean and std"},
         "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
     }
-    return {name: {"feature_set": name, **common, **specific[name]} for name in config.feature_sets}
+    return {name: {"feature_set": name, **common, **specific[name]} for name in _own_sets(config)}
 
 
 def _kept(folder: Path, name: str, wanted: dict, report: Report) -> pd.DataFrame | None:
@@ -136,7 +161,7 @@ def _extract(
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Tables of the sets that are not there yet; what fails goes to the report."""
     workers = config.workers or os.cpu_count() or 1
-    on_device = [name for name in new if name in _DEVICE_SETS]
+    on_device = [name for name in new if name != "egemaps"]
     if on_device:
         yield from _extract_on_device(
             config, corpus, recognizer, on_device, workers, report
@@ -159,7 +184,7 @@ def _extract_on_device(
     report: Report,
 ) -> dict[str, pd.DataFrame]:
     """One pass over the corpus for all sets that the accelerator computes."""
-    from emoasr import batching, inference, pooling
+    from emoasr import batching, control, inference, pooling
 
     frontend = recognizer.config.frontend
     corpus = dataclasses.replace(
@@ -169,8 +194,9 @@ def _extract_on_device(
     n_samples = run.plan()
     _raise_if_all_failed(corpus, run.failed)
     networks = {"neural": recognizer.model} if "neural" in names else {}
-    if "random" in names:
-        networks["random"] = _untrained(config, corpus, recognizer, n_samples)
+    if seeds := _seeds(config, names):
+        waves, model = control.calibration_waves(corpus, n_samples), recognizer.config.model
+        networks |= {n: control.untrained(model, frontend, waves, s) for n, s in seeds.items()}
     pooler = pooling.Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names)
 
     columns = _column_names(recognizer, names)
@@ -180,7 +206,7 @@ def _extract_on_device(
     done = np.zeros(len(corpus), bool)
     hours = n_samples / frontend.sample_rate / 3600
     form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
-    with tqdm(total=hours.sum(), desc="/".join(names), bar_format=form) as bar:
+    with tqdm(total=hours.sum(), desc="/".join(names)[:30], bar_format=form) as bar:
         for indices, arrays in run.results(pooler):
             for name, rows in arrays.items():
                 values[name][indices] = rows
@@ -199,28 +225,6 @@ def _extract_on_device(
     }
     index = corpus.table.index[done]
     return {name: pd.DataFrame(values[name][done], index, columns[name]) for name in names}
-
-
-def _untrained(
-    config: ml_collections.ConfigDict,
-    corpus: Corpus,
-    recognizer: "Recognizer",
-    n_samples: np.ndarray,
-) -> "GatedConvNet":
-    """The random-weights control, its batch norms fitted to utterances from all over the corpus."""
-    from emoasr import control
-    from emoasr.audio import AudioError
-
-    readable = np.flatnonzero(n_samples)
-    spread = np.unique(np.linspace(0, len(readable) - 1, _CALIBRATION).astype(int))
-    waves = []
-    for i in readable[spread]:
-        try:
-            waves.append(corpus.samples(int(i))[: int(_CALIBRATION_SECONDS * corpus.sample_rate)])
-        except AudioError:
-            continue  # reported when it is extracted
-    model, frontend = recognizer.config.model, recognizer.config.frontend
-    return control.untrained(model, frontend, waves, config.seed)
 
 
 def _column_names(recognizer: "Recognizer", names: list[str]) -> dict[str, list[str]]:
@@ -244,7 +248,7 @@ def _tell(
 ) -> None:
     """Prints and stores found, used, skipped."""
     used = corpus.table.index
-    anywhere = corpus.table.index[:0]
+    anywhere = used[:0] if tables else used  # only given tables: nobody has listened yet
     for table in tables.values():
         used, anywhere = used.intersection(table.index), anywhere.union(table.index)
     features.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")

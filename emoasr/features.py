@@ -1,16 +1,26 @@
-"""The feature table on disk: Parquet, indexed as audformat does, float32, with its provenance."""
+"""Feature tables on disk: ours, Parquet with provenance, and those that somebody else made.
+
+A table has one row an utterance, indexed as audformat does (`file`, or `file, start, end`), and one
+number a column.
+"""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import audformat
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emoasr.corpora.base import LABELS
+from emoasr.corpora.table import index_of
 from emoasr.errors import UserError
 
 _KEY = b"emoasr"
+_INDEX = ("file", "start", "end")
 
 
 def unit_names(n_layers: int = 15, n_units: int = 128) -> list[str]:
@@ -35,17 +45,140 @@ def write(table: pd.DataFrame, path: Path, metadata: dict[str, Any] | None = Non
     part.replace(path)
 
 
-def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Reads a table and its metadata (empty where the file has none).
+def is_given(entry: str) -> bool:
+    """Whether an entry of `config.feature_sets` is the path of a table that somebody else made."""
+    return entry.lower().endswith((".parquet", ".csv"))
+
+
+def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Where the tables of `config.feature_sets` lie, by feature set.
+
+    Args:
+        feature_sets: names of sets that extract writes, or paths, whose sets are called after
+            the file, without its ending.
+        folder: where extract writes.
 
     Raises:
-        UserError: the file is missing or is not Parquet.
+        UserError: two sets have the same name.
     """
+    found: dict[str, Path] = {}
+    for entry in feature_sets:
+        path = Path(entry).expanduser() if is_given(entry) else folder / f"{entry}.parquet"
+        if path.stem in found:
+            raise UserError(
+                f"config.feature_sets: two sets are called {path.stem!r}, {found[path.stem]} and "
+                f"{path}; leave one out or rename its file"
+            )
+        found[path.stem] = path
+    return found
+
+
+def load(
+    feature_sets: Iterable[str], folder: Path
+) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
+    """Reads the tables of `config.feature_sets`.
+
+    Args:
+        feature_sets: see `paths`.
+        folder: see `paths`.
+
+    Returns:
+        Tables by feature set: float32 stays, all other numbers become float64, and what is no
+        number stays for `joining` to complain of. And their metadata, {} where there is none.
+
+    Raises:
+        UserError: two sets have the same name, or a table is missing, broken, has no `file`, or
+            has columns that cannot be features.
+    """
+    tables, metadata = {}, {}
+    for name, path in paths(feature_sets, folder).items():
+        if path.parent != folder and not path.exists():
+            raise UserError(f"config.feature_sets: {path}: no such file")
+        table, metadata[name] = read(path)
+        tables[name] = _numbers(table, path)
+    return tables, metadata
+
+
+def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Reads a table, CSV or Parquet, and its metadata ({} where the file has none).
+
+    The index is the one that pandas stored, or, as CSV and other programs' Parquet have it, comes
+    from the columns `file` and perhaps `start`, `end` (see `index_of`).
+
+    Raises:
+        UserError: the file is missing or broken, or its index is none.
+    """
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path), {}
     try:
-        arrow = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            arrow = file.read()
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run python -m emoasr.extract first") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error})") from None
+    except (OSError, pa.ArrowException) as error:
+        what = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable Parquet file ({what})") from None
     metadata = json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
-    return arrow.to_pandas(), metadata
+    frame = arrow.to_pandas()
+    try:
+        audformat.assert_index(frame)
+    except ValueError:
+        if "file" in frame.index.names:
+            frame = frame.reset_index()
+        frame = _indexed(frame, path) if "file" in frame else frame
+    return frame, metadata
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(
+            path, dtype=dict.fromkeys(_INDEX, str), skipinitialspace=True, low_memory=False,
+            encoding="utf-8-sig",
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        what = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable table ({what})") from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise UserError(f"{path}: rows have more cells than the header; quote cells with commas")
+    return _indexed(frame, path)
+
+
+def _indexed(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    _require_file(frame, path)
+    features = frame.drop(columns=[name for name in _INDEX if name in frame])
+    return features.set_axis(index_of(frame, path))
+
+
+def _require_file(frame: pd.DataFrame, path: Path) -> None:
+    if "file" not in frame and "file" not in frame.index.names:
+        columns = list(map(str, frame.columns))
+        has = ", ".join(columns[:5]) + (", ..." if columns[5:] else "")
+        raise UserError(
+            f"{path}: says of no row which file it is about; it needs a column `file`, perhaps "
+            f"`start` and `end`; it has {has or 'none'}"
+        )
+
+
+def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table with names as text and numbers as floats; refuses columns that are no features."""
+    _require_file(table, path)
+    names = pd.Index([str(name) for name in table.columns], dtype="str")  # pandas has numbers too
+    problems = (
+        (names.duplicated(), "stands there twice; remove one"),
+        (names.str.startswith("Unnamed: "), "has no name in the header: row numbers? remove it"),
+        (names.isin(LABELS), "is a label, which features must not give away; remove it"),
+    )
+    for wrong, what in problems:
+        for name in names[wrong][:1]:
+            raise UserError(f"{path}: column {name!r} {what}")
+    table = table.set_axis(names, axis="columns")
+    # yes, no and nothing: such columns are Python objects
+    gaps = [name for name, dtype in table.dtypes.items() if dtype.kind == "O"]
+    table = table.assign(**table[gaps].convert_dtypes()) if gaps else table
+    return table.astype(
+        {
+            name: np.float64
+            for name, dtype in table.dtypes.items()
+            if pd.api.types.is_numeric_dtype(dtype) and dtype != np.float32
+        }
+    )

@@ -53,13 +53,38 @@ def groups(labels: pd.DataFrame, column: str) -> pd.Series:
     return values.astype(str).where(values.notna())
 
 
+def align(tables: Mapping[str, pd.DataFrame], labelled: pd.Index) -> dict[str, pd.DataFrame]:
+    """Tables indexed as the labels are, so that `join` finds what they have in common.
+
+    A file and its segment from 0 to an open end (NaT) are the same utterance; and a segment with an
+    open end is the same as one with an end, where both start alike and the latter is the last of
+    its file: it says where the file ends. A table of files beside labels of segments, or the
+    reverse, is only touched if that explains every segment of every file that both have.
+
+    Args:
+        tables: feature sets by name, audformat index.
+        labelled: the labels' index.
+
+    Raises:
+        UserError: an index is not audformat's, or has an utterance twice.
+    """
+    _check_index(labelled, "labels.parquet")
+    aligned = {}
+    for name, table in tables.items():
+        _check_index(table.index, f"feature set {name!r}")
+        index = _as_labelled(table.index, labelled)
+        # segments of a file that has no label become that file, once
+        aligned[name] = table.set_axis(index)[~index.duplicated()]
+    return aligned
+
+
 def join(
     tables: Mapping[str, pd.DataFrame], labelled: pd.Index
 ) -> tuple[pd.Index, list[dict[str, Any]]]:
     """Utterances that are labelled and have finite features in every table, sorted.
 
     Args:
-        tables: feature sets by name, audformat index.
+        tables: feature sets by name, as `align` gives them.
         labelled: the labels' index.
 
     Returns:
@@ -72,20 +97,24 @@ def join(
     index, skipped = labelled, []
     for name, table in tables.items():
         _check_table(table, name, labelled)
-        finite = np.isfinite(table.to_numpy()).all(axis=1)
-        usable = table.index[finite]
+        usable = table.index[finite := _finite_rows(table, name)]
         skipped += skip(labelled.difference(table.index), f"no features in {name}")
         skipped += skip(table.index.difference(labelled), f"in {name}, but not in the labels")
         skipped += skip(
             labelled.intersection(table.index[~finite]),
             f"features in {name} that are not finite numbers",
         )
-        index = index.intersection(usable)
+        if usable.intersection(labelled).empty:
+            raise UserError(
+                f"feature set {name!r}: no utterance of it is in the labels: it has "
+                f"({_example(usable)}), they have ({_example(labelled)}); name utterances as "
+                "labels.parquet does"
+            )
+        earlier, index = index, index.intersection(usable)
         if index.empty:
             raise UserError(
-                f"feature set {name!r}: no utterance is left that has labels and finite features "
-                "in every feature set; run python -m emoasr.extract again, or leave the set out "
-                "of config.feature_sets"
+                f"feature set {name!r}: no utterance is left: it has ({_example(usable)}), those "
+                f"before it in config.feature_sets ({_example(earlier)}); leave one of them out"
             )
     return index.sort_values(), skipped  # sorted: results do not depend on the order of rows
 
@@ -128,14 +157,75 @@ def _check_index(index: pd.Index, name: str) -> None:
         raise UserError(f"{name}: the same utterance twice, {first}; remove one")
 
 
+def _as_labelled(index: pd.Index, labelled: pd.Index) -> pd.Index:
+    """The index with the labels' keys, as it is where it cannot be brought to their kind."""
+    ours, theirs = map(audformat.utils.to_segmented_index, (index, labelled))
+    match = theirs.get_indexer(ours)
+    match = np.where(match < 0, _match_by_open_end(ours, theirs), match)
+    files = ours.get_level_values("file")
+    if index.nlevels != labelled.nlevels:
+        shared = theirs[theirs.get_level_values("file").isin(files)]
+        n_ours = files.isin(shared.get_level_values("file")).sum()
+        if not (match >= 0).sum() == n_ours == len(shared):
+            return index
+    if labelled.nlevels == 1:
+        return audformat.filewise_index(files)
+    starts, ends = (ours.get_level_values(name).to_series() for name in ("start", "end"))
+    ends = ends.where(match < 0, theirs.get_level_values("end")[match])
+    return audformat.segmented_index(files, starts, ends)
+
+
+def _match_by_open_end(ours: pd.MultiIndex, theirs: pd.MultiIndex) -> np.ndarray:
+    """For each of our segments the position of theirs that differs by an open end; else -1."""
+    pairs = _last_of_files(ours).merge(_last_of_files(theirs), on=["file", "start"])
+    pairs = pairs[pairs["end_x"].isna() != pairs["end_y"].isna()]
+    match = np.full(len(ours), -1)
+    match[pairs["row_x"]] = pairs["row_y"]
+    return match
+
+
+def _last_of_files(index: pd.MultiIndex) -> pd.DataFrame:
+    """Columns file, start, end, row: of each file the segments that no other one outlasts."""
+    frame = index.to_frame(index=False).astype({"file": str}).assign(row=np.arange(len(index)))
+    end = frame["end"].fillna(pd.Timedelta.max)
+    return frame[end == end.groupby(frame["file"]).transform("max")]
+
+
+def _example(index: pd.Index) -> str:
+    """The first key, as people read it."""
+    first = index[:1].to_frame(index=False)
+    return ", ".join(f"{name} {column[0]}" for name, column in first.items())
+
+
+def _finite_rows(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A mask of the rows (N,) without NaN or infinity."""
+    finite = np.isfinite(table.to_numpy(np.float64, na_value=np.nan))
+    rows = finite.all(axis=1)
+    if not rows.any():
+        worst = table.columns[finite.sum(axis=0).argmin()]
+        raise UserError(
+            f"feature set {name!r}: every row holds NaN or infinity, most of them in column "
+            f"{worst!r}; mend the column or leave it out"
+        )
+    return rows
+
+
 def _check_table(table: pd.DataFrame, name: str, labelled: pd.Index) -> None:
     _check_index(table.index, f"feature set {name!r}")
+    for length, what in zip(table.shape, ("rows", "columns"), strict=True):
+        if not length:
+            raise UserError(f"feature set {name!r}: it has no {what}; leave it out or make it anew")
     ours, theirs = (", ".join(map(str, index.names)) for index in (table.index, labelled))
     if ours != theirs:
         raise UserError(
-            f"feature set {name!r}: indexed by {ours}, but the labels by {theirs}; index both alike"
+            f"feature set {name!r}: indexed by {ours} ({_example(table.index)}), but the labels by "
+            f"{theirs} ({_example(labelled)}); they join only where each file has one segment, "
+            "which begins at 0; index both alike"
         )
-    odd = [c for c, dtype in table.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
-    if odd or table.columns.empty:
-        what = f"column {odd[0]!r} holds no numbers" if odd else "it has no columns"
-        raise UserError(f"feature set {name!r}: {what}; run python -m emoasr.extract again")
+    for column, dtype in table.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(dtype):
+            cell = str(table[column].iloc[0])[:40]
+            raise UserError(
+                f"feature set {name!r}: column {column!r} holds no numbers, but {cell!r}; "
+                "leave it out, or give one number a column"
+            )

@@ -16,6 +16,7 @@ class MaskedBatchNorm(nnx.Module):
 
     def __init__(self, n_channels: int):
         """Makes a norm that changes nothing yet."""
+        self.momentum = _MOMENTUM
         self.scale = nnx.Param(jnp.ones(n_channels))
         self.bias = nnx.Param(jnp.zeros(n_channels))
         self.mean = nnx.BatchStat(jnp.zeros(n_channels))
@@ -36,7 +37,7 @@ class MaskedBatchNorm(nnx.Module):
         weight_BT1 = mask_BT1.astype(x_BTC.dtype)
         y_BTC, mean_C, var_C = _normalise(x_BTC, scale_C, bias_C, weight_BT1)
         for running, batch_C in ((self.mean, mean_C), (self.var, var_C)):
-            running[...] = _MOMENTUM * running[...] + (1 - _MOMENTUM) * batch_C
+            running[...] = self.momentum * running[...] + (1 - self.momentum) * batch_C
         return y_BTC
 
 

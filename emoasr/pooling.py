@@ -16,9 +16,10 @@ POOLINGS = ("mean", "max", "std")
 
 
 class Pooler:
-    """One device function from padded waveforms to several feature sets.
+    """From padded waveforms to several feature sets, on the device.
 
-    It is compiled once a shape; equal poolers share what is compiled.
+    Each shape is compiled once, for all networks of one architecture and all equal poolers: the
+    weights are arguments.
     """
 
     def __init__(
@@ -38,16 +39,22 @@ class Pooler:
             pooling: one of `POOLINGS`; "mean" is the paper's (section 4).
             with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
         """
-        split = {name: nnx.split(network) for name, network in networks.items()}
-        graphs = tuple((name, graph) for name, (graph, _) in split.items())
-        self._states = {name: state for name, (_, state) in split.items()}
-        self._static = (graphs, frontend, tap, pooling, with_mfcc)
+        self._networks = {name: nnx.split(network) for name, network in networks.items()}
+        self._frontend, self._tap, self._pooling = frontend, tap, pooling
+        self._with_mfcc = with_mfcc
         self._shapes: set[tuple[int, ...]] = set()
 
     def __call__(self, wave_BN: jax.Array, lengths_B: jax.Array) -> dict[str, jax.Array]:
         """Feature sets (B, features), float32, of waveforms with their lengths in samples."""
         self._shapes.add(wave_BN.shape)
-        return _pooled(self._static, self._states, wave_BN, lengths_B)
+        mfcc_BTD, frames_B = _mfcc(self._frontend, wave_BN, lengths_B)
+        arrays = {
+            name: _units(graph, self._tap, self._pooling, state, mfcc_BTD, frames_B)
+            for name, (graph, state) in self._networks.items()
+        }
+        if self._with_mfcc:
+            arrays["mfcc"] = _mean_and_std(mfcc_BTD, frames_B)
+        return arrays
 
     @property
     def n_compilations(self) -> int:
@@ -56,18 +63,19 @@ class Pooler:
 
 
 @partial(jax.jit, static_argnums=0)
-def _pooled(static, states, wave_BN, lengths_B):
-    graphs, frontend, tap, pooling, with_mfcc = static
-    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend)
-    arrays = {}
-    for name, graph in graphs:
-        layers = nnx.merge(graph, states[name])(mfcc_BTD, frames_B).taps[tap]
-        pooled = [pool(layer_BTC, frames_B, pooling) for layer_BTC in layers]
-        arrays[name] = jnp.concatenate(pooled, axis=1)
-    if with_mfcc:
-        both = [pool(mfcc_BTD, frames_B, how) for how in ("mean", "std")]
-        arrays["mfcc"] = jnp.concatenate(both, axis=1)
-    return arrays
+def _mfcc(frontend, wave_BN, lengths_B):
+    return fe.mfcc(wave_BN, lengths_B, frontend)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _units(graph, tap, pooling, state, mfcc_BTD, frames_B):
+    layers = nnx.merge(graph, state)(mfcc_BTD, frames_B).taps[tap]
+    return jnp.concatenate([pool(layer_BTC, frames_B, pooling) for layer_BTC in layers], axis=1)
+
+
+@jax.jit
+def _mean_and_std(mfcc_BTD, frames_B):
+    return jnp.concatenate([pool(mfcc_BTD, frames_B, how) for how in ("mean", "std")], axis=1)
 
 
 def pool(x_BTC: jax.Array, frames_B: jax.Array, pooling: str) -> jax.Array:

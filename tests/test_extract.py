@@ -1,13 +1,14 @@
 import json
 import shutil
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 from flax import nnx
 
-from emoasr import checkpoint, config, features
+from emoasr import batching, checkpoint, config, control, features, frontend, pooling
 from emoasr import extract as command
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
@@ -153,8 +154,71 @@ def test_the_untrained_control_follows_from_its_seed(speech, small_recognizer, t
         tables.append(features.read(tmp_path / run / "features" / "random.parquet")[0])
     pd.testing.assert_frame_equal(tables[0], tables[1])
     assert not np.allclose(tables[0], tables[2])
-    # its batch norms were fitted: raw MFCCs would drive every unit to the ends of its range
-    assert tables[0].to_numpy().std() > 1e-3
+
+
+def test_the_untrained_controls_batch_norms_have_seen_the_corpus():
+    """Raw MFCCs would drive every unit of the first layer to the ends of its range."""
+    random = np.random.default_rng(0)
+    waves = [np.float32(random.normal(size=n)) for n in (9000, 20000, 16384)]
+    network = control.untrained(ModelConfig(n_channels=8, n_blocks=1), FrontEndConfig(), waves, 0)
+    mfcc = frontend.mfcc(*batching.pad(waves, 3, 20480), FrontEndConfig())
+    heard = network(*mfcc)
+    as_in_training = network(*mfcc, dropout_key=jax.random.key(0))
+    for a, b in zip(heard.taps["gate"], as_in_training.taps["gate"], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_every_seed_is_a_control_of_its_own(speech, small_recognizer, tmp_path):
+    sets = ("random", "random-0", "random-7", "random-12")
+    command.main(settings(speech, small_recognizer, feature_sets=sets, seed=7), tmp_path)
+    read = {name: features.read(tmp_path / "features" / f"{name}.parquet") for name in sets}
+    tables = {name: table.to_numpy() for name, (table, _) in read.items()}
+    np.testing.assert_array_equal(tables["random"], tables["random-7"])
+    for name in ("random-0", "random-12"):
+        assert not np.allclose(tables["random-7"], tables[name], atol=1e-2)
+    told = [metadata["recognizer"] for _, metadata in read.values()]
+    assert told == [f"untrained, seed {seed}" for seed in (7, 0, 7, 12)]
+
+
+def test_the_seed_of_the_configuration_is_that_of_the_plain_control_alone(
+    speech, small_recognizer, tmp_path, capsys
+):
+    for seed, sets in ((0, ("random", "random-3")), (1, ("random", "random-3", "random-4"))):
+        command.main(settings(speech, small_recognizer, feature_sets=sets, seed=seed), tmp_path)
+    kept = [line for line in capsys.readouterr().out.splitlines() if "kept" in line]
+    assert len(kept) == 1 and "random-3.parquet" in kept[0]
+
+
+def test_more_seeds_compile_nothing_more(speech, small_recognizer, tmp_path):
+    sets = ("neural", "random")
+    command.main(settings(speech, small_recognizer, feature_sets=sets), tmp_path / "a")
+    jitted = (pooling._units, pooling._mfcc, control._fitted)
+    before = [function._cache_size() for function in jitted]
+    sets = ("neural", "random-1", "random-2", "random-3", "random-4")
+    command.main(settings(speech, small_recognizer, feature_sets=sets), tmp_path / "b")
+    assert [function._cache_size() for function in jitted] == before
+
+
+def test_given_tables_are_left_to_eval(speech, small_recognizer, tmp_path, capsys):
+    sets = ("mfcc", "~/whisper.CSV", "not yet/wav2vec2.parquet")
+    command.main(settings(speech, small_recognizer, feature_sets=sets), tmp_path)
+    printed = capsys.readouterr().out
+    for given in sets[1:]:
+        assert f"{given}: a given table, left to emoasr.eval\n" in printed
+    assert [path.name for path in (tmp_path / "features").iterdir()] == ["mfcc.parquet"]
+    assert record(tmp_path)["config"]["feature_sets"] == list(sets)
+
+
+def test_with_given_tables_alone_the_labels_are_written(speech, small_recognizer, tmp_path):
+    command.main(settings(speech, small_recognizer, feature_sets=("x.csv",)), tmp_path)
+    assert len(pd.read_parquet(tmp_path / "labels.parquet")) == record(tmp_path)["used"] == 12
+
+
+def test_a_corpus_that_is_all_noise_to_the_reader_ends_in_one_line(small_recognizer, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(9000, np.nan), 16000, subtype="FLOAT")
+    (tmp_path / "metadata.csv").write_text("file\na.wav\n")
+    with pytest.raises(UserError, match="no utterance of metadata could be read; .*a.wav"):
+        command.main(settings(tmp_path, small_recognizer), tmp_path / "run")
 
 
 def test_a_recognizer_at_another_rate_hears_the_corpus_at_it(speech, small_recognizer, tmp_path):
@@ -176,6 +240,7 @@ def test_a_recognizer_at_another_rate_hears_the_corpus_at_it(speech, small_recog
 
 
 def test_unknown_choices_are_named(speech, small_recognizer, tmp_path):
-    for field, value in (("tap", "x"), ("pooling", "x"), ("feature_sets", ("x",))):
+    sets = [("feature_sets", (x,)) for x in ("x", "random-", "random-01", "random--1", "csv")]
+    for field, value in (("tap", "x"), ("pooling", "x"), *sets):
         with pytest.raises(UserError, match=f"config.{field}"):
             command.main(settings(speech, small_recognizer, **{field: value}), tmp_path)

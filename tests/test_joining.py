@@ -3,8 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import run_folder
+from hypothesis import given
+from hypothesis import strategies as st
 
-from emoasr import evaluation
+from emoasr import evaluation, features, joining
 from emoasr.errors import UserError
 
 
@@ -74,7 +76,7 @@ def one_speaker(table, labels):
 
 
 def few_utterances(table, labels):
-    return table.iloc[:4], labels.iloc[:4].assign(speaker=["a", "a", "b", "b"])
+    return table.iloc[:4], labels.iloc[:4].assign(speaker=["a", "a", "b", "c"])
 
 
 def no_common_utterance(table, labels):
@@ -94,7 +96,23 @@ def no_features(table, labels):
 
 
 def other_kind_of_index(table, labels):
-    return table.set_axis(audformat.segmented_index(table.index)), labels
+    return table.set_axis(audformat.segmented_index(["wav/0000.wav"] * 48, range(48))), labels
+
+
+def no_utterances(table, labels):
+    return table.iloc[:0], labels
+
+
+def no_finite_row(table, labels):
+    return table.assign(f2=np.inf, f3=np.nan).astype({"f1": bool}), labels
+
+
+def ratings_of_text(table, labels):
+    return table, labels.assign(valence="high")
+
+
+def no_utterance_with_both(table, labels):
+    return table.where(labels["speaker"] == "s0").iloc[1:], labels.iloc[1::4]
 
 
 def foreign_index(table, labels):
@@ -107,13 +125,25 @@ def foreign_index(table, labels):
         (labels_all_nan, "config.eval.targets: .*no value 'valence'.*: arousal$"),
         (labels_without_ratings, "nothing to evaluate: the corpus has no ratings"),
         (labels_without_speaker, "config.eval.protocol: .*'speaker'"),
-        (one_speaker, "config.eval.protocol=.*1 speaker"),
-        (few_utterances, "config.eval.protocol=.*3 utterances"),
-        (no_common_utterance, "feature set 'x': no utterance is left"),
+        (one_speaker, "labels: 1 speaker.* needs 3 or more"),
+        (few_utterances, "config.eval.protocol=.*3 utterances or more besides each speaker"),
+        (
+            no_common_utterance,
+            r"feature set 'x': no utterance of it is in the labels: it has \(file 0\), they have "
+            r"\(file wav/0000.wav\); name utterances as labels.parquet does",
+        ),
+        (no_utterance_with_both, "feature set 'x': no utterance of it is in the labels"),
+        (no_finite_row, "feature set 'x': every row holds NaN or infinity, .* column 'f2'"),
+        (no_utterances, "feature set 'x': it has no rows"),
+        (ratings_of_text, "config.eval.targets: column 'valence' of the labels holds no numbers"),
         (duplicated, "feature set 'x': the same utterance twice, wav/0000.wav"),
-        (features_of_text, "feature set 'x': column 'f1' holds no numbers"),
+        (features_of_text, "feature set 'x': column 'f1' holds no numbers, but 'loud'; leave it"),
         (no_features, "feature set 'x': it has no columns"),
-        (other_kind_of_index, "feature set 'x': indexed by file, start, end"),
+        (
+            other_kind_of_index,
+            r"feature set 'x': indexed by file, start, end \(file wav/0000.wav, start 0 days 00:00:00, "
+            r"end NaT\), but the labels by file \(file wav/0000.wav\)",
+        ),
         (foreign_index, "feature set 'x': its index must be"),
     ],
 )
@@ -122,3 +152,128 @@ def test_a_table_that_cannot_be_evaluated_is_named(spoil, message):
     with pytest.raises(UserError, match=message) as caught:
         evaluation.evaluate({"x": table}, labels, run_folder.settings())
     assert "\n" not in str(caught.value)
+
+
+def test_two_tables_without_a_common_utterance_are_named():
+    table, labels = run_folder.corpus()
+    with pytest.raises(UserError, match=r"set 'y': no utterance is left: .*0024.wav.*0000.wav"):
+        joining.join({"x": table.iloc[:24], "y": table.iloc[24:]}, labels.index)
+
+
+S = pd.Timedelta(seconds=1)
+NAT = pd.NaT
+
+
+def segments(*rows):
+    return audformat.segmented_index(*zip(*rows, strict=True))
+
+
+WHOLE = segments(("a", 0, NAT), ("b", 0, NAT))
+FILES = audformat.filewise_index(["a", "b"])
+TIMED = segments(("a", 0 * S, 2 * S), ("b", 0 * S, 3 * S))
+DIALOGUE = segments(("a", 0 * S, 2 * S), ("a", 2 * S, 3 * S), ("a", 3 * S, NAT))
+TO_THE_END = segments(("a", 0 * S, 2 * S), ("a", 2 * S, 3 * S), ("a", 3 * S, 5 * S))
+OVERLAPPING = segments(("a", 0 * S, 2 * S), ("a", 0 * S, 3 * S))
+
+
+def aligned(index, labelled):
+    table = pd.DataFrame({"f": np.arange(len(index), dtype=float)}, index)
+    (result,) = joining.align({"x": table}, labelled).values()
+    return result
+
+
+@pytest.mark.parametrize(
+    ("index", "labelled"),
+    [(a, b) for a in (WHOLE, FILES, TIMED) for b in (WHOLE, FILES, TIMED)]
+    + [(DIALOGUE, TO_THE_END), (TO_THE_END, DIALOGUE)],
+)
+def test_a_file_its_whole_segment_and_an_open_end_are_the_same_utterance(index, labelled):
+    table = aligned(index[::-1], labelled)
+    found, skipped = joining.join({"x": table}, labelled)
+    assert skipped == []
+    pd.testing.assert_index_equal(found, labelled, exact=False)
+    assert table.loc[labelled, "f"].tolist() == list(range(len(index)))[::-1]
+
+
+@pytest.mark.parametrize(
+    ("index", "labelled"),
+    [
+        (FILES, DIALOGUE),
+        (TO_THE_END, FILES),
+        (OVERLAPPING, FILES),
+        (FILES, OVERLAPPING),
+        (TIMED.append(segments(("a", 2 * S, 3 * S))), FILES),
+    ],
+)
+def test_segments_of_which_none_is_the_file_are_not_guessed_at(index, labelled):
+    table = aligned(index, labelled)
+    with pytest.raises(UserError, match="feature set 'x': indexed by file.*but the labels by file"):
+        joining.join({"x": table}, labelled)
+
+
+def test_only_an_open_end_is_taken_for_another():
+    table = aligned(segments(("a", 0 * S, 2.5 * S), ("b", 0 * S, 3 * S)), TIMED)
+    found, skipped = joining.join({"x": table}, TIMED)
+    assert found.tolist() == TIMED[1:].tolist()
+    assert [(s["end"], s["reason"]) for s in skipped] == [
+        (2.0, "no features in x"),
+        (2.5, "in x, but not in the labels"),
+    ]
+
+
+def test_segments_of_unlabelled_files_do_not_stand_in_the_way():
+    table = aligned(TIMED.append(segments(("c", 0 * S, 1 * S), ("c", 1 * S, 2 * S))), FILES)
+    found, skipped = joining.join({"x": table}, FILES)
+    assert found.tolist() == ["a", "b"]
+    assert [(s["file"], s["reason"]) for s in skipped] == [("c", "in x, but not in the labels")]
+
+
+KINDS = (
+    audformat.filewise_index,
+    audformat.segmented_index,
+    lambda files: audformat.segmented_index(files, [0] * len(files), [ord(f) for f in files]),
+)
+SOME = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True)
+
+
+@given(st.lists(st.tuples(SOME, st.sampled_from(KINDS), st.sets(st.sampled_from("abcdef"))),
+                min_size=2, max_size=4))  # fmt: skip
+def test_every_utterance_is_used_or_reported(drawn):
+    (labelled, kind, _), *others = drawn
+    labels = kind(labelled)
+    tables = {
+        f"set{i}": pd.DataFrame({"f": [np.nan if f in bad else 1.0 for f in files]}, kind(files))
+        for i, (files, kind, bad) in enumerate(others)
+    }
+    tables = joining.align(tables, labels)
+    usable = [set(labelled), *(set(files) - bad for files, _, bad in others)]
+    if not set.intersection(*usable):
+        with pytest.raises(UserError, match="feature set 'set"):
+            joining.join(tables, labels)
+        return
+    index, skipped = joining.join(tables, labels)
+    used = set(index.get_level_values("file"))
+    told = {s["file"] for s in skipped}
+    assert used == set.intersection(*usable)
+    assert used | told == set(labelled).union(*(files for files, _, _ in others))
+    assert not used & told
+    for table in tables.values():
+        assert np.isfinite(table.loc[index]).all(axis=None)
+
+
+def test_a_given_table_is_evaluated_beside_ours(tmp_path):
+    table, labels = run_folder.corpus()
+    run_folder.write(tmp_path, {"mfcc": table}, labels)
+    seconds = np.arange(len(table)) + 1.25
+    given_index = audformat.segmented_index(table.index, [0] * len(table), seconds)
+    table.set_axis(given_index).iloc[2:].to_csv(tmp_path / "whisper.csv")
+    sets, _ = features.load(("mfcc", str(tmp_path / "whisper.csv")), tmp_path / "features")
+    sets = joining.align(sets, labels.index)
+    result = evaluation.evaluate(sets, labels, run_folder.settings())
+    figures = {
+        name: [{**r, "feature_set": None} for r in result.rows if r["feature_set"] == name]
+        for name in sets
+    }
+    assert figures["mfcc"][0]["n_utterances"] == 46
+    assert figures["mfcc"][0]["ccc"] == pytest.approx(figures["whisper"][0]["ccc"], abs=1e-6)
+    assert [s["reason"] for s in result.skipped] == ["no features in whisper"] * 2

@@ -82,7 +82,7 @@ def build(
     require(frame, ["file"], source)
     if frame.empty:
         raise UserError(f"{source}: has no rows")
-    index = _index(frame, source)
+    index = index_of(frame, source)
     labels = {
         label: numbers(frame, label, source) if label in RATINGS else _text(frame[label])
         for label in columns
@@ -113,8 +113,15 @@ def numbers(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     return values
 
 
-def _index(frame: pd.DataFrame, source: Path) -> pd.Index:
-    """The audformat index: segmented where there is a start or an end, else filewise."""
+def index_of(frame: pd.DataFrame, source: Path) -> pd.Index:
+    """The audformat index of a frame's columns `file` and perhaps `start`, `end`.
+
+    Segmented where there is a start or an end, else filewise; times are seconds or audformat's
+    text, an empty start is 0, an empty end that of the file.
+
+    Raises:
+        UserError: a row without a file, a time that is none, or repeated rows.
+    """
     _complain(frame, "file", frame["file"].isna(), source, "names no file")
     files = frame["file"].astype(str)
     if "start" in frame or "end" in frame:
@@ -132,9 +139,11 @@ def _times(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     cells = frame[column]
     if cells.dtype.kind == "m":
         return cells
-    seconds = pd.to_numeric(cells, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    # as text: 1.1 in float32 is 1.1; in nanoseconds: pandas cuts off where it should round
+    seconds = pd.to_numeric(cells.astype(str), errors="coerce").replace([np.inf, -np.inf], np.nan)
+    times = pd.to_timedelta((seconds * 1e9).round(), unit="ns", errors="coerce")
     texts = pd.to_timedelta(cells.where(seconds.isna()).astype("string"), errors="coerce")
-    times = pd.to_timedelta(seconds, unit="s").fillna(texts)
+    times = times.fillna(texts.astype("timedelta64[ns]"))
     empty = cells.isna() | cells.astype(str).str.strip().str.lower().isin(["nan", "nat"])
     _complain(frame, column, times.isna() & ~empty, source, "neither seconds nor a duration")
     return times
