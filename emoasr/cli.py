@@ -12,6 +12,7 @@ import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from emoasr.config import experiment
 from emoasr.errors import UserError
 
 _PACKAGE = Path(__file__).parent
@@ -88,8 +89,11 @@ def _define_flags(argv: list[str]) -> tuple[flags.FlagHolder, flags.FlagHolder]:
 def _stored_config(workdir: Path) -> ml_collections.ConfigDict:
     try:
         record = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
-        return ml_collections.ConfigDict(_tuples(record["config"]))
-    except (OSError, ValueError, KeyError):
+        stored = _tuples(record["config"])
+        config = experiment(stored["corpus"]["kind"])  # what older runs do not say is as by default
+        config.update(stored)
+        return config
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"no --config, and {workdir}/extract.json holds none; "
             f"run python -m emoasr.extract --workdir={workdir} first, or give --config"

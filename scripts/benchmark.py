@@ -1,6 +1,7 @@
 """Speed beside peers, in one run: ratios and medians, since machines differ and are noisy.
 
     python scripts/benchmark.py train      # needs pip install -e '.[bench]'
+    python scripts/benchmark.py eval --repeats=1
 
 Prints a table and writes it, with machine and versions, to --out as JSON.
 
@@ -8,8 +9,15 @@ train: one optimisation step (forward, CTC loss, gradient, clipping, AdamW) of t
 from the same weights, on the same batch of MFCCs without padding, in JAX and in PyTorch, float32.
 First it checks that both give the same logits. FLOP are those of the convolutions, forward and
 backward.
+
+eval: tables of IEMOCAP's size (10039 utterances of 10 speakers in 5 sessions; 1920, 1920, 88 and 40
+random features that carry some of two ratings), from tables in memory to all figures: the plain
+table, the battery, and the plain table as a script with a scikit-learn pipeline would make it, fold
+by fold, without intervals.
 """
 
+import copy
+import itertools
 import json
 import os
 import platform
@@ -19,14 +27,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import audformat
 import jax
 import numpy as np
 import optax
+import pandas as pd
 from absl import app, flags
 from flax import nnx
+from sklearn.feature_selection import SelectKBest, f_regression
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import emoasr
-from emoasr import config, training
+from emoasr import config, evaluation, features, training
 from emoasr.text import BLANK
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each, in alternation.", 1)
@@ -35,9 +50,11 @@ _BATCH = flags.DEFINE_integer("batch", 32, "Utterances a batch.", 1)
 _OUT = flags.DEFINE_string("out", None, "JSON file to write.")
 
 
-def alternate(peers: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each peer's runs: one warm-up, then in turn."""
-    for run in peers.values():
+def alternate(
+    peers: dict[str, Callable[[], Any]], repeats: int, warm_up: bool = True
+) -> dict[str, list[float]]:
+    """Seconds of each peer's runs, in turn, after one of each that is not counted."""
+    for run in peers.values() if warm_up else ():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(repeats):
@@ -138,9 +155,51 @@ def _torch_step(peer, train, mfcc_BTD, labels_BL) -> Callable[[], Any]:
     return step
 
 
+def evaluate() -> list[dict[str, Any]]:
+    """Rows of the evaluation benchmark."""
+    tables, labels = _like_iemocap()
+    settings = config.experiment("table").eval
+    asked = copy.deepcopy(settings)
+    asked.battery = True
+    workers = os.cpu_count() or 1
+    peers = {
+        "emoasr, plain table": lambda: evaluation.evaluate(tables, labels, settings, workers),
+        "emoasr, battery": lambda: evaluation.evaluate(tables, labels, asked, workers),
+        "scikit-learn pipeline": lambda: _by_pipeline(tables, labels),
+    }
+    seconds = alternate(peers, _REPEATS.value, warm_up=False)
+    return [{"peer": name, "median_s": statistics.median(s)} for name, s in seconds.items()]
+
+
+def _like_iemocap() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    random = np.random.default_rng(0)
+    n = 10039
+    speaker = np.sort(random.integers(0, 10, n))
+    ratings = random.normal(3, 0.8, (n, 2)).clip(1, 5).astype(np.float32)
+    index = audformat.filewise_index([f"{i:05d}.wav" for i in range(n)])
+    tables = {}
+    sizes = {"neural": 1920, "random": 1920, "egemaps": 88, "mfcc": 40}
+    for name, size in sizes.items():
+        x_ND = random.standard_normal((n, 64)) @ random.standard_normal((64, size))
+        x_ND += ratings @ random.standard_normal((2, size)) + 4 * random.standard_normal((n, size))
+        names = features.unit_names() if size == 1920 else [f"f{i}" for i in range(size)]
+        tables[name] = pd.DataFrame(x_ND.astype(np.float32), index, names)
+    people = {"speaker": speaker.astype(str), "session": (speaker // 2).astype(str)}
+    return tables, pd.DataFrame(people, index).assign(arousal=ratings[:, 0], valence=ratings[:, 1])
+
+
+def _by_pipeline(tables: dict[str, pd.DataFrame], labels: pd.DataFrame) -> None:
+    for table, target in itertools.product(tables.values(), ("arousal", "valence")):
+        k = min(100, table.shape[1])
+        model = make_pipeline(StandardScaler(), SelectKBest(f_regression, k=k), LinearRegression())
+        cross_val_predict(
+            model, table, labels[target], groups=labels["speaker"], cv=LeaveOneGroupOut()
+        )
+
+
 def main(argv: list[str]) -> None:
     """Runs the named benchmark."""
-    benchmarks = {"train": train}
+    benchmarks = {"train": train, "eval": evaluate}
     if len(argv) != 2 or argv[1] not in benchmarks:
         raise app.UsageError(f"name one benchmark: {', '.join(benchmarks)}")
     rows = benchmarks[argv[1]]()

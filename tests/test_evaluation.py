@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
-from emoasr import evaluation
+from emoasr import evaluation, intervals, regression
 from emoasr.errors import UserError
 
 
@@ -43,18 +43,22 @@ def test_a_linear_relation_is_found_and_noise_is_not():
 def test_a_row_has_the_fields_of_the_contract():
     table, labels = run_folder.corpus()
     result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
-    figures = ["mse_mean", "mse_variance", "mse_std", "ccc", "pearson"]
+    figures = {"mse_variance", "mse_std", *intervals.FIGURES}
+    figures |= {f"{f}_{side}" for f in intervals.FIGURES for side in ("low", "high")}
     for r in result.rows:
         assert {*figures, *(f"clipped_{f}" for f in figures)} <= r.keys()
-    assert {k: row(result, "x")[k] for k in list(row(result, "x"))[:8]} == {
+    assert {k: row(result, "x")[k] for k in list(row(result, "x"))[:11]} == {
         "feature_set": "x",
         "target": "arousal",
         "protocol": "leave-one-speaker-out",
+        "partner": "in",
+        "selection": "fold",
         "regressor": "linear",
         "n_features": 8,
         "n_selected": 5,
         "n_utterances": 48,
         "n_folds": 4,
+        "n_speakers": 4,
     }
     assert [(r["feature_set"], r["target"]) for r in result.rows] == [
         ("x", "arousal"), ("mean", "arousal"), ("x", "valence"), ("mean", "valence"),
@@ -126,7 +130,7 @@ def test_ridge_on_all_features_equals_a_search_for_the_penalty_by_hand():
     assert row(result, "x")["n_selected"] == 8 and row(result, "x")["regressor"] == "ridge"
 
 
-@pytest.mark.parametrize("regressor", evaluation.REGRESSORS)
+@pytest.mark.parametrize("regressor", regression.REGRESSORS)
 def test_the_fitted_model_never_sees_the_held_out_speaker(regressor):
     table, labels = run_folder.corpus()
     settings = run_folder.settings(regressor=regressor)
@@ -236,6 +240,8 @@ def test_float32_features_give_what_float64_ones_give():
     [
         ({"protocol": "loso"}, "config.eval.protocol='loso'"),
         ({"regressor": "magic"}, "config.eval.regressor='magic'"),
+        ({"partner": "away"}, "config.eval.partner='away'"),
+        ({"selection": {"scope": "some"}}, "config.eval.selection.scope='some'"),
         ({"n_selected": -1}, "config.eval.n_selected=-1"),
         ({"targets": ("dominance",)}, "config.eval.targets: .*'dominance'.*arousal, valence"),
         ({"targets": ("speaker",)}, "config.eval.targets: column 'speaker'.*no numbers"),
@@ -255,3 +261,54 @@ def test_the_baselines_name_is_taken():
     table, labels = run_folder.corpus()
     with pytest.raises(UserError, match="config.feature_sets"):
         evaluation.evaluate({"mean": table}, labels, run_folder.settings())
+
+
+def test_fewer_than_three_speakers_are_refused():
+    table, labels = run_folder.corpus(n_speakers=2)
+    with pytest.raises(UserError, match="2 speaker.*arousal and valence.*needs 3 or more"):
+        evaluation.evaluate({"x": table}, labels, run_folder.settings())
+
+
+def test_leaving_the_partner_out_needs_sessions():
+    table, labels = run_folder.corpus()
+    settings = run_folder.settings(partner="out")
+    with pytest.raises(UserError, match="config.eval.partner=out: needs the session"):
+        evaluation.evaluate({"x": table}, labels.drop(columns="session"), settings)
+    labels["session"] = "all"
+    with pytest.raises(UserError, match="without the sessions of s0"):
+        evaluation.evaluate({"x": table}, labels, settings)
+
+
+def test_a_speaker_whose_ratings_are_all_alike_is_told():
+    table, labels = run_folder.corpus()
+    labels.loc[labels.speaker == "s1", "arousal"] = np.float32(2)
+    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    (note,) = result.notes
+    assert note.startswith("speaker s1: all 12 ratings of arousal are 2;")
+    assert row(result, "x")["pearson_mean"] is not None
+
+
+def test_differences_are_those_of_rows_and_each_pair_comes_once():
+    table, labels = run_folder.corpus()
+    tables = {"x": table, "y": table.iloc[:, 4:].add_prefix("y")}
+    result = evaluation.evaluate(tables, labels, run_folder.settings())
+    pairs = [(d["target"], d["a"], d["b"]) for d in result.differences]
+    sets = [("x", "y"), ("x", "mean"), ("y", "mean")]
+    assert pairs == [(t, *ab) for t in ("arousal", "valence") for ab in sets]
+    d = result.differences[0]
+    assert d["ccc"] == row(result, "x")["ccc"] - row(result, "y")["ccc"] > 0
+    assert d["ccc_low"] < d["ccc"] < d["ccc_high"]
+
+
+def test_support_vector_regression_finds_a_linear_relation():
+    table, labels = run_folder.corpus(n_each=300)  # its C is for hundreds of utterances and more
+    settings = run_folder.settings(regressor="svr", n_selected=0)
+    assert row(evaluation.evaluate({"x": table}, labels, settings), "x")["ccc"] > 0.7
+
+
+def test_the_number_of_workers_does_not_matter():
+    table, labels = run_folder.corpus()
+    one, three = (
+        evaluation.evaluate({"x": table}, labels, run_folder.settings(), workers=n) for n in (1, 3)
+    )
+    assert one.rows == three.rows and one.differences == three.differences

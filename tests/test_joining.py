@@ -141,8 +141,8 @@ def foreign_index(table, labels):
         (no_features, "feature set 'x': it has no columns"),
         (
             other_kind_of_index,
-            r"feature set 'x': indexed by file, start, end \(file wav/0000.wav, start 0 days 00:00:00, "
-            r"end NaT\), but the labels by file \(file wav/0000.wav\)",
+            r"feature set 'x': indexed by file, start, end \(file wav/0000.wav, start 0 days "
+            r"00:00:00, end NaT\), but the labels by file \(file wav/0000.wav\)",
         ),
         (foreign_index, "feature set 'x': its index must be"),
     ],

@@ -1,0 +1,160 @@
+"""What a reviewer asks of a comparison: controls, leaks, other protocols, other models, layers."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emoasr import crossvalidation, folds, intervals, study, trend
+from emoasr.comparison import Comparison, describe
+from emoasr.regression import BASELINE, REGRESSORS, Spec
+from emoasr.study import Rated, Study
+
+_N_SELECTED = (10, 20, 50, 100, 200, 500, 1000, 0)  # 0: all
+_PERMUTATIONS = 20
+_AGAINST_MAIN = ("selection", "protocol", "partner")  # compared with the main table, set by set
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to fit besides the main table.
+
+    Attributes:
+        study: that of the main table, with each layer as a feature set where layers are asked for.
+        rated: the utterances and targets.
+        analyses: name of a question, and a way to predict that it needs.
+        omitted: questions that cannot be asked of these data, and why.
+    """
+
+    study: Study
+    rated: Rated
+    analyses: list[tuple[str, Spec]] = dataclasses.field(default_factory=list)
+    omitted: list[str] = dataclasses.field(default_factory=list)
+
+
+def plan(of: Study, rated: Rated) -> Plan:
+    """Lists what to fit for these utterances.
+
+    The questions: `controls`, all sets by ridge on all features; `selection`, F scores from the
+    utterances tested on too; `protocol`, speakers against sessions held out; `partner`, the
+    dialogue partner kept from training; `regressors`; `n_selected`; `layers`, each alone.
+    """
+    omitted: list[str] = []
+    layers = _layers(of, omitted)
+    wide = dataclasses.replace(of, tables={**of.tables, **layers})
+    found: list[tuple[str, list[Spec]]] = [
+        ("controls", of.specs(regressor="ridge", n_selected=0)),
+        ("selection", _no_baseline(of.specs(selection=_other(of.settings.selection.scope)))),
+        *_protocols(of, rated, omitted),
+    ]
+    kept = of.settings.n_selected or 100
+    for regressor in REGRESSORS:
+        for n_selected in (kept, 0):
+            specs = _no_baseline(of.specs(regressor=regressor, n_selected=n_selected))
+            found.append(("regressors", specs))
+    for regressor in ("linear", "ridge"):
+        for n_selected in _N_SELECTED:
+            specs = of.specs(regressor=regressor, n_selected=n_selected)
+            found.append(("n_selected", [s for s in specs if s.feature_set == subject(of)]))
+    whole = dict(zip(wide.tables, wide.specs(regressor="ridge", n_selected=0), strict=False))
+    found.append(("layers", [whole[name] for name in layers]))
+    each = dict.fromkeys((analysis, spec) for analysis, specs in found for spec in specs)
+    return Plan(wide, rated, list(each), omitted)
+
+
+def subject(of: Study) -> str:
+    """The feature set that the questions about one set are asked of."""
+    return "neural" if "neural" in of.tables else next(iter(of.tables))
+
+
+def report(plans: Sequence[Plan], compared: Sequence[Comparison]) -> dict[str, Any]:
+    """Answers to all questions: `battery` in `eval/results.json`.
+
+    Args:
+        plans: what was fitted, each of other utterances.
+        compared: every target's predictions, those of the main table among them.
+    """
+    plan_of = {target: plan for plan in plans for target in plan.rated.targets}
+    rows, differences, layers = [], [], {}
+    for c in compared:
+        plan = plan_of[c.target]
+        main = {spec.feature_set: spec for spec in plan.study.specs()}
+        for analysis, spec in plan.analyses:
+            rows.append({"analysis": analysis, **c.row(spec)})
+            if analysis in _AGAINST_MAIN:
+                difference = c.difference(spec, main[spec.feature_set])
+                differences.append({"analysis": analysis, **difference})
+        rows += _permuted(plan, c.target)
+        layers[c.target] = [
+            c.runs[spec] for analysis, spec in plan.analyses if analysis == "layers"
+        ]
+    return {
+        "rows": rows,
+        "differences": differences,
+        "trend": trend.over_layers(layers) if all(layers.values()) else [],
+        "omitted": sorted({why for plan in plans for why in plan.omitted}),
+    }
+
+
+def _permuted(planned: Plan, target: str) -> list[dict[str, Any]]:
+    """Rows of the main way to predict, labels shuffled among each speaker's utterances.
+
+    What is left then comes from the speakers' means and from chance.
+    """
+    of, people = planned.study, planned.rated.people
+    (spec,) = [s for s in of.specs() if s.feature_set == subject(of)]
+    rng = np.random.default_rng(0)
+    by_speaker = planned.rated.labels[target].groupby(people["speaker"].to_numpy())
+    shuffled = {str(i): by_speaker.transform(rng.permutation) for i in range(_PERMUTATIONS)}
+    null = Rated(pd.DataFrame(shuffled), people)
+    runs = crossvalidation.run(of, null, [spec], f"permuted {target}")
+    return [
+        {
+            "analysis": "permuted",
+            **describe(of, spec, target, frame),
+            "repeat": repeat,
+            **intervals.both(frame),
+        }
+        for repeat, frame in enumerate(runs.predictions.values())
+    ]
+
+
+def _layers(of: Study, omitted: list[str]) -> dict[str, pd.DataFrame]:
+    if "neural" not in of.tables:
+        omitted.append("layers: there is no feature set 'neural'")
+        return {}
+    n_layers, _ = study.layer_shape(of.tables["neural"].columns)
+    return study.layers(of.tables, {f"layer{i:02d}": (i,) for i in range(n_layers)})
+
+
+def _protocols(of: Study, rated: Rated, omitted: list[str]) -> list[tuple[str, list[Spec]]]:
+    """The other protocol, and the partner out (or in)."""
+    if "session" not in rated.people:
+        why = "the labels have no session for every utterance"
+        omitted += [f"protocol: {why}", f"partner: {why}"]
+        return []
+    by_speaker, by_session = folds.PROTOCOLS
+    other = by_session if of.settings.protocol == by_speaker else by_speaker
+    ways = [("protocol", other, "in")]
+    if of.settings.protocol == by_speaker:
+        ways.append(("partner", by_speaker, "in" if of.settings.partner == "out" else "out"))
+    else:
+        omitted.append("partner: leaving sessions out keeps the dialogue partner out already")
+    found = []
+    for analysis, protocol, partner in ways:
+        problem = study.unfit(rated, protocol, partner)
+        if problem:
+            omitted.append(f"{analysis}: {problem}")
+        else:
+            found.append((analysis, of.specs(protocol=protocol, partner=partner)))
+    return found
+
+
+def _no_baseline(specs: list[Spec]) -> list[Spec]:
+    return [spec for spec in specs if spec.regressor != BASELINE]
+
+
+def _other(scope: str) -> str:
+    return "fold" if scope == "all" else "all"
