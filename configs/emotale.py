@@ -31,4 +31,6 @@ def get_config() -> ml_collections.ConfigDict:
     """The fields that differ from the defaults."""
     c = config.experiment("emotale")
     c.corpus.language = ""  # DK, EN; empty: both
+    c.feature_sets = (*config.FEATURE_SETS, "random-1", "random-2")  # three untrained networks
+    c.eval.targets = ("arousal", "valence", "dominance")
     return c

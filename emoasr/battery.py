@@ -37,15 +37,17 @@ class Plan:
 def plan(of: Study, rated: Rated) -> Plan:
     """Lists what to fit for these utterances.
 
-    The questions: `controls`, all sets by ridge on all features; `selection`, F scores from the
+    The questions: `controls`, all sets by ridge on all features (one untrained network is enough
+    for what follows); `selection`, F scores from the
     utterances tested on too; `protocol`, speakers against sessions held out; `partner`, the
     dialogue partner kept from training; `regressors`; `n_selected`; `layers`, each alone.
     """
     omitted: list[str] = []
     layers = _layers(of, omitted)
     wide = dataclasses.replace(of, tables={**of.tables, **layers})
-    found: list[tuple[str, list[Spec]]] = [
-        ("controls", of.specs(regressor="ridge", n_selected=0)),
+    found: list[tuple[str, list[Spec]]] = [("controls", of.specs(regressor="ridge", n_selected=0))]
+    of = _one_seed(of)
+    found += [
         ("selection", _no_baseline(of.specs(selection=_other(of.settings.selection.scope)))),
         *_protocols(of, rated, omitted),
     ]
@@ -119,6 +121,11 @@ def _permuted(planned: Plan, target: str) -> list[dict[str, Any]]:
         }
         for repeat, frame in enumerate(runs.predictions.values())
     ]
+
+
+def _one_seed(of: Study) -> Study:
+    tables = {name: t for name, t in of.tables.items() if not name.startswith("random-")}
+    return dataclasses.replace(of, tables=tables) if tables else of
 
 
 def _layers(of: Study, omitted: list[str]) -> dict[str, pd.DataFrame]:

@@ -5,31 +5,41 @@
     python -m emoasr.eval --workdir=runs/emotale --config.eval.n_selected=50
     python -m emoasr.eval --workdir=runs/emotale --config.eval.regressor=ridge \
         --config.eval.n_selected=0
+    python -m emoasr.eval --workdir=runs/emotale --config.eval.battery=True
+    python -m emoasr.eval --workdir=runs/emotale \
+        --config.feature_sets="('neural', 'egemaps', 'elsewhere/whisper.parquet')"
 
 `--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config` the
-configuration that it stored there is taken. Prints the paper's table 1 and writes
-`eval/report.html`, `eval/results.json`, `eval/predictions.parquet`, `eval/selected.parquet` and
-`eval/figures/` into the workdir.
+configuration that it stored there is taken. A feature set may also be the path of a table that
+another program made: Parquet or CSV, indexed as audformat does. The battery asks what a reviewer
+would: controls, leaky selection, other protocols and regressors, numbers of features, layers.
+
+Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and writes
+`eval/report.html`, `eval/report.md`, `eval/results.json`, `eval/predictions.parquet`,
+`eval/selected.parquet`, `eval/correlations.parquet` and `eval/figures/` into the workdir.
 """
 
 import datetime
 import importlib.metadata
 import json
+import os
 import platform
-import re
 import shlex
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ml_collections
 import pandas as pd
 
-from emoasr import cli, correlation, evaluation, features
+from emoasr import cli, correlation, evaluation, features, paper, report
+from emoasr.corpora.base import RATINGS
 from emoasr.errors import UserError
-from emoasr.report import figures, page
+from emoasr.report import content, tables
 
-_PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "matplotlib")
+_PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "plotly")
 _REASONS_PRINTED = 8
 
 
@@ -43,29 +53,43 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     Raises:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
+    started = time.monotonic()
     extracted = _extract_record(workdir)
     labels, _ = features.read(workdir / "labels.parquet")
-    tables, metadata = _feature_tables(config, workdir)
+    tables, metadata = features.load(config.feature_sets, workdir / "features")
     folder = cli.ensure_folder(workdir / "eval" / "figures").parent
 
-    found = evaluation.evaluate(tables, labels, config.eval)
-    results = {
-        "rows": found.rows,
-        "provenance": _provenance(config, extracted, metadata),
-        "skipped": [*extracted["skipped"], *found.skipped],
-    }
-    maps = []
-    if "neural" in tables and "speaker" in labels:
-        maps = [correlation.pearson_maps(tables["neural"], labels, t) for t in config.eval.targets]
-
+    workers = config.workers or os.cpu_count() or 1
+    found = evaluation.evaluate(tables, labels, config.eval, workers)
+    maps = _maps(tables, labels, config.eval.targets)
     features.write(found.predictions, folder / "predictions.parquet")
     features.write(found.selected, folder / "selected.parquet")
+    results = {
+        "rows": found.rows,
+        "differences": found.differences,
+        "battery": found.battery,
+        "notes": found.notes,
+        "provenance": _provenance(config, extracted, metadata, time.monotonic() - started),
+        "skipped": [*extracted["skipped"], *found.skipped],
+    }
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     cli.write_atomically(folder / "results.json", text + "\n")
-    html = _draw(results, found.predictions, maps, folder / "figures")
-    cli.write_atomically(folder / "report.html", html)
+    written = report.write(results, found.predictions, found.selected, maps, folder)
     _tell(results)
-    print(folder / "report.html")
+    print(written)
+
+
+def _maps(
+    tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame, targets: Sequence[str]
+) -> list[correlation.Maps]:
+    """Pearson maps of the targets, and of the other dimensions that the labels have."""
+    if "neural" not in tables or "speaker" not in labels:
+        return []
+    others = [name for name in RATINGS if name in labels and labels[name].notna().any()]
+    return [
+        correlation.pearson_maps(tables["neural"], labels, name)
+        for name in dict.fromkeys([*targets, *others])
+    ]
 
 
 def _extract_record(workdir: Path) -> dict[str, Any]:
@@ -80,29 +104,25 @@ def _extract_record(workdir: Path) -> dict[str, Any]:
         ) from None
 
 
-def _feature_tables(
-    config: ml_collections.ConfigDict, workdir: Path
-) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
-    tables, metadata = {}, {}
-    for name in config.feature_sets:
-        tables[name], metadata[name] = features.read(workdir / "features" / f"{name}.parquet")
-    return tables, metadata
-
-
 def _provenance(
-    config: ml_collections.ConfigDict, extracted: dict[str, Any], metadata: dict[str, Any]
+    config: ml_collections.ConfigDict,
+    extracted: dict[str, Any],
+    metadata: dict[str, Any],
+    seconds: float,
 ) -> dict[str, Any]:
     return {
         **{key: extracted[key] for key in ("corpus", "found", "used")},
         **{key: config.eval[key] for key in ("protocol", "regressor", "n_selected", "scale")},
         "recognizer": metadata.get("neural", {}).get("recognizer"),
         "command": shlex.join(sys.orig_argv),
+        "seconds": round(seconds, 1),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {
             "python": platform.python_version(),
             **{name: _version(name) for name in _PACKAGES},
         },
         "feature_tables": metadata,
+        "paper": paper.rows(config),
         "config": config.to_dict(),
     }
 
@@ -114,37 +134,6 @@ def _version(package: str) -> str:
         return "checkout"  # not installed
 
 
-def _draw(
-    results: dict[str, Any],
-    predictions: pd.DataFrame,
-    maps: list[correlation.Maps],
-    folder: Path,
-) -> str:
-    """Writes the figures in place of an earlier run's, and returns the page."""
-    summary = figures.to_png(figures.summary(results["rows"], predictions))
-    limit = figures.pearson_limit(maps)
-    speakers = sorted({speaker for m in maps for speaker in m.speakers})
-    drawn = {s: figures.to_png(figures.pearson(maps, s, limit)) for s in speakers}
-    undefined = {
-        s: why
-        for s in speakers
-        if (why := [f"{m.target}, {m.undefined[s]}" for m in maps if s in m.undefined])
-    }
-    for stale in folder.glob("pearson-*.png"):
-        stale.unlink()
-    _write_png(folder / "summary.png", summary)
-    for number, (speaker, png) in enumerate(drawn.items(), start=1):
-        safe = re.sub(r"[^\w-]+", "_", speaker)[:40]
-        _write_png(folder / f"pearson-{number:02d}-{safe}.png", png)
-    return page.render(results, summary, drawn, undefined)
-
-
-def _write_png(path: Path, png: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(png)
-    part.replace(path)
-
-
 def _tell(results: dict[str, Any]) -> None:
     rows, told = results["rows"], results["provenance"]
     synthetic = " (SYNTHETIC: made by a program)" if told["corpus"]["synthetic"] else ""
@@ -154,14 +143,30 @@ def _tell(results: dict[str, Any]) -> None:
             f"{row['target']}: {row['n_utterances']} utterances, "
             f"{row['protocol']}, {row['n_folds']} folds"
         )
-    reasons = page.reasons(results["skipped"])
+    reasons = content.reasons(results["skipped"])
     print(f"skipped: {len(results['skipped'])}")
     for reason, count in reasons[:_REASONS_PRINTED]:
         print(f"  {count} x {reason}")
     if reasons[_REASONS_PRINTED:]:
         print(f"  and {len(reasons) - _REASONS_PRINTED} more reasons, in the report")
-    print(f"\nAs predicted\n{page.as_text(page.paper_table(rows))}")
-    print(f"\nClipped to the rating scale\n{page.as_text(page.paper_table(rows, 'clipped_'))}\n")
+    for note in results["notes"]:
+        print(f"note: {note}")
+    print(f"\nAs predicted\n{tables.as_text(tables.paper_table(rows))}")
+    if told["paper"]:
+        beside = tables.beside_the_paper(rows, told["paper"])
+        print(f"\nBeside the paper\n{beside.to_string(index=False)}")
+    clipped = tables.main(rows, "clipped_").to_string(index=False)
+    print(f"\nClipped to the rating scale, with 95 % intervals by speaker\n{clipped}\n")
+    for line in _answers(results["battery"]):
+        print(line)
+
+
+def _answers(battery: dict[str, Any] | None) -> list[str]:
+    """What the battery says in a word; its figures are in the report."""
+    if battery is None:
+        return []
+    verdicts = [f"layers: {trend['verdict']}" for trend in battery["trend"]]
+    return [*verdicts, *(f"not asked: {why}" for why in battery["omitted"]), ""]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,12 @@
 Intervals are 95 % by bootstrap over speakers: utterances of one speaker are alike, so that
 resampling utterances would promise too much. Percentiles are widened for few speakers as Hesterberg
 (2015, "What teachers should know about the bootstrap", section 5.3) does.
+
+They take the fitted models as they are: that other speakers in training would have given other
+models is not in them. With 8 speakers of 15 utterances, intervals of differences that are zero held
+zero in 90 % of cases (MSE and CCC) between equally good feature sets; and on labels permuted within
+speaker, where all that is learned is chance, in 97 % (MSE) and 83 % (CCC: too narrow there)
+(`pytest -s tests/test_intervals.py -k hold_zero`).
 """
 
 import warnings

@@ -4,6 +4,14 @@ set -euo pipefail
 LOCKS=(requirements.lock scripts/tensorflow.lock)  # some tests compare with TensorFlow
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
+install_chromium() {
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && { timeout 120 apt-get update &&
+    timeout 300 apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1
+}
+if ! command -v chromium >/dev/null && ! install_chromium; then
+  echo "The browser test will be skipped: no chromium (on Debian: apt-get install chromium)"
+fi
+
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

@@ -31,6 +31,74 @@ def test_maps_equal_scipy(seed, scale):
             table[rows].to_numpy(float), labels.valence[rows].to_numpy(float)[:, None], axis=0
         )
         np.testing.assert_allclose(maps.r[i].ravel(), r.statistic, atol=1e-10)
+        np.testing.assert_allclose(maps.p[i].ravel(), r.pvalue, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(maps.q[i].ravel(), benjamini_hochberg(maps.p[i].ravel()))
+
+
+def benjamini_hochberg(p):
+    """The procedure as published: q of the i-th smallest p is the least m p / j over j >= i."""
+    order = np.argsort(p)
+    raw = p[order] * len(p) / np.arange(1, len(p) + 1)
+    q = np.empty(len(p))
+    q[order] = np.minimum.accumulate(raw[::-1])[::-1].clip(max=1)
+    return q
+
+
+def test_p_of_known_pairs():
+    r, n = np.array([0.0, 0.5, -0.9, 1.0, np.nan]), np.array([3, 27, 10, 5, 9])
+    exact = [1, *(2 * scipy.stats.beta(m / 2 - 1, m / 2 - 1, -1, 2).cdf(-abs(x))
+                  for x, m in ((0.5, 27), (-0.9, 10))), 0, np.nan]  # fmt: skip
+    np.testing.assert_allclose(correlation.p_values(r, n), exact)
+
+
+def test_undefined_units_are_no_part_of_the_family():
+    p = np.array([[0.01, np.nan, 0.04], [np.nan, 0.02, 0.5]])
+    q = correlation.q_values(p)
+    np.testing.assert_array_equal(np.isnan(q), np.isnan(p))
+    np.testing.assert_allclose(q[~np.isnan(q)], benjamini_hochberg(p[~np.isnan(p)]))
+    assert np.isnan(correlation.q_values(np.full((2, 2), np.nan))).all()
+
+
+def test_the_mean_map_is_a_t_test_of_fishers_z():
+    r = np.random.default_rng(0).uniform(-0.9, 0.9, (5, 2, 3))
+    r[0, 0, 0] = np.nan
+    r[1:, 0, 1] = np.nan
+    r[:, 0, 2] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        maps = correlation.from_r("arousal", tuple("abcde"), r, np.full(5, 20), {})
+    test = scipy.stats.ttest_1samp(np.arctanh(r[:, 1]), 0)
+    np.testing.assert_allclose(maps.mean_p[1], test.pvalue)
+    np.testing.assert_allclose(maps.mean_r[1], r[:, 1].mean(axis=0))
+    np.testing.assert_allclose(maps.mean_r[0, :2], [r[1:, 0, 0].mean(), r[0, 0, 1]])
+    known = scipy.stats.ttest_1samp(np.arctanh(r[1:, 0, 0]), 0).pvalue
+    np.testing.assert_allclose(maps.mean_p[0], [known, np.nan, np.nan])
+    assert np.isnan(maps.mean_r[0, 2])
+    np.testing.assert_array_equal(np.isnan(maps.mean_q), np.isnan(maps.mean_p))
+
+
+def test_perfect_correlations_have_a_mean():
+    r = np.ones((4, 1, 2))
+    r[:, 0, 1] = [1.0, 0.9, 1.0, 0.8]
+    maps = correlation.from_r("arousal", tuple("abcd"), r, np.full(4, 9), {})
+    assert maps.mean_p[0, 0] == 0
+    assert 0 < maps.mean_p[0, 1] < 1
+
+
+def test_maps_as_a_table(tables):
+    table, labels = tables
+    labels.loc[labels.speaker == "s0", "arousal"] = np.float32(2.1)
+    maps = [correlation.pearson_maps(table, labels, t) for t in ("arousal", "valence")]
+    rows = correlation.as_table(maps)
+    assert list(rows) == ["speaker", "target", "layer", "unit", "r", "p", "q"]
+    assert len(rows) == 2 * 4 * 1920
+    which = (rows.target == "valence") & (rows.layer == 3) & (rows.unit == 17)
+    by_speaker = rows[which].set_index("speaker")
+    assert by_speaker.r["s1"] == maps[1].r[1, 3, 17]
+    assert by_speaker.q["mean over speakers"] == maps[1].mean_q[3, 17]
+    constant = rows[(rows.target == "arousal") & (rows.speaker == "s0")]
+    assert constant[["r", "p", "q"]].isna().all().all()
+    assert list(correlation.as_table([])) == list(rows)
 
 
 def test_layers_are_rows_and_units_columns(tables):
@@ -53,6 +121,9 @@ def test_what_is_undefined_is_nan_and_told(tables):
         warnings.simplefilter("error")
         maps = correlation.pearson_maps(table, labels, "arousal")
     assert np.isnan(maps.r[:2]).all()
+    np.testing.assert_array_equal(np.isnan(maps.p), np.isnan(maps.r))
+    np.testing.assert_array_equal(np.isnan(maps.q), np.isnan(maps.r))
+    np.testing.assert_array_equal(maps.mean_r, maps.r[2])
     assert np.flatnonzero(np.isnan(maps.r[2].ravel())).tolist() == [1]
     assert maps.undefined == {
         "s0": "all 6 ratings are 2.1",

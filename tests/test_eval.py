@@ -48,7 +48,10 @@ def eval_in_a_shell(*arguments, cwd):
 
 def test_results_are_those_of_the_contract(run):
     results = strictly((run / "eval" / "results.json").read_text())
-    assert set(results) == {"rows", "provenance", "skipped"}
+    assert set(results) == {
+        "rows", "differences", "battery", "notes", "provenance", "skipped",
+    }  # fmt: skip
+    assert (results["battery"], results["notes"]) == (None, [])
     assert [(r["feature_set"], r["target"]) for r in results["rows"]] == [
         (s, t) for t in ("arousal", "valence") for s in ("neural", "mfcc", "mean")
     ]
@@ -67,21 +70,23 @@ def test_tables_can_be_read_back(run):
     predictions, _ = features.read(run / "eval" / "predictions.parquet")
     assert predictions.index.name == "file"
     assert list(predictions) == [
-        "feature_set", "target", "fold", "label", "prediction", "clipped",
+        "feature_set", "target", "fold", "speaker", "label", "prediction", "clipped",
     ]  # fmt: skip
     assert len(predictions) == 3 * (48 + 47)
     assert not predictions.isna().any().any()
     selected, _ = features.read(run / "eval" / "selected.parquet")
     assert list(selected) == ["feature_set", "target", "fold", "feature", "f_score", "rank"]
     assert len(selected) == 2 * 2 * 4 * 5
+    correlations, _ = features.read(run / "eval" / "correlations.parquet")
+    assert len(correlations) == (4 + 1) * 2 * 1920  # speakers and their mean, ratings, units
 
 
 def test_the_page_and_its_figures_are_written_whole(run):
     names = sorted(path.name for path in (run / "eval" / "figures").iterdir())
-    assert names == [*(f"pearson-{i + 1:02d}-s{i}.png" for i in range(4)), "summary.png"]
-    text = (run / "eval" / "report.html").read_text(encoding="utf-8")
-    assert text.count("data:image/png") == 5
-    assert "Synthetic corpus" in text
+    maps = ["pearson-00-mean.png", *(f"pearson-{i + 1:02d}-s{i}.png" for i in range(4))]
+    assert names == ["differences.png", *maps, "selected.png", "speakers.png", "summary.png"]
+    for page in ("report.html", "report.md"):
+        assert "Synthetic corpus" in (run / "eval" / page).read_text(encoding="utf-8")
     assert not list(run.rglob("*.part"))
 
 
@@ -92,7 +97,8 @@ def test_the_terminal_shows_the_table_the_losses_and_the_report(tmp_path, capsys
     assert lines[0] == "made up (SYNTHETIC: made by a program): 49 found, 48 extracted"
     assert "arousal: 48 utterances, leave-one-speaker-out, 4 folds" in lines
     assert "  1 x eval: no rating of valence" in lines
-    assert sum(line.startswith("neural ") for line in lines) == 2
+    assert sum(line.lstrip().startswith("neural ") for line in lines) == 2
+    assert "Clipped to the rating scale, with 95 % intervals by speaker" in lines
     assert lines[-1] == str(workdir / "eval" / "report.html")
 
 
@@ -113,8 +119,9 @@ def test_without_neural_features_there_are_no_maps(tmp_path):
     labels.loc[labels.speaker == "s0", "speaker"] = "../<b>"
     config = run_folder.write(tmp_path / "w", {"mfcc": table}, labels)
     command.main(config, tmp_path / "w")
-    assert [p.name for p in (tmp_path / "w/eval/figures").iterdir()] == ["summary.png"]
-    assert "Where the ratings show" not in (tmp_path / "w/eval/report.html").read_text()
+    drawn = {p.name for p in (tmp_path / "w/eval/figures").iterdir()}
+    assert drawn == {"summary.png", "differences.png", "speakers.png"}
+    assert not (tmp_path / "w/eval/correlations.parquet").exists()
 
 
 def test_a_speakers_name_cannot_leave_the_folder(tmp_path):
@@ -123,7 +130,7 @@ def test_a_speakers_name_cannot_leave_the_folder(tmp_path):
     tables = {"neural": run_folder.neural_like(table.index)}
     config = run_folder.write(tmp_path / "w", tables, labels)
     command.main(config, tmp_path / "w")
-    assert len(list((tmp_path / "w/eval/figures").iterdir())) == 5
+    assert len(list((tmp_path / "w/eval/figures").glob("pearson-*.png"))) == 5
     assert "../<b>" not in (tmp_path / "w/eval/report.html").read_text(encoding="utf-8")
 
 
@@ -171,3 +178,53 @@ def test_help_helps(tmp_path):
     done = eval_in_a_shell("--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "python -m emoasr.eval --workdir=" in done.stdout
+
+
+def test_a_table_that_somebody_else_made_stands_beside_ours(tmp_path, capsys):
+    config = made_up(tmp_path / "w")
+    table, _ = run_folder.corpus()
+    table.iloc[2:].to_csv(tmp_path / "whisper.csv")
+    config.feature_sets = ("neural", str(tmp_path / "whisper.csv"))
+    command.main(config, tmp_path / "w")
+    assert "  2 x eval: no features in whisper" in capsys.readouterr().out.splitlines()
+    results = strictly((tmp_path / "w/eval/results.json").read_text())
+    assert {r["feature_set"] for r in results["rows"]} == {"neural", "whisper", "mean"}
+    assert {r["n_utterances"] for r in results["rows"]} == {46, 45}
+
+
+def test_what_an_older_runs_configuration_lacks_is_as_by_default(tmp_path):
+    made_up(tmp_path / "w")
+    path = tmp_path / "w/extract.json"
+    record = json.loads(path.read_text())
+    for field in ("partner", "selection", "layers", "battery"):
+        del record["config"]["eval"][field]
+    path.write_text(json.dumps(record))
+    done = eval_in_a_shell("--workdir=w", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_papers_tables_stand_beside_ours_on_iemocap(tmp_path, capsys):
+    table, labels = run_folder.corpus()
+    tables = {"neural": run_folder.neural_like(labels.index), "egemaps": table}
+    config = run_folder.write(tmp_path / "w", tables, labels)
+    config.corpus.kind = "iemocap"
+    config.corpus.consistent = "category"
+    config.eval.n_selected = 100
+    config.eval.layers = {"first": (0, 1, 2), "last": (-3, -2, -1)}
+    command.main(config, tmp_path / "w")
+    told = strictly((tmp_path / "w/eval/results.json").read_text())["provenance"]
+    assert len(told["paper"]) == 8
+    lines = capsys.readouterr().out.splitlines()
+    beside = lines[lines.index("Beside the paper") :]
+    (line,) = [line for line in beside if line.split()[:2] == ["valence", "last"]]
+    assert {".661", ".089"} <= set(line.replace("[", " ").split())
+
+
+def test_the_battery_is_in_the_results_and_its_verdicts_in_print(tmp_path, capsys):
+    config = made_up(tmp_path / "w")
+    config.eval.battery = True
+    config.feature_sets = ("mfcc",)
+    command.main(config, tmp_path / "w")
+    assert "not asked: layers: there is no feature set 'neural'" in capsys.readouterr().out
+    battery = strictly((tmp_path / "w/eval/results.json").read_text())["battery"]
+    assert set(battery) == {"rows", "differences", "trend", "omitted"}

@@ -135,20 +135,25 @@ def differences(n_runs, make):
         settings = run_folder.settings(targets=("arousal",), n_selected=0)
         result = evaluation.evaluate(tables, labels, settings)
         found += [d for d in result.differences if d["b"] != "mean"]
-    return {
+    held = {
         key: np.mean([d[f"{key}_low"] <= 0 <= d[f"{key}_high"] for d in found])
         for key in ("mse_mean", "ccc")
     }
+    print(f"{len(found)} intervals hold zero: MSE {held['mse_mean']:.3f}, CCC {held['ccc']:.3f}")
+    return held
 
 
 @pytest.mark.slow
 def test_intervals_of_differences_between_equally_good_sets_hold_zero():
     def noisy_copies(table, labels, rng):
+        truth = rng.standard_normal(len(table))
+        labels["arousal"] = (3 + 0.7 * truth).clip(1, 5)
         slope = rng.normal(1, 0.3, (8, 24))[labels["speaker"].str[1:].astype(int)]
-        return table + slope * labels[["arousal"]].to_numpy() * 3
+        noise = rng.normal(0, 2, table.shape)
+        return pd.DataFrame(slope * truth[:, None] + noise, table.index, table.columns)
 
     held = differences(100, noisy_copies)
-    assert min(held.values()) > 0.9
+    assert min(held.values()) > 0.85
 
 
 @pytest.mark.slow
@@ -157,7 +162,7 @@ def test_intervals_of_differences_on_labels_permuted_within_speaker_hold_zero():
         labels["arousal"] = labels.groupby("speaker")["arousal"].transform(rng.permutation)
         return table
 
-    held = differences(100, permuted)
+    held = differences(200, permuted)
     # where nothing can be learned, what CCC is left is the chance of the training folds, and
     # speakers drawn for testing do not show all of it: see the docstring of `intervals`
     assert held["mse_mean"] > 0.9 and held["ccc"] > 0.75

@@ -1,116 +1,248 @@
 import html
+import json
 import re
 
+import made_report
+import markdown_it
 import numpy as np
 import pandas as pd
+import plotly.graph_objects
 import pytest
-import run_folder
 
-from emoasr import correlation, evaluation
-from emoasr.report import figures, page
+from emoasr import features, report
+from emoasr.report import charts, content, figures, mapdata, markdown, page, scores, wording
 
-EVIL = "<script>alert(1)</script>$^"
+PNG = b"\x89PNG"
 
 
 @pytest.fixture(scope="module")
-def found():
-    table, labels = run_folder.corpus()
-    return evaluation.evaluate({"x": table, "<b>y": table}, labels, run_folder.settings())
+def made():
+    return made_report.make(battery=True)
 
 
-@pytest.fixture
-def results(found):
-    return {
-        "rows": found.rows,
-        "provenance": {
-            "corpus": {"name": "made <up>", "synthetic": False},
-            "found": 50,
-            "used": 48,
-            "protocol": "leave-one-speaker-out",
-            "regressor": "linear",
-            "n_selected": 5,
-            "scale": (1.0, 5.0),
-            "recognizer": "sha256:abc",
-            "command": "python -m emoasr.eval --workdir='<here>'",
-            "date": "2030-01-01",
-            "versions": {"emoasr": "1"},
-        },
-        "skipped": [
-            {"file": EVIL, "start": 0.5, "end": None, "step": "audio", "reason": "is <empty>"},
-            {"file": "b.wav", "start": None, "end": None, "step": "audio", "reason": "is <empty>"},
-        ],
+@pytest.fixture(scope="module")
+def said_and_drawn(made):
+    return made_report.said_and_drawn(*made)
+
+
+@pytest.fixture(scope="module")
+def rendered(made, said_and_drawn):
+    return page.render(*said_and_drawn, made[3])
+
+
+def without_plotly(text):
+    return re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+
+
+def in_script(text):
+    return re.search(r'<script type="application/json" id="charts">(.*?)</script>', text, re.S)[1]
+
+
+def test_the_table_has_the_papers_layout(made):
+    rows = made[0]["rows"]
+    table = page.paper_table(rows)
+    assert list(table.index) == ["neural", made_report.FEATURE_SET, "mean"]
+    assert list(table.columns.unique(0)) == [made_report.TARGET, "valence"]
+    assert list(table["valence"]) == ["mean MSE", "var.", "std.", "CCC", "Pearson"]
+    row = next(r for r in rows if (r["feature_set"], r["target"]) == ("neural", "valence"))
+    assert table.loc["neural", ("valence", "CCC")] == row["ccc"]
+    clipped = page.paper_table(rows, "clipped_")
+    assert clipped.loc["neural", ("valence", "mean MSE")] == row["clipped_mse_mean"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.2594, ".259"), (-0.031, "−.031"), (1.3984, "1.398"), (-0.0001, ".000"), (0, ".000"),
+     (12345.6, "12,346"), (None, "–"), (np.nan, "–")],
+)  # fmt: skip
+def test_numbers(value, text):
+    assert wording.number(value) == text
+
+
+def test_intervals():
+    row = {"ccc": 0.2594, "ccc_low": 0.231, "ccc_high": 0.29}
+    assert wording.interval(row, "ccc").replace("\xa0", " ") == ".259 [.231, .290]"
+    assert wording.interval({**row, "ccc_low": None}, "ccc") == ".259"
+    assert wording.interval({**row, "ccc": None}, "ccc") == "–"
+    assert wording.includes_zero(row, "ccc") is False
+    assert wording.includes_zero({**row, "ccc_low": -0.1}, "ccc") is True
+    assert wording.includes_zero({}, "ccc") is None
+
+
+def test_the_page_shows_figures_with_intervals(made, rendered):
+    row = next(r for r in made[0]["rows"] if r["feature_set"] == "neural")
+    for key in ("mse_mean", "ccc", "clipped_ccc", "clipped_r2", "clipped_ccc_mean"):
+        value, bounds = wording.interval(row, key).split(" [")
+        assert re.search(
+            rf"<td[^>]*>{value} <span class=\"soft\">\[{re.escape(bounds)}</span>", rendered
+        )
+    assert "Beside the paper" in rendered
+    assert ".660" in rendered
+
+
+def test_every_section_is_in_the_contents(rendered):
+    headings = re.findall(r'<h2 id="([^"]+)">', rendered)
+    assert headings == re.findall(r'<li><a href="#([^"]+)">', rendered)
+    assert headings == [
+        "results", "differences", "speakers", "maps", "selected", "controls", "protocols",
+        "regressors", "layers", "omitted", "left-out", "made",
+    ]  # fmt: skip
+
+
+def test_without_neural_features_and_battery_sections_are_left_out():
+    made = made_report.make(neural=False)
+    text = page.render(*made_report.said_and_drawn(*made), made[3])
+    headings = re.findall(r'<h2 id="([^"]+)">', text)
+    assert headings == ["results", "differences", "speakers", "left-out", "made"]
+
+
+@pytest.mark.parametrize("battery", [False, True])
+def test_undefined_figures_are_dashes_everywhere(battery):
+    results, predictions, selected, maps = made_report.make(battery)
+    results = made_report.undefined(results)
+    said, drawn = made_report.said_and_drawn(results, predictions, selected, maps)
+    text = without_plotly(page.render(said, drawn, maps))
+    assert "<td>–</td>" in text
+    assert not re.search(r"\b(nan|none)\b", "".join(re.findall("<td.*?</td>", text)), re.I)
+    assert not re.search(
+        r"\b(nan|None)\b", markdown.render(said, ["summary.png"] + ["pearson-"] * 5)
+    )
+    assert figures.draw(results["rows"], predictions, drawn, [])["differences.png"].startswith(PNG)
+
+
+def test_what_users_wrote_is_escaped(rendered):
+    text = without_plotly(rendered)
+    for raw in made_report.HOSTILE:
+        assert raw not in text
+        assert html.escape(raw) in text.replace("&#39;", "&#x27;").replace("&#34;", "&quot;")
+    assert "<up>" not in text
+    assert "<" not in in_script(rendered)
+
+
+def test_the_page_needs_no_other_file(rendered):
+    text = without_plotly(rendered)
+    assert re.findall(r'\b(?:src|href)="([^#"][^"]*)"', text) == ["data:,"]
+    assert "url(" not in text
+    assert "@import" not in text
+    assert len(rendered.encode()) < 12e6
+
+
+def test_the_charts_are_valid_plotly(said_and_drawn):
+    _, drawn = said_and_drawn
+    identifiers = [chart["id"] for group in drawn.values() for chart in group]
+    assert len(set(identifiers)) == len(identifiers)
+    for group in drawn.values():
+        assert group
+        for chart in group:
+            for figure in chart["variants"].values():
+                plotly.graph_objects.Figure(figure)  # refuses what Plotly.js does not know
+                json.dumps(figure, allow_nan=False)
+
+
+def test_the_forest_plot_says_which_is_better():
+    one = {"target": "valence", "a": "x", "b": "y"}
+    for key, value in (("clipped_ccc", 0.2), ("clipped_mse_mean", 0.3)):
+        one |= {key: value, f"{key}_low": 0.1, f"{key}_high": 0.4}
+    other = {**one, "b": "z", "clipped_ccc_low": -0.1, "clipped_mse_mean": None}
+    figure = charts.differences([one, other])[0]["variants"]["clipped"]
+    assert figure["layout"]["yaxis"]["ticktext"] == ["x − y", "x − z"]
+    shown = {(t["name"], t["xaxis"]): [x for x in t["x"] if x is not None] for t in figure["data"]}
+    assert shown == {
+        ("former is better", "x1"): [0.2],
+        ("latter is better", "x1"): [],
+        ("the interval includes zero", "x1"): [0.2],
+        ("former is better", "x2"): [],
+        ("latter is better", "x2"): [0.3],
+        ("the interval includes zero", "x2"): [],
     }
+    assert figure["data"][0]["error_x"]["array"] == [0.2]
+    assert figure["data"][0]["error_x"]["arrayminus"] == [0.1]
 
 
-def rendered(results, maps=None, undefined=None):
-    return page.render(results, b"png", maps or {}, undefined or {})
+def test_every_speaker_is_scored(made):
+    predictions = made[1]
+    found = scores.by_speaker(predictions)
+    one = found[(found.speaker == "s1") & (found.target == "valence")].set_index("feature_set")
+    rows = predictions[(predictions.speaker == "s1") & (predictions.target == "valence")]
+    rows = rows[rows.feature_set == "neural"]
+    assert one.n["neural"] == len(rows) == 12
+    assert one.mse["neural"] == pytest.approx(np.mean((rows.label - rows.prediction) ** 2))
+    y, x = rows.label, rows.clipped
+    ccc = (
+        2
+        * np.cov(x, y, ddof=0)[0, 1]
+        / (x.var(ddof=0) + y.var(ddof=0) + (x.mean() - y.mean()) ** 2)
+    )
+    assert one.clipped_ccc["neural"] == pytest.approx(ccc)
 
 
-def test_the_table_has_the_papers_layout(found):
-    table = page.paper_table(found.rows)
-    assert list(table.index) == ["x", "<b>y", "mean"]
-    assert list(table.columns.unique(0)) == ["arousal", "valence"]
-    assert list(table["arousal"]) == ["mean MSE", "var.", "std.", "CCC", "Pearson"]
-    row = next(r for r in found.rows if (r["feature_set"], r["target"]) == ("x", "valence"))
-    assert table.loc["x", ("valence", "CCC")] == row["ccc"]
-    clipped = page.paper_table(found.rows, "clipped_")
-    assert clipped.loc["x", ("valence", "mean MSE")] == row["clipped_mse_mean"]
+def test_a_speaker_whose_ratings_are_constant_has_no_ccc(made, rendered, said_and_drawn):
+    assert scores.without_ccc(scores.by_speaker(made[1])) == {"valence": ["s3"]}
+    assert "valence: CCC is undefined for s3" in rendered
+    assert "s3, valence: all 12 ratings are 2.5" in rendered
+    (chart,) = [c for c in said_and_drawn[1]["speakers"] if c["title"] == "valence"]
+    ccc, mse = (chart["variants"][f"{score} clipped"]["data"] for score in ("ccc", "mse"))
+    assert {len(trace["x"]) for trace in ccc} == {3}
+    assert {len(trace["x"]) for trace in mse} == {4}
 
 
-def test_undefined_is_a_dash(found, results):
-    results["rows"] = [{**row, "pearson": None} for row in found.rows]
-    text = page.as_text(page.paper_table(results["rows"]))
-    assert "–" in text
-    assert "nan" not in text.lower()
-    table = re.search(r"<table.*?</table>", rendered(results), re.S)
-    assert "<td>–</td>" in table[0]
-    assert "nan" not in table[0].lower()
-
-
-def test_what_users_wrote_is_escaped(results):
-    page_text = rendered(results, {EVIL: b"png"}, {EVIL: ["arousal, <i>why"]})
-    for raw in ("<script", "<b>y", "<empty>", "<up>", "<here>", "<i>why"):
-        assert raw not in page_text
-    for raw in (EVIL, "is <empty>", "made <up>", "<b>y"):
-        assert html.escape(raw) in page_text
-
-
-def test_the_page_needs_no_other_file(results):
-    sources = re.findall(r'(?:src|href)="([^"]*)"', rendered(results, {"s0": b"png"}))
-    assert len(sources) == 2
-    assert all(s.startswith("data:image/png;base64,") for s in sources)
-
-
-def test_a_synthetic_corpus_is_called_so(results):
-    assert "Synthetic corpus" not in rendered(results)
-    results["provenance"]["corpus"]["synthetic"] = True
-    assert "Synthetic corpus" in rendered(results)
-
-
-def test_everything_left_out_is_listed_with_its_reason(results):
-    text = rendered(results)
-    assert "b.wav" in text
-    assert page.reasons(results["skipped"]) == [("audio: is <empty>", 2)]
-    results["skipped"] = []
-    assert "every utterance found was used" in rendered(results)
-
-
-def maps_of(r, target="arousal", speakers=("a", "b")):
-    return correlation.Maps(target, speakers, r, np.array([9] * len(speakers)), {})
+def test_selected_units_are_counted_by_layer():
+    rows = [
+        ("neural", "valence", f, name)
+        for f in "ab"
+        for name in ("layer00.unit001", "layer02.unit000")
+    ]
+    rows += [("neural", "valence", "a", "layer02.unit005"), ("mfcc", "valence", "a", "mfcc01")]
+    selected = pd.DataFrame(rows, columns=["feature_set", "target", "fold", "feature"])
+    found = scores.selected_by_layer(selected)
+    assert set(found.feature_set) == {"neural"}
+    assert found.set_index("layer").units.to_dict() == {0: 1.0, 1: 0.0, 2: 1.5}
+    assert scores.selected_by_layer(selected[selected.feature_set == "mfcc"]).empty
 
 
 def test_the_colour_scale_is_common_and_holds_every_map():
     r = np.zeros((2, 15, 128))
     r[1, 2, 3] = -0.62
     r[0, 0, 0] = np.nan
-    assert figures.pearson_limit([maps_of(r * 0.1), maps_of(r)]) == 0.7
-    assert figures.pearson_limit([maps_of(r * np.nan)]) == 0.1
-    assert figures.pearson_limit([]) == 0.1
+    assert mapdata.limit([made_report.maps_of(r * 0.1), made_report.maps_of(r)]) == 0.7
+    assert mapdata.limit([made_report.maps_of(r * np.nan)]) == 0.1
+    assert mapdata.limit([]) == 0.1
+
+
+def test_the_page_holds_every_map(made, rendered):
+    maps = made[3]
+    data = json.loads(in_script(rendered))["maps"]
+    assert len(data["maps"]) == 5
+    assert (
+        data["layout"]["coloraxis"]["cmin"]
+        == -data["layout"]["coloraxis"]["cmax"]
+        == -data["limit"]
+    )
+    for i, name in enumerate(mapdata.names(maps)):
+        for j, m in enumerate(maps):
+            r, q = mapdata.get(m, name)
+            held = data["maps"][i][j]
+            np.testing.assert_allclose(
+                np.array(held["r"], float) / 1000, r.ravel(), atol=5e-4, equal_nan=True
+            )
+            np.testing.assert_allclose(np.array(held["q"], float), q.ravel(), rtol=5e-3)
+    assert data["maps"][4][1]["r"] == [None] * 1920
+    assert data["maps"][4][1]["note"] == (
+        "valence: 12 utterances; undefined (grey): all 12 ratings are 2.5."
+    )
+
+
+def test_a_page_has_room_for_so_many_maps(monkeypatch, made):
+    monkeypatch.setattr(mapdata, "_MOST", 6)
+    text = page.render(*made_report.said_and_drawn(*made), made[3])
+    assert len(json.loads(in_script(text))["maps"]["maps"]) == 3
+    assert re.search(r"has room for 2 of 4\s+speakers", text)
 
 
 def test_a_map_shows_layer_0_at_the_top_and_nan_grey():
     r = np.linspace(-0.5, 0.5, 2 * 15 * 128).reshape(2, 15, 128)
-    figure = figures.pearson([maps_of(r), maps_of(-r, "valence", ("b", "c"))], "b", 0.5)
+    maps = [made_report.maps_of(r), made_report.maps_of(-r, "valence", ("b", "c"))]
+    figure = figures.pearson(maps, "b", 0.5)
     arousal, valence, colour_bar = figure.axes
     (image,) = arousal.images
     np.testing.assert_array_equal(image.get_array(), r[1])
@@ -120,27 +252,111 @@ def test_a_map_shows_layer_0_at_the_top_and_nan_grey():
     assert bottom > top
     grey = image.cmap(np.ma.masked)
     assert grey[0] == grey[1] == grey[2]
-    assert arousal.get_ylabel() == "layer"
-    assert valence.get_xlabel() == "unit"
-    assert colour_bar.get_ylabel() == "Pearson's r"
+    assert (arousal.get_ylabel(), colour_bar.get_ylabel()) == ("layer", "r")
+    marked = arousal.collections[0].get_offsets()
+    assert len(marked) == (maps[0].q[1] < 0.05).sum()
 
 
-@pytest.mark.parametrize("speaker", ["a", "c", EVIL])
-def test_any_speaker_can_be_drawn(speaker):
+@pytest.mark.parametrize("name", ["a", "c", made_report.SPEAKER, "mean over speakers"])
+def test_any_speaker_can_be_drawn(name):
     r = np.full((2, 15, 128), np.nan)
-    maps = [maps_of(r, "arou$al_^{", ("a", EVIL)), maps_of(r, "valence", ("c", EVIL))]
-    assert figures.to_png(figures.pearson(maps, speaker, 0.5)).startswith(b"\x89PNG")
+    maps = [
+        made_report.maps_of(r, "arou$al_^{", ("a", made_report.SPEAKER)),
+        made_report.maps_of(r, "valence", ("c", made_report.SPEAKER)),
+    ]
+    assert figures.to_png(figures.pearson(maps, name, 0.5)).startswith(PNG)
 
 
-def test_the_summary_shows_every_fold(found):
-    figure = figures.summary(found.rows, found.predictions)
+def test_the_summary_shows_every_fold(made):
+    rows, predictions = made[0]["rows"], made[1]
+    figure = figures.summary(rows, predictions)
     ticks = [line.get_xdata() for line in figure.axes[0].lines if line.get_marker() == "|"]
     assert [len(folds) for folds in ticks] == [4] * 6  # 3 feature sets, as predicted and clipped
-    assert np.mean(ticks[0]) == pytest.approx(found.rows[0]["mse_mean"])
-    assert figures.to_png(figure).startswith(b"\x89PNG")
+    assert np.mean(ticks[0]) == pytest.approx(rows[0]["mse_mean"])
 
 
-def test_the_summary_bears_an_undefined_ccc_and_a_wild_fold(found):
-    rows = [{**row, "ccc": None, "mse_mean": 5000.0} for row in found.rows]
-    predictions = pd.DataFrame(found.predictions)
-    assert figures.summary(rows, predictions).axes[0].get_xscale() == "log"
+def test_the_summary_bears_an_undefined_ccc_and_a_wild_fold(made):
+    rows = [{**row, "ccc": None, "mse_mean": 5000.0} for row in made[0]["rows"]]
+    assert figures.summary(rows, made[1]).axes[0].get_xscale() == "log"
+
+
+def test_markdown_shows_what_users_wrote(made, said_and_drawn):
+    said, drawn = said_and_drawn
+    pictures = list(figures.draw(made[0]["rows"], made[1], drawn, made[3]))
+    text = markdown.render(said, pictures)
+    shown = markdown_it.MarkdownIt("commonmark").enable("table").render(text)
+    for raw in (*made_report.HOSTILE, "made <up>"):
+        plain = html.escape(raw).replace("&#x27;", "'")
+        assert " ".join(plain.split()) in shown
+    assert not re.search(r"<(script|b|i|up)\b|<img src=.?x|<a href=.http", shown)
+    assert '<a href="l"' not in shown
+    for name in pictures:
+        assert f'src="figures/{name}"' in shown
+    tables = re.findall("<table>.*?</table>", shown, re.S)
+    assert len(tables) >= 10
+    for table in tables:  # a | in a name would make another column
+        widths = {len(re.findall("<t[hd][ >]", row)) for row in table.split("</tr>")[:-1]}
+        assert len(widths) == 1
+
+
+@pytest.mark.parametrize("text", ["# a", "- a", "+ a", "1. a", "1) a", "===", "[a]: b", "* a"])
+def test_no_text_begins_a_block(text):
+    shown = markdown_it.MarkdownIt("commonmark").render(markdown.escape(text))
+    assert shown == f"<p>{text}</p>\n"
+
+
+def test_everything_is_written_whole_and_an_earlier_run_is_gone(tmp_path, made):
+    pictures = tmp_path / "figures"
+    pictures.mkdir()
+    for name in ("pearson-99-gone.png", "layers.png", "mine.png"):
+        (pictures / name).touch()
+    made = made_report.make()
+    assert report.write(*made, tmp_path) == tmp_path / "report.html"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "correlations.parquet", "figures", "report.html", "report.md",
+    ]  # fmt: skip
+    names = sorted(path.name for path in pictures.iterdir())
+    maps = ["00-mean", "01-_img_src_x_onerror_alert_1_", "02-s1", "03-s2", "04-s3"]
+    others = ["selected.png", "speakers.png", "summary.png"]
+    assert names == ["differences.png", "mine.png", *(f"pearson-{m}.png" for m in maps), *others]
+    rows, _ = features.read(tmp_path / "correlations.parquet")
+    assert len(rows) == 2 * 5 * 1920
+    report.write(*made_report.make(neural=False), tmp_path)
+    assert not (tmp_path / "correlations.parquet").exists()
+    assert not list(pictures.glob("pearson-*"))
+
+
+def test_a_synthetic_corpus_is_called_so(made):
+    results, *others = made_report.make()
+    assert "Synthetic corpus" not in page.render(*made_report.said_and_drawn(results, *others), [])
+    results["provenance"]["corpus"]["synthetic"] = True
+    said, drawn = made_report.said_and_drawn(results, *others)
+    assert "Synthetic corpus" in page.render(said, drawn, [])
+    assert "Synthetic corpus" in markdown.render(said, ["pearson-"] * 5)
+
+
+def test_everything_left_out_is_listed_with_its_reason(made, rendered):
+    assert "b.wav" in rendered
+    assert page.reasons(made[0]["skipped"]) == [(f"audio: {made_report.REASON}", 2)]
+    results, *others = made_report.make()
+    results["skipped"] = []
+    assert "every utterance found was used" in page.render(
+        *made_report.said_and_drawn(results, *others), []
+    )
+
+
+def test_in_short_says_whether_data_tell_the_best_apart():
+    def row(name, ccc):
+        return {"feature_set": name, "target": "valence", "clipped_ccc": ccc}
+
+    rows = [row("x", 0.2), row("y", 0.5), row("z", None)]
+    pair = {"target": "valence", "a": "x", "b": "y", "clipped_ccc": -0.3}
+    (sentence,) = content.in_short(
+        rows, [{**pair, "clipped_ccc_low": -0.4, "clipped_ccc_high": 0.1}]
+    )
+    assert sentence.startswith("valence: highest CCC, y .500, then x .200; x − y = −.300 [")
+    assert sentence.endswith("not told apart by these data.")
+    (sentence,) = content.in_short(
+        rows, [{**pair, "clipped_ccc_low": -0.4, "clipped_ccc_high": -0.1}]
+    )
+    assert "], told apart" in sentence

@@ -1,32 +1,32 @@
-"""The report as one HTML file that needs no other, and the paper's table."""
+"""The report as one HTML file that needs no other: tables, and charts by an inlined Plotly.js."""
 
-import base64
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
-_COLUMNS = {
-    "mse_mean": "mean MSE",
-    "mse_variance": "var.",
-    "mse_std": "std.",
-    "ccc": "CCC",
-    "pearson": "Pearson",
-}
-_FORMAT: dict[str, Any] = {"float_format": "{:.3f}".format, "na_rep": "–"}
+from emoasr.correlation import Maps
+from emoasr.report import charts, mapdata, plots, wording
+from emoasr.report.charts import Chart
 
-_MEANINGS = {
-    "neural": "activity of the speech recognizer's hidden units, pooled over time (the paper's "
-    "neural features)",
-    "random": "the same network with untrained, random weights: what the architecture alone gives",
-    "mfcc": "mean and standard deviation of the network's input, with no network",
-    "egemaps": "the extended Geneva minimalistic acoustic parameter set, by openSMILE",
-    "mean": "no features: the mean rating of the training fold. It moves against the held-out "
-    "group's own mean, so that its pooled Pearson correlation comes out below zero",
+_MOST_LISTED = 2000  # utterances left out
+_SECTIONS = {
+    "results": "Results",
+    "differences": "Differences between feature sets",
+    "speakers": "Every speaker",
+    "maps": "Where the ratings show: correlation per unit",
+    "selected": "Where the selected units lie",
+    "controls": "Controls",
+    "protocols": "Other protocols",
+    "regressors": "Other regressors and numbers of features",
+    "layers": "Layer by layer",
+    "omitted": "What could not be done",
+    "left-out": "Left out",
+    "made": "How this was made",
 }
 
 _ENVIRONMENT = jinja2.Environment(
@@ -38,71 +38,85 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 
-def paper_table(rows: Sequence[Mapping[str, Any]], prefix: str = "") -> pd.DataFrame:
-    """Rows in the layout of the paper's table 1: one a feature set, targets side by side.
-
-    Args:
-        rows: those of `evaluation.Evaluation`.
-        prefix: `clipped_` for the figures of clipped predictions.
-    """
-    frame = pd.DataFrame(rows)
-    names = {prefix + key: name for key, name in _COLUMNS.items()}
-    table = frame.pivot(index="feature_set", columns="target", values=list(names))
-    columns = [(key, target) for target in frame["target"].unique() for key in names]
-    table = table.reindex(index=frame["feature_set"].unique(), columns=columns).astype(float)
-    table.columns = pd.MultiIndex.from_tuples([(target, names[key]) for key, target in columns])
-    return table.rename_axis(index=None)
-
-
-def as_text(table: pd.DataFrame) -> str:
-    """A table of `paper_table` for a terminal."""
-    return table.to_string(**_FORMAT)
-
-
-def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """Why utterances were left out, with the number of each reason, the commonest first."""
-    return Counter(f"{s['step']}: {s['reason']}" for s in skipped).most_common()
-
-
 def render(
-    results: Mapping[str, Any],
-    summary: bytes,
-    maps: Mapping[str, bytes],
-    undefined: Mapping[str, Sequence[str]],
+    content: Mapping[str, Any], drawn: Mapping[str, Sequence[Chart]], maps: Sequence[Maps]
 ) -> str:
     """Makes the page.
 
     Args:
-        results: what `eval/results.json` holds.
-        summary: the summary figure, PNG.
-        maps: by speaker, the Pearson maps, PNG.
-        undefined: by speaker, why correlations are undefined.
+        content: that of `content.build`.
+        drawn: charts by group.
+        maps: one a rating; may be empty.
     """
-    rows = results["rows"]
+    data = {
+        "charts": {c["id"]: c["variants"] for group in drawn.values() for c in group},
+        "maps": _maps(maps) if maps else None,
+    }
     return _ENVIRONMENT.get_template("page.html.jinja").render(
-        rows=rows,
-        provenance=results["provenance"],
-        skipped=results["skipped"],
-        reasons=reasons(results["skipped"]),
-        tables=[
-            ("As predicted", _as_html(paper_table(rows))),
-            ("Clipped to the rating scale", _as_html(paper_table(rows, "clipped_"))),
-        ],
-        meanings={
-            name: _MEANINGS.get(name, "a table of features given by the user")
-            for name in dict.fromkeys(row["feature_set"] for row in rows)
-        },
-        counts={row["target"]: row for row in rows},
-        summary=_data_uri(summary),
-        maps={speaker: _data_uri(png) for speaker, png in maps.items()},
-        undefined=undefined,
-        details=json.dumps(results["provenance"], indent=2, ensure_ascii=False),
+        **content,
+        charts=drawn,
+        sections=_sections(drawn, content),
+        scores=charts.SCORES,
+        predictions=charts.PREDICTIONS,
+        map_options=dict(enumerate(_speaker_options(content["maps_shown"]))),
+        target_options=_target_options(content["map_targets"]),
+        in_words=wording.listed(content["counts"]),
+        dash=wording.UNDEFINED,
+        most_listed=_MOST_LISTED,
+        charts_json=_in_script(data),
+        css=Markup(_file("page.css")),
+        js=Markup(_file("page.js")),
+        plotly=Markup(get_plotlyjs()),
     )
 
 
-def _as_html(table: pd.DataFrame) -> Markup:
-    return Markup(table.to_html(border=0, escape=True, **_FORMAT))  # pandas has escaped it
+def _sections(drawn: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, str]:
+    battery = content["battery"]
+    there = {
+        **{name: bool(drawn[name]) for name in ("differences", "speakers", "selected", "layers")},
+        "maps": bool(content["map_names"]),
+        "controls": battery is not None,
+        "protocols": battery is not None and bool(battery["beside"]),
+        "regressors": bool(drawn["regressors"] or drawn["n_selected"]),
+        "omitted": battery is not None and bool(battery["omitted"]),
+    }
+    return {name: title for name, title in _SECTIONS.items() if there.get(name, True)}
 
 
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def _speaker_options(names: Sequence[str]) -> list[str]:
+    return [*names[:1], *(f"speaker {name}" for name in names[1:])]
+
+
+def _target_options(targets: Sequence[str]) -> dict[str, str]:
+    every = {"all": "all"} if len(targets) > 1 else {}
+    return {**every, **{str(i): target for i, target in enumerate(targets)}}
+
+
+def _maps(maps: Sequence[Maps]) -> dict[str, Any]:
+    """What page.js draws the maps from: the data, and the layout that all maps share."""
+    data = mapdata.as_json(maps)
+    colour_axis = {
+        "cmin": -data["limit"],
+        "cmax": data["limit"],
+        "colorscale": data["scale"],
+        "colorbar": {"title": {"text": "r"}, "thickness": 14, "outlinewidth": 0},
+    }
+    layout = plots.layout(
+        0,
+        coloraxis=colour_axis,
+        plot_bgcolor=data["grey"],
+        dragmode="zoom",
+        xaxis=plots.axis("unit", showgrid=False, range=[-0.5, data["units"] - 0.5]),
+    )
+    layout["margin"]["t"] = 4
+    return {**data, "layout": layout, "axis": plots.axis("", showgrid=False)}
+
+
+def _in_script(data: Any) -> Markup:
+    """JSON that no text in it can end, as a script element's content."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _file(name: str) -> str:
+    return resources.files("emoasr.report").joinpath(name).read_text(encoding="utf-8")

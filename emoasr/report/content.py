@@ -1,0 +1,189 @@
+"""What the page and the Markdown both say, as text and tables."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from emoasr.correlation import Maps
+from emoasr.report import mapdata, scores, tables, wording
+from emoasr.report.wording import interval
+
+_ANALYSES = {  # by analysis and what it changed: title, how to read it
+    ("selection", "all"): (
+        "Selection that has seen the test speakers",
+        "Here the features were chosen by F scores over all utterances, the test speakers' "
+        "included: a leak, and a common one. The difference is what it is worth.",
+    ),
+    ("selection", "fold"): (
+        "Selection inside the training folds",
+        "Here the features were chosen without the test speakers; the main table's were not.",
+    ),
+    ("protocol", "leave-one-session-out"): (
+        "Sessions held out",
+        "Here whole sessions were held out, and with them everybody who spoke in them.",
+    ),
+    ("protocol", "leave-one-speaker-out"): (
+        "Speakers held out",
+        "Here single speakers were held out; others of their session stayed in training.",
+    ),
+    ("partner", "out"): (
+        "Without the dialogue partner in training",
+        "Here those who share a session with the test speaker were left out of training, so that "
+        "no dialogue is on both sides.",
+    ),
+    ("partner", "in"): (
+        "With the dialogue partner in training",
+        "Here those who share a session with the test speaker stayed in training.",
+    ),
+}
+
+
+def build(
+    results: Mapping[str, Any],
+    predictions: pd.DataFrame,
+    selected: pd.DataFrame,
+    maps: Sequence[Maps],
+) -> dict[str, Any]:
+    """Everything that the templates print.
+
+    Args:
+        results: what `eval/results.json` holds.
+        predictions: `eval/predictions.parquet`.
+        selected: `eval/selected.parquet`.
+        maps: one a rating; may be empty.
+    """
+    rows, provenance = results["rows"], results["provenance"]
+    by_speaker = scores.by_speaker(predictions)
+    layers = provenance["config"]["eval"].get("layers", {})
+    return {
+        "provenance": provenance,
+        "setting": _setting(provenance),
+        "counts": {row["target"]: row for row in rows},
+        "notes": results.get("notes", []),
+        "in_short": in_short(rows, results["differences"]),
+        "main": {
+            "As predicted": _grid(tables.main(rows, "")),
+            "Clipped to the rating scale": _grid(tables.main(rows, "clipped_")),
+        },
+        "other": {
+            "As predicted": _grid(tables.other_metrics(rows, "")),
+            "Clipped to the rating scale": _grid(tables.other_metrics(rows, "clipped_")),
+        },
+        "paper": _grid(tables.beside_the_paper(rows, provenance.get("paper") or [])),
+        "meanings": {
+            name: wording.meaning(name, layers)
+            for name in dict.fromkeys(row["feature_set"] for row in rows)
+        },
+        "differences": {
+            "Clipped to the rating scale": _grid(
+                tables.differences(results["differences"], "clipped_")
+            ),
+            "As predicted": _grid(tables.differences(results["differences"], "")),
+        },
+        "by_speaker": by_speaker,
+        "without_ccc": scores.without_ccc(by_speaker),
+        "map_names": mapdata.names(maps) if maps else [],
+        "maps_shown": mapdata.shown(maps) if maps else [],
+        "map_targets": [m.target for m in maps],
+        "undefined": mapdata.undefined(maps),
+        "by_layer": scores.selected_by_layer(selected),
+        "battery": _battery(results["battery"], rows),
+        "skipped": results["skipped"],
+        "reasons": reasons(results["skipped"]),
+        "tables_made": _grid(_feature_tables(provenance.get("feature_tables", {}))),
+        "config": json.dumps(provenance["config"], indent=2, ensure_ascii=False),
+        "details": json.dumps(provenance, indent=2, ensure_ascii=False),
+    }
+
+
+def _setting(provenance: Mapping[str, Any]) -> str:
+    n = provenance["n_selected"]
+    features = f"the {n} best features by F score" if n else "all features"
+    leak = provenance["config"]["eval"].get("selection", {}).get("scope", "fold") == "all"
+    fitted = (
+        "selected over all utterances" if leak else "everything fitted inside each training fold"
+    )
+    partner = {"out": ", the test speaker's dialogue partner left out of training"}
+    return (
+        f"{provenance['protocol']}{partner.get(provenance['config']['eval'].get('partner'), '')}, "
+        f"{provenance['regressor']} regression, {features}, {fitted}."
+    )
+
+
+def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """Why utterances were left out, with the number of each reason, the commonest first."""
+    return Counter(f"{s['step']}: {s['reason']}" for s in skipped).most_common()
+
+
+def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
+    """A sentence a target: the highest CCC, the next, and whether the data tell them apart."""
+    sentences = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        of_target = [r for r in rows if r["target"] == target and r["clipped_ccc"] is not None]
+        of_target.sort(key=lambda row: -row["clipped_ccc"])
+        if not of_target:
+            continue
+        told = [f"{r['feature_set']} {interval(r, 'clipped_ccc')}" for r in of_target[:2]]
+        text = f"{target}: highest CCC, {', then '.join(told)}"
+        pair = {row["feature_set"] for row in of_target[:2]}
+        for d in differences:
+            if d["target"] == target and {d["a"], d["b"]} == pair:
+                text += _told_apart(d)
+        sentences.append(f"{text}.")
+    return sentences
+
+
+def _told_apart(difference: Mapping[str, Any]) -> str:
+    text = f"; {difference['a']} − {difference['b']} = {interval(difference, 'clipped_ccc')}"
+    unclear = wording.includes_zero(difference, "clipped_ccc")
+    if unclear is None:
+        return text
+    return text + (", not told apart by these data" if unclear else ", told apart by these data")
+
+
+def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, Any] | None:
+    if battery is None:
+        return None
+    beside = []
+    for (analysis, changed), (title, how) in _ANALYSES.items():
+        there = tables.of_analysis(battery, analysis)
+        if there and there[0][analysis] == changed:
+            grid = _grid(tables.against_main(battery, rows, analysis))
+            beside.append((analysis, title, how, grid))
+    return {
+        "beside": beside,
+        "swept": wording.listed(
+            dict.fromkeys(r["feature_set"] for r in tables.of_analysis(battery, "n_selected"))
+        ),
+        "controls": _grid(tables.analysis(battery, "controls")),
+        "regressors": _grid(tables.analysis(battery, "regressors")),
+        "permuted": _grid(tables.permuted(tables.of_analysis(battery, "permuted"), rows)),
+        "trend": [(t["verdict"], _trend(t)) for t in battery["trend"]],
+        "omitted": battery["omitted"],
+        "seconds": battery.get("seconds"),
+    }
+
+
+def _trend(trend: Mapping[str, Any]) -> str:
+    return (
+        f"{trend['target']}: Spearman's rho {interval(trend, 'rho')}, "
+        f"p {wording.p_value(trend['p'], '= ')}, {trend['n_speakers']} speakers"
+    )
+
+
+def _feature_tables(made: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    fields = ("recognizer", "inputs", "tap", "pooling", "version")
+    return pd.DataFrame(
+        {
+            "feature set": name,
+            **{field: str(about.get(field) or wording.UNDEFINED) for field in fields},
+        }
+        for name, about in made.items()
+    )
+
+
+def _grid(frame: pd.DataFrame) -> tables.Grid | None:
+    return None if frame.empty else tables.grid(frame)

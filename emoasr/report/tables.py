@@ -1,0 +1,197 @@
+"""The tables of the report: figures with intervals, as text, one for the page and the Markdown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from emoasr.report import wording
+
+Rows = Sequence[Mapping[str, Any]]
+
+_PAPER = ("mse_mean", "mse_variance", "mse_std", "ccc", "pearson")
+_MAIN = ("mse_mean", "mse_variance", "ccc")  # more columns would not fit beside each other
+_OTHER = ("mse_std", "rmse", "mae", "r2", "pearson", "ccc_mean", "pearson_mean")
+
+
+_WORDS = {"target", "feature set", "former", "latter", "regressor"}
+
+
+class Grid(NamedTuple):
+    """A table of text.
+
+    Attributes:
+        groups: titles over the columns, and how many columns each spans; may be empty.
+        head: the columns' names.
+        rows: the cells.
+        words: how many of the first columns hold words, not figures.
+        starts: numbers of the columns that begin a group.
+    """
+
+    groups: list[tuple[str, int]]
+    head: list[str]
+    rows: list[list[str]]
+    words: int
+    starts: list[int]
+
+
+def grid(frame: pd.DataFrame) -> Grid:
+    """The cells of a frame of text; columns may be (group, name)."""
+    groups: list[tuple[str, int]] = []
+    head = [str(column) for column in frame.columns]
+    if isinstance(frame.columns, pd.MultiIndex):
+        of_column, head = (list(frame.columns.get_level_values(i)) for i in (0, 1))
+        groups = [(name, of_column.count(name)) for name in dict.fromkeys(of_column)]
+    rows = [[str(cell) for cell in row] for row in frame.itertuples(index=False, name=None)]
+    starts = np.cumsum([span for _, span in groups])[:-1].tolist()
+    return Grid(groups, head, rows, sum(name in _WORDS for name in head), starts)
+
+
+def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
+    """Rows in the layout of the paper's table 1: one a feature set, targets side by side.
+
+    Args:
+        rows: those of `eval/results.json`.
+        prefix: `clipped_` for the figures of clipped predictions.
+    """
+    frame = pd.DataFrame(rows)
+    names = {prefix + key: wording.METRICS[key] for key in _PAPER}
+    table = frame.pivot(index="feature_set", columns="target", values=list(names))
+    columns = [(key, target) for target in frame["target"].unique() for key in names]
+    table = table.reindex(index=frame["feature_set"].unique(), columns=columns).astype(float)
+    table.columns = pd.MultiIndex.from_tuples([(target, names[key]) for key, target in columns])
+    return table.rename_axis(index=None)
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """A table of `paper_table` for a terminal."""
+    return table.to_string(float_format="{:.3f}".format, na_rep=wording.UNDEFINED)
+
+
+def of_analysis(battery: Mapping[str, Any] | None, analysis: str) -> list[dict[str, Any]]:
+    """The battery's rows of one analysis; none without a battery."""
+    rows = [] if battery is None else battery["rows"]
+    return [row for row in rows if row["analysis"] == analysis]
+
+
+def main(rows: Rows, prefix: str) -> pd.DataFrame:
+    """As `paper_table`, with intervals: text."""
+    by_set: dict[str, dict[tuple[str, str], str]] = {}
+    for row in rows:
+        line = by_set.setdefault(row["feature_set"], {("", "feature set"): row["feature_set"]})
+        for key in _MAIN:
+            line[row["target"], wording.METRICS[key]] = wording.interval(row, prefix + key)
+    columns = list(dict.fromkeys(column for line in by_set.values() for column in line))
+    cells = [[line.get(c, wording.UNDEFINED) for c in columns] for line in by_set.values()]
+    return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(columns))
+
+
+def other_metrics(rows: Rows, prefix: str) -> pd.DataFrame:
+    """The figures that `main` has no room for, one line a feature set and target."""
+    return pd.DataFrame(
+        {
+            "target": row["target"],
+            "feature set": row["feature_set"],
+            "features": f"{row['n_selected']} of {row['n_features']}",
+            **{wording.METRICS[key]: wording.interval(row, prefix + key) for key in _OTHER},
+        }
+        for row in rows
+    )
+
+
+def beside_the_paper(rows: Rows, paper: Rows) -> pd.DataFrame:
+    """Our mean MSE and its variance over folds, as predicted, and the paper's."""
+    ours = {(row["feature_set"], row["target"]): row for row in rows}
+    both = [(ours.get((p["feature_set"], p["target"])), p) for p in paper]
+    return pd.DataFrame(
+        {
+            "target": theirs["target"],
+            "feature set": theirs["feature_set"],
+            "mean MSE, here": wording.interval(row, "mse_mean"),
+            "in the paper": wording.number(theirs["mse_mean"]),
+            "variance, here": wording.number(row["mse_variance"]),
+            "paper's": wording.number(theirs["mse_variance"]),
+        }
+        for row, theirs in both
+        if row is not None
+    )
+
+
+def differences(found: Rows, prefix: str) -> pd.DataFrame:
+    """One line a pair of feature sets and target: the former minus the latter."""
+    return pd.DataFrame(
+        {
+            "target": d["target"],
+            "former": d["a"],
+            "latter": d["b"],
+            "CCC, difference": wording.interval(d, f"{prefix}ccc"),
+            "mean MSE, difference": wording.interval(d, f"{prefix}mse_mean"),
+            "Wilcoxon p": wording.p_value(d.get(f"{prefix}wilcoxon_p")),
+        }
+        for d in found
+    )
+
+
+def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.DataFrame:
+    """An analysis of the battery beside the main table, figures of clipped predictions.
+
+    Args:
+        battery: that of `eval/results.json`.
+        rows: those of the main table.
+        analysis: `selection`, `protocol` or `partner`.
+    """
+    main_rows = {(row["feature_set"], row["target"]): row for row in rows}
+    changes = {
+        (d["a"], d["target"]): d for d in battery["differences"] if d["analysis"] == analysis
+    }
+    lines = []
+    for there in of_analysis(battery, analysis):
+        which = (there["feature_set"], there["target"])
+        line = {("", "target"): which[1], ("", "feature set"): which[0]}
+        for metric in ("ccc", "mse_mean"):
+            name, key = wording.METRICS[metric], f"clipped_{metric}"
+            line[name, "main table"] = wording.number(main_rows.get(which, {}).get(key))
+            line[name, "here"] = wording.number(there.get(key))
+            line[name, "difference"] = wording.interval(changes.get(which, {}), key)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def permuted(found: Rows, rows: Rows) -> pd.DataFrame:
+    """CCC of permuted labels beside that of the true ones, clipped predictions."""
+    frame = pd.DataFrame(found)
+    if frame.empty:
+        return frame
+    lines = []
+    for (name, target), repeats in frame.groupby(["feature_set", "target"], sort=False):
+        of_row = [r for r in rows if (r["feature_set"], r["target"]) == (name, target)]
+        true = of_row[0]["clipped_ccc"] if of_row else None
+        values = repeats["clipped_ccc"].dropna().astype(float)
+        line = {"target": target, "feature set": name, "CCC, true labels": wording.number(true)}
+        if len(values):
+            reached = None if true is None else (1 + np.sum(values >= true)) / (1 + len(values))
+            line |= {
+                "permuted: repeats": str(len(values)),
+                "mean": wording.number(values.mean()),
+                "lowest": wording.number(values.min()),
+                "highest": wording.number(values.max()),
+                "p": wording.p_value(reached),
+            }
+        lines.append(line)
+    return pd.DataFrame(lines).fillna(wording.UNDEFINED)
+
+
+def analysis(battery: Mapping[str, Any], name: str) -> pd.DataFrame:
+    """The rows of one analysis, a line each, figures of clipped predictions."""
+    return pd.DataFrame(
+        {
+            "target": row["target"],
+            "feature set": row["feature_set"],
+            "regressor": row["regressor"],
+            "selected": str(row["n_selected"]),
+            "CCC": wording.interval(row, "clipped_ccc"),
+            "mean MSE": wording.interval(row, "clipped_mse_mean"),
+        }
+        for row in of_analysis(battery, name)
+    )

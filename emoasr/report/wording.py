@@ -1,0 +1,93 @@
+"""How the report writes numbers, intervals and names."""
+
+import html
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+UNDEFINED = "–"
+
+METRICS = {
+    "mse": "MSE",
+    "mse_mean": "mean MSE",
+    "mse_variance": "var.",
+    "mse_std": "std.",
+    "ccc": "CCC",
+    "pearson": "Pearson",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "ccc_mean": "CCC, mean of folds",
+    "pearson_mean": "Pearson, mean of folds",
+}
+
+_MEANINGS = {
+    "neural": "activity of the speech recognizer's hidden units, pooled over time (the paper's "
+    "neural features)",
+    "random": "the same network with untrained, random weights: what the architecture alone gives",
+    "mfcc": "mean and standard deviation of the network's input, with no network",
+    "egemaps": "the extended Geneva minimalistic acoustic parameter set, by openSMILE",
+    "mean": "no features: the mean rating of the training fold. It moves against the held-out "
+    "group's own mean, so that its pooled Pearson correlation comes out below zero",
+}
+
+
+def number(value: float | None) -> str:
+    """Three decimals and no zero before the point, as .259; a dash for None."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    text = f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+    text = re.sub(r"^(-?)0\.", r"\1.", text)
+    return "." + "0" * 3 if text == "-.000" else text.replace("-", "−")
+
+
+def interval(record: Mapping[str, Any], key: str) -> str:
+    """A figure and its 95 % interval, as `.259 [.231, .290]`; no line break inside the bracket."""
+    low, high = record.get(f"{key}_low"), record.get(f"{key}_high")
+    if record.get(key) is None or low is None or high is None:
+        return number(record.get(key))
+    return f"{number(record[key])} [{number(low)},\N{NO-BREAK SPACE}{number(high)}]"
+
+
+def p_value(p: float | None, equals: str = "") -> str:
+    """A p value: `< .001`, or three decimals after `equals`."""
+    return "< .001" if p is not None and p < 0.001 else equals + number(p)
+
+
+def includes_zero(record: Mapping[str, Any], key: str) -> bool | None:
+    """Whether a figure's interval holds zero; None where it has no interval."""
+    low, high = record.get(f"{key}_low"), record.get(f"{key}_high")
+    return None if low is None or high is None else low <= 0 <= high
+
+
+def short(name: str, most: int = 28) -> str:
+    """A name that fits beside an axis."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as `a, b and c`."""
+    *others, last = [*names] or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def plot_text(name: object, most: int = 28) -> str:
+    """A user's text for Plotly, which would take `<b>` for markup and knows no `&quot;`."""
+    return html.escape(short(str(name), most), quote=False)
+
+
+def meaning(name: str, layers: Mapping[str, Any]) -> str:
+    """What a feature set is, in words.
+
+    Args:
+        name: the feature set.
+        layers: `config.eval.layers`: subsets of `neural` by name.
+    """
+    if name in _MEANINGS:
+        return _MEANINGS[name]
+    if name in layers:
+        return f"the units of neural in layers {', '.join(map(str, layers[name]))} alone"
+    if seed := re.fullmatch(r"random-(\d+)", name):
+        return f"as random, with the random weights of seed {seed[1]}"
+    return "a table of features given by the user"

@@ -1,0 +1,96 @@
+"""What the report is made of: results, predictions, selected features and maps of made-up speech.
+
+Names are hostile wherever a user may choose them.
+"""
+
+import functools
+
+import numpy as np
+import run_folder
+
+from emoasr import correlation, evaluation
+from emoasr.report import content, writing
+
+SPEAKER = "<img src=x onerror=alert(1)>"
+FEATURE_SET = "</script><b>x</b> $x$ & \"q\" %{x} 'a' `b` [l](u) | _i_"
+TARGET = "aro<i>us</i>al $y$ &amp;"
+REASON = "<a href='http://example.invalid'>is empty</a>"
+COMMAND = "python -m emoasr.eval --workdir='<script>alert(2)</script>'"
+HOSTILE = (SPEAKER, FEATURE_SET, TARGET, REASON, COMMAND)
+
+
+@functools.cache
+def _evaluated(battery: bool, neural: bool):
+    table, labels = run_folder.corpus(n_speakers=4)
+    labels = labels.rename(columns={"arousal": TARGET})
+    labels["speaker"] = labels["speaker"].replace({"s0": SPEAKER})
+    labels.loc[labels.speaker == "s3", "valence"] = np.float32(2.5)
+    tables = {FEATURE_SET: table}
+    if neural:
+        tables = {"neural": run_folder.neural_like(table.index), **tables}
+    for of_set in tables.values():
+        of_set.iloc[0] *= 30  # is predicted beyond the scale
+    maps = []
+    if neural:
+        maps = [correlation.pearson_maps(tables["neural"], labels, t) for t in (TARGET, "valence")]
+    settings = run_folder.settings(targets=(TARGET, "valence"), battery=battery)
+    return evaluation.evaluate(tables, labels, settings), maps, settings.to_dict()
+
+
+def make(battery: bool = False, neural: bool = True):
+    """Returns results, predictions, selected and maps: what `report.write` takes."""
+    found, maps, settings = _evaluated(battery, neural)
+    made = {"feature_set": FEATURE_SET, "recognizer": "sha256:abc", "inputs": "def"}
+    results = {
+        "rows": found.rows,
+        "differences": found.differences,
+        "battery": found.battery and {**found.battery, "seconds": 3.2, "omitted": [REASON]},
+        "provenance": {
+            "corpus": {"name": "made <up>", "synthetic": False},
+            "found": 50,
+            "used": 48,
+            "protocol": "leave-one-speaker-out",
+            "regressor": "linear",
+            "n_selected": 5,
+            "scale": (1.0, 5.0),
+            "recognizer": "sha256:abc",
+            "command": COMMAND,
+            "date": "2030-01-01",
+            "versions": {"emoasr": "1", "numpy": "2"},
+            "feature_tables": {FEATURE_SET: made},
+            "config": {"eval": settings},
+            "paper": [
+                {
+                    "feature_set": "neural",
+                    "target": "valence",
+                    "mse_mean": 0.66,
+                    "mse_variance": 0.118,
+                }
+            ],
+        },
+        "skipped": [
+            {"file": SPEAKER, "start": 0.5, "end": None, "step": "audio", "reason": REASON},
+            {"file": "b.wav", "start": None, "end": None, "step": "audio", "reason": REASON},
+        ],
+    }
+    return results, found.predictions, found.selected, maps
+
+
+def undefined(value):
+    """The same structure, every number that could be undefined being so."""
+    if isinstance(value, dict):
+        return {
+            key: None if isinstance(inner, float) and key != "seconds" else undefined(inner)
+            for key, inner in value.items()
+        }
+    return [undefined(inner) for inner in value] if isinstance(value, list) else value
+
+
+def said_and_drawn(results, predictions, selected, maps):
+    """What the templates print, and the charts."""
+    said = content.build(results, predictions, selected, maps)
+    return said, writing._charts(results, said)
+
+
+def maps_of(r, target="arousal", speakers=("a", "b")) -> correlation.Maps:
+    return correlation.from_r(target, speakers, r, np.array([9] * len(speakers)), {})
