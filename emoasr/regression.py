@@ -92,8 +92,10 @@ def fit(
     train_NT = y_NT[fold.train]
     found = {}
     for selection, alike in groupby(specs, key=lambda spec: spec.selection):
-        every = (x_ND.astype(np.float64), y_NT)
-        scores_TD = _f_scores(*((train_ND, train_NT) if selection == "fold" else every))
+        if selection == "fold":
+            scores_TD = _f_scores(train_ND, train_NT)
+        else:
+            scores_TD = _f_scores(x_ND.astype(np.float64), y_NT)
         order_TD = np.argsort(-np.nan_to_num(scores_TD, nan=-1.0), axis=1, kind="stable")
         for spec in alike:
             best_TK = order_TD[:, : spec.n_selected]

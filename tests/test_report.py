@@ -10,7 +10,17 @@ import plotly.graph_objects
 import pytest
 
 from emoasr import features, report
-from emoasr.report import charts, content, figures, mapdata, markdown, page, scores, wording
+from emoasr.report import (
+    charts,
+    content,
+    figures,
+    mapdata,
+    markdown,
+    page,
+    scores,
+    tables,
+    wording,
+)
 
 PNG = b"\x89PNG"
 
@@ -40,13 +50,13 @@ def in_script(text):
 
 def test_the_table_has_the_papers_layout(made):
     rows = made[0]["rows"]
-    table = page.paper_table(rows)
+    table = tables.paper_table(rows)
     assert list(table.index) == ["neural", made_report.FEATURE_SET, "mean"]
     assert list(table.columns.unique(0)) == [made_report.TARGET, "valence"]
     assert list(table["valence"]) == ["mean MSE", "var.", "std.", "CCC", "Pearson"]
     row = next(r for r in rows if (r["feature_set"], r["target"]) == ("neural", "valence"))
     assert table.loc["neural", ("valence", "CCC")] == row["ccc"]
-    clipped = page.paper_table(rows, "clipped_")
+    clipped = tables.paper_table(rows, "clipped_")
     assert clipped.loc["neural", ("valence", "mean MSE")] == row["clipped_mse_mean"]
 
 
@@ -337,7 +347,7 @@ def test_a_synthetic_corpus_is_called_so(made):
 
 def test_everything_left_out_is_listed_with_its_reason(made, rendered):
     assert "b.wav" in rendered
-    assert page.reasons(made[0]["skipped"]) == [(f"audio: {made_report.REASON}", 2)]
+    assert content.reasons(made[0]["skipped"]) == [(f"audio: {made_report.REASON}", 2)]
     results, *others = made_report.make()
     results["skipped"] = []
     assert "every utterance found was used" in page.render(

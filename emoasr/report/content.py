@@ -57,12 +57,12 @@ def build(
     """
     rows, provenance = results["rows"], results["provenance"]
     by_speaker = scores.by_speaker(predictions)
-    layers = provenance["config"]["eval"].get("layers", {})
+    layers = provenance["config"]["eval"]["layers"]
     return {
         "provenance": provenance,
         "setting": _setting(provenance),
         "counts": {row["target"]: row for row in rows},
-        "notes": results.get("notes", []),
+        "notes": results["notes"],
         "in_short": in_short(rows, results["differences"]),
         "main": {
             "As predicted": _grid(tables.main(rows, "")),
@@ -72,7 +72,7 @@ def build(
             "As predicted": _grid(tables.other_metrics(rows, "")),
             "Clipped to the rating scale": _grid(tables.other_metrics(rows, "clipped_")),
         },
-        "paper": _grid(tables.beside_the_paper(rows, provenance.get("paper") or [])),
+        "paper": _grid(tables.beside_the_paper(rows, provenance["paper"])),
         "meanings": {
             name: wording.meaning(name, layers)
             for name in dict.fromkeys(row["feature_set"] for row in rows)
@@ -93,7 +93,7 @@ def build(
         "battery": _battery(results["battery"], rows),
         "skipped": results["skipped"],
         "reasons": reasons(results["skipped"]),
-        "tables_made": _grid(_feature_tables(provenance.get("feature_tables", {}))),
+        "tables_made": _grid(_feature_tables(provenance["feature_tables"])),
         "config": json.dumps(provenance["config"], indent=2, ensure_ascii=False),
         "details": json.dumps(provenance, indent=2, ensure_ascii=False),
     }
@@ -102,13 +102,14 @@ def build(
 def _setting(provenance: Mapping[str, Any]) -> str:
     n = provenance["n_selected"]
     features = f"the {n} best features by F score" if n else "all features"
-    leak = provenance["config"]["eval"].get("selection", {}).get("scope", "fold") == "all"
+    leak = provenance["config"]["eval"]["selection"]["scope"] == "all"
     fitted = (
         "selected over all utterances" if leak else "everything fitted inside each training fold"
     )
-    partner = {"out": ", the test speaker's dialogue partner left out of training"}
+    alone = provenance["config"]["eval"]["partner"] == "out"
+    partner = ", the test speaker's dialogue partner left out of training" if alone else ""
     return (
-        f"{provenance['protocol']}{partner.get(provenance['config']['eval'].get('partner'), '')}, "
+        f"{provenance['protocol']}{partner}, "
         f"{provenance['regressor']} regression, {features}, {fitted}."
     )
 
@@ -163,7 +164,6 @@ def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, 
         "permuted": _grid(tables.permuted(tables.of_analysis(battery, "permuted"), rows)),
         "trend": [(t["verdict"], _trend(t)) for t in battery["trend"]],
         "omitted": battery["omitted"],
-        "seconds": battery.get("seconds"),
     }
 
 
