@@ -31,8 +31,10 @@ class Bucket:
         return -(-len(self.indices) // self.batch_size)
 
 
-def plan_buckets(hops: Sequence[int] | np.ndarray, n_buckets: int, batch_hops: int) -> list[Bucket]:
-    """The partition by length, into at most `n_buckets`, that pads least.
+def plan_buckets(
+    hops: Sequence[int] | np.ndarray, n_buckets: int, batch_hops: int, bucket_cost: int = 0
+) -> list[Bucket]:
+    """The partition by length, into at most `n_buckets`, that costs least: padding and buckets.
 
     Exact (dynamic programming over the sorted lengths, empty rows of last batches included) up to
     512 different lengths; beyond that lengths are first rounded up to 512 steps.
@@ -41,6 +43,7 @@ def plan_buckets(hops: Sequence[int] | np.ndarray, n_buckets: int, batch_hops: i
         hops: length of each utterance, at least 1.
         n_buckets: how many shapes there may be; each costs a compilation.
         batch_hops: padded size of a batch, about; the batches of a bucket are made equal.
+        bucket_cost: what a bucket's compilation costs, in hops that the device computes meanwhile.
 
     Returns:
         Buckets, shortest first; within a bucket utterances keep their order.
@@ -55,7 +58,7 @@ def plan_buckets(hops: Sequence[int] | np.ndarray, n_buckets: int, batch_hops: i
 
     def cost(start: np.ndarray, stop: int) -> np.ndarray:  # of one bucket: edges[start:stop]
         size, n_batches = _deal(below[stop] - below[start], edges[stop - 1], batch_hops)
-        return edges[stop - 1] * size * n_batches
+        return edges[stop - 1] * size * n_batches + bucket_cost
 
     n = len(edges)
     best = np.full((n_buckets + 1, n + 1), np.inf)

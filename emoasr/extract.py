@@ -184,8 +184,9 @@ def _extract_on_device(
     report: Report,
 ) -> dict[str, pd.DataFrame]:
     """One pass over the corpus for all sets that the accelerator computes."""
-    from emoasr import batching, control, inference, pooling
+    from emoasr import batching, compilation, control, inference, pooling
 
+    compilation.keep()
     frontend = recognizer.config.frontend
     corpus = dataclasses.replace(
         corpus, sample_rate=frontend.sample_rate, antialias=frontend.antialias

@@ -14,6 +14,9 @@ import numpy as np
 from emoasr import batching
 from emoasr.audio import AudioError, is_silent
 
+# a compilation takes about as long as this many hops do on a CPU: short corpora get few shapes
+_COMPILATION_HOPS = 20_000
+
 DeviceFunction = Callable[[jax.Array, jax.Array], dict[str, jax.Array]]
 
 
@@ -67,7 +70,7 @@ class Run:
                 self.failed[i] = str(error)
         readable = np.flatnonzero(n_samples)
         hops = -(-n_samples[readable] // self.hop_length)
-        planned = batching.plan_buckets(hops, self.n_buckets, self.batch_frames)
+        planned = batching.plan_buckets(hops, self.n_buckets, self.batch_frames, _COMPILATION_HOPS)
         self.buckets = [dataclasses.replace(b, indices=readable[b.indices]) for b in planned]
         return n_samples
 

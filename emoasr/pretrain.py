@@ -27,7 +27,17 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from emoasr import batching, card, checkpoint, cli, metrics, scoring, speechdata, training
+from emoasr import (
+    batching,
+    card,
+    checkpoint,
+    cli,
+    compilation,
+    metrics,
+    scoring,
+    speechdata,
+    training,
+)
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError, check_choice
 
@@ -44,6 +54,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     Raises:
         UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN.
     """
+    compilation.keep()
     folder = cli.ensure_folder(workdir / "pretrain")
     settings = json.loads(config.to_json_best_effort())
     _check_same_run(settings, folder / "config.json")

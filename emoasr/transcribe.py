@@ -14,7 +14,7 @@ import sys
 
 from absl import app, flags, logging
 
-from emoasr import decoding
+from emoasr import compilation, decoding
 from emoasr.checkpoint import load_recognizer
 from emoasr.errors import UserError
 
@@ -52,6 +52,7 @@ def main(files: list[str], recognizer: str, times: bool, beam_size: int = 1) -> 
 
 def _run(argv: list[str]) -> int:
     logging.set_verbosity(logging.ERROR)
+    compilation.keep()
     try:
         options = flags.FLAGS.recognizer, flags.FLAGS.times, flags.FLAGS.beam_size
         return int(main(argv[1:], *options) > 0)

@@ -26,8 +26,10 @@ def test_every_utterance_is_in_one_batch_and_fits(hops, n_buckets, batch_hops):
 
 
 @hypothesis.settings(deadline=None, max_examples=40)
-@hypothesis.given(st.lists(st.integers(1, 12), min_size=1, max_size=7), st.integers(1, 3))
-def test_no_partition_pads_less(hops, n_buckets):
+@hypothesis.given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=7), st.integers(1, 3), st.integers(0, 30)
+)
+def test_no_partition_costs_less(hops, n_buckets, bucket_cost):
     """Against all partitions by length, tried one after the other."""
     hops = np.array(hops)
     batch_hops = 20
@@ -39,7 +41,7 @@ def test_no_partition_pads_less(hops, n_buckets):
             rows = int(np.sum((hops > low) & (hops <= high)))
             n_batches = min(max(-(-rows * high // batch_hops), 1), rows)
             size = -(-rows // n_batches)
-            total += high * size * -(-rows // size)
+            total += high * size * -(-rows // size) + bucket_cost
             low = high
         return total
 
@@ -48,8 +50,9 @@ def test_no_partition_pads_less(hops, n_buckets):
         for k in range(min(n_buckets, len(different)))
         for cut in itertools.combinations(different[:-1], k)
     )
-    buckets = batching.plan_buckets(hops, n_buckets, batch_hops)
-    assert sum(b.n_hops * b.batch_size * b.n_batches for b in buckets) == best
+    buckets = batching.plan_buckets(hops, n_buckets, batch_hops, bucket_cost)
+    padded_hops = sum(b.n_hops * b.batch_size * b.n_batches for b in buckets)
+    assert padded_hops + bucket_cost * len(buckets) == best
 
 
 def test_no_utterance_no_bucket():
