@@ -1,5 +1,7 @@
 """The recognizer's network in PyTorch, with its weights copied: a peer for `benchmark.py`."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import nn
@@ -47,13 +49,17 @@ class TorchNet(nn.Module):
         )
         self.symbols.bias.data = torch.tensor(tensors["symbols.bias"])
 
-    def forward(self, mfcc_BTD: torch.Tensor) -> torch.Tensor:
-        """Logits (B, T, V)."""
+    def layers(self, mfcc_BTD: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Each layer's gated units and its skip (B, C, T)."""
         h_BCT = torch.tanh(self.front(mfcc_BTD.transpose(1, 2)))
-        skips_BCT = torch.zeros_like(h_BCT)
         for gate, out in zip(self.gates, self.outs, strict=True):
             filter_BCT, gate_BCT = gate(h_BCT).chunk(2, dim=1)
-            skip_BCT = torch.tanh(out(torch.tanh(filter_BCT) * torch.sigmoid(gate_BCT)))
+            units_BCT = torch.tanh(filter_BCT) * torch.sigmoid(gate_BCT)
+            skip_BCT = torch.tanh(out(units_BCT))
+            yield units_BCT, skip_BCT
             h_BCT = h_BCT + skip_BCT
-            skips_BCT = skips_BCT + skip_BCT
+
+    def forward(self, mfcc_BTD: torch.Tensor) -> torch.Tensor:
+        """Logits (B, T, V)."""
+        skips_BCT = sum(skip_BCT for _, skip_BCT in self.layers(mfcc_BTD))
         return self.symbols(torch.tanh(self.head(skips_BCT))).transpose(1, 2)

@@ -1,0 +1,112 @@
+"""`benchmark.py frontend` and `model`: what the device computes, beside peers and its ceiling.
+
+frontend: MFCCs of the same 64 utterances of 4.5 s: emoasr's padded batches on the device, and
+librosa one after the other.
+
+model: the forward pass up to all gate activations, as extraction runs it, of one batch of MFCCs
+without padding: emoasr's, PyTorch's from the same weights, and each library's float32 product of
+two 3072 x 3072 matrices, the ceiling. FLOP are those of the convolutions.
+"""
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import librosa
+import numpy as np
+from flax import nnx
+from timing import alternate
+
+import emoasr
+from emoasr import batching, pooling
+from emoasr import frontend as fe
+from emoasr.model import GatedConvNet
+
+_SIDE = 3072
+
+
+def frontend(repeats: int) -> list[dict[str, Any]]:
+    """Seconds of the front end."""
+    config = fe.FrontEndConfig()
+    random = np.random.default_rng(0)
+    n_samples = int(4.5 * config.sample_rate)
+    waves = list((0.1 * random.standard_normal((64, n_samples))).astype(np.float32))
+    longest = -(-n_samples // config.hop_length) * config.hop_length
+    wave_BN, lengths_B = batching.pad(waves, len(waves), longest)
+    mfcc = jax.jit(lambda wave_BN: fe.mfcc(wave_BN, lengths_B, config)[0])
+    peers = {
+        "emoasr": lambda: jax.block_until_ready(mfcc(wave_BN)),
+        f"librosa {librosa.__version__}": lambda: [
+            librosa.feature.mfcc(y=wave_N, sr=config.sample_rate, n_mfcc=config.n_mfcc)
+            for wave_N in waves
+        ],
+    }
+    seconds_of_audio = len(waves) * n_samples / config.sample_rate
+    found = [
+        {"peer": name, "median_s": statistics.median(s),
+         "times_real_time": seconds_of_audio / statistics.median(s)}
+        for name, s in alternate(peers, repeats).items()
+    ]  # fmt: skip
+    for row in found:
+        row["times_librosa"] = found[-1]["median_s"] / row["median_s"]
+    return found
+
+
+def model(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]:
+    """Seconds of the forward pass."""
+    import torch
+
+    network = emoasr.load_recognizer().model
+    shape = (n_utterances, n_frames, network.config.n_mfcc)
+    mfcc_BTD = np.random.default_rng(0).normal(0, 50, shape).astype(np.float32)
+    square = np.random.default_rng(0).standard_normal((_SIDE, _SIDE)).astype(np.float32)
+    jax_square, torch_square = jnp.asarray(square), torch.tensor(square)
+    multiply = jax.jit(lambda x: jnp.matmul(x, x, precision="highest"))
+    frames_B = np.full(n_utterances, n_frames, np.int32)
+    graph, state = nnx.split(network)
+
+    @jax.jit
+    def units(state, mfcc_BTD):
+        layers = nnx.merge(graph, state)(mfcc_BTD, frames_B).taps["gate"]
+        return jnp.concatenate([pooling.pool(x, frames_B, "mean") for x in layers], axis=1)
+
+    work = 2 * n_utterances * n_frames * _weights_of_gates(network)
+    ceiling = 2 * _SIDE**3
+    peers: dict[str, tuple[int, Callable[[], Any]]] = {
+        "emoasr (JAX)": (work, lambda: jax.block_until_ready(units(state, mfcc_BTD))),
+        "ceiling of JAX": (ceiling, lambda: jax.block_until_ready(multiply(jax_square))),
+        f"PyTorch {torch.__version__}": (work, _torch_gates(network, mfcc_BTD)),
+        "ceiling of PyTorch": (ceiling, lambda: torch_square @ torch_square),
+    }
+    seconds = alternate({name: run for name, (_, run) in peers.items()}, repeats)
+    found = []
+    for name, (flop, _) in peers.items():
+        median = statistics.median(seconds[name])
+        found.append({"peer": name, "median_s": median, "gflop_s": flop / median / 1e9})
+    for row, top in ((found[0], found[1]), (found[2], found[3])):
+        row["of_ceiling"] = row["gflop_s"] / top["gflop_s"]
+    return found
+
+
+def _weights_of_gates(network: GatedConvNet) -> int:
+    """Weights of the convolutions that the gate activations need."""
+    kernels = [network.front.conv.kernel, *(la.filter_gate.conv.kernel for la in network.layers)]
+    kernels += [layer.out.conv.kernel for layer in network.layers[:-1]]
+    return sum(kernel[...].size for kernel in kernels)
+
+
+def _torch_gates(network: GatedConvNet, mfcc_BTD: np.ndarray) -> Callable[[], Any]:
+    import torch
+    from torch_peer import TorchNet
+
+    peer = TorchNet(network).eval()
+    mfcc = torch.tensor(mfcc_BTD)
+
+    def run() -> None:
+        with torch.no_grad():
+            for units_BCT, _ in peer.layers(mfcc):
+                units_BCT.mean(dim=2)
+
+    return run
