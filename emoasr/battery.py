@@ -1,13 +1,14 @@
 """What a reviewer asks of a comparison: controls, leaks, other protocols, other models, layers."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from emoasr import crossvalidation, folds, intervals, study, trend
+from emoasr import crossvalidation, folds, intervals, jackknife, study, trend
 from emoasr.comparison import Comparison, describe
 from emoasr.regression import BASELINE, REGRESSORS, Spec
 from emoasr.study import Rated, Study
@@ -24,12 +25,14 @@ class Plan:
     Attributes:
         study: that of the main table, with each layer as a feature set where layers are asked for.
         rated: the utterances and targets.
+        main: what the main table has.
         analyses: name of a question, and a way to predict that it needs.
         omitted: questions that cannot be asked of these data, and why.
     """
 
     study: Study
     rated: Rated
+    main: list[Spec]
     analyses: list[tuple[str, Spec]] = dataclasses.field(default_factory=list)
     omitted: list[str] = dataclasses.field(default_factory=list)
 
@@ -43,7 +46,7 @@ def plan(of: Study, rated: Rated) -> Plan:
     dialogue partner kept from training; `regressors`; `n_selected`; `layers`, each alone.
     """
     omitted: list[str] = []
-    layers = _layers(of, omitted)
+    main, layers = of.specs(), _layers(of, omitted)
     wide = dataclasses.replace(of, tables={**of.tables, **layers})
     found: list[tuple[str, list[Spec]]] = [("controls", of.specs(regressor="ridge", n_selected=0))]
     of = _one_seed(of)
@@ -63,7 +66,7 @@ def plan(of: Study, rated: Rated) -> Plan:
     whole = dict(zip(wide.tables, wide.specs(regressor="ridge", n_selected=0), strict=False))
     found.append(("layers", [whole[name] for name in layers]))
     each = dict.fromkeys((analysis, spec) for analysis, specs in found for spec in specs)
-    return Plan(wide, rated, list(each), omitted)
+    return Plan(wide, rated, main, list(each), omitted)
 
 
 def subject(of: Study) -> str:
@@ -78,26 +81,51 @@ def report(plans: Sequence[Plan], compared: Sequence[Comparison]) -> dict[str, A
         plans: what was fitted, each of other utterances.
         compared: every target's predictions, those of the main table among them.
     """
-    plan_of = {target: plan for plan in plans for target in plan.rated.targets}
     rows, differences, layers = [], [], {}
-    for c in compared:
-        plan = plan_of[c.target]
-        main = {spec.feature_set: spec for spec in plan.study.specs()}
-        for analysis, spec in plan.analyses:
-            rows.append({"analysis": analysis, **c.row(spec)})
-            if analysis in _AGAINST_MAIN:
-                difference = c.difference(spec, main[spec.feature_set])
-                differences.append({"analysis": analysis, **difference})
-        rows += _permuted(plan, c.target)
-        layers[c.target] = [
-            c.runs[spec] for analysis, spec in plan.analyses if analysis == "layers"
-        ]
+    omitted = {why for plan in plans for why in plan.omitted}
+    by_target = {c.target: c for c in compared}
+    for plan in plans:
+        left = jackknife.left_out(plan.study, plan.rated, plan.main)
+        if isinstance(left, str):
+            omitted.add(f"refitted: {left}")
+        for target in plan.rated.targets:
+            c = by_target[target]
+            rows += [{"analysis": a, **c.row(spec)} for a, spec in plan.analyses]
+            rows += _permuted(plan, target)
+            differences += _changes(plan, c)
+            if not isinstance(left, str):
+                differences += _refitted(c, left, plan.main)
+            layers[target] = [c.runs[s] for analysis, s in plan.analyses if analysis == "layers"]
     return {
         "rows": rows,
         "differences": differences,
         "trend": trend.over_layers(layers) if all(layers.values()) else [],
-        "omitted": sorted({why for plan in plans for why in plan.omitted}),
+        "omitted": sorted(omitted),
     }
+
+
+def _changes(plan: Plan, compared: Comparison) -> list[dict[str, Any]]:
+    """Each set under a changed condition against itself in the main table."""
+    main = {spec.feature_set: spec for spec in plan.main}
+    return [
+        {"analysis": analysis, **compared.difference(spec, main[spec.feature_set])}
+        for analysis, spec in plan.analyses
+        if analysis in _AGAINST_MAIN
+    ]
+
+
+def _refitted(
+    compared: Comparison, left: jackknife.Left, main: Sequence[Spec]
+) -> list[dict[str, Any]]:
+    """The main table's differences, their intervals with models fitted without each speaker."""
+    return [
+        {
+            "analysis": "refitted",
+            **compared.difference(a, b),
+            **jackknife.limits(left, compared, a, b),
+        }
+        for a, b in itertools.combinations(main, 2)
+    ]
 
 
 def _permuted(planned: Plan, target: str) -> list[dict[str, Any]]:

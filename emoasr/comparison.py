@@ -16,25 +16,26 @@ class Comparison:
     Attributes:
         target: the rating.
         runs: predictions by spec, see `crossvalidation.Runs`.
+        figures: see `intervals.both`, by spec.
     """
 
     def __init__(self, of: Study, target: str, runs: Mapping[Spec, pd.DataFrame]):
         self.target, self.runs = target, dict(runs)
         self._study = of
         self._drawn = intervals.Bootstrap(self.runs)
-        self._figures = {spec: intervals.both(frame) for spec, frame in self.runs.items()}
+        self.figures = {spec: intervals.both(frame) for spec, frame in self.runs.items()}
 
     def row(self, spec: Spec) -> dict[str, Any]:
         """What was done, on how much, its figures and their intervals."""
         return {
             **describe(self._study, spec, self.target, self.runs[spec]),
-            **self._figures[spec],
+            **self.figures[spec],
             **self._drawn.of(spec),
         }
 
     def difference(self, a: Spec, b: Spec) -> dict[str, Any]:
         """Figures of a minus those of b, their intervals, and a test over the folds."""
-        ours, theirs = self._figures[a], self._figures[b]
+        ours, theirs = self.figures[a], self.figures[b]
         return {
             "target": self.target,
             "protocol": a.protocol,

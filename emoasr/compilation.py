@@ -10,7 +10,7 @@ def keep() -> None:
     For commands, not for libraries: it changes JAX's settings. A folder that was chosen already, as
     by the environment's `JAX_COMPILATION_CACHE_DIR`, stays.
     """
-    if jax.config.jax_compilation_cache_dir:
+    if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return
     folder = platformdirs.user_cache_path("emoasr") / "xla"
     jax.config.update("jax_compilation_cache_dir", str(folder))

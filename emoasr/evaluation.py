@@ -64,7 +64,10 @@ def evaluate(
     """
     of = study.prepare(tables, labels, settings, workers)
     specs = of.specs()
-    plans = [battery.plan(of, rated) if settings.battery else Plan(of, rated) for rated in of.rated]
+    plans = [
+        battery.plan(of, rated) if settings.battery else Plan(of, rated, specs)
+        for rated in of.rated
+    ]
     found: dict[str, Comparison] = {}
     selected: dict[tuple[Spec, str], pd.DataFrame] = {}
     for plan in plans:

@@ -14,8 +14,8 @@ import numpy as np
 from emoasr import batching
 from emoasr.audio import AudioError, is_silent
 
-# a compilation takes about as long as this many hops do on a CPU: short corpora get few shapes
-_COMPILATION_HOPS = 20_000
+# what a compilation may cost, kept on disk as it is: short corpora get few shapes
+_COMPILATION_HOPS = 2500
 
 DeviceFunction = Callable[[jax.Array, jax.Array], dict[str, jax.Array]]
 

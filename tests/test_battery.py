@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import run_folder
+from scipy import stats
 
 from emoasr import evaluation, intervals, trend
 from emoasr.errors import UserError
@@ -93,6 +94,26 @@ def test_leaving_the_partner_out_trains_on_other_sessions_only():
     pd.testing.assert_frame_equal(before[held_out], after[held_out])
     other = before["fold"] == "s2"
     assert not before[other].equals(after[other])
+
+
+def test_refitted_intervals_are_the_jackknifes(found):
+    table, labels = corpus()
+    speakers = sorted(set(labels["speaker"]))
+
+    def difference(kept):
+        other = table.iloc[:, :3].rename(columns=str.upper)
+        tables = {"neural": table[kept], "other": other[kept]}
+        settings = run_folder.settings(targets=("arousal",))
+        return evaluation.evaluate(tables, labels[kept], settings).differences[0]["rmse"]
+
+    parts = [difference((labels["speaker"] != s).to_numpy()) for s in speakers]
+    error = np.sqrt((len(parts) - 1) / len(parts) * np.sum((parts - np.mean(parts)) ** 2))
+    ours = [d for d in found.battery["differences"] if d["analysis"] == "refitted"]
+    assert len(ours) == 2 * 3
+    (first,) = [d for d in ours if (d["target"], d["a"], d["b"]) == ("arousal", "neural", "other")]
+    reach = stats.t.ppf(0.975, len(parts) - 1) * error
+    assert first["rmse_low"] == pytest.approx(first["rmse"] - reach)
+    assert first["rmse_high"] == pytest.approx(first["rmse"] + reach)
 
 
 def test_permuted_labels_leave_nothing_to_find(found):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from emoasr import evaluation, intervals
+from emoasr import comparison, crossvalidation, evaluation, intervals, jackknife, study
 
 
 def predicted(n_speakers=6, n_each=15, seed=0, sessions=False, offset=0.0):
@@ -125,7 +125,23 @@ def test_wilcoxon_is_scipys_over_folds():
     assert intervals.wilcoxon(a, predicted(sessions=True))["wilcoxon_p"] is None
 
 
-def differences(n_runs, make):
+def drawn(tables, labels, settings):
+    """Differences between feature sets, their intervals by drawing speakers."""
+    result = evaluation.evaluate(tables, labels, settings)
+    return [d for d in result.differences if d["b"] != "mean"]
+
+
+def refitted(tables, labels, settings):
+    """The same, with everything fitted again without each speaker."""
+    of = study.prepare(tables, labels, settings)
+    specs = of.specs()[:-1]
+    runs = crossvalidation.run(of, of.rated[0], specs, "")
+    left = jackknife.left_out(of, of.rated[0], specs)
+    compared = comparison.Comparison(of, "arousal", runs.of("arousal"))
+    return [jackknife.limits(left, compared, *ab) for ab in itertools.combinations(specs, 2)]
+
+
+def shares_that_hold_zero(n_runs, make, how=drawn):
     """Of three feature sets with nothing between them: how often the interval holds zero."""
     found = []
     for seed in range(n_runs):
@@ -133,8 +149,7 @@ def differences(n_runs, make):
         table = make(table, labels, np.random.default_rng(seed))
         tables = {name: table.iloc[:, i * 8 : i * 8 + 8] for i, name in enumerate("abc")}
         settings = run_folder.settings(targets=("arousal",), n_selected=0)
-        result = evaluation.evaluate(tables, labels, settings)
-        found += [d for d in result.differences if d["b"] != "mean"]
+        found += how(tables, labels, settings)
     held = {
         key: np.mean([d[f"{key}_low"] <= 0 <= d[f"{key}_high"] for d in found])
         for key in ("mse_mean", "ccc")
@@ -143,26 +158,34 @@ def differences(n_runs, make):
     return held
 
 
+def equally_good(table, labels, rng):
+    """Features that follow the label alike, each speaker's in a way of its own."""
+    truth = rng.standard_normal(len(table))
+    labels["arousal"] = (3 + 0.7 * truth).clip(1, 5)
+    slope = rng.normal(1, 0.3, (8, 24))[labels["speaker"].str[1:].astype(int)]
+    noise = rng.normal(0, 2, table.shape)
+    return pd.DataFrame(slope * truth[:, None] + noise, table.index, table.columns)
+
+
+def permuted(table, labels, rng):
+    """Labels exchanged within each speaker."""
+    labels["arousal"] = labels.groupby("speaker")["arousal"].transform(rng.permutation)
+    return table
+
+
 @pytest.mark.slow
-def test_intervals_of_differences_between_equally_good_sets_hold_zero():
-    def noisy_copies(table, labels, rng):
-        truth = rng.standard_normal(len(table))
-        labels["arousal"] = (3 + 0.7 * truth).clip(1, 5)
-        slope = rng.normal(1, 0.3, (8, 24))[labels["speaker"].str[1:].astype(int)]
-        noise = rng.normal(0, 2, table.shape)
-        return pd.DataFrame(slope * truth[:, None] + noise, table.index, table.columns)
-
-    held = differences(100, noisy_copies)
-    assert min(held.values()) > 0.85
+def test_intervals_between_equally_good_sets_hold_zero():
+    assert min(shares_that_hold_zero(100, equally_good).values()) > 0.85
 
 
 @pytest.mark.slow
-def test_intervals_of_differences_on_labels_permuted_within_speaker_hold_zero():
-    def permuted(table, labels, rng):
-        labels["arousal"] = labels.groupby("speaker")["arousal"].transform(rng.permutation)
-        return table
-
-    held = differences(200, permuted)
-    # where nothing can be learned, what CCC is left is the chance of the training folds, and
-    # speakers drawn for testing do not show all of it: see the docstring of `intervals`
+def test_intervals_on_permuted_labels_hold_zero():
+    held = shares_that_hold_zero(200, permuted)
+    # what CCC is left is the chance of the training folds, see the docstring of `intervals`
     assert held["mse_mean"] > 0.9 and held["ccc"] > 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [equally_good, permuted])
+def test_refitted_intervals_hold_zero(make):
+    assert min(shares_that_hold_zero(30, make, refitted).values()) > 0.9

@@ -156,6 +156,11 @@ def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, 
             beside.append((analysis, title, how, grid))
     return {
         "beside": beside,
+        "refitted": _grid(
+            tables.differences(
+                [d for d in battery["differences"] if d["analysis"] == "refitted"], "clipped_"
+            )
+        ),
         "swept": wording.listed(
             dict.fromkeys(r["feature_set"] for r in tables.of_analysis(battery, "n_selected"))
         ),

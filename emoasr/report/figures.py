@@ -20,7 +20,7 @@ from emoasr.report.charts import Chart
 _DIVERGING = matplotlib.colormaps[style.DIVERGING].with_extremes(bad=style.UNDEFINED)
 _TEXT: dict[str, Any] = {"parse_math": False}  # names are data: a $ in one is a $
 _VARIANTS = {  # all others: CCC
-    **dict.fromkeys(("differences", "selection", "protocol", "partner"), "clipped"),
+    **dict.fromkeys(("differences", "refitted", "selection", "protocol", "partner"), "clipped"),
     "selected": "",
 }
 _PIXELS = 100  # of a chart on the page, in an inch

@@ -12,8 +12,9 @@ from emoasr.report import charts, content, figures, markdown, page, tables
 
 _OURS = re.compile(
     r"(summary|differences|speakers|selected|controls|regressors|n_selected|layers|selection|"
-    r"protocol|partner|pearson-.*)\.png"
+    r"protocol|partner|refitted|pearson-.*)\.png"
 )
+_CHANGED = ("refitted", "selection", "protocol", "partner")  # analyses that have differences
 
 
 def write(
@@ -79,7 +80,7 @@ def _charts(results: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, li
         ),
         "n_selected": charts.n_selected(of("n_selected")),
         "layers": charts.layers(of("layers")),
-        **{a: charts.differences(changed(a), a) for a in ("selection", "protocol", "partner")},
+        **{a: charts.differences(changed(a), a) for a in _CHANGED},
     }
 
 
