@@ -2,13 +2,14 @@
 
 Arousal, valence and dominance are means of three annotators' ratings from 1 to 5.
 
-Cost: 37 minutes of speech; extraction of all four feature sets 45 to 66 s, evaluation 10 s on two
-CPU cores.
-Result (predictions clipped to 1..5; arousal / valence CCC, leave-one-speaker-out): with linear
-regression on the 100 best features neural .772 / .417, random .724 / .317, mfcc .761 / .371,
-egemaps .776 / .493; with ridge on all (--config.eval.regressor=ridge
---config.eval.n_selected=0) neural .805 / .494, random .753 / .344, mfcc .766 / .358, egemaps
-.784 / .482. The training mean's MSE is .803 / .686.
+Cost: 37 minutes of speech; extraction of all six feature sets 55 s, evaluation 23 s, with the
+battery 99 s on two CPU cores.
+Result (predictions clipped to 1..5; arousal / valence / dominance CCC, leave-one-speaker-out): with
+linear regression on the 100 best features neural .772 / .417 / .718, three untrained networks
+.762 / .366 / .710, .741 / .381 / .681 and .698 / .354 / .670, mfcc .761 / .371 / .680, egemaps
+.776 / .493 / .717; with ridge on all (--config.eval.regressor=ridge --config.eval.n_selected=0)
+neural .805 / .494 / .763, untrained .761 / .424 / .712, .743 / .372 / .675 and .757 / .426 / .729,
+mfcc .766 / .358 / .683, egemaps .784 / .482 / .710. The training mean's MSE is .803 / .686 / .583.
 
 The three taps (--config.tap=...), neural:
 
@@ -18,6 +19,7 @@ The three taps (--config.tap=...), neural:
 
     python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
     python -m emoasr.eval --config=configs/emotale.py --workdir=runs/e
+    python -m emoasr.eval --config=configs/emotale.py --workdir=runs/e --config.eval.battery=True
 
 `DIR` is upstream's folder: `annotations.csv`, `speaker_info.csv`, `wav/` (wav or flac).
 """
