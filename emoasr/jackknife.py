@@ -60,4 +60,4 @@ def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
     n = len(parts)
     error = np.sqrt((n - 1) * np.var(parts))
     reach = float(stats.t.ppf(0.975, n - 1) * error)
-    return whole - reach, whole + reach
+    return float(whole - reach), float(whole + reach)

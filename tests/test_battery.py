@@ -114,6 +114,7 @@ def test_refitted_intervals_are_the_jackknifes(found):
     reach = stats.t.ppf(0.975, len(parts) - 1) * error
     assert first["rmse_low"] == pytest.approx(first["rmse"] - reach)
     assert first["rmse_high"] == pytest.approx(first["rmse"] + reach)
+    assert type(first["rmse_low"]) is float  # numpy's booleans are not True or False
 
 
 def test_permuted_labels_leave_nothing_to_find(found):
