@@ -10,6 +10,7 @@ import pandas as pd
 
 from emoasr import crossvalidation, folds, intervals, jackknife, study, trend
 from emoasr.comparison import Comparison, describe
+from emoasr.correlation import layer_shape
 from emoasr.regression import BASELINE, REGRESSORS, Spec
 from emoasr.study import Rated, Study
 
@@ -41,9 +42,9 @@ def plan(of: Study, rated: Rated) -> Plan:
     """Lists what to fit for these utterances.
 
     The questions: `controls`, all sets by ridge on all features (one untrained network is enough
-    for what follows); `selection`, F scores from the
-    utterances tested on too; `protocol`, speakers against sessions held out; `partner`, the
-    dialogue partner kept from training; `regressors`; `n_selected`; `layers`, each alone.
+    for what follows); `selection`, F scores from the utterances tested on too; `protocol`, speakers
+    against sessions held out; `partner`, the dialogue partner kept from training; `regressors`;
+    `n_selected`; `layers`, each alone.
     """
     omitted: list[str] = []
     main, layers = of.specs(), _layers(of, omitted)
@@ -134,7 +135,7 @@ def _permuted(planned: Plan, target: str) -> list[dict[str, Any]]:
     What is left then comes from the speakers' means and from chance.
     """
     of, people = planned.study, planned.rated.people
-    (spec,) = [s for s in of.specs() if s.feature_set == subject(of)]
+    (spec,) = [s for s in planned.main if s.feature_set == subject(of)]
     rng = np.random.default_rng(0)
     by_speaker = planned.rated.labels[target].groupby(people["speaker"].to_numpy())
     shuffled = {str(i): by_speaker.transform(rng.permutation) for i in range(_PERMUTATIONS)}
@@ -160,7 +161,7 @@ def _layers(of: Study, omitted: list[str]) -> dict[str, pd.DataFrame]:
     if "neural" not in of.tables:
         omitted.append("layers: there is no feature set 'neural'")
         return {}
-    n_layers, _ = study.layer_shape(of.tables["neural"].columns)
+    n_layers, _ = layer_shape(of.tables["neural"].columns)
     return study.layers(of.tables, {f"layer{i:02d}": (i,) for i in range(n_layers)})
 
 

@@ -46,10 +46,10 @@ def run(command: Command, needs: str, default_config: str | None = None) -> None
         _fail(error)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that a reader, or a kill, never meets half of it."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file, text as UTF-8, so that a reader, or a kill, never meets half of it."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
     part.replace(path)
 
 

@@ -62,7 +62,7 @@ def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps
     Raises:
         UserError: no ratings or speakers, or the columns are not those of a tap.
     """
-    shape = _shape(table.columns)
+    shape = layer_shape(table.columns)
     index, _ = joining.join({"neural": table}, labels.index)
     rated, _ = joining.rated(
         joining.ratings(labels, target), joining.groups(labels, "speaker"), index
@@ -178,8 +178,12 @@ def _why(r: np.ndarray, y: np.ndarray) -> str:
     return f"{np.isnan(r).sum()} of {r.size} features are constant"
 
 
-def _shape(columns: pd.Index) -> tuple[int, int]:
-    """Layers and units, from names `layer00.unit000` and on."""
+def layer_shape(columns: pd.Index) -> tuple[int, int]:
+    """Layers and units, from names `layer00.unit000` and on.
+
+    Raises:
+        UserError: the names are others.
+    """
     numbers = columns.astype(str).str.extract(r"^layer(\d+)\.unit(\d+)$").astype(float)
     layers, units = numbers[0].nunique(), numbers[1].nunique()
     expected = [(i, j) for i in range(layers) for j in range(units)]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr import folds, joining, regression
-from emoasr.correlation import _shape as layer_shape
+from emoasr.correlation import layer_shape
 from emoasr.errors import UserError, check_choice
 from emoasr.regression import BASELINE, Spec
 

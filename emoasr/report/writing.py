@@ -52,7 +52,7 @@ def write(
         if _OURS.fullmatch(path.name) and path.name not in pictures:
             path.unlink()
     for name, png in pictures.items():
-        _write_bytes(beside / name, png)
+        cli.write_atomically(beside / name, png)
     if maps:
         features.write(correlation.as_table(maps), folder / "correlations.parquet")
     else:
@@ -82,9 +82,3 @@ def _charts(results: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, li
         "layers": charts.layers(of("layers")),
         **{a: charts.differences(changed(a), a) for a in _CHANGED},
     }
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
