@@ -17,6 +17,7 @@ SAMPLE_RATE = 16000  # Hz, wanted unless another is given
 
 _SLACK = 0.1  # seconds: rounded times in annotations, the last frame of a lossy file
 _UNKNOWN_LENGTH = 2**40  # frames; libsndfile gives such counts where a header holds none
+_BLOCK = 60 * SAMPLE_RATE  # frames decoded at once
 _INEXACT_SEEK = ("OGG", "MP3")  # decoded from the beginning: seeking there shifts or alters samples
 
 
@@ -48,19 +49,19 @@ def read(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = True) ->
         AudioError: the file is missing, not audio or cut short, the segment is empty or not in it,
             or samples are NaN or infinite.
     """
-    with _open(segment) as file:
+    with opened(segment) as file:
         return resample(_decode(file, segment), file.samplerate, wanted, antialias)
 
 
 def read_native(segment: Segment) -> tuple[np.ndarray, int]:
     """Reads a segment as it is: float32 `(N, channels)`, and its rate in Hz; else as `read`."""
-    with _open(segment) as file:
+    with opened(segment) as file:
         return _decode(file, segment), file.samplerate
 
 
 def duration(segment: Segment) -> float:
     """Length in seconds, from the file's header alone. Raises: AudioError, as `read` does."""
-    with _open(segment) as file:
+    with opened(segment) as file:
         first, stop = _span(file, segment)
         return (stop - first) / file.samplerate
 
@@ -74,7 +75,7 @@ def n_samples(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = Tru
     Raises:
         AudioError: as `read` does, but for faults that only decoding shows.
     """
-    with _open(segment) as file:
+    with opened(segment) as file:
         first, stop = _span(file, segment)
         rate = file.samplerate
         if step := _decimation(rate, wanted, antialias):
@@ -125,7 +126,7 @@ def is_silent(x: np.ndarray) -> bool:
 
 
 @contextlib.contextmanager
-def _open(segment: Segment) -> Iterator[soundfile.SoundFile]:
+def opened(segment: Segment) -> Iterator[soundfile.SoundFile]:
     """Opens the segment's file; whatever goes wrong inside becomes an AudioError with its path."""
     path = segment.path
     if path.is_dir():
@@ -146,16 +147,32 @@ def _open(segment: Segment) -> Iterator[soundfile.SoundFile]:
 
 def _decode(file: soundfile.SoundFile, segment: Segment) -> np.ndarray:
     """The segment's frames `(N, channels)`, float32, at the file's own rate."""
+    parts = list(blocks(file, segment)) or [np.zeros((0, 1), np.float32)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def blocks(file: soundfile.SoundFile, segment: Segment) -> Iterator[np.ndarray]:
+    """Decodes a segment of its opened file, bit by bit.
+
+    Yields:
+        Blocks `(N, channels)`, float32, at the file's own rate, of at most a minute at 16 kHz.
+
+    Raises:
+        AudioError: as `read` does, when what was promised does not come.
+    """
     first, stop = _span(file, segment)
-    if file.format in _INEXACT_SEEK:
-        frames = file.read(stop, dtype="float32", always_2d=True)[first:]
-    else:
-        file.seek(first)
-        frames = file.read(stop - first, dtype="float32", always_2d=True)
-    if stop - first - len(frames) > _SLACK * file.samplerate:
-        promised, found = (stop - first) / file.samplerate, len(frames) / file.samplerate
+    position = 0 if file.format in _INEXACT_SEEK else file.seek(first)
+    while position < stop:
+        block = file.read(min(_BLOCK, stop - position), dtype="float32", always_2d=True)
+        if not len(block):
+            break
+        position += len(block)
+        wanted = block[max(first - (position - len(block)), 0) :]
+        if len(wanted):
+            yield wanted
+    if stop - position > _SLACK * file.samplerate:
+        promised, found = ((n / file.samplerate) for n in (stop - first, max(position - first, 0)))
         raise AudioError(f"cut short: {found:.2f} s where its header promises {promised:.2f} s")
-    return frames
 
 
 def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:

@@ -10,9 +10,9 @@ def keep() -> None:
     For commands, not for libraries: it changes JAX's settings. A folder that was chosen already, as
     by the environment's `JAX_COMPILATION_CACHE_DIR`, stays.
     """
-    if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
-        return
-    folder = platformdirs.user_cache_path("emoasr") / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+        folder = platformdirs.user_cache_path("emoasr") / "xla"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    # JAX's own limits leave out programs that compile within a second: most of ours
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

@@ -22,7 +22,8 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.seed = 0  # of the random-weights control
 
     c.batch_frames = 8192  # MFCC frames in a batch, padding included
-    c.buckets = 8  # lengths compiled for, at most
+    c.buckets = 24  # lengths compiled for, at most; fewer where compiling costs more than padding
+    c.compute_dtype = "float32"  # or "bfloat16": the factors of convolutions, on accelerators
     c.workers = 0  # decoding threads and openSMILE processes; 0: one a core
 
     c.eval = ml_collections.ConfigDict()

@@ -30,10 +30,11 @@ def calibration_waves(corpus: Corpus, n_samples: np.ndarray) -> list[np.ndarray]
     """
     readable = np.flatnonzero(n_samples)
     spread = np.unique(np.linspace(0, len(readable) - 1, N_CALIBRATION).astype(int))
-    waves = []
+    longest, waves = int(CALIBRATION_SECONDS * corpus.sample_rate), []
     for i in readable[spread]:
         try:
-            waves.append(corpus.samples(int(i))[: int(CALIBRATION_SECONDS * corpus.sample_rate)])
+            first = next(corpus.pieces(int(i), longest, 0, 1))  # not a long file as a whole
+            waves.append(first.wave_N[:longest])
         except AudioError as error:  # also reported when it is extracted
             why = error
     if not waves:

@@ -1,6 +1,7 @@
 """From waveforms to text: symbol scores on the device, greedy and beam-search CTC decoding."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,38 +10,64 @@ from flax import nnx
 
 from emoasr import frontend as fe
 from emoasr.errors import UserError
+from emoasr.longform import Cut
+from emoasr.model import GatedConvNet
 from emoasr.text import BLANK, SYMBOLS
 
 
-@partial(jax.jit, static_argnums=(0, 1), static_argnames="posteriors")
-def best_symbols(
-    graph: nnx.GraphDef,
-    frontend: fe.FrontEndConfig,
-    state: nnx.State,
-    wave_BN: fe.Array,
-    lengths_B: fe.Array,
-    posteriors: bool = False,
-) -> dict[str, jax.Array]:
-    """The likeliest CTC class of every frame, or the probabilities of all.
+class Listener:
+    """From padded waveforms to symbol scores of every frame; a `longform.DeviceFunction`.
 
-    Args:
-        graph: the network's structure, `nnx.split(network)[0]`.
-        frontend: its front end.
-        state: its weights, `nnx.split(network)[1]`.
-        wave_BN: float32 samples in [-1, 1], padded to whole hops.
-        lengths_B: true lengths, samples.
-        posteriors: whether to give probabilities, for beam search.
-
-    Returns:
-        `best`: classes (B, T), or else `posteriors`: (B, T, V). Beyond an utterance's end, blank.
+    Attributes:
+        frontend: of the network.
+        reach: frames at either side that a score depends on.
     """
-    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend)
+
+    def __init__(self, network: GatedConvNet, frontend: fe.FrontEndConfig, posteriors: bool):
+        """Fixes what is computed.
+
+        Args:
+            network: the recognizer's.
+            frontend: its front end.
+            posteriors: whether to give probabilities, for beam search.
+        """
+        self.frontend, self.reach = frontend, network.config.reach
+        self._network, self._posteriors = nnx.split(network), posteriors
+
+    def __call__(self, wave_BN: fe.Array, lengths_B: fe.Array) -> dict[str, jax.Array]:
+        """The likeliest class of every frame, or the probabilities of all.
+
+        Args:
+            wave_BN: float32 samples in [-1, 1], padded to whole hops.
+            lengths_B: true lengths, samples.
+
+        Returns:
+            `scores`: classes (B, T) or probabilities (B, T, V). Beyond an utterance's end, blank.
+        """
+        graph, state = self._network
+        return _scores(graph, self.frontend, self._posteriors, state, wave_BN, lengths_B, None)
+
+    def piece(self, wave_BN: fe.Array, lengths_B: fe.Array, cut: Cut) -> dict[str, jax.Array]:
+        """As a call does, of pieces of utterances."""
+        graph, state = self._network
+        top_B = cut.top_B
+        return _scores(graph, self.frontend, self._posteriors, state, wave_BN, lengths_B, top_B)
+
+    def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, np.ndarray]:
+        """The scores of an utterance, of its pieces and their core frames."""
+        own = [part["scores"][0, core] for part, core in zip(parts, cores, strict=True)]
+        return {"scores": np.concatenate(own)}
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _scores(graph, frontend, posteriors, state, wave_BN, lengths_B, top_B):
+    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
     logits_BTV = nnx.merge(graph, state)(mfcc_BTD, frames_B).logits_BTV
     mask_BT = fe.frame_mask(frames_B, logits_BTV.shape[1])
     if posteriors:
         blank_V = jax.nn.one_hot(BLANK, logits_BTV.shape[-1])
-        return {"posteriors": jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), blank_V)}
-    return {"best": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
+        return {"scores": jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), blank_V)}
+    return {"scores": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
 
 
 def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:

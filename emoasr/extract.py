@@ -12,10 +12,10 @@ kept; so the same command finishes a run that was stopped. Entries of `config.fe
 paths of tables are left to `python -m emoasr.eval`.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -27,15 +27,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from emoasr import __version__, cli, egemaps, features
-from emoasr.corpora import Corpus, Skipped, inputs_digest, open_corpus
+from emoasr import cli, egemaps, features, provenance
+from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError, check_choice
+from emoasr.spool import Spool
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.recognizer import Recognizer
-
-_SETS = ("neural", "random", "mfcc", "egemaps")
-_SEEDED = re.compile("random-(0|[1-9][0-9]*)")  # one spelling a seed
 
 
 @dataclasses.dataclass
@@ -52,7 +50,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
 
     Args:
         config: `corpus`, `feature_sets`, `recognizer`, `tap`, `pooling`, `seed`, `batch_frames`,
-            `buckets`, `workers`.
+            `buckets`, `compute_dtype`, `workers`.
         workdir: the run's folder.
 
     Raises:
@@ -68,88 +66,45 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     report = Report(list(corpus.skipped))
     for given in filter(features.is_given, config.feature_sets):
         print(f"{given}: a given table, left to emoasr.eval")
-    wanted = _wanted_metadata(config, corpus, recognizer)
-    kept = {name: _kept(folder, name, wanted[name], report) for name in wanted}
+    wanted = provenance.wanted(config, corpus, recognizer)
+    new = [name for name in wanted if not _kept(folder, name, wanted[name], report)]
     started = time.monotonic()
-    new = [name for name, table in kept.items() if table is None]
-    for name, table in _extract(config, corpus, recognizer, new, report):
+    for name, table in _extract(config, corpus, recognizer, new, report, folder):
         skipped = [dataclasses.asdict(s) for s in report.skipped if s.step in (name, "audio")]
         told = {"skipped": skipped, "warnings": report.warnings}
         features.write(table, folder / f"{name}.parquet", {**wanted[name], **told})
-        kept[name] = table
     report.figures["seconds"] = round(time.monotonic() - started, 2)
-    _tell(config, corpus, {name: t for name, t in kept.items() if t is not None}, report, workdir)
+    _tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    from emoasr.model import TAPS
+    from emoasr.model import COMPUTE_DTYPES, TAPS
     from emoasr.pooling import POOLINGS
 
     check_choice("config.tap", config.tap, TAPS)
+    check_choice("config.compute_dtype", config.compute_dtype, COMPUTE_DTYPES)
     check_choice("config.pooling", config.pooling, POOLINGS)
     features.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
-    for name in _own_sets(config):
-        if name not in _SETS and not _SEEDED.fullmatch(name):
-            raise UserError(
-                f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, or "
-                "the path of a table, which ends in .parquet or .csv"
-            )
+    provenance.own_sets(config)
     for name in ("batch_frames", "buckets"):
         if config[name] < 1:
             raise UserError(f"config.{name}={config[name]}: must be 1 or more")
 
 
-def _own_sets(config: ml_collections.ConfigDict) -> list[str]:
-    """Entries of `config.feature_sets` that are not tables made by somebody else."""
-    return [name for name in config.feature_sets if not features.is_given(name)]
-
-
-def _seeds(config: ml_collections.ConfigDict, names: list[str]) -> dict[str, int]:
-    """Seeds of those feature sets that come from untrained networks."""
-    seeded = {name: int(m[1]) for name in names if (m := _SEEDED.fullmatch(name))}
-    return seeded | ({"random": config.seed} if "random" in names else {})
-
-
-def _wanted_metadata(
-    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "Recognizer"
-) -> dict[str, Any]:
-    """The provenance of each table to be; a table on disk with the same one is kept."""
-    from emoasr import control
-
-    common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
-              "inputs": inputs_digest(corpus)}  # fmt: skip
-    sizes = dataclasses.asdict(recognizer.config.model)
-    sizes["dilations"] = list(sizes["dilations"])  # as JSON will have it
-    frontend = dataclasses.asdict(recognizer.config.frontend)
-    network = {"model": sizes, "frontend": frontend, "tap": config.tap, "pooling": config.pooling}
-    seeds = _seeds(config, _own_sets(config))
-    calibration = {"utterances": control.N_CALIBRATION, "seconds": control.CALIBRATION_SECONDS}
-    specific: dict[str, dict[str, Any]] = {
-        "neural": {**network, "recognizer": recognizer.digest},
-        **{
-            name: {**network, "recognizer": f"untrained, seed {seed}", "calibration": calibration}
-            for name, seed in seeds.items()
-        },
-        "mfcc": {"frontend": frontend, "pooling": "mean and std"},
-        "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
-    }
-    return {name: {"feature_set": name, **common, **specific[name]} for name in _own_sets(config)}
-
-
-def _kept(folder: Path, name: str, wanted: dict, report: Report) -> pd.DataFrame | None:
-    """The table on disk if it is the wanted one; what it skipped and warned of is told again."""
+def _kept(folder: Path, name: str, wanted: dict[str, Any], report: Report) -> bool:
+    """Whether the table on disk is the wanted one; what it skipped and warned of is told again."""
     path = folder / f"{name}.parquet"
     if not path.exists():
-        return None
-    table, metadata = features.read(path)
+        return False
+    _, _, metadata = features.outline(path)
     skipped = [Skipped(**s) for s in metadata.pop("skipped", [])]
     warnings = metadata.pop("warnings", [])
     if metadata != wanted:
-        return None
+        return False
     print(f"{path}: kept, made from the same files with the same settings")
     report.skipped += [s for s in skipped if s not in report.skipped]
     report.warnings += [w for w in warnings if w not in report.warnings]
-    return table
+    return True
 
 
 def _extract(
@@ -158,14 +113,21 @@ def _extract(
     recognizer: "Recognizer",
     new: list[str],
     report: Report,
-) -> Iterator[tuple[str, pd.DataFrame]]:
+    folder: Path,
+) -> Iterator[tuple[str, pd.DataFrame | Iterator[pd.DataFrame]]]:
     """Tables of the sets that are not there yet; what fails goes to the report."""
     workers = config.workers or os.cpu_count() or 1
     on_device = [name for name in new if name != "egemaps"]
     if on_device:
-        yield from _extract_on_device(
-            config, corpus, recognizer, on_device, workers, report
-        ).items()
+        columns = _column_names(recognizer, on_device)
+        with contextlib.ExitStack() as stack:
+            spools = {
+                name: stack.enter_context(Spool(folder / f".{name}.rows", columns[name]))
+                for name in on_device
+            }
+            done = _extract_on_device(config, corpus, recognizer, spools, workers, report)
+            for name, spool in spools.items():
+                yield name, spool.frames(done, corpus.table.index[done])
     if "egemaps" in new:
         unreadable = {(s.file, s.start, s.end) for s in report.skipped if s.step == "audio"}
         readable = [i for i in range(len(corpus)) if corpus.key(i) not in unreadable]
@@ -179,11 +141,15 @@ def _extract_on_device(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
     recognizer: "Recognizer",
-    names: list[str],
+    spools: dict[str, Spool],
     workers: int,
     report: Report,
-) -> dict[str, pd.DataFrame]:
-    """One pass over the corpus for all sets that the accelerator computes."""
+) -> np.ndarray:
+    """One pass over the corpus for all sets that the accelerator computes.
+
+    Returns:
+        The utterances that have a row in each spool, ascending.
+    """
     from emoasr import batching, compilation, control, inference, pooling
 
     compilation.keep()
@@ -194,38 +160,34 @@ def _extract_on_device(
     run = inference.Run(corpus, frontend.hop_length, config.batch_frames, config.buckets, workers)
     n_samples = run.plan()
     _raise_if_all_failed(corpus, run.failed)
-    networks = {"neural": recognizer.model} if "neural" in names else {}
-    if seeds := _seeds(config, names):
+    networks = {"neural": recognizer.model} if "neural" in spools else {}
+    if seeds := provenance.seeds(config, list(spools)):
         waves, model = control.calibration_waves(corpus, n_samples), recognizer.config.model
         networks |= {n: control.untrained(model, frontend, waves, s) for n, s in seeds.items()}
-    pooler = pooling.Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names)
+    networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
+    pooler = pooling.Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in spools)
 
-    columns = _column_names(recognizer, names)
-    values = {
-        name: np.full((len(corpus), len(columns[name])), np.nan, np.float32) for name in names
-    }
     done = np.zeros(len(corpus), bool)
     hours = n_samples / frontend.sample_rate / 3600
     form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
-    with tqdm(total=hours.sum(), desc="/".join(names)[:30], bar_format=form) as bar:
+    with tqdm(total=hours.sum(), desc="/".join(spools)[:30], bar_format=form) as bar:
         for indices, arrays in run.results(pooler):
             for name, rows in arrays.items():
-                values[name][indices] = rows
+                spools[name].put(indices, rows)
             done[indices] = True
             bar.update(hours[indices].sum())
     _raise_if_all_failed(corpus, run.failed)
     report.skipped += [corpus.skip(i, "audio", why) for i, why in sorted(run.failed.items())]
     silent = [f"{corpus.segment(i).path}: all samples are zero" for i in sorted(run.silent)]
     report.warnings += [w for w in silent if w not in report.warnings]
-    hops = -(-n_samples[n_samples > 0] // frontend.hop_length)
+    hops = -(-np.delete(n_samples, run.long) // frontend.hop_length)
     report.figures |= {
         "hours_of_audio": round(float(hours.sum()), 4),
         "shapes": [(b.batch_size, b.n_hops + 1) for b in run.buckets],
         "compilations": pooler.n_compilations,
         "padding": round(batching.padding_share(run.buckets, hops), 4),
     }
-    index = corpus.table.index[done]
-    return {name: pd.DataFrame(values[name][done], index, columns[name]) for name in names}
+    return np.flatnonzero(done)
 
 
 def _column_names(recognizer: "Recognizer", names: list[str]) -> dict[str, list[str]]:
@@ -243,15 +205,16 @@ def _raise_if_all_failed(corpus: Corpus, failed: dict[int, str]) -> None:
 def _tell(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
-    tables: dict[str, pd.DataFrame],
+    tables: list[Path],
     report: Report,
     workdir: Path,
 ) -> None:
     """Prints and stores found, used, skipped."""
     used = corpus.table.index
     anywhere = used[:0] if tables else used  # only given tables: nobody has listened yet
-    for table in tables.values():
-        used, anywhere = used.intersection(table.index), anywhere.union(table.index)
+    outlines = {path: features.outline(path) for path in tables}
+    for index, _, _ in outlines.values():
+        used, anywhere = used.intersection(index), anywhere.union(index)
     features.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")
     record = {
         "config": json.loads(config.to_json_best_effort()),
@@ -269,8 +232,8 @@ def _tell(
     }
     cli.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
     synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
-    for name, table in tables.items():
-        print(f"{workdir / 'features' / name}.parquet: {len(table)} x {table.shape[1]}")
+    for path, (index, n_columns, _) in outlines.items():
+        print(f"{path}: {len(index)} x {n_columns}")
     if "shapes" in record:
         print(
             f"{record['hours_of_audio']:.2f} hours of audio in {record['seconds']:.1f} s; "

@@ -4,6 +4,7 @@ A table has one row an utterance, indexed as audformat does (`file`, or `file, s
 number a column.
 """
 
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,21 +29,42 @@ def unit_names(n_layers: int = 15, n_units: int = 128) -> list[str]:
     return [f"layer{i:02d}.unit{j:03d}" for i in range(n_layers) for j in range(n_units)]
 
 
-def write(table: pd.DataFrame, path: Path, metadata: dict[str, Any] | None = None) -> None:
+def write(
+    table: pd.DataFrame | Iterable[pd.DataFrame],
+    path: Path,
+    metadata: dict[str, Any] | None = None,
+) -> None:
     """Writes a table and its metadata, all or nothing.
 
     Args:
-        table: any frame whose index says what its rows are.
+        table: any frame whose index says what its rows are, or such frames of alike columns, which
+            make one table.
         path: the Parquet file to write.
         metadata: JSON-able provenance, kept in the schema under the key `emoasr`.
     """
-    arrow = pa.Table.from_pandas(table)
-    kept = arrow.schema.metadata or {}
+    frames = iter([table] if isinstance(table, pd.DataFrame) else table)
+    first = next(frames)
+    schema = pa.Schema.from_pandas(first)
     if metadata is not None:
-        kept = {**kept, _KEY: json.dumps(metadata, sort_keys=True).encode()}
+        told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
+        schema = schema.with_metadata({**(schema.metadata or {}), **told})
     part = path.with_name(path.name + ".part")
-    pq.write_table(arrow.replace_schema_metadata(kept), part)
+    with pq.ParquetWriter(part, schema) as writer:
+        for frame in itertools.chain([first], frames):
+            writer.write_table(pa.Table.from_pandas(frame).replace_schema_metadata(schema.metadata))
     part.replace(path)
+
+
+def outline(path: Path) -> tuple[pd.Index, int, dict[str, Any]]:
+    """A written table's index, its number of columns, and its metadata, without its values.
+
+    Raises:
+        UserError: as `read`.
+    """
+    arrow = _read_parquet(path, columns=[])
+    with pq.ParquetFile(path) as file:
+        n_columns = len(file.schema_arrow) - arrow.num_columns
+    return arrow.to_pandas().index, n_columns, _metadata(arrow)
 
 
 def is_given(entry: str) -> bool:
@@ -110,15 +132,7 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     if path.suffix.lower() == ".csv":
         return _read_csv(path), {}
-    try:
-        with pq.ParquetFile(path) as file:
-            arrow = file.read()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such table; run python -m emoasr.extract first") from None
-    except (OSError, pa.ArrowException) as error:
-        what = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable Parquet file ({what})") from None
-    metadata = json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
+    arrow = _read_parquet(path)
     frame = arrow.to_pandas()
     try:
         audformat.assert_index(frame)
@@ -126,7 +140,23 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         if "file" in frame.index.names:
             frame = frame.reset_index()
         frame = _indexed(frame, path) if "file" in frame else frame
-    return frame, metadata
+    return frame, _metadata(arrow)
+
+
+def _read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """All columns, or some and the index that pandas stored."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns, use_pandas_metadata=columns is not None)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such table; run python -m emoasr.extract first") from None
+    except (OSError, pa.ArrowException) as error:
+        what = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable Parquet file ({what})") from None
+
+
+def _metadata(arrow: pa.Table) -> dict[str, Any]:
+    return json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -68,42 +68,54 @@ class FrontEndConfig:
         return 1 + n_samples // self.hop_length
 
 
-def mfcc(wave_BN: Array, lengths_B: Array, config: FrontEndConfig) -> tuple[jax.Array, jax.Array]:
+def mfcc(
+    wave_BN: Array, lengths_B: Array, config: FrontEndConfig, top_B: Array | None = None
+) -> tuple[jax.Array, jax.Array]:
     """MFCCs of a padded batch; what lies beyond an utterance's length changes nothing.
 
     Args:
         wave_BN: samples in [-1, 1], float32; N a multiple of the hop length.
         lengths_B: true lengths, samples; 0 marks an empty row.
         config: the front end.
+        top_B: where rows are pieces of utterances, the whole utterance's maximum, dB.
 
     Returns:
         MFCCs (B, 1 + N / hop, n_mfcc), float32, zero beyond each utterance's end; and the number
         of valid frames (B,), 0 for an empty row.
     """
-    mel_BTM, frames_B = log_mel(wave_BN, lengths_B, config)
+    mel_BTM, frames_B = log_mel(wave_BN, lengths_B, config, top_B)
     mask_BT1 = frame_mask(frames_B, mel_BTM.shape[1])[..., None]
     return cepstra(mel_BTM, config) * mask_BT1, frames_B
 
 
 def log_mel(
-    wave_BN: Array, lengths_B: Array, config: FrontEndConfig
+    wave_BN: Array, lengths_B: Array, config: FrontEndConfig, top_B: Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Mel power in dB, clipped `top_db` below each utterance's maximum.
 
     Arguments and frame counts as for `mfcc`; returns (B, T, n_mels), undefined beyond the end.
     """
+    db_BTM, frames_B = mel_db(wave_BN, lengths_B, config)
+    if top_B is None:
+        top_B = loudest(db_BTM, frame_mask(frames_B, db_BTM.shape[1]))
+    return jnp.maximum(db_BTM, (top_B - config.top_db)[:, None, None]), frames_B
+
+
+def mel_db(wave_BN: Array, lengths_B: Array, config: FrontEndConfig) -> tuple[jax.Array, jax.Array]:
+    """Mel power in dB, not clipped; else as `log_mel`."""
     pad = _reflect if config.pad_mode == "reflect" else _zeros
     frames_BTK = _frames(pad(wave_BN, lengths_B, config.n_fft // 2), config)
     window_K = scipy.signal.get_window("hann", config.n_fft, fftbins=True).astype(np.float32)
     spectrum_BTF = jnp.fft.rfft(frames_BTK * window_K)
     power_BTF = jnp.square(spectrum_BTF.real) + jnp.square(spectrum_BTF.imag)
     mel_BTM = _matmul(power_BTF, _mel_basis(config))
-    db_BTM = 10.0 * jnp.log10(jnp.maximum(mel_BTM, _FLOOR))
-
     frames_B = jnp.where(lengths_B > 0, config.n_frames(lengths_B), 0)
-    mask_BT1 = frame_mask(frames_B, db_BTM.shape[1])[..., None]
-    top_B11 = jnp.max(db_BTM, axis=(1, 2), keepdims=True, where=mask_BT1, initial=-jnp.inf)
-    return jnp.maximum(db_BTM, top_B11 - config.top_db), frames_B
+    return 10.0 * jnp.log10(jnp.maximum(mel_BTM, _FLOOR)), frames_B
+
+
+def loudest(db_BTM: jax.Array, mask_BT: Array) -> jax.Array:
+    """The largest mel power (B,) over the frames of the mask, dB."""
+    return jnp.max(db_BTM, axis=(1, 2), where=mask_BT[..., None], initial=-jnp.inf)
 
 
 def cepstra(mel_BTM: jax.Array, config: FrontEndConfig) -> jax.Array:

@@ -4,24 +4,29 @@ Shape suffixes: B utterances, N samples.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import grain
 import jax
 import numpy as np
 
-from emoasr import batching
+from emoasr import batching, longform
 from emoasr.audio import AudioError, is_silent
+from emoasr.longform import DeviceFunction
+from emoasr.pieces import Piece
 
-# what a compilation may cost, kept on disk as it is: short corpora get few shapes
-_COMPILATION_HOPS = 2500
+# What a compilation costs, in hops computed meanwhile: short corpora get few shapes. A CPU's is
+# that of a program kept on disk; accelerators compute faster and compile longer (an estimate).
+_COMPILATION_HOPS = {"cpu": 2500}
+_COMPILATION_HOPS_ELSEWHERE = 300_000
 
-DeviceFunction = Callable[[jax.Array, jax.Array], dict[str, jax.Array]]
+# frames; below, the frames around a piece would be most of the work
+_SHORTEST_PIECE = 4096
 
 
 class Source(Protocol):
-    """Utterances by number; both methods raise `AudioError`."""
+    """Utterances by number; all methods but `len` raise `AudioError`."""
 
     def __len__(self) -> int:
         """Number of utterances."""
@@ -33,6 +38,10 @@ class Source(Protocol):
 
     def samples(self, i: int) -> np.ndarray:
         """Utterance `i`: mono float32 at the front end's rate."""
+        ...
+
+    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[Piece]:
+        """Utterance `i` in overlapping pieces, see `pieces.of_file`."""
         ...
 
 
@@ -49,6 +58,7 @@ class Run:
         failed: filled in while running: utterances without a result, and why.
         silent: filled in while running: utterances whose samples are all zero.
         buckets: the plan, known after `plan`.
+        long: utterances of more than a batch, to be heard piece by piece; known after `plan`.
     """
 
     source: Source
@@ -59,6 +69,7 @@ class Run:
     failed: dict[int, str] = dataclasses.field(default_factory=dict)
     silent: list[int] = dataclasses.field(default_factory=list)
     buckets: list[batching.Bucket] = dataclasses.field(default_factory=list)
+    long: list[int] = dataclasses.field(default_factory=list)
 
     def plan(self) -> np.ndarray:
         """Plans the buckets; returns every utterance's samples at most, 0 where unreadable."""
@@ -68,17 +79,24 @@ class Run:
                 n_samples[i] = self.source.n_samples(i)
             except AudioError as error:
                 self.failed[i] = str(error)
-        readable = np.flatnonzero(n_samples)
-        hops = -(-n_samples[readable] // self.hop_length)
-        planned = batching.plan_buckets(hops, self.n_buckets, self.batch_frames, _COMPILATION_HOPS)
-        self.buckets = [dataclasses.replace(b, indices=readable[b.indices]) for b in planned]
+        hops = -(-n_samples // self.hop_length)
+        self.long = np.flatnonzero(hops > self._longest).tolist()
+        short = np.flatnonzero((hops > 0) & (hops <= self._longest))
+        cost = _COMPILATION_HOPS.get(jax.default_backend(), _COMPILATION_HOPS_ELSEWHERE)
+        planned = batching.plan_buckets(hops[short], self.n_buckets, self.batch_frames, cost)
+        self.buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
         return n_samples
+
+    @property
+    def _longest(self) -> int:
+        """Hops of an utterance that is heard in one piece, at most."""
+        return max(self.batch_frames, _SHORTEST_PIECE)
 
     def results(self, function: DeviceFunction) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         """Runs the plan; call `plan` first.
 
         Args:
-            function: jitted; waveforms (B, N) and lengths (B,) to arrays with B rows.
+            function: what to compute.
 
         Yields:
             Utterances of a batch that have a result, and their rows of each array. A batch's
@@ -97,6 +115,26 @@ class Run:
             pending = dispatched
         if pending is not None:
             yield _fetch(*pending)
+        for i in self.long:
+            try:
+                yield np.array([i]), self._listen(i, function)
+            except AudioError as error:
+                self.failed[i] = str(error)
+
+    def _listen(self, i: int, function: DeviceFunction) -> dict[str, np.ndarray]:
+        """A long utterance's row of each array."""
+        sounds = []
+
+        def pieces(halo: int) -> Iterator[Piece]:
+            hop = self.hop_length
+            for piece in self.source.pieces(i, self._longest * hop, halo, hop):
+                sounds.append(not is_silent(piece.wave_N))
+                yield piece
+
+        arrays = longform.listen(function, pieces)
+        if not any(sounds):
+            self.silent.append(i)
+        return arrays
 
     def _load(self, entry: tuple[batching.Bucket, np.ndarray]):
         bucket, indices = entry

@@ -21,6 +21,7 @@ from emoasr.frontend import frame_mask
 from emoasr.norm import MaskedBatchNorm
 
 TAPS = ("gate", "skip", "residual")
+COMPUTE_DTYPES = ("float32", "bfloat16")
 
 # The original's U(-a, a) with a = sqrt(1 / fan_in).
 _INIT = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -52,6 +53,11 @@ class ModelConfig:
     def n_layers(self) -> int:
         """Layers of gated units, over all blocks."""
         return self.n_blocks * len(self.dilations)
+
+    @property
+    def reach(self) -> int:
+        """Frames at either side that an activation depends on, over all layers."""
+        return self.n_blocks * sum(self.dilations) * (self.kernel_size // 2)
 
 
 class Output(NamedTuple):
@@ -122,6 +128,21 @@ class GatedConvNet(nnx.Module):
         y_BTC = jnp.tanh(self.head(skips_BTC, mask_BT1, train))
         return Output(self.symbols(y_BTC), {name: tuple(tap) for name, tap in taps.items()})
 
+    def computing_in(self, dtype: str) -> "GatedConvNet":
+        """This network, or a copy that multiplies in another type, for inference.
+
+        Args:
+            dtype: one of `COMPUTE_DTYPES`. With "bfloat16" the factors of convolutions are rounded
+                to it; sums, norms and everything else stay float32.
+        """
+        if dtype == "float32":
+            return self
+        twin = nnx.clone(self)
+        for _, conv in nnx.iter_modules(twin):
+            if isinstance(conv, nnx.Conv):
+                conv.dtype, conv.preferred_element_type = jnp.dtype(dtype), jnp.float32
+        return twin
+
 
 class _GatedLayer(nnx.Module):
     """tanh(filter) * sigmoid(gate), then a 1x1 convolution that is both skip and residual."""
@@ -161,7 +182,12 @@ class _ConvNorm(nnx.Module):
         if self.conv.kernel_size == (1,):  # as a 2-D product: XLA's gradient of it is faster
             flat_XC = x_BTC.reshape(-1, x_BTC.shape[-1])
             kernel_CC = self.conv.kernel[...][0]
-            y_XC = jnp.matmul(flat_XC, kernel_CC, precision=jax.lax.Precision.HIGHEST)
+            if self.conv.dtype is not None:
+                flat_XC, kernel_CC = (z.astype(self.conv.dtype) for z in (flat_XC, kernel_CC))
+            y_XC = jnp.matmul(
+                flat_XC, kernel_CC, precision=jax.lax.Precision.HIGHEST,
+                preferred_element_type=jnp.float32,
+            )  # fmt: skip
             y_BTC = y_XC.reshape(*x_BTC.shape[:2], -1)
         else:
             y_BTC = self.conv(x_BTC)

@@ -1,25 +1,32 @@
 """Unit activations pooled over time, on the device: what the feature tables hold.
 
-Shape suffixes: B utterances, N samples, T frames, D coefficients, C units.
+Shape suffixes: B utterances, P pieces of one, N samples, T frames, D coefficients, C units.
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from emoasr import frontend as fe
+from emoasr.longform import Cut
 from emoasr.model import GatedConvNet
 
 POOLINGS = ("mean", "max", "std")
 
 
 class Pooler:
-    """From padded waveforms to several feature sets, on the device.
+    """From padded waveforms to several feature sets, on the device; a `longform.DeviceFunction`.
 
     Each shape is compiled once, for all networks of one architecture and all equal poolers: the
     weights are arguments.
+
+    Attributes:
+        frontend: of all networks.
+        reach: frames at either side that an activation depends on.
     """
 
     def __init__(
@@ -39,51 +46,88 @@ class Pooler:
             pooling: one of `POOLINGS`; "mean" is the paper's (section 4).
             with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
         """
+        self.frontend, self._tap = frontend, tap
+        self.reach = max((network.config.reach for network in networks.values()), default=0)
         self._networks = {name: nnx.split(network) for name, network in networks.items()}
-        self._frontend, self._tap, self._pooling = frontend, tap, pooling
-        self._with_mfcc = with_mfcc
+        self._poolings: dict[str, tuple[str, ...]] = dict.fromkeys(networks, (pooling,))
+        if with_mfcc:
+            self._poolings["mfcc"] = ("mean", "std")
         self._shapes: set[tuple[int, ...]] = set()
 
-    def __call__(self, wave_BN: jax.Array, lengths_B: jax.Array) -> dict[str, jax.Array]:
+    def __call__(self, wave_BN: fe.Array, lengths_B: fe.Array) -> dict[str, jax.Array]:
         """Feature sets (B, features), float32, of waveforms with their lengths in samples."""
-        self._shapes.add(wave_BN.shape)
-        mfcc_BTD, frames_B = _mfcc(self._frontend, wave_BN, lengths_B)
-        arrays = {
-            name: _units(graph, self._tap, self._pooling, state, mfcc_BTD, frames_B)
-            for name, (graph, state) in self._networks.items()
+        return self._pool(self._poolings, wave_BN, lengths_B, None)
+
+    def piece(self, wave_BN: fe.Array, lengths_B: fe.Array, cut: Cut) -> dict[str, jax.Array]:
+        """What `merge` needs of pieces of utterances: all poolings over their cores."""
+        return self._pool(dict.fromkeys(self._poolings, POOLINGS), wave_BN, lengths_B, cut)
+
+    def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, np.ndarray]:
+        """Feature sets (features,) of an utterance, of its pieces and their core frames."""
+        count_P = np.array([core.stop - core.start for core in cores])
+        return {
+            name: _merged(count_P, np.concatenate([part[name] for part in parts]), poolings)
+            for name, poolings in self._poolings.items()
         }
-        if self._with_mfcc:
-            arrays["mfcc"] = _mean_and_std(mfcc_BTD, frames_B)
-        return arrays
 
     @property
     def n_compilations(self) -> int:
         """Different shapes so far: each is compiled once."""
         return len(self._shapes)
 
+    def _pool(self, poolings, wave_BN, lengths_B, cut):
+        self._shapes.add(wave_BN.shape)
+        mfcc_BTD, frames_B, mask_BT = _mfcc(self.frontend, wave_BN, lengths_B, cut)
+        sets = {
+            name: _units(graph, self._tap, poolings[name], state, mfcc_BTD, frames_B, mask_BT)
+            for name, (graph, state) in self._networks.items()
+        }
+        if "mfcc" in poolings:
+            sets["mfcc"] = _of_mfcc(poolings["mfcc"], mfcc_BTD, mask_BT)
+        return sets
+
 
 @partial(jax.jit, static_argnums=0)
-def _mfcc(frontend, wave_BN, lengths_B):
-    return fe.mfcc(wave_BN, lengths_B, frontend)
+def _mfcc(frontend, wave_BN, lengths_B, cut):
+    """MFCCs, valid frames, and the mask of the frames to be pooled."""
+    top_B = None if cut is None else cut.top_B
+    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
+    mask_BT = fe.frame_mask(frames_B, mfcc_BTD.shape[1]) if cut is None else cut.core_BT
+    return mfcc_BTD, frames_B, mask_BT
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _units(graph, tap, pooling, state, mfcc_BTD, frames_B):
+def _units(graph, tap, poolings, state, mfcc_BTD, frames_B, mask_BT):
     layers = nnx.merge(graph, state)(mfcc_BTD, frames_B).taps[tap]
-    return jnp.concatenate([pool(layer_BTC, frames_B, pooling) for layer_BTC in layers], axis=1)
+    pooled = [pool(layer_BTC, mask_BT, how) for how in poolings for layer_BTC in layers]
+    return jnp.concatenate(pooled, axis=1)
 
 
-@jax.jit
-def _mean_and_std(mfcc_BTD, frames_B):
-    return jnp.concatenate([pool(mfcc_BTD, frames_B, how) for how in ("mean", "std")], axis=1)
+@partial(jax.jit, static_argnums=0)
+def _of_mfcc(poolings, mfcc_BTD, mask_BT):
+    return jnp.concatenate([pool(mfcc_BTD, mask_BT, how) for how in poolings], axis=1)
 
 
-def pool(x_BTC: jax.Array, frames_B: jax.Array, pooling: str) -> jax.Array:
-    """Mean, maximum or standard deviation (B, C) over the valid frames."""
-    mask_BT1 = fe.frame_mask(frames_B, x_BTC.shape[1])[..., None]
+def _merged(count_P, row_PX, poolings):
+    """Poolings over all frames, of those over parts of so many frames."""
+    by_how = dict(zip(POOLINGS, np.split(row_PX.astype(np.float64), 3, axis=1), strict=True))
+    share_P1 = (count_P / count_P.sum())[:, None]
+    mean_C = (share_P1 * by_how["mean"]).sum(axis=0)
+    variance_PC = by_how["std"] ** 2 + (by_how["mean"] - mean_C) ** 2
+    merged = {
+        "mean": mean_C,
+        "max": by_how["max"].max(axis=0),
+        "std": np.sqrt((share_P1 * variance_PC).sum(axis=0)),
+    }
+    return np.concatenate([merged[how] for how in poolings]).astype(np.float32)
+
+
+def pool(x_BTC: jax.Array, mask_BT: jax.Array, pooling: str) -> jax.Array:
+    """Mean, maximum or standard deviation (B, C) over the frames of the mask."""
+    mask_BT1 = mask_BT[..., None]
     if pooling == "max":
         return jnp.max(x_BTC, axis=1, where=mask_BT1, initial=-jnp.inf)
-    count_B1 = jnp.maximum(frames_B, 1)[:, None]
+    count_B1 = jnp.maximum(jnp.sum(mask_BT, axis=1), 1)[:, None]
     mean_BC = jnp.sum(x_BTC, axis=1, where=mask_BT1) / count_B1
     if pooling == "mean":
         return mean_BC

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from flax import nnx
 
-from emoasr import audio, decoding, features, inference
+from emoasr import audio, decoding, features, inference, pieces
 from emoasr import frontend as fe
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, check_choice
@@ -98,12 +98,9 @@ class Recognizer:
         if beam_size > 1:
             decoding.require_beam_search()
             decode = partial(decoding.beam_search, beam_size=beam_size)
-        graph, state = nnx.split(self.model)
-        front = self.config.frontend
-        function = partial(decoding.best_symbols, graph, front, state, posteriors=beam_size > 1)
+        function = decoding.Listener(self.model, self.config.frontend, posteriors=beam_size > 1)
         for indices, arrays in _all(source, self.config.frontend, function):
-            (scores_BT,) = arrays.values()
-            for i, scores_T in zip(indices, scores_BT, strict=True):
+            for i, scores_T in zip(indices, arrays["scores"], strict=True):
                 words, frames = decode(scores_T)
                 heard[i] = words, [round(frame * seconds, 3) for frame in frames]
         return pd.DataFrame(heard, index, ["text", "times"])
@@ -135,7 +132,7 @@ class _Coarse:
 
     def __init__(self, source: inference.Source):
         self._source = source
-        self.samples = source.samples
+        self.samples, self.pieces = source.samples, source.pieces
 
     def __len__(self) -> int:
         return len(self._source)
@@ -166,6 +163,9 @@ class _Arrays:
 
     def samples(self, i: int) -> np.ndarray:
         return self._waves[i]
+
+    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[pieces.Piece]:
+        return pieces.of_array(self._waves[i], core, halo, hop)
 
 
 def _source(x: Input, frontend: fe.FrontEndConfig) -> tuple[inference.Source, pd.Index]:

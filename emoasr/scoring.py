@@ -4,7 +4,6 @@ from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
-from flax import nnx
 
 from emoasr import decoding, speechdata, text, training
 
@@ -20,11 +19,11 @@ def transcripts(
         `true` and `heard`, normalised texts.
     """
     heard = [""] * len(examples.labels)
-    graph, weights = nnx.split(trainer.network(state))
+    listener = decoding.Listener(trainer.network(state), trainer.frontend, posteriors=False)
     for indices, batch in examples.once():
         wave_BN = training.to_float(batch.wave_BN)
-        best = decoding.best_symbols(graph, trainer.frontend, weights, wave_BN, batch.lengths_B)
-        for i, best_T in zip(indices, np.asarray(best["best"]), strict=False):
+        best_BT = np.asarray(listener(wave_BN, batch.lengths_B)["scores"])
+        for i, best_T in zip(indices, best_BT, strict=False):
             heard[i], _ = decoding.greedy(best_T)
     table = examples.split.table.iloc[examples.positions]
     return pd.DataFrame(

@@ -1,21 +1,27 @@
 """Speed beside peers, in one run: ratios and medians, since machines differ and are noisy.
 
     python scripts/benchmark.py frontend
-    python scripts/benchmark.py model      # this and train need pip install -e '.[bench]'
+    python scripts/benchmark.py model      # this, train and extract need pip install -e '.[bench]'
     python scripts/benchmark.py train
     python scripts/benchmark.py eval --repeats=1
+    python scripts/benchmark.py extract --audio=DIR   # and .[egemaps]; any folder of speech
+    python scripts/benchmark.py scaling --audio=DIR --hours=1,2,4,8,16
+    python scripts/benchmark.py longfile --audio=DIR --minutes=180
 
 Prints a table and writes it, with machine and versions, to --out as JSON. What each one does is in
-`bench_device.py`, `bench_train.py` and `bench_eval.py`.
+`bench_device.py`, `bench_train.py`, `bench_eval.py`, `bench_extract.py` and `bench_scaling.py`.
 """
 
 import json
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import bench_device
 import bench_eval
+import bench_extract
+import bench_scaling
 import bench_train
 import jax
 from absl import app, flags
@@ -25,6 +31,13 @@ import emoasr
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each, in alternation.", 1)
 _FRAMES = flags.DEFINE_integer("frames", 256, "Frames an utterance (model, train).", 32)
 _BATCH = flags.DEFINE_integer("batch", 32, "Utterances a batch (model, train).", 1)
+_AUDIO = flags.DEFINE_string("audio", None, "Folder of audio (extract, scaling, longfile).")
+_FILES = flags.DEFINE_integer("files", 0, "How many of its files, evenly spread; 0: all.", 0)
+_HOURS = flags.DEFINE_list("hours", "1,2,4,8,16", "Hours of audio (scaling).")
+_MINUTES = flags.DEFINE_float("minutes", 180, "Length of the one file (longfile).", 0.1)
+_CHECK_MINUTES = flags.DEFINE_float(
+    "check_minutes", 20, "Length of the file that is also computed in one piece (longfile).", 0.1
+)
 _OUT = flags.DEFINE_string("out", None, "JSON file to write.")
 
 _BENCHMARKS = {
@@ -32,6 +45,11 @@ _BENCHMARKS = {
     "model": lambda: bench_device.model(_REPEATS.value, _BATCH.value, _FRAMES.value),
     "train": lambda: bench_train.rows(_REPEATS.value, _BATCH.value, _FRAMES.value),
     "eval": lambda: bench_eval.rows(_REPEATS.value),
+    "extract": lambda: bench_extract.rows(_audio(), _FILES.value, _REPEATS.value),
+    "scaling": lambda: bench_scaling.rows(_audio(), _FILES.value, _hours()),
+    "longfile": lambda: bench_scaling.long_file(
+        _audio(), _FILES.value, _MINUTES.value, _CHECK_MINUTES.value
+    ),
 }
 
 
@@ -41,7 +59,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"name one benchmark: {', '.join(_BENCHMARKS)}")
     rows = _BENCHMARKS[argv[1]]()
     for row in rows:
-        print("  ".join(f"{k}={v:.3g}" if isinstance(v, float) else str(v) for k, v in row.items()))
+        print("  ".join(_cell(*item) for item in row.items()))
     record = {
         "benchmark": argv[1],
         "rows": rows,
@@ -52,6 +70,25 @@ def main(argv: list[str]) -> None:
     }  # fmt: skip
     if _OUT.value:
         Path(_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _cell(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+
+
+def _audio() -> Path:
+    if not _AUDIO.value or not Path(_AUDIO.value).is_dir():
+        raise app.UsageError("give --audio=DIR, a folder of audio")
+    return Path(_AUDIO.value).resolve()
+
+
+def _hours() -> list[float]:
+    try:
+        return [float(hours) for hours in _HOURS.value]
+    except ValueError:
+        raise app.UsageError(f"--hours={','.join(_HOURS.value)}: give numbers") from None
 
 
 if __name__ == "__main__":

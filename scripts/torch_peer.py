@@ -1,6 +1,9 @@
 """The recognizer's network in PyTorch, with its weights copied: a peer for `benchmark.py`."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,6 +11,10 @@ from torch import nn
 
 from emoasr.model import GatedConvNet
 from emoasr.recognizer import weights
+
+_AHEAD = 4  # batches whose MFCCs may be made before the network asks for them
+
+Reader = Callable[[list[Path]], list[np.ndarray]]  # files to MFCCs (T, D)
 
 
 class ConvNorm(nn.Module):
@@ -59,7 +66,65 @@ class TorchNet(nn.Module):
             yield units_BCT, skip_BCT
             h_BCT = h_BCT + skip_BCT
 
+    @torch.no_grad()
+    def mean_gates(self, mfcc_BTD: torch.Tensor, frames_B: torch.Tensor) -> torch.Tensor:
+        """Means of all layers' gated units over the valid frames (B, layers * C)."""
+        valid_BT = torch.arange(mfcc_BTD.shape[1]) < frames_B[:, None]
+        share_BT = valid_BT / frames_B[:, None]
+        means = [torch.einsum("bct,bt->bc", units, share_BT) for units, _ in self.layers(mfcc_BTD)]
+        return torch.cat(means, dim=1)
+
     def forward(self, mfcc_BTD: torch.Tensor) -> torch.Tensor:
         """Logits (B, T, V)."""
         skips_BCT = sum(skip_BCT for _, skip_BCT in self.layers(mfcc_BTD))
         return self.symbols(torch.tanh(self.head(skips_BCT))).transpose(1, 2)
+
+
+def one_by_one(network: TorchNet, files: list[Path], read: Reader) -> np.ndarray:
+    """Mean gated units (files, units), one file after the other."""
+    rows = []
+    for file in files:
+        mfcc_BTD = torch.from_numpy(np.stack(read([file])))
+        rows.append(network.mean_gates(mfcc_BTD, torch.tensor([mfcc_BTD.shape[1]])))
+    return torch.cat(rows).numpy()
+
+
+def batched(
+    network: TorchNet,
+    files: list[Path],
+    n_frames: np.ndarray,
+    batch_frames: int,
+    read: Reader,
+    pool: Executor,
+    n_processes: int,
+) -> np.ndarray:
+    """Mean gated units (files, units), by length in padded batches; the pool reads ahead.
+
+    Padding is not masked within the network: units near an utterance's end differ.
+    """
+    order = np.argsort(-n_frames, kind="stable")
+    batches, start = [], 0
+    while start < len(order):  # the first of a batch is its longest
+        batches.append(order[start : start + max(1, batch_frames // n_frames[order[start]])])
+        start += len(batches[-1])
+    rows = []
+    for batch, mfccs in zip(batches, _ahead(batches, files, read, pool, n_processes), strict=True):
+        mfcc_BTD = nn.utils.rnn.pad_sequence([torch.from_numpy(m) for m in mfccs], True)
+        rows.append(network.mean_gates(mfcc_BTD, torch.from_numpy(n_frames[batch])))
+    values = np.empty((len(files), rows[0].shape[1]), np.float32)
+    values[order] = torch.cat(rows).numpy()
+    return values
+
+
+def _ahead(
+    batches: list[np.ndarray], files: list[Path], read: Reader, pool: Executor, n_parts: int
+) -> Iterator[list[np.ndarray]]:
+    """The MFCCs of each batch, while the pool makes those of the next ones."""
+    waiting: deque[list[Future]] = deque()
+    for batch in batches:
+        parts = np.array_split(batch, n_parts)
+        waiting.append([pool.submit(read, [files[i] for i in part]) for part in parts])
+        if len(waiting) > _AHEAD:
+            yield [mfcc for part in waiting.popleft() for mfcc in part.result()]
+    for futures in waiting:
+        yield [mfcc for part in futures for mfcc in part.result()]

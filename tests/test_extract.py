@@ -64,6 +64,36 @@ def test_batch_size_and_buckets_change_nothing(
         pd.testing.assert_frame_equal(a, b, atol=1e-5, rtol=1e-5)
 
 
+def test_a_long_file_is_heard_in_pieces_with_the_same_result(speech, small_recognizer, tmp_path):
+    folder = shutil.copytree(speech, tmp_path / "speech")
+    y, _ = soundfile.read(folder / "00.wav")
+    soundfile.write(folder / "00.wav", np.tile(y, 135 * 22050 // len(y)), 22050, subtype="FLOAT")
+    for name, batch_frames in (("whole", 8000), ("pieces", 300)):
+        c = settings(folder, small_recognizer, batch_frames=batch_frames)
+        command.main(c, tmp_path / name)
+        assert record(tmp_path / name)["used"] == 12
+    for name, atol in (("neural", 1e-5), ("random", 1e-4), ("mfcc", 1e-3)):
+        whole, pieces = (
+            features.read(tmp_path / run / "features" / f"{name}.parquet")[0]
+            for run in ("whole", "pieces")
+        )
+        pd.testing.assert_frame_equal(whole, pieces, atol=atol, rtol=1e-4)
+
+
+def test_the_type_of_factors_is_part_of_a_tables_provenance(speech, small_recognizer, tmp_path):
+    exact = settings(speech, small_recognizer, feature_sets=("neural",))
+    command.main(exact, tmp_path)
+    before, metadata = features.read(tmp_path / "features" / "neural.parquet")
+    assert metadata["compute_dtype"] == "float32"
+    command.main(
+        settings(speech, small_recognizer, feature_sets=("neural",), compute_dtype="bfloat16"),
+        tmp_path,
+    )
+    after, metadata = features.read(tmp_path / "features" / "neural.parquet")
+    assert metadata["compute_dtype"] == "bfloat16"
+    assert 0 < np.abs(after - before).to_numpy().max() < 0.05
+
+
 def test_bad_files_are_skipped_with_reasons_and_the_rest_goes_on(
     speech, small_recognizer, tmp_path
 ):

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import emoasr
 from emoasr.model import TAPS, GatedConvNet, ModelConfig
+from emoasr.norm import MaskedBatchNorm
 
 SMALL = ModelConfig(n_channels=8, n_blocks=2, dilations=(1, 2, 4))
 
@@ -18,7 +20,7 @@ def network(config: ModelConfig = SMALL, seed: int = 0) -> GatedConvNet:
     model = GatedConvNet(config, rngs=nnx.Rngs(seed))
     random = np.random.default_rng(seed)
     for _, module in nnx.iter_modules(model):
-        if isinstance(module, nnx.BatchNorm):
+        if isinstance(module, MaskedBatchNorm):
             shape = module.mean.shape
             module.mean[...] = jnp.asarray(random.normal(size=shape), jnp.float32)
             module.var[...] = jnp.asarray(random.uniform(0.5, 2, shape), jnp.float32)
@@ -148,3 +150,16 @@ def test_dropout_is_for_training_only():
     assert 0.2 < np.mean(np.asarray(first) == 0) < 0.8
     assert not np.array_equal(first, other)
     assert np.all(np.asarray(model(x_BTD, frames_B).taps["gate"][0]) != 0)
+
+
+def test_bfloat16_factors_change_activations_a_little():
+    network = emoasr.load_recognizer().model
+    mfcc_BTD = np.random.default_rng(0).normal(0, 30, (2, 90, 20)).astype(np.float32)
+    frames_B = np.array([90, 50], np.int32)
+    exact = network(mfcc_BTD, frames_B).taps["gate"]
+    rounded = network.computing_in("bfloat16")(mfcc_BTD, frames_B).taps["gate"]
+    again = network(mfcc_BTD, frames_B).taps["gate"]
+    for exact_BTC, rounded_BTC, again_BTC in zip(exact, rounded, again, strict=True):
+        assert rounded_BTC.dtype == exact_BTC.dtype == np.float32
+        assert 0 < np.abs(rounded_BTC - exact_BTC).mean() < 0.05
+        np.testing.assert_array_equal(again_BTC, exact_BTC)

@@ -4,13 +4,14 @@ import dataclasses
 import hashlib
 import importlib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio
+from emoasr import audio, pieces
 from emoasr.errors import UserError, check_choice
 
 RATINGS = ("arousal", "valence", "dominance")
@@ -72,6 +73,11 @@ class Corpus:
     def samples(self, i: int) -> np.ndarray:
         """Utterance `i`, mono float32 at `sample_rate`. Raises: audio.AudioError."""
         return audio.read(self.segment(i), self.sample_rate, self.antialias)
+
+    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[pieces.Piece]:
+        """Utterance `i` in overlapping pieces, see `pieces.of_file`. Raises: audio.AudioError."""
+        rate, antialias = self.sample_rate, self.antialias
+        return pieces.of_file(self.segment(i), core, halo, hop, rate, antialias)
 
     def skip(self, i: int, step: str, reason: str) -> Skipped:
         """The record of leaving utterance `i` out."""

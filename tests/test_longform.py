@@ -1,0 +1,154 @@
+"""Long utterances: pieces hold every sample, and give what one piece would give."""
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import emoasr
+from emoasr import audio, inference, pieces
+from emoasr.checkpoint import load_recognizer
+from emoasr.corpora import Corpus
+from emoasr.decoding import Listener
+from emoasr.pooling import POOLINGS, Pooler
+
+HOP = 512
+
+
+class OneArray:
+    """A source of one utterance in memory."""
+
+    def __init__(self, wave_N):
+        self._wave_N = wave_N
+
+    def __len__(self):
+        return 1
+
+    def n_samples(self, i):
+        return len(self._wave_N)
+
+    def samples(self, i):
+        return self._wave_N
+
+    def pieces(self, i, core, halo, hop):
+        return pieces.of_array(self._wave_N, core, halo, hop)
+
+
+def results(source, function, batch_frames):
+    run = inference.Run(source, HOP, batch_frames)
+    run.plan()
+    ((indices, arrays),) = run.results(function)
+    assert indices.tolist() == [0] and not run.failed
+    return arrays, bool(run.long)
+
+
+@pytest.fixture(scope="module")
+def speechlike():
+    """300 s that begin loud and go on at very different levels, some far below the first."""
+    random = np.random.default_rng(0)
+    level = np.repeat(10.0 ** random.uniform(-5, 0, 100), 48000)
+    tone = np.sin(np.cumsum(np.repeat(random.uniform(0.02, 1.0, 600), 8000)))
+    return (0.3 * level * (tone + 0.1 * random.normal(size=len(level)))).astype(np.float32)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pieces_give_what_one_piece_gives(speechlike, pooling):
+    recognizer = emoasr.load_recognizer()
+    frontend = recognizer.config.frontend
+    wave_N = speechlike[: 280 * 16000 + 77]
+
+    def pooler():
+        return Pooler({"neural": recognizer.model}, frontend, "gate", pooling, with_mfcc=True)
+
+    whole, cut_whole = results(OneArray(wave_N), pooler(), 10_000)
+    cut, cut_cut = results(OneArray(wave_N), pooler(), 4096)
+    assert not cut_whole and cut_cut
+    np.testing.assert_allclose(cut["neural"], whole["neural"], atol=1e-4)
+    np.testing.assert_allclose(cut["mfcc"], whole["mfcc"], rtol=1e-4, atol=1e-3)
+
+
+def test_transcripts_of_pieces_are_those_of_the_whole(speechlike):
+    recognizer = emoasr.load_recognizer()
+    source = OneArray(speechlike[: 200 * 16000])
+    listener = Listener(recognizer.model, recognizer.config.frontend, posteriors=True)
+    whole, _ = results(source, listener, 10_000)
+    cut, was_cut = results(source, listener, 4096)
+    n_frames = recognizer.config.frontend.n_frames(200 * 16000)
+    assert was_cut and cut["scores"].shape[1] == n_frames
+    np.testing.assert_allclose(cut["scores"], whole["scores"][:, :n_frames], atol=1e-4)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5000), st.integers(1, 900), st.integers(0, 300), st.integers(1, 64))
+def test_cores_partition_the_frames(n, core, halo, hop):
+    wave_N = np.arange(n, dtype=np.float32)
+    frames, last = [], False
+    for piece in pieces.of_array(wave_N, core, halo, hop):
+        assert not last and len(piece.wave_N) <= piece.length
+        n_frames = 1 + len(piece.wave_N) // hop
+        last = piece.stop is None
+        stop = n_frames if piece.stop is None else min(piece.stop, n_frames)
+        begin = int(piece.wave_N[0]) // hop
+        assert piece.wave_N[0] % hop == 0
+        assert begin == 0 or piece.first * hop >= halo
+        assert (
+            last
+            or (stop - 1) * hop + halo <= len(piece.wave_N) + hop
+            or (piece.wave_N[-1] == n - 1)
+        )
+        frames += range(begin + piece.first, begin + stop)
+    assert last and frames == list(range(1 + n // hop))
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "segment"),
+    [
+        ("a.wav", 16000, 1, (0.0, None)),
+        ("b.wav", 44100, 2, (1.2345, 9.8)),
+        ("c.flac", 48000, 1, (0.5, None)),
+        ("d.ogg", 22050, 1, (0.7, None)),
+        ("e.mp3", 44100, 1, (0.0, 8.0)),
+        ("f.wav", 8000, 1, (0.0, None)),
+    ],
+)
+def test_pieces_of_a_file_are_parts_of_what_read_gives(tmp_path, name, rate, channels, segment):
+    random = np.random.default_rng(1)
+    y = np.cumsum(random.normal(size=(10 * rate + 123, channels)), axis=0)
+    soundfile.write(tmp_path / name, 0.5 * np.sin(y / 20), rate)
+    part = audio.Segment(tmp_path / name, *segment)
+    whole_N = audio.read(part)
+    end = 0
+    for piece in pieces.of_file(part, 40_000, 6_000, HOP, 16000):
+        edge = 1500  # samples at a piece's ends in which a resampler's filter is at work
+        begin = end - piece.first * HOP
+        inner = slice(edge if begin else 0, len(piece.wave_N) - edge)
+        np.testing.assert_allclose(piece.wave_N[inner], whole_N[begin:][inner], atol=2e-6)
+        if piece.stop is None:
+            assert begin + len(piece.wave_N) == len(whole_N)
+            return
+        end = begin + piece.stop * HOP
+    pytest.fail("no last piece")
+
+
+def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "_SHORTEST_PIECE", 64)
+    monkeypatch.setattr(audio, "_BLOCK", 20_000)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=100_000), 16000)
+    corpus = Corpus("c", tmp_path, emoasr_table("long.wav"))
+    promised = audio.n_samples(audio.Segment(path))
+    monkeypatch.setattr(audio, "_span", lambda file, segment: (0, promised + 60_000))
+    recognizer = load_recognizer(None)
+    pooler = Pooler({"neural": recognizer.model}, recognizer.config.frontend, "gate", "mean")
+    run = inference.Run(corpus, HOP, 64)
+    run.plan()
+    assert list(run.results(pooler)) == []
+    assert "cut short" in run.failed[0]
+
+
+def emoasr_table(*files):
+    import audformat
+    import pandas as pd
+
+    return pd.DataFrame(index=audformat.filewise_index(list(files)))
