@@ -112,7 +112,7 @@ def resample(
     x = x.astype(np.float32, copy=False)
     if not np.isfinite(x).all():
         raise AudioError("samples are NaN or infinite")
-    mono = x if x.ndim == 1 else x.mean(axis=1)
+    mono = x.mean(axis=1) if x.ndim == 2 and x.shape[1] > 1 else x.reshape(-1)
     if step := _decimation(rate, wanted, antialias):
         return mono[::step].copy()
     y = soxr.resample(mono, rate, wanted)

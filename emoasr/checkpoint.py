@@ -1,7 +1,8 @@
 """A recognizer on disk, and the state of a training.
 
-A recognizer is a folder of two files, data only: `weights.safetensors` and `recognizer.json`
-(model, front end, symbols, what it was trained on and how well it recognizes).
+A recognizer is a folder of files that are data only: `weights.safetensors`, `recognizer.json`
+(model, front end, symbols, what it was trained on and how well it recognizes), and perhaps
+`language.safetensors`, the language model that its transcripts can be weighed against.
 """
 
 import dataclasses
@@ -22,6 +23,8 @@ from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.model import GatedConvNet, ModelConfig
 from emoasr.recognizer import Recognizer, RecognizerConfig, digest, variables, weights
+
+LANGUAGE_FILE = "language.safetensors"
 
 _FORMAT = 1
 _SHIPPED = Path(__file__).parent / "recognizers"
@@ -92,7 +95,11 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
         raise UserError(f"{path}: format or symbols are not those of this version of emoasr")
     model = with_weights(model_config, tensors, path / "weights.safetensors")
     config = RecognizerConfig(model_config, frontend)
-    return Recognizer(model, config, record, digest(model, frontend))
+    language_file = path / LANGUAGE_FILE
+    return Recognizer(
+        model, config, record, digest(model, frontend),
+        language_file if language_file.is_file() else None,
+    )  # fmt: skip
 
 
 def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Path) -> GatedConvNet:

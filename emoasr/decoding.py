@@ -10,9 +10,16 @@ from flax import nnx
 
 from emoasr import frontend as fe
 from emoasr.errors import UserError
+from emoasr.language import LanguageModel
 from emoasr.longform import Cut
 from emoasr.model import GatedConvNet
 from emoasr.text import BLANK, SYMBOLS
+
+WEIGHT = 0.65  # of the language model; this and the next chosen on validation speakers
+
+_BLANK_PENALTY = 0.75  # beside a language model, which makes texts too short: log-probability
+_TOKENS = 10  # symbols by which a prefix may be continued at a frame, the likeliest
+_THRESHOLD = 20.0  # log-probability below the best prefix's at which others are given up
 
 
 class Listener:
@@ -84,34 +91,70 @@ def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
     return _stripped(text, begins.tolist())
 
 
-def beam_search(posteriors_TV: np.ndarray, beam_size: int) -> tuple[str, list[int]]:
-    """CTC prefix beam search (Graves et al. 2006, section 3.2) without a language model.
+class BeamSearch:
+    """CTC prefix beam search (Graves et al. 2006, section 3.2) with a language model."""
 
-    Args:
-        posteriors_TV: class probabilities of each frame.
-        beam_size: prefixes kept from frame to frame.
+    def __init__(self, beam_size: int, language: LanguageModel | None, weight: float = WEIGHT):
+        """Sets up the search.
 
-    Returns:
-        The text, spaces at the ends stripped, and for each of its characters the frame where the
-        search settled on it, which may lie a frame or two from where `greedy` puts it.
+        Args:
+            beam_size: prefixes kept from frame to frame.
+            language: the language model; None: without one.
+            weight: of its log-probabilities beside the recognizer's.
 
-    Raises:
-        ImportError: `fast-ctc-decode` is not installed.
-    """
-    import fast_ctc_decode
+        Raises:
+            UserError: `flashlight-text` is not installed.
+        """
+        try:
+            from flashlight.lib.text import decoder
+        except ImportError:
+            raise UserError(
+                "beam search needs flashlight-text: pip install 'emoasr[beam]'"
+            ) from None
+        self._penalty = _BLANK_PENALTY if language else 0.0
+        self._model = _as_flashlight(language) if language else decoder.ZeroLM()
+        options = decoder.LexiconFreeDecoderOptions(
+            beam_size, _TOKENS, _THRESHOLD, weight if language else 0.0, 0.0, True,
+            decoder.CriterionType.CTC,
+        )  # fmt: skip
+        self._decoder = decoder.LexiconFreeDecoder(options, self._model, 0, BLANK, [])
 
-    blank_first = [BLANK, *(i for i in range(len(SYMBOLS) + 1) if i != BLANK)]
-    ordered_TV = np.ascontiguousarray(posteriors_TV[:, blank_first], np.float32)
-    text, frames = fast_ctc_decode.beam_search(ordered_TV, ["", *SYMBOLS], beam_size=beam_size)
-    return _stripped(text, list(map(int, frames)))
+    def __call__(self, posteriors_TV: np.ndarray) -> tuple[str, list[int]]:
+        """Decodes class probabilities of each frame.
+
+        Returns:
+            The text, spaces at the ends stripped, and for each of its characters the frame where
+            the search settled on it, which may lie a frame or two from where `greedy` puts it.
+        """
+        log_TV = np.log(np.maximum(posteriors_TV, 1e-10, dtype=np.float32, order="C"))
+        log_TV[:, BLANK] -= self._penalty
+        found = self._decoder.decode(log_TV.ctypes.data, *log_TV.shape)
+        return greedy(np.array(found[0].tokens[1:-1]))
 
 
-def require_beam_search() -> None:
-    """Raises: UserError, if the library that `beam_search` needs is not installed."""
-    try:
-        import fast_ctc_decode  # noqa: F401
-    except ImportError:
-        raise UserError("beam search needs fast-ctc-decode: pip install 'emoasr[beam]'") from None
+def _as_flashlight(language: LanguageModel):
+    """The language model as flashlight's decoder asks it, state by state."""
+    from flashlight.lib.text import decoder
+
+    class Automaton(decoder.LM):
+        def __init__(self):
+            decoder.LM.__init__(self)
+            self._rows, self._next = language.log_prob_SV.tolist(), language.next_SV.tolist()
+
+        def start(self, start_with_nothing):
+            first = decoder.LMState()
+            self._places = {first: language.start}  # of this utterance's states alone
+            return first
+
+        def score(self, state, symbol):
+            place, child = self._places[state], state.child(symbol)
+            self._places[child] = self._next[place][symbol]
+            return child, self._rows[place][symbol]
+
+        def finish(self, state):
+            return state, 0.0
+
+    return Automaton()
 
 
 def _stripped(text: str, frames: list[int]) -> tuple[str, list[int]]:

@@ -4,8 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from flax import nnx
 
-from emoasr import audio, decoding, features, inference, pieces
+from emoasr import audio, decoding, features, inference, language, pieces
 from emoasr import frontend as fe
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, check_choice
@@ -41,12 +40,14 @@ class Recognizer:
         config: its size and front end.
         card: the rest of `recognizer.json`: training data, terms, metrics.
         digest: SHA-256 over weights and configuration, 16 hex digits; names it in feature tables.
+        language_file: its language model, for transcripts; None: it has none.
     """
 
     model: GatedConvNet
     config: RecognizerConfig
     card: dict[str, Any]
     digest: str
+    language_file: Path | None = None
 
     def features(self, x: Input, pooling: str = "mean", tap: str = "gate") -> pd.DataFrame:
         """Pooled unit activations.
@@ -74,12 +75,16 @@ class Recognizer:
             table[indices] = arrays["neural"]
         return pd.DataFrame(table, index, columns)
 
-    def transcribe(self, x: Input, beam_size: int = 1) -> pd.DataFrame:
-        """Transcripts, without a language model.
+    def transcribe(
+        self, x: Input, beam_size: int = 1, language_weight: float = decoding.WEIGHT
+    ) -> pd.DataFrame:
+        """Transcripts.
 
         Args:
             x: as for `features`.
-            beam_size: 1 decodes greedily; more is beam search over that many prefixes.
+            beam_size: 1 decodes greedily, by ear alone; more is beam search over that many
+                prefixes, weighed against the recognizer's language model if it has one.
+            language_weight: of the language model; 0: without it.
 
         Returns:
             One row an input, in the input's order; columns `text`, a..z and spaces, and `times`,
@@ -94,10 +99,11 @@ class Recognizer:
         source, index = _source(x, self.config.frontend)
         heard: list[tuple[str, list[float]]] = [("", [])] * len(source)
         seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
-        decode = decoding.greedy
+        decode: Callable[[np.ndarray], tuple[str, list[int]]] = decoding.greedy
         if beam_size > 1:
-            decoding.require_beam_search()
-            decode = partial(decoding.beam_search, beam_size=beam_size)
+            use = self.language_file if language_weight else None
+            model = language.load(use) if use else None
+            decode = decoding.BeamSearch(beam_size, model, language_weight)
         function = decoding.Listener(self.model, self.config.frontend, posteriors=beam_size > 1)
         for indices, arrays in _all(source, self.config.frontend, function):
             for i, scores_T in zip(indices, arrays["scores"], strict=True):

@@ -1,12 +1,14 @@
-"""Transcribes files: CTC decoding, greedy or by beam search, without a language model.
+"""Transcribes files: CTC decoding, greedy, or by beam search with a language model.
 
     python -m emoasr.transcribe a.wav b.flac
     python -m emoasr.transcribe --times --recognizer=runs/p/pretrain/recognizer a.wav
-    python -m emoasr.transcribe --beam_size=20 a.wav
+    python -m emoasr.transcribe --beam_size=50 a.wav
+    python -m emoasr.transcribe --beam_size=50 --language_weight=0 a.wav
 
-Prints a line a file as soon as it is done: its name, a tab and the text; with --times a JSON
-object, with the second where each character is first heard. A file that cannot be read is named on
-stderr, the others go on, and the exit status is 1.
+Greedy decoding spells by ear alone. Beam search weighs that against the language model of the
+recognizer, if it has one. Prints a line a file as soon as it is done: its name, a tab and the
+text; with --times a JSON object, with the second where each character is first heard. A file that
+cannot be read is named on stderr, the others go on, and the exit status is 1.
 """
 
 import json
@@ -19,7 +21,13 @@ from emoasr.checkpoint import load_recognizer
 from emoasr.errors import UserError
 
 
-def main(files: list[str], recognizer: str, times: bool, beam_size: int = 1) -> int:
+def main(
+    files: list[str],
+    recognizer: str,
+    times: bool,
+    beam_size: int = 1,
+    language_weight: float = decoding.WEIGHT,
+) -> int:
     """Prints the transcripts of `files`; returns how many could not be read.
 
     Args:
@@ -27,6 +35,7 @@ def main(files: list[str], recognizer: str, times: bool, beam_size: int = 1) -> 
         recognizer: a recognizer's folder or name; empty: the shipped one.
         times: whether to print JSON with the time of each character.
         beam_size: as for `Recognizer.transcribe`.
+        language_weight: likewise.
 
     Raises:
         UserError: no file is given, the recognizer cannot be opened, no such beam search.
@@ -34,11 +43,11 @@ def main(files: list[str], recognizer: str, times: bool, beam_size: int = 1) -> 
     if not files:
         raise UserError("name the files: python -m emoasr.transcribe FILE ... (see --help)")
     if beam_size > 1:
-        decoding.require_beam_search()
+        decoding.BeamSearch(beam_size, None)  # complains of a missing library, once
     opened, failed = load_recognizer(recognizer or None), 0
     for file in files:
         try:
-            heard = opened.transcribe(file, beam_size).iloc[0]
+            heard = opened.transcribe(file, beam_size, language_weight).iloc[0]
         except UserError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -54,7 +63,8 @@ def _run(argv: list[str]) -> int:
     logging.set_verbosity(logging.ERROR)
     compilation.keep()
     try:
-        options = flags.FLAGS.recognizer, flags.FLAGS.times, flags.FLAGS.beam_size
+        given = flags.FLAGS
+        options = given.recognizer, given.times, given.beam_size, given.language_weight
         return int(main(argv[1:], *options) > 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -68,5 +78,8 @@ if __name__ == "__main__":
     flags.DEFINE_bool("times", False, "Print JSON, with the time of each character.")
     flags.DEFINE_integer(
         "beam_size", 1, "1: greedy; more: beam search over so many prefixes.", lower_bound=1
+    )
+    flags.DEFINE_float(
+        "language_weight", decoding.WEIGHT, "Of the language model; 0: without it.", lower_bound=0
     )
     app.run(_run)

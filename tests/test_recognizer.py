@@ -100,7 +100,7 @@ def test_transcripts_are_text(recognizer, files, beam_size):
 
 
 def test_beam_search_without_its_library_names_the_remedy(recognizer, files, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fast_ctc_decode", None)
+    monkeypatch.setitem(sys.modules, "flashlight.lib.text", None)
     with pytest.raises(UserError, match=r"pip install 'emoasr\[beam\]'"):
         recognizer.transcribe(files[0], beam_size=2)
     with pytest.raises(UserError, match="beam_size=0"):

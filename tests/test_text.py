@@ -75,7 +75,7 @@ def test_beam_search_finds_the_text_with_the_most_probability(seed):
     posteriors_TV = np.zeros((5, text.BLANK + 1), np.float32)
     random = np.random.default_rng(seed)
     posteriors_TV[:, [A, B, text.BLANK]] = random.dirichlet(np.ones(3), 5)
-    found, frames = decoding.beam_search(posteriors_TV, beam_size=100)
+    found, frames = decoding.BeamSearch(100, None)(posteriors_TV)
     assert found == likeliest_text(posteriors_TV)
     assert len(frames) == len(found) and frames == sorted(frames)
 
@@ -85,4 +85,4 @@ def test_beam_search_prefers_many_paths_to_the_best_one():
     posteriors_TV = np.zeros((2, text.BLANK + 1), np.float32)
     posteriors_TV[:, [A, text.BLANK]] = (0.4, 0.6)
     assert decoding.greedy(posteriors_TV.argmax(1)) == ("", [])
-    assert decoding.beam_search(posteriors_TV, beam_size=10)[0] == "a"
+    assert decoding.BeamSearch(10, None)(posteriors_TV)[0] == "a"

@@ -1,0 +1,70 @@
+r"""Fits the language model of a recognizer's transcripts, and measures what it is worth.
+
+    apt-get install wordnet-base
+    python scripts/fit_language.py RECOGNIZER CORPUS [--wordnet=/usr/share/wordnet]
+
+RECOGNIZER is a recognizer's folder; it gets `language.safetensors`. CORPUS is a folder with
+`metadata.csv` (file, speaker, split, text), see `configs/english.py`: the model learns from the
+texts of its training split and, with --wordnet, from WordNet's example sentences, less the texts
+of its other splits. Error rates of these with beam search go into `recognizer.json` and the card.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from absl import app, flags
+from synthesize_speech import example_sentences
+
+import emoasr
+from emoasr import card, language, text
+from emoasr.checkpoint import LANGUAGE_FILE
+from emoasr.cli import write_atomically
+from emoasr.corpora import table
+
+_BEAM = flags.DEFINE_integer("beam_size", 50, "Prefixes kept, in measuring.", 2)
+
+
+def main(argv: list[str]) -> None:
+    """Writes the model, then measures."""
+    if len(argv) != 3:
+        raise app.UsageError("give the folder of a recognizer and that of a corpus")
+    folder, corpus = Path(argv[1]), Path(argv[2])
+    rows = table.read_frame(corpus / "metadata.csv")
+    rows = rows[~rows["text"].str.contains(r"\d")]
+    rows = rows.assign(true=rows["text"].map(text.normalise))
+    held_out = set(rows["true"][rows["split"] != "train"])
+    examples = example_sentences()
+    examples = examples[~examples.str.contains(r"\d")].map(text.normalise)
+    texts = [*rows["true"][rows["split"] == "train"], *examples]
+    texts = [t for t in dict.fromkeys(texts) if t and t not in held_out]
+    language.save(language.fit(texts, order=6, min_count=5), folder / LANGUAGE_FILE)
+    record = json.loads((folder / "recognizer.json").read_text(encoding="utf-8"))
+    record["language_model"] = {
+        "kind": "6-gram of characters, contexts seen five times",
+        "texts": f"{len(texts)}: the training splits', and the example sentences of WordNet 3.0",
+        "beam_size": _BEAM.value,
+        "metrics": _error_rates(folder, corpus, rows),
+    }
+    write_atomically(folder / "recognizer.json", json.dumps(record, indent=1) + "\n")
+    card.write(folder)
+    print(json.dumps(record["language_model"], indent=1))
+
+
+def _error_rates(folder: Path, corpus: Path, rows: pd.DataFrame) -> dict:
+    """CER and WER by split and set, as `recognizer.json` has them."""
+    recognizer, metrics = emoasr.load_recognizer(folder), {}
+    rows = rows[(rows["split"] != "train") & (rows["true"] != "")]
+    for split, of_split in rows.groupby("split"):
+        heard = recognizer.transcribe([corpus / f for f in of_split["file"]], _BEAM.value)
+        of_split = of_split.assign(heard=heard["text"].to_numpy())
+        sets = of_split.groupby(of_split["speaker"].str.split("/").str[0])
+        metrics[split] = {
+            str(name): text.error_rates(own["true"].tolist(), own["heard"].tolist())
+            for name, own in [("all", of_split), *sets]
+        }
+    return metrics
+
+
+if __name__ == "__main__":
+    app.run(main)
