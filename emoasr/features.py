@@ -49,7 +49,9 @@ def write(
         told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
         schema = schema.with_metadata({**(schema.metadata or {}), **told})
     part = path.with_name(path.name + ".part")
-    with pq.ParquetWriter(part, schema) as writer:
+    # numbers hardly repeat: looking for repeats costs time and room
+    repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    with pq.ParquetWriter(part, schema, use_dictionary=repeating) as writer:
         for frame in itertools.chain([first], frames):
             writer.write_table(pa.Table.from_pandas(frame).replace_schema_metadata(schema.metadata))
     part.replace(path)

@@ -3,8 +3,8 @@
 The values are those of the original recognizer: `librosa.feature.mfcc(y, sr=16000)` of librosa
 0.5.0, which newer versions give with `pad_mode="reflect"`.
 
-Shape suffixes: B utterances, N samples, H hops, K samples of a window, F frequency bins, M mel
-bands, T frames, D coefficients.
+Shape suffixes: B utterances, N samples, H hops, K samples of a hop or window, F frequency bins, M
+mel bands, T frames, D coefficients.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ Array = jax.Array | np.ndarray
 
 PAD_MODES = ("reflect", "constant")
 
+_CHUNK = 512  # windows
 _FLOOR = 1e-10  # of the mel power, before the logarithm (librosa's amin)
 _RATES = range(1000, 384001)  # Hz, that a front end may have
 
@@ -104,11 +105,10 @@ def log_mel(
 def mel_db(wave_BN: Array, lengths_B: Array, config: FrontEndConfig) -> tuple[jax.Array, jax.Array]:
     """Mel power in dB, not clipped; else as `log_mel`."""
     pad = _reflect if config.pad_mode == "reflect" else _zeros
-    frames_BTK = _frames(pad(wave_BN, lengths_B, config.n_fft // 2), config)
-    window_K = scipy.signal.get_window("hann", config.n_fft, fftbins=True).astype(np.float32)
-    spectrum_BTF = jnp.fft.rfft(frames_BTK * window_K)
-    power_BTF = jnp.square(spectrum_BTF.real) + jnp.square(spectrum_BTF.imag)
-    mel_BTM = _matmul(power_BTF, _mel_basis(config))
+    padded_BN = pad(wave_BN, lengths_B, config.n_fft // 2)
+    mel_BHM = _mel_power(padded_BN.reshape(-1, config.hop_length), config)
+    mel_BHM = mel_BHM.reshape(len(padded_BN), -1, config.n_mels)  # the last windows see two rows
+    mel_BTM = mel_BHM[:, : wave_BN.shape[1] // config.hop_length + 1]
     frames_B = jnp.where(lengths_B > 0, config.n_frames(lengths_B), 0)
     return 10.0 * jnp.log10(jnp.maximum(mel_BTM, _FLOOR)), frames_B
 
@@ -147,12 +147,26 @@ def _zeros(wave_BN: Array, lengths_B: Array, pad: int) -> jax.Array:
     return jnp.pad(jnp.where(own_BN, wave_BN, 0.0), ((0, 0), (pad, pad)))
 
 
-def _frames(padded_BN: jax.Array, config: FrontEndConfig) -> jax.Array:
-    """Overlapping windows (B, T, K), put together from whole hops: no gather."""
-    overlap = config.n_fft // config.hop_length
-    hops_BHK = padded_BN.reshape(padded_BN.shape[0], -1, config.hop_length)
-    n_frames = hops_BHK.shape[1] - overlap + 1
-    return jnp.concatenate([hops_BHK[:, i : i + n_frames] for i in range(overlap)], axis=-1)
+def _mel_power(hops_HK: jax.Array, config: FrontEndConfig) -> jax.Array:
+    """Mel power (H, M) of the windows that begin with each hop; beyond the last there is nothing.
+
+    On a CPU so many windows at a time as its caches hold: twice as fast there as all at once.
+    """
+    n_hops, overlap = len(hops_HK), config.n_fft // config.hop_length
+    chunk = min(_CHUNK, n_hops) if jax.default_backend() == "cpu" else n_hops
+    n_chunks = -(-n_hops // chunk)
+    hops_HK = jnp.pad(hops_HK, ((0, n_chunks * chunk - n_hops + overlap - 1), (0, 0)))
+    window_K = scipy.signal.get_window("hann", config.n_fft, fftbins=True).astype(np.float32)
+
+    def of_chunk(start: jax.Array) -> jax.Array:
+        own_HK = jax.lax.dynamic_slice_in_dim(hops_HK, start, chunk + overlap - 1)
+        windows = jnp.concatenate([own_HK[i : i + chunk] for i in range(overlap)], axis=-1)
+        spectrum_HF = jnp.fft.rfft(windows * window_K)
+        power_HF = jnp.square(spectrum_HF.real) + jnp.square(spectrum_HF.imag)
+        return _matmul(power_HF, _mel_basis(config))
+
+    mel_CHM = jax.lax.map(of_chunk, jnp.arange(n_chunks) * chunk)
+    return mel_CHM.reshape(-1, config.n_mels)[:n_hops]
 
 
 @lru_cache

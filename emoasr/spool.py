@@ -50,4 +50,5 @@ class Spool:
             for row, number in zip(rows, part, strict=True):
                 self._file.seek(int(number) * self._row.itemsize)
                 self._file.readinto(row.data)
-            yield pd.DataFrame(rows, index[i : i + _CHUNK], self._columns)
+            # column by column, as Parquet wants them
+            yield pd.DataFrame(np.asfortranarray(rows), index[i : i + _CHUNK], self._columns)

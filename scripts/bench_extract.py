@@ -42,6 +42,7 @@ import emoasr
 from emoasr import audio, config, features, inference, pooling
 from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import Recognizer
+from emoasr.spool import Spool
 
 _CORES = os.cpu_count() or 1
 _TOLERANCE = 1e-3  # between emoasr's features and PyTorch's, one file at a time
@@ -123,10 +124,11 @@ def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], pd.DataFrame]:
             corpus, _FRONTEND.hop_length, _SETTINGS.batch_frames, _SETTINGS.buckets, _CORES
         )
         pass_.plan()
-        values = np.full((len(corpus), len(columns)), np.nan, np.float32)
-        for indices, arrays in pass_.results(pooler):
-            values[indices] = arrays["neural"]
-        return pd.DataFrame(values, corpus.table.index, columns)
+        with Spool(folder.parent / "rows", columns) as spool:
+            for indices, arrays in pass_.results(pooler):
+                spool.put(indices, arrays["neural"])
+            index = corpus.table.index
+            return pd.concat(spool.frames(np.arange(len(corpus)), index))
 
     return run
 
