@@ -107,6 +107,8 @@ def _usable(texts: pd.Series) -> np.ndarray:
 
 def example_sentences() -> pd.Series:
     """WordNet's example sentences: what stands in quotes in its glosses."""
+    if not Path(_WORDNET.value, "data.noun").exists():
+        raise SystemExit(f"error: no WordNet in --wordnet={_WORDNET.value}; see --help")
     quotes = []
     for name in ("data.adj", "data.adv", "data.noun", "data.verb"):
         for line in (Path(_WORDNET.value) / name).read_text().splitlines():
