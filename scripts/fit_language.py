@@ -5,7 +5,8 @@ r"""Fits the language model of a recognizer's transcripts, and measures what it 
 
 RECOGNIZER is a recognizer's folder; it gets `language.safetensors`. CORPUS is a folder with
 `metadata.csv` (file, speaker, split, text), see `configs/english.py`: the model learns from the
-texts of its training split and from WordNet's example sentences, less the texts of its other splits. Error rates of these with beam search go into `recognizer.json` and the card.
+texts of its training split and from WordNet's example sentences, less the texts of its other
+splits. Error rates of these with beam search go into `recognizer.json` and the card.
 """
 
 import json
