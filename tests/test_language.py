@@ -56,7 +56,7 @@ def test_it_is_the_same_after_saving(model, tmp_path):
         language.load(tmp_path / "broken.safetensors")
 
 
-def test_it_decides_between_what_sounds_alike(model):
+def test_it_decides_between_what_sounds_alike(model, beam_search):
     """An even chance of "cat" and "cut" becomes "cat"; without the model either may be."""
     posteriors_TV = np.full((9, len(SYMBOLS) + 1), 1e-4)
     for frame, symbols in enumerate(["t", "h", "e", " ", "c", "au", "t", " ", ""]):
@@ -70,7 +70,7 @@ def test_it_decides_between_what_sounds_alike(model):
     assert text == "the cat" and frames == list(range(7))
 
 
-def test_the_shipped_recognizer_errs_less_with_it(shared_data):
+def test_the_shipped_recognizer_errs_less_with_it(shared_data, beam_search):
     import pandas as pd
 
     from emoasr import text

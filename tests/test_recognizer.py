@@ -89,7 +89,7 @@ def test_poolings_and_taps_differ_and_std_is_the_spread(recognizer, files):
 
 
 @pytest.mark.parametrize("beam_size", [1, 8])
-def test_transcripts_are_text(recognizer, files, beam_size):
+def test_transcripts_are_text(recognizer, files, beam_size, beam_search):
     table = recognizer.transcribe(files[:2], beam_size)
     assert list(table.columns) == ["text", "times"] and list(table.index) == files[:2]
     for row in table.itertuples():

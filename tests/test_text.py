@@ -70,8 +70,8 @@ def likeliest_text(posteriors_TV):
 
 
 @hypothesis.settings(max_examples=40, deadline=None)
-@hypothesis.given(st.integers(0, 10**6))
-def test_beam_search_finds_the_text_with_the_most_probability(seed):
+@hypothesis.given(seed=st.integers(0, 10**6))
+def test_beam_search_finds_the_text_with_the_most_probability(beam_search, seed):
     posteriors_TV = np.zeros((5, text.BLANK + 1), np.float32)
     random = np.random.default_rng(seed)
     posteriors_TV[:, [A, B, text.BLANK]] = random.dirichlet(np.ones(3), 5)
@@ -80,7 +80,7 @@ def test_beam_search_finds_the_text_with_the_most_probability(seed):
     assert len(frames) == len(found) and frames == sorted(frames)
 
 
-def test_beam_search_prefers_many_paths_to_the_best_one():
+def test_beam_search_prefers_many_paths_to_the_best_one(beam_search):
     # "a" has .64 in all, the single best path, two blanks, only .36
     posteriors_TV = np.zeros((2, text.BLANK + 1), np.float32)
     posteriors_TV[:, [A, text.BLANK]] = (0.4, 0.6)
