@@ -52,9 +52,7 @@ def save_recognizer(
         small = {name: t.astype(np.float16) for name, t in tensors.items() if "kernel" in name}
         tensors = {**tensors, **small}
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "weights.safetensors.part"
-    part.write_bytes(safetensors.numpy.save(tensors))  # save_file would make it private
-    part.replace(folder / "weights.safetensors")
+    write_atomically(folder / "weights.safetensors", safetensors.numpy.save(tensors))
     record = {
         "format": _FORMAT,
         "model": dataclasses.asdict(model.config),

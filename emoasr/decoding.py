@@ -109,7 +109,7 @@ class BeamSearch:
             from flashlight.lib.text import decoder
         except ImportError:
             raise UserError(
-                "beam search needs flashlight-text: pip install 'emoasr[beam]'"
+                "beam search needs flashlight-text: pip install 'emoasr[beam]' (Python 3.11, 3.12)"
             ) from None
         self._penalty = _BLANK_PENALTY if language else 0.0
         self._model = _as_flashlight(language) if language else decoder.ZeroLM()
@@ -139,7 +139,7 @@ def _as_flashlight(language: LanguageModel):
     class Automaton(decoder.LM):
         def __init__(self):
             decoder.LM.__init__(self)
-            self._rows, self._next = language.log_prob_SV.tolist(), language.next_SV.tolist()
+            self._rows, self._next = language.as_lists
 
         def start(self, start_with_nothing):
             first = decoder.LMState()

@@ -14,6 +14,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from emoasr.cli import write_atomically
 from emoasr.errors import UserError
 from emoasr.text import SYMBOLS, encode
 
@@ -62,6 +63,11 @@ class LanguageModel:
             found = np.where((found < 0) & known, self._begin[n] + place, found)
         return found
 
+    @functools.cached_property
+    def as_lists(self) -> tuple[list[list[float]], list[list[int]]]:
+        """`log_prob_SV` and `next_SV` for one look-up after the other, made once."""
+        return self.log_prob_SV.tolist(), self.next_SV.tolist()
+
     def log_prob(self, text: str) -> float:
         """Natural logarithm of the probability of a normalised text's symbols and a last space."""
         state, total = self.start, 0.0
@@ -109,12 +115,9 @@ def save(model: LanguageModel, path: Path) -> None:
     """Writes a model as safetensors, its logarithms as float16."""
     tensors = {f"contexts.{n}": codes.astype(np.int32) for n, codes in enumerate(model.contexts)}
     tensors["log_prob"] = model.log_prob_SV.astype(np.float16)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(safetensors.numpy.save(tensors))
-    part.replace(path)
+    write_atomically(path, safetensors.numpy.save(tensors))
 
 
-@functools.lru_cache(maxsize=2)
 def load(path: Path) -> LanguageModel:
     """Reads a model.
 

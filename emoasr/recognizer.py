@@ -1,6 +1,7 @@
 """A recognizer to use from Python: features and transcripts of files, segments and arrays."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -101,8 +102,7 @@ class Recognizer:
         seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
         decode: Callable[[np.ndarray], tuple[str, list[int]]] = decoding.greedy
         if beam_size > 1:
-            use = self.language_file if language_weight else None
-            model = language.load(use) if use else None
+            model = self._language_model if language_weight else None
             decode = decoding.BeamSearch(beam_size, model, language_weight)
         function = decoding.Listener(self.model, self.config.frontend, posteriors=beam_size > 1)
         for indices, arrays in _all(source, self.config.frontend, function):
@@ -110,6 +110,10 @@ class Recognizer:
                 words, frames = decode(scores_T)
                 heard[i] = words, [round(frame * seconds, 3) for frame in frames]
         return pd.DataFrame(heard, index, ["text", "times"])
+
+    @functools.cached_property
+    def _language_model(self) -> language.LanguageModel | None:
+        return language.load(self.language_file) if self.language_file else None
 
 
 def digest(model: GatedConvNet, frontend: fe.FrontEndConfig) -> str:

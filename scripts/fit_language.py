@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import wordnet
 from absl import app, flags
-from synthesize_speech import example_sentences
 
 import emoasr
 from emoasr import card, language, text
@@ -22,6 +22,7 @@ from emoasr.checkpoint import LANGUAGE_FILE
 from emoasr.cli import write_atomically
 from emoasr.corpora import table
 
+flags.adopt_module_key_flags(wordnet)
 _BEAM = flags.DEFINE_integer("beam_size", 50, "Prefixes kept, in measuring.", 2)
 
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> None:
     rows = rows[~rows["text"].str.contains(r"\d")]
     rows = rows.assign(true=rows["text"].map(text.normalise))
     held_out = set(rows["true"][rows["split"] != "train"])
-    examples = example_sentences()
+    examples = wordnet.example_sentences()
     examples = examples[~examples.str.contains(r"\d")].map(text.normalise)
     texts = [*rows["true"][rows["split"] == "train"], *examples]
     texts = [t for t in dict.fromkeys(texts) if t and t not in held_out]

@@ -1,9 +1,9 @@
-"""Copies a trained recognizer and its card into the package, and says what float16 changes.
+"""Copies a trained recognizer, its language model and card into the package.
 
     python scripts/ship_recognizer.py runs/p/pretrain/recognizer emoasr/recognizers/english
 
-Kernels are stored as float16. The printed figure is the largest change of any pooled feature over
-30 s of noise bursts.
+Kernels are stored as float16. The printed figure is what that changes: the largest change of any
+pooled feature over 30 s of noise bursts.
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ from absl import app
 
 import emoasr
 from emoasr import card, checkpoint
+from emoasr.cli import write_atomically
 
 
 def main(argv: list[str]) -> None:
@@ -23,6 +24,11 @@ def main(argv: list[str]) -> None:
     checkpoint.save_recognizer(
         Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True
     )
+    language_file = Path(argv[2]) / checkpoint.LANGUAGE_FILE
+    if trained.language_file:
+        write_atomically(language_file, trained.language_file.read_bytes())
+    else:
+        language_file.unlink(missing_ok=True)  # an older recognizer's
     card.write(Path(argv[2]))
     shipped = emoasr.load_recognizer(argv[2])
 

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import soundfile
+import wordnet
 from absl import app, flags
 from tqdm import tqdm
 
@@ -32,7 +33,7 @@ from emoasr.text import normalise
 
 _UTTERANCES = flags.DEFINE_integer("utterances", 9000, "Synthetic utterances.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of texts and voices.")
-_WORDNET = flags.DEFINE_string("wordnet", "/usr/share/wordnet", "Folder with WordNet's data.*.")
+flags.adopt_module_key_flags(wordnet)
 _JOBS = flags.DEFINE_integer("jobs", 2, "Utterances spoken at once.", lower_bound=1)
 
 _LENGTHS = (12, 110)  # characters of a text
@@ -76,7 +77,10 @@ def main(argv: list[str]) -> None:
 
 def _plan(known: pd.DataFrame, random: np.random.Generator) -> list[dict]:
     """Draws a text and a voice for every utterance."""
-    pools = [_usable(known["text"][known["split"] == "train"]), _usable(example_sentences())]
+    pools = [
+        _usable(known["text"][known["split"] == "train"]),
+        _usable(wordnet.example_sentences()),
+    ]
     rows = []
     for i in range(_UTTERANCES.value):
         text = str(random.choice(pools[int(random.random() > 1 / 3)]))
@@ -103,17 +107,6 @@ def _usable(texts: pd.Series) -> np.ndarray:
     return plain[
         plain.map(lambda text: _LENGTHS[0] <= len(normalise(text)) <= _LENGTHS[1])
     ].unique()
-
-
-def example_sentences() -> pd.Series:
-    """WordNet's example sentences: what stands in quotes in its glosses."""
-    if not Path(_WORDNET.value, "data.noun").exists():
-        raise SystemExit(f"error: no WordNet in --wordnet={_WORDNET.value}; see --help")
-    quotes = []
-    for name in ("data.adj", "data.adv", "data.noun", "data.verb"):
-        for line in (Path(_WORDNET.value) / name).read_text().splitlines():
-            quotes += re.findall(r'"([^"]+)"', line.partition(" | ")[2])
-    return pd.Series(quotes)
 
 
 def _speak(row: dict, out: Path) -> float:

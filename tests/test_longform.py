@@ -1,6 +1,8 @@
 """Long utterances: pieces hold every sample, and give what one piece would give."""
 
+import audformat
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from hypothesis import given, settings
@@ -8,7 +10,6 @@ from hypothesis import strategies as st
 
 import emoasr
 from emoasr import audio, inference, pieces
-from emoasr.checkpoint import load_recognizer
 from emoasr.corpora import Corpus
 from emoasr.decoding import Listener
 from emoasr.pooling import POOLINGS, Pooler
@@ -136,19 +137,13 @@ def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(audio, "_BLOCK", 20_000)
     path = tmp_path / "long.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=100_000), 16000)
-    corpus = Corpus("c", tmp_path, emoasr_table("long.wav"))
+    index = audformat.filewise_index(["long.wav"])
+    corpus = Corpus("c", tmp_path, pd.DataFrame(index=index))
     promised = audio.n_samples(audio.Segment(path))
     monkeypatch.setattr(audio, "_span", lambda file, segment: (0, promised + 60_000))
-    recognizer = load_recognizer(None)
+    recognizer = emoasr.load_recognizer()
     pooler = Pooler({"neural": recognizer.model}, recognizer.config.frontend, "gate", "mean")
     run = inference.Run(corpus, HOP, 64)
     run.plan()
     assert list(run.results(pooler)) == []
     assert "cut short" in run.failed[0]
-
-
-def emoasr_table(*files):
-    import audformat
-    import pandas as pd
-
-    return pd.DataFrame(index=audformat.filewise_index(list(files)))
