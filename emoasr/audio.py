@@ -5,15 +5,24 @@ import dataclasses
 import io
 import math
 import numbers
+import os
+import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import soundfile
 import soxr
 
+from emoasr.errors import one_line
+from emoasr.headers import promised_frames
+
 SAMPLE_RATE = 16000  # Hz, wanted unless another is given
+LOUDEST = 100.0  # where full scale is 1; what is louder are integers that were never scaled
+RATES = (1000, 1_000_000)  # Hz; a damaged header's 1 Hz would make gigabytes of a small file
 
 _SLACK = 0.1  # seconds: rounded times in annotations, the last frame of a lossy file
 _UNKNOWN_LENGTH = 2**40  # frames; libsndfile gives such counts where a header holds none
@@ -23,6 +32,10 @@ _INEXACT_SEEK = ("OGG", "MP3")  # decoded from the beginning: seeking there shif
 
 class AudioError(Exception):
     """Audio that cannot be used; the text is one line, with the path where there is one."""
+
+    def __init__(self, text: str):
+        """Takes the text, which may quote any name: see `one_line`."""
+        super().__init__(one_line(text))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +60,12 @@ def read(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = True) ->
 
     Raises:
         AudioError: the file is missing, not audio or cut short, the segment is empty or not in it,
-            or samples are NaN or infinite.
+            or samples are NaN, infinite or no audio levels.
     """
     with opened(segment) as file:
-        return resample(_decode(file, segment), file.samplerate, wanted, antialias)
+        # mixed down here: `resample` takes a few frames of many channels for a transposed array
+        mono = _mixed(_decode(file, segment))
+        return resample(mono, file.samplerate, wanted, antialias)
 
 
 def read_native(segment: Segment) -> tuple[np.ndarray, int]:
@@ -99,22 +114,27 @@ def resample(
         float32 `(M,)`, M = N * wanted / rate rounded half up, or up where samples are picked.
 
     Raises:
-        AudioError: wrong type or shape, no samples, a rate that is none, NaN or infinite samples.
+        AudioError: wrong type or shape, no samples, a rate out of `RATES`, samples that are NaN,
+            infinite or beyond `LOUDEST`.
     """
     x = np.asarray(x)
     if x.dtype.kind != "f":
         raise AudioError(f"samples are {x.dtype}; give floating point, full scale -1 to 1")
     if x.ndim not in (1, 2) or (x.ndim == 2 and x.shape[0] < x.shape[1]):
         raise AudioError(f"samples have shape {x.shape}; give (N,) or (N, channels)")
-    if not isinstance(rate, numbers.Real) or not 0 < rate < math.inf:
-        raise AudioError(f"sampling rate is {rate!r}; give a positive number of Hz")
+    if not isinstance(rate, numbers.Real) or not RATES[0] <= rate <= RATES[1]:
+        raise AudioError(f"sampling rate is {rate!r}; must be {RATES[0]} to {RATES[1]} Hz")
     _checked_length(x.size)
-    x = x.astype(np.float32, copy=False)
-    if not np.isfinite(x).all():
+    mono = _mixed(x.astype(np.float32, copy=False))
+    peak = np.maximum(mono.max(), -mono.min())  # NaN if any is
+    if not np.isfinite(peak):
         raise AudioError("samples are NaN or infinite")
-    mono = x.mean(axis=1) if x.ndim == 2 and x.shape[1] > 1 else x.reshape(-1)
+    if peak > LOUDEST:
+        raise AudioError(f"samples reach {peak:g} where full scale is 1; scale them")
     if step := _decimation(rate, wanted, antialias):
         return mono[::step].copy()
+    if rate == wanted:
+        return mono.copy()  # bit for bit what soxr gives
     y = soxr.resample(mono, rate, wanted)
     _checked_length(len(y))
     return y
@@ -128,21 +148,41 @@ def is_silent(x: np.ndarray) -> bool:
 @contextlib.contextmanager
 def opened(segment: Segment) -> Iterator[soundfile.SoundFile]:
     """Opens the segment's file; whatever goes wrong inside becomes an AudioError with its path."""
-    path = segment.path
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder, not an audio file")
-    if not path.exists():
-        raise AudioError(f"{path}: no such file")
     try:
-        # A zip's member is read whole: libsndfile seeks, and seeking there decompresses anew.
-        source = path if isinstance(path, Path) else io.BytesIO(path.read_bytes())
-        with soundfile.SoundFile(source) as file:
+        with soundfile.SoundFile(_source(segment.path)) as file:
             yield file
     except AudioError as error:
-        raise AudioError(f"{path}: {error}") from None
-    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: header-less .raw
-        reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
-        raise AudioError(f"{path}: not audio that libsndfile can decode ({reason})") from None
+        raise AudioError(f"{segment.path}: {error}") from None
+    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: .raw, by name
+        why = str(getattr(error, "error_string", error)).strip().rstrip(".")
+        raise AudioError(f"{segment.path}: not audio that libsndfile can decode ({why})") from None
+
+
+def _source(path: Path | zipfile.Path) -> int | Path | io.BytesIO:
+    """What libsndfile can open; complaints leave the path to their reader."""
+    try:
+        if path.is_dir():
+            raise AudioError("is a folder, not an audio file")
+        if not path.exists():
+            raise AudioError(f"no such file{_other_form(path)}")
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise AudioError("is a pipe or device, not an audio file")
+        if not isinstance(path, Path):  # whole: libsndfile seeks, and each time decompresses anew
+            return io.BytesIO(path.read_bytes())
+        # By name, libsndfile would refuse long ones, and those that are not UTF-8.
+        return os.open(path, os.O_RDONLY) if os.name == "posix" else path
+    except OSError as error:
+        raise AudioError(f"cannot be opened ({error.strerror or error})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise AudioError(f"cannot be unpacked ({error})") from None
+
+
+def _other_form(path: Path | zipfile.Path) -> str:
+    """A hint where a file has the same name in another of Unicode's normal forms."""
+    forms = {unicodedata.normalize(form, path.name) for form in ("NFC", "NFD")} - {path.name}
+    if isinstance(path, Path) and any(path.with_name(name).exists() for name in forms if name):
+        return "; one of that name in another Unicode normal form (NFC, NFD) is there"
+    return ""
 
 
 def _decode(file: soundfile.SoundFile, segment: Segment) -> np.ndarray:
@@ -171,16 +211,20 @@ def blocks(file: soundfile.SoundFile, segment: Segment) -> Iterator[np.ndarray]:
         if len(wanted):
             yield wanted
     if stop - position > _SLACK * file.samplerate:
-        promised, found = ((n / file.samplerate) for n in (stop - first, max(position - first, 0)))
-        raise AudioError(f"cut short: {found:.2f} s where its header promises {promised:.2f} s")
+        _cut_short(file, first, stop, position)
 
 
 def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
     """First frame of the segment, and the one after its last, at the file's own rate."""
-    total, rate = file.frames, file.samplerate
-    if total >= _UNKNOWN_LENGTH:
+    rate = file.samplerate
+    if not RATES[0] <= rate <= RATES[1]:
+        raise AudioError(f"sampling rate is {rate}; must be {RATES[0]} to {RATES[1]} Hz")
+    if file.frames >= _UNKNOWN_LENGTH:
         raise AudioError("its header gives no length; re-encode it")
-    _checked_length(total)
+    _checked_length(file.frames)
+    total = promised_frames(file)
+    if total is None:
+        raise AudioError("cut short: its data do not end as they should; re-encode it if it is all")
     end = total / rate if segment.end is None else segment.end
     what = f"segment from {segment.start:g} s to {end:g} s"
     if not 0 <= segment.start < math.inf or not end < math.inf:
@@ -190,12 +234,26 @@ def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
     first, stop = round(segment.start * rate), min(round(end * rate), total)
     if first >= stop:
         raise AudioError(f"{what}: empty")
-    return first, stop
+    there = min(stop, file.frames)
+    if there <= first or stop - there > _SLACK * rate:
+        _cut_short(file, first, stop, there)
+    return first, there
+
+
+def _cut_short(file: soundfile.SoundFile, first: int, stop: int, found: int) -> NoReturn:
+    """Raises an AudioError for a segment's frames that are not there."""
+    promised, there = ((n - first) / file.samplerate for n in (stop, max(found, first)))
+    raise AudioError(f"cut short: {there:.2f} s where its header promises {promised:.2f} s")
 
 
 def _decimation(rate: float, wanted: int, antialias: bool) -> int:
     """How many samples there are for one that is picked; 0: they are resampled."""
     return 0 if antialias or rate % wanted else int(rate // wanted)
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    """The mean of the channels of `(N,)` or `(N, channels)`."""
+    return x.mean(axis=1) if x.ndim == 2 and x.shape[1] > 1 else x.reshape(-1)
 
 
 def _checked_length(n: int) -> int:

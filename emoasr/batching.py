@@ -100,6 +100,17 @@ def batches(buckets: Sequence[Bucket]) -> Iterator[tuple[Bucket, np.ndarray]]:
             yield bucket, bucket.indices[i : i + bucket.batch_size]
 
 
+def with_any_of(buckets: Sequence[Bucket], wanted: np.ndarray) -> list[Bucket]:
+    """The buckets with only those of their batches that hold any of the utterances wanted."""
+    chosen = []
+    for bucket in buckets:
+        batches_of = [indices for _, indices in batches([bucket])]
+        kept = [indices for indices in batches_of if np.isin(indices, wanted).any()]
+        if kept:  # the batch that is not full, if it is among them, is still the last
+            chosen.append(dataclasses.replace(bucket, indices=np.concatenate(kept)))
+    return chosen
+
+
 def pad(rows: Sequence[np.ndarray], n_rows: int, length: int, dtype=np.float32):
     """Stacks arrays of different lengths with zeros.
 

@@ -14,7 +14,7 @@ from emoasr.checkpoint import load_recognizer
 from emoasr.cli import write_atomically
 
 _SAMPLES = 5  # transcripts a set
-_OF_THIS_MACHINE = ("--workdir", "--config.corpus.path", "--config.corpus.data_dir")
+_OF_THIS_MACHINE = ("--workdir", "--overrides", "--config.corpus.path", "--config.corpus.data_dir")
 
 
 def record(

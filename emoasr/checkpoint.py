@@ -2,11 +2,14 @@
 
 A recognizer is a folder of files that are data only: `weights.safetensors`, `recognizer.json`
 (model, front end, symbols, what it was trained on and how well it recognizes), and perhaps
-`language.safetensors`, the language model that its transcripts can be weighed against.
+`language.safetensors`, the language model that its transcripts can be weighed against. It may come
+from a stranger: sizes, types and shapes are checked before anything is allocated, no field names a
+file, and a link that leads out of the folder is not followed.
 """
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,8 @@ import numpy as np
 import safetensors.numpy
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
-from safetensors import SafetensorError
 
-from emoasr import text
+from emoasr import manifest, text, untrusted
 from emoasr.cli import write_atomically
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
@@ -26,7 +28,9 @@ from emoasr.recognizer import Recognizer, RecognizerConfig, digest, variables, w
 
 LANGUAGE_FILE = "language.safetensors"
 
-_FORMAT = 1
+_RECORD, _WEIGHTS = "recognizer.json", "weights.safetensors"
+_TYPES = ("F16", "F32")  # of weights
+_MOST_BYTES = 1 << 30  # of weights: 70 times the original's
 _SHIPPED = Path(__file__).parent / "recognizers"
 _DEFAULT = "english"
 
@@ -52,9 +56,9 @@ def save_recognizer(
         small = {name: t.astype(np.float16) for name, t in tensors.items() if "kernel" in name}
         tensors = {**tensors, **small}
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "weights.safetensors", safetensors.numpy.save(tensors))
+    write_atomically(folder / _WEIGHTS, safetensors.numpy.save(tensors))
     record = {
-        "format": _FORMAT,
+        "format": manifest.FORMAT,
         "model": dataclasses.asdict(model.config),
         "frontend": dataclasses.asdict(frontend),
         "symbols": text.SYMBOLS,
@@ -62,7 +66,7 @@ def save_recognizer(
         **card,
     }
     (folder / "README.md").unlink(missing_ok=True)  # an older recognizer's card
-    write_atomically(folder / "recognizer.json", json.dumps(record, indent=1) + "\n")
+    write_atomically(folder / _RECORD, json.dumps(record, indent=1) + "\n")
 
 
 def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
@@ -73,30 +77,22 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
             None: the one that the package ships as its best.
 
     Raises:
-        UserError: no such recognizer, or its files do not fit together.
+        UserError: no such recognizer, or its files are not what they should be, or too large.
     """
     path = Path(path_or_name) if path_or_name else _SHIPPED / _DEFAULT
     if not path.exists() and (_SHIPPED / path).is_dir():
         path = _SHIPPED / path
-    for name in ("recognizer.json", "weights.safetensors"):
+    for name in (_RECORD, _WEIGHTS):
         if not (path / name).is_file():
             raise UserError(f"{path} is no recognizer's folder: it has no {name}")
-    try:
-        record = json.loads((path / "recognizer.json").read_text(encoding="utf-8"))
-        sizes = record.pop("model")
-        model_config = ModelConfig(**{**sizes, "dilations": tuple(sizes["dilations"])})
-        frontend = FrontEndConfig(**record.pop("frontend"))
-        tensors = safetensors.numpy.load_file(path / "weights.safetensors")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable recognizer ({error})") from None
-    if record.get("format") != _FORMAT or record.get("symbols") != text.SYMBOLS:
-        raise UserError(f"{path}: format or symbols are not those of this version of emoasr")
-    model = with_weights(model_config, tensors, path / "weights.safetensors")
-    config = RecognizerConfig(model_config, frontend)
+    sizes, frontend, card = manifest.read(_own(path / _RECORD))
+    source, model = _own(path / _WEIGHTS), _outline(sizes)
+    _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST_BYTES), source)
+    model = _filled(model, untrusted.read_tensors(source), source)
     language_file = path / LANGUAGE_FILE
     return Recognizer(
-        model, config, record, digest(model, frontend),
-        language_file if language_file.is_file() else None,
+        model, RecognizerConfig(sizes, frontend), card, digest(model, frontend),
+        _own(language_file) if language_file.is_file() else None,
     )  # fmt: skip
 
 
@@ -109,20 +105,46 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
         source: the file that they are from, for complaints.
 
     Raises:
-        UserError: tensors are missing, unknown or of another shape.
+        UserError: tensors are missing, unknown or of another shape, or a variance is below zero.
     """
-    model = nnx.eval_shape(lambda: GatedConvNet(config, rngs=nnx.Rngs(0)))
-    wanted = variables(model)
-    odd = sorted(set(wanted) ^ set(tensors))
+    model = _outline(config)
+    _check_fit(model, {name: tensor.shape for name, tensor in tensors.items()}, source)
+    return _filled(model, tensors, source)
+
+
+def _own(file: Path) -> Path:
+    """The file, unless a link makes it another folder's: a stranger does not choose what is read.
+
+    Raises:
+        UserError: it does.
+    """
+    if file.resolve().parent != file.parent.resolve():
+        raise UserError(f"{file}: is a link that leads out of its folder; put the file there")
+    return file
+
+
+def _outline(config: ModelConfig) -> GatedConvNet:
+    """A network whose variables have shapes and no values, whatever size it claims to be."""
+    return nnx.eval_shape(lambda: GatedConvNet(config, rngs=nnx.Rngs(0)))
+
+
+def _check_fit(model: GatedConvNet, shapes: Mapping[str, tuple], source: Path) -> None:
+    """Refuses tensors that are not those of the network."""
+    wanted = {name: variable.shape for name, variable in variables(model).items()}
+    odd = sorted(set(wanted) ^ set(shapes))
     if odd:
         kind = "lacks" if odd[0] in wanted else "has an unknown"
-        raise UserError(f"{source} {kind} tensor {odd[0]!r} ({len(odd)} differ)")
-    for name, variable in wanted.items():
-        if tensors[name].shape != variable.shape:
-            raise UserError(
-                f"{source}: {name} has shape {tensors[name].shape}, "
-                f"the network's is {variable.shape}"
-            )
+        raise UserError(f"{source} {kind} tensor {untrusted.quoted(odd[0])} ({len(odd)} differ)")
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise UserError(f"{source}: {name} has shape {shapes[name]}, the network's is {shape}")
+
+
+def _filled(model: GatedConvNet, tensors: dict[str, np.ndarray], source: Path) -> GatedConvNet:
+    """The network of `_outline` with weights that `_check_fit` has checked."""
+    for name, tensor in tensors.items():
+        if name.endswith("norm.var") and (tensor < 0).any():
+            raise UserError(f"{source}: {name} holds a variance below zero")
     graph, state = nnx.split(model)
     for key, variable in nnx.to_flat_state(state):
         name = ".".join(map(str, key))

@@ -3,6 +3,7 @@
 import argparse
 import ast
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from emoasr import guard, overrides
 from emoasr.config import experiment
 from emoasr.errors import UserError
 
@@ -49,32 +51,23 @@ def run(command: Command, needs: str, default_config: str | None = None) -> None
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes a file, text as UTF-8, so that a reader, or a kill, never meets half of it."""
     part = path.with_name(path.name + ".part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    if isinstance(content, str):  # file names may hold what is not UTF-8
+        content = content.encode(errors="backslashreplace")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
     part.replace(path)
-
-
-def ensure_folder(path: Path) -> Path:
-    """Makes an output folder.
-
-    Raises:
-        UserError: it cannot be made or written.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {path} ({error.strerror}); give another --workdir"
-        ) from None
-    return path
 
 
 def _define_flags(argv: list[str]) -> tuple[flags.FlagHolder, flags.FlagHolder]:
     workdir = flags.DEFINE_string(
         "workdir", None, "Folder of all output; the same one continues a run. "
         "Default: runs/NAME-OF-THE-CONFIG."
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "overrides", None, "JSON file of the configuration's fields, as data (a configuration is a "
+        "program): {\"eval\": {\"n_selected\": 0}}. --config.FIELD overrides it."
     )  # fmt: skip
     if _value(argv, "config") is None and _value(argv, "workdir") and not _wants_help(argv):
         stored = _stored_config(Path(str(_value(argv, "workdir"))))
@@ -166,6 +159,9 @@ def _parse(argv: list[str]) -> list[str]:
         raise UserError(f"unexpected argument {rest[1]!r}; options begin with -- (see --help)")
     if flags.FLAGS.config is None:
         raise UserError(f"give --config; there are: {', '.join(_configs())}")
+    if flags.FLAGS.overrides:
+        given = config_flags.get_override_values(flags.FLAGS["config"])
+        overrides.apply(flags.FLAGS.config, Path(flags.FLAGS.overrides), given)
     return rest
 
 
@@ -190,7 +186,8 @@ def _workdir(given: str | None, argv: list[str]) -> Path:
 def _guarded(command: Command, config: ml_collections.ConfigDict, workdir: Path) -> int:
     logging.set_verbosity(logging.ERROR)  # TFDS and Orbax tell each step
     try:
-        command(config, workdir)
+        with guard.told_in_a_line(), guard.alone(workdir):
+            command(config, workdir)
     except KeyboardInterrupt:
         print("\nstopped; the same command continues", file=sys.stderr)
         return 130

@@ -1,5 +1,7 @@
 """XLA's programs kept on disk, so that the next run of a command starts in seconds."""
 
+from typing import Any
+
 import jax
 import platformdirs
 
@@ -16,3 +18,9 @@ def keep() -> None:
     # JAX's own limits leave out programs that compile within a second: most of ours
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def forget(*functions: Any) -> None:
+    """Lets go of the programs of jitted functions that nobody else holds: each takes some 10 MB."""
+    for function in functions:
+        function.clear_cache()

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from emoasr import compilation
 from emoasr import frontend as fe
 from emoasr.errors import UserError
 from emoasr.language import LanguageModel
-from emoasr.longform import Cut
+from emoasr.longform import Cut, Program, waves
 from emoasr.model import GatedConvNet
 from emoasr.text import BLANK, SYMBOLS
 
@@ -41,21 +42,23 @@ class Listener:
         self.frontend, self.reach = frontend, network.config.reach
         self._network, self._posteriors = nnx.split(network), posteriors
 
-    def __call__(self, wave_BN: fe.Array, lengths_B: fe.Array) -> dict[str, jax.Array]:
-        """The likeliest class of every frame, or the probabilities of all.
+    def compiled(self, n_rows: int, n_samples: int) -> Program:
+        """Gives the likeliest class of every frame, or the probabilities of all.
 
-        Args:
-            wave_BN: float32 samples in [-1, 1], padded to whole hops.
-            lengths_B: true lengths, samples.
-
-        Returns:
-            `scores`: classes (B, T) or probabilities (B, T, V). Beyond an utterance's end, blank.
+        The program's `scores` are classes (B, T) or probabilities (B, T, V) of waveforms with their
+        lengths in samples; beyond an utterance's end, blank.
         """
         graph, state = self._network
-        return _scores(graph, self.frontend, self._posteriors, state, wave_BN, lengths_B, None)
+        how = graph, self.frontend, self._posteriors
+        program = _scores.lower(*how, state, *waves(n_rows, n_samples), None).compile()
+        return lambda wave_BN, lengths_B: program(state, wave_BN, lengths_B, None)
+
+    def forget(self) -> None:
+        """Lets go of the compiled programs that nobody holds."""
+        compilation.forget(_scores)
 
     def piece(self, wave_BN: fe.Array, lengths_B: fe.Array, cut: Cut) -> dict[str, jax.Array]:
-        """As a call does, of pieces of utterances."""
+        """Scores as of a program, of pieces of utterances."""
         graph, state = self._network
         top_B = cut.top_B
         return _scores(graph, self.frontend, self._posteriors, state, wave_BN, lengths_B, top_B)

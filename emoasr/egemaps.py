@@ -4,12 +4,13 @@ import concurrent.futures
 import dataclasses
 import functools
 import multiprocessing
+import os
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from emoasr import audio
 from emoasr.corpora.base import Corpus, Skipped
@@ -18,47 +19,49 @@ from emoasr.errors import UserError
 _CHUNK = 16  # utterances a task
 _INT16 = np.iinfo(np.int16)
 
-_Part = tuple[np.ndarray, list[int], list[Skipped]]  # functionals, rows they are of, the others
+
+class Part(NamedTuple):
+    """Some utterances' functionals.
+
+    Attributes:
+        indices: utterances, positions in the corpus's table.
+        values: float32 (len(indices), 88).
+        skipped: the other utterances of this part: unreadable or too short.
+    """
+
+    indices: list[int]
+    values: np.ndarray
+    skipped: list[Skipped]
 
 
-def extract(
-    corpus: Corpus,
-    indices: Sequence[int],
-    workers: int,
-    progress: Callable[[int], object] | None = None,
-) -> tuple[pd.DataFrame, list[Skipped]]:
+def column_names() -> list[str]:
+    """OpenSMILE's names of the 88 functionals. Raises: UserError, as `extract`."""
+    return list(_smile().feature_names)
+
+
+def extract(corpus: Corpus, indices: Sequence[int], workers: int) -> Iterator[Part]:
     """Computes the 88 eGeMAPSv02 functionals of utterances, from the samples the network gets.
 
     Args:
         corpus: the utterances.
         indices: positions in `corpus.table`.
         workers: processes; 1 computes in this one.
-        progress: called with the number of utterances just finished.
 
-    Returns:
-        A float32 table with openSMILE's column names, indexed as the corpus, one row an utterance
-        in the order of `indices`; and the utterances left out: unreadable or too short.
+    Yields:
+        Parts as they are done, together all of `indices` in their order.
 
     Raises:
         UserError: the `egemaps` extra is missing, or a process died.
     """
-    columns = _smile().feature_names
+    _smile()
     chunks = [list(indices[i : i + _CHUNK]) for i in range(0, len(indices), _CHUNK)]
-    tables, skipped = [np.empty((0, len(columns)), np.float32)], []
-    kept: list[int] = []
-    parts = _parts(corpus, chunks, workers)
-    for chunk, (values, rows, left_out) in zip(chunks, parts, strict=True):
-        tables.append(values)
-        kept += [chunk[row] for row in rows]
-        skipped += left_out
-        if progress is not None:
-            progress(len(chunk))
-    index = corpus.table.index[kept]
-    return pd.DataFrame(np.concatenate(tables), index=index, columns=columns), skipped
+    measured = _measured(corpus, chunks, workers)
+    for chunk, (rows, values, skipped) in zip(chunks, measured, strict=True):
+        yield Part([chunk[row] for row in rows], values, skipped)
 
 
-def _parts(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterable[_Part]:
-    """The result of each chunk, in order."""
+def _measured(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterator[Part]:
+    """The part of each chunk, its indices counted within the chunk, in order."""
     corpora = (
         dataclasses.replace(corpus, table=corpus.table.iloc[chunk], skipped=()) for chunk in chunks
     )
@@ -66,7 +69,9 @@ def _parts(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterable[_P
         yield from map(_measure, corpora)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy JAX's threads' locks
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_end_with_parent
+    ) as pool:
         try:
             yield from pool.map(_measure, corpora)
         except concurrent.futures.BrokenExecutor:
@@ -76,9 +81,20 @@ def _parts(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterable[_P
             ) from None
 
 
-def _measure(corpus: Corpus) -> _Part:
-    """Functionals `(rows, 88)` of a small corpus, the rows they are of, and the rows left out."""
-    values, rows, skipped = [], [], []
+def _end_with_parent() -> None:
+    """Ends this process once its parent is gone, even if that was killed: it would wait forever."""
+
+    def watch() -> None:
+        if parent := multiprocessing.parent_process():
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _measure(corpus: Corpus) -> Part:
+    """Functionals of a small corpus."""
+    rows, values, skipped = [], [], []
     for i in range(len(corpus)):
         try:
             x = corpus.samples(i)
@@ -87,12 +103,12 @@ def _measure(corpus: Corpus) -> _Part:
             continue
         functionals = _functionals(x)
         if np.isfinite(functionals).all():
-            values.append(functionals)
             rows.append(i)
+            values.append(functionals)
         else:
             seconds = len(x) / audio.SAMPLE_RATE
             skipped.append(corpus.skip(i, "egemaps", f"too short for eGeMAPS: {seconds:.3f} s"))
-    return np.array(values, np.float32).reshape(len(values), -1), rows, skipped
+    return Part(rows, np.array(values, np.float32).reshape(len(values), -1), skipped)
 
 
 def _functionals(x: np.ndarray) -> np.ndarray:

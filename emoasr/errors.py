@@ -10,6 +10,15 @@ class UserError(Exception):
     without a traceback and exit with status 1.
     """
 
+    def __init__(self, text: str):
+        """Takes the text, which may quote anything: see `one_line`."""
+        super().__init__(one_line(text))
+
+
+def one_line(text: object) -> str:
+    """A text that any stream can print, on one line; names may hold newlines, or not be UTF-8."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Raises `UserError` unless `value`, which the user knows as `name`, is one of `choices`."""

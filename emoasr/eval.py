@@ -34,7 +34,7 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr import cli, correlation, evaluation, features, paper, report
+from emoasr import cli, correlation, evaluation, features, guard, paper, report
 from emoasr.corpora.base import RATINGS
 from emoasr.errors import UserError
 from emoasr.report import content, tables
@@ -57,7 +57,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     extracted = _extract_record(workdir)
     labels, _ = features.read(workdir / "labels.parquet")
     tables, metadata = features.load(config.feature_sets, workdir / "features")
-    folder = cli.ensure_folder(workdir / "eval" / "figures").parent
+    folder = guard.ensure_folder(workdir / "eval" / "figures").parent
 
     workers = config.workers or os.cpu_count() or 1
     found = evaluation.evaluate(tables, labels, config.eval, workers)

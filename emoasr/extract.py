@@ -8,14 +8,13 @@ The workdir receives `features/SET.parquet` (`neural`, `mfcc`, `egemaps`, and th
 `random` and `random-N` of seeds `config.seed` and N, as `config.feature_sets` says),
 `labels.parquet`, and `extract.json`: the configuration, and which utterances were found, used and
 skipped, and why. A table that is there already, made from the same files with the same settings, is
-kept; so the same command finishes a run that was stopped. Entries of `config.feature_sets` that are
+kept, and so is every row that came out before a run was stopped or a file changed: the same command
+goes on from there. Entries of `config.feature_sets` that are
 paths of tables are left to `python -m emoasr.eval`.
 """
 
-import contextlib
 import dataclasses
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,26 +22,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ml_collections
-import numpy as np
-import pandas as pd
-from tqdm import tqdm
 
-from emoasr import cli, egemaps, features, provenance
+from emoasr import cli, features, guard, provenance
+from emoasr.audio import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
-from emoasr.errors import UserError, check_choice
-from emoasr.spool import Spool
+from emoasr.errors import UserError, check_choice, one_line
+from emoasr.passes import Pass, Report
+from emoasr.rows import Rows
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.recognizer import Recognizer
-
-
-@dataclasses.dataclass
-class Report:
-    """What a run tells at its end, in print and in `extract.json`."""
-
-    skipped: list[Skipped]
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
@@ -62,17 +51,22 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     _check(config)
     recognizer = load_recognizer(config.recognizer or None)
     corpus = open_corpus(config.corpus, workdir)
-    folder = cli.ensure_folder(workdir / "features")
+    folder = guard.ensure_folder(workdir / "features")
     report = Report(list(corpus.skipped))
     for given in filter(features.is_given, config.feature_sets):
         print(f"{given}: a given table, left to emoasr.eval")
     wanted = provenance.wanted(config, corpus, recognizer)
-    new = [name for name in wanted if not _kept(folder, name, wanted[name], report)]
+    new = [name for name in wanted if not _kept(folder, name, wanted[name], corpus, report)]
+    run = Pass(config, corpus, workdir, report)
     started = time.monotonic()
-    for name, table in _extract(config, corpus, recognizer, new, report, folder):
+    for name, rows in _extract(run, recognizer, new):
         skipped = [dataclasses.asdict(s) for s in report.skipped if s.step in (name, "audio")]
-        told = {"skipped": skipped, "warnings": report.warnings}
-        features.write(table, folder / f"{name}.parquet", {**wanted[name], **told})
+        done = [i for i, key in enumerate(run.keys) if key in rows]
+        keys = [run.keys[i] for i in done]
+        told = {"skipped": skipped, "warnings": report.warnings, "rows": rows.seal(keys)}
+        frames = rows.frames(keys, corpus.table.index[done])
+        features.write(frames, folder / f"{name}.parquet", {**wanted[name], **told})
+        rows.clear()
     report.figures["seconds"] = round(time.monotonic() - started, 2)
     _tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
 
@@ -91,115 +85,41 @@ def _check(config: ml_collections.ConfigDict) -> None:
             raise UserError(f"config.{name}={config[name]}: must be 1 or more")
 
 
-def _kept(folder: Path, name: str, wanted: dict[str, Any], report: Report) -> bool:
+def _kept(folder: Path, name: str, wanted: dict[str, Any], corpus: Corpus, report: Report) -> bool:
     """Whether the table on disk is the wanted one; what it skipped and warned of is told again."""
     path = folder / f"{name}.parquet"
     if not path.exists():
         return False
-    _, _, metadata = features.outline(path)
+    try:
+        _, _, metadata = features.outline(path)
+    except UserError as error:
+        print(f"warning: {error}; it is made anew")
+        return False
     skipped = [Skipped(**s) for s in metadata.pop("skipped", [])]
     warnings = metadata.pop("warnings", [])
-    if metadata != wanted:
+    metadata.pop("rows", None)
+    if metadata != wanted or any(_readable_now(corpus, s) for s in skipped if s.step == "audio"):
         return False
     print(f"{path}: kept, made from the same files with the same settings")
-    report.skipped += [s for s in skipped if s not in report.skipped]
-    report.warnings += [w for w in warnings if w not in report.warnings]
+    report.add(skipped, warnings)
     return True
 
 
-def _extract(
-    config: ml_collections.ConfigDict,
-    corpus: Corpus,
-    recognizer: "Recognizer",
-    new: list[str],
-    report: Report,
-    folder: Path,
-) -> Iterator[tuple[str, pd.DataFrame | Iterator[pd.DataFrame]]]:
-    """Tables of the sets that are not there yet; what fails goes to the report."""
-    workers = config.workers or os.cpu_count() or 1
-    on_device = [name for name in new if name != "egemaps"]
-    if on_device:
-        columns = _column_names(recognizer, on_device)
-        with contextlib.ExitStack() as stack:
-            spools = {
-                name: stack.enter_context(Spool(folder / f".{name}.rows", columns[name]))
-                for name in on_device
-            }
-            done = _extract_on_device(config, corpus, recognizer, spools, workers, report)
-            for name, spool in spools.items():
-                yield name, spool.frames(done, corpus.table.index[done])
+def _readable_now(corpus: Corpus, skipped: Skipped) -> bool:
+    """Whether what was unreadable is not now: rights change neither a file's size nor time."""
+    try:
+        read(Segment(corpus.root / skipped.file, skipped.start or 0.0, skipped.end))
+    except AudioError:
+        return False
+    return True
+
+
+def _extract(run: Pass, recognizer: "Recognizer", new: list[str]) -> Iterator[tuple[str, Rows]]:
+    """Rows of the sets that there are no tables of."""
+    if on_device := [name for name in new if name != "egemaps"]:
+        yield from run.on_device(recognizer, on_device).items()
     if "egemaps" in new:
-        unreadable = {(s.file, s.start, s.end) for s in report.skipped if s.step == "audio"}
-        readable = [i for i in range(len(corpus)) if corpus.key(i) not in unreadable]
-        with tqdm(total=len(readable), unit="utt", desc="egemaps") as bar:
-            table, skipped = egemaps.extract(corpus, readable, workers, bar.update)
-        report.skipped += skipped
-        yield "egemaps", table
-
-
-def _extract_on_device(
-    config: ml_collections.ConfigDict,
-    corpus: Corpus,
-    recognizer: "Recognizer",
-    spools: dict[str, Spool],
-    workers: int,
-    report: Report,
-) -> np.ndarray:
-    """One pass over the corpus for all sets that the accelerator computes.
-
-    Returns:
-        The utterances that have a row in each spool, ascending.
-    """
-    from emoasr import batching, compilation, control, inference, pooling
-
-    compilation.keep()
-    frontend = recognizer.config.frontend
-    corpus = dataclasses.replace(
-        corpus, sample_rate=frontend.sample_rate, antialias=frontend.antialias
-    )
-    run = inference.Run(corpus, frontend.hop_length, config.batch_frames, config.buckets, workers)
-    n_samples = run.plan()
-    _raise_if_all_failed(corpus, run.failed)
-    networks = {"neural": recognizer.model} if "neural" in spools else {}
-    if seeds := provenance.seeds(config, list(spools)):
-        waves, model = control.calibration_waves(corpus, n_samples), recognizer.config.model
-        networks |= {n: control.untrained(model, frontend, waves, s) for n, s in seeds.items()}
-    networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
-    pooler = pooling.Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in spools)
-
-    done = np.zeros(len(corpus), bool)
-    hours = n_samples / frontend.sample_rate / 3600
-    form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
-    with tqdm(total=hours.sum(), desc="/".join(spools)[:30], bar_format=form) as bar:
-        for indices, arrays in run.results(pooler):
-            for name, rows in arrays.items():
-                spools[name].put(indices, rows)
-            done[indices] = True
-            bar.update(hours[indices].sum())
-    _raise_if_all_failed(corpus, run.failed)
-    report.skipped += [corpus.skip(i, "audio", why) for i, why in sorted(run.failed.items())]
-    silent = [f"{corpus.segment(i).path}: all samples are zero" for i in sorted(run.silent)]
-    report.warnings += [w for w in silent if w not in report.warnings]
-    hops = -(-np.delete(n_samples, run.long) // frontend.hop_length)
-    report.figures |= {
-        "hours_of_audio": round(float(hours.sum()), 4),
-        "shapes": [(b.batch_size, b.n_hops + 1) for b in run.buckets],
-        "compilations": pooler.n_compilations,
-        "padding": round(batching.padding_share(run.buckets, hops), 4),
-    }
-    return np.flatnonzero(done)
-
-
-def _column_names(recognizer: "Recognizer", names: list[str]) -> dict[str, list[str]]:
-    config = recognizer.config
-    units = features.unit_names(config.model.n_layers, config.model.n_channels)
-    mfcc = [f"mfcc{i:02d}.{how}" for how in ("mean", "std") for i in range(config.frontend.n_mfcc)]
-    return {name: mfcc if name == "mfcc" else units for name in names}
-
-
-def _raise_if_all_failed(corpus: Corpus, failed: dict[int, str]) -> None:
-    if len(failed) == len(corpus):
-        raise UserError(f"no utterance of {corpus.name} could be read; the first: {failed[0]}")
+        yield "egemaps", run.by_opensmile()
 
 
 def _tell(
@@ -245,7 +165,11 @@ def _tell(
         f"{corpus.name}{synthetic}: {record['found']} found, {record['used']} used in all tables, "
         f"{len(report.skipped)} skipped"
     )
-    for (step, reason), count in Counter((s.step, s.reason) for s in report.skipped).most_common():
+    reasons = [  # most begin with their file: which those are, extract.json says
+        (s.step, s.reason.removeprefix(f"{one_line(corpus.root / s.file)}: "))
+        for s in report.skipped
+    ]
+    for (step, reason), count in Counter(reasons).most_common():
         print(f"  {count} x [{step}] {reason}")
     if report.skipped:
         print(f"  which: {workdir / 'extract.json'}")

@@ -6,9 +6,10 @@ number a column.
 
 import itertools
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import audformat
 import numpy as np
@@ -16,17 +17,29 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emoasr.corpora.base import LABELS
+from emoasr import untrusted
+from emoasr.corpora.base import LABELS, expanded
 from emoasr.corpora.table import index_of
 from emoasr.errors import UserError
 
+if TYPE_CHECKING:  # JAX is not needed to read a table
+    from emoasr.recognizer import RecognizerConfig
+
 _KEY = b"emoasr"
+_BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # pandas metadata
 _INDEX = ("file", "start", "end")
 
 
 def unit_names(n_layers: int = 15, n_units: int = 128) -> list[str]:
     """Column names of a tap: `layer00.unit000` and on, layers in processing order."""
     return [f"layer{i:02d}.unit{j:03d}" for i in range(n_layers) for j in range(n_units)]
+
+
+def column_names(config: "RecognizerConfig", names: Iterable[str]) -> dict[str, list[str]]:
+    """Columns of feature sets: `mfcc00.mean` and on, the units for every other one."""
+    units = unit_names(config.model.n_layers, config.model.n_channels)
+    mfcc = [f"mfcc{i:02d}.{how}" for how in ("mean", "std") for i in range(config.frontend.n_mfcc)]
+    return {name: mfcc if name == "mfcc" else units for name in names}
 
 
 def write(
@@ -43,17 +56,21 @@ def write(
         metadata: JSON-able provenance, kept in the schema under the key `emoasr`.
     """
     frames = iter([table] if isinstance(table, pd.DataFrame) else table)
-    first = next(frames)
-    schema = pa.Schema.from_pandas(first)
+    first = pa.Table.from_pandas(next(frames))
+    schema = first.schema
     if metadata is not None:
         told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
         schema = schema.with_metadata({**(schema.metadata or {}), **told})
     part = path.with_name(path.name + ".part")
     # numbers hardly repeat: looking for repeats costs time and room
     repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
-    with pq.ParquetWriter(part, schema, use_dictionary=repeating) as writer:
-        for frame in itertools.chain([first], frames):
-            writer.write_table(pa.Table.from_pandas(frame).replace_schema_metadata(schema.metadata))
+    options = {"use_dictionary": repeating, "write_statistics": False, "write_page_checksum": True}
+    with part.open("wb") as file:
+        with pq.ParquetWriter(file, schema, **options) as writer:
+            for rows in itertools.chain([first], map(pa.Table.from_pandas, frames)):
+                writer.write_table(rows.replace_schema_metadata(schema.metadata))
+        file.flush()
+        os.fsync(file.fileno())  # what it was made of is removed next
     part.replace(path)
 
 
@@ -66,7 +83,7 @@ def outline(path: Path) -> tuple[pd.Index, int, dict[str, Any]]:
     arrow = _read_parquet(path, columns=[])
     with pq.ParquetFile(path) as file:
         n_columns = len(file.schema_arrow) - arrow.num_columns
-    return arrow.to_pandas().index, n_columns, _metadata(arrow)
+    return _to_pandas(arrow, path).index, n_columns, metadata_of(arrow.schema, path)
 
 
 def is_given(entry: str) -> bool:
@@ -87,7 +104,9 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for entry in feature_sets:
-        path = Path(entry).expanduser() if is_given(entry) else folder / f"{entry}.parquet"
+        if not isinstance(entry, str):
+            raise UserError(f"config.feature_sets={entry!r}: must be the text of a name or path")
+        path = expanded(entry) if is_given(entry) else folder / f"{entry}.parquet"
         if path.stem in found:
             raise UserError(
                 f"config.feature_sets: two sets are called {path.stem!r}, {found[path.stem]} and "
@@ -135,30 +154,42 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     if path.suffix.lower() == ".csv":
         return _read_csv(path), {}
     arrow = _read_parquet(path)
-    frame = arrow.to_pandas()
+    frame = _to_pandas(arrow, path)
     try:
         audformat.assert_index(frame)
     except ValueError:
         if "file" in frame.index.names:
             frame = frame.reset_index()
         frame = _indexed(frame, path) if "file" in frame else frame
-    return frame, _metadata(arrow)
+    return frame, metadata_of(arrow.schema, path)
 
 
 def _read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     """All columns, or some and the index that pandas stored."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             return file.read(columns, use_pandas_metadata=columns is not None)
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run python -m emoasr.extract first") from None
-    except (OSError, pa.ArrowException) as error:
+    except (*_BROKEN, OSError, pa.ArrowException) as error:
         what = " ".join(str(error).split())
         raise UserError(f"{path}: not a readable Parquet file ({what})") from None
 
 
-def _metadata(arrow: pa.Table) -> dict[str, Any]:
-    return json.loads((arrow.schema.metadata or {}).get(_KEY, b"{}"))
+def _to_pandas(arrow: pa.Table, path: Path) -> pd.DataFrame:
+    try:
+        return arrow.to_pandas()
+    except (*_BROKEN, pa.ArrowException):
+        raise UserError(f"{path}: its pandas metadata cannot be used; write it anew") from None
+
+
+def metadata_of(schema: pa.Schema, path: Path) -> dict[str, Any]:
+    """What `write` kept with the table at `path`; {} for a table that somebody else wrote.
+
+    Raises:
+        UserError: it is not what `write` keeps.
+    """
+    return untrusted.parse_json((schema.metadata or {}).get(_KEY, b"{}"), path)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

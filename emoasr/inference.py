@@ -3,7 +3,10 @@
 Shape suffixes: B utterances, N samples.
 """
 
+import concurrent.futures
 import dataclasses
+import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -18,8 +21,11 @@ from emoasr.pieces import Piece
 
 # What a compilation costs, in hops computed meanwhile: short corpora get few shapes. A CPU's is
 # that of a program kept on disk; accelerators compute faster and compile longer (an estimate).
-_COMPILATION_HOPS = {"cpu": 2500}
+_COMPILATION_HOPS = {"cpu": 1500}
 _COMPILATION_HOPS_ELSEWHERE = 300_000
+
+# shapes; of a pass with more, only the programs at work stay in memory
+_PROGRAMS = 8
 
 # frames; below, the frames around a piece would be most of the work
 _SHORTEST_PIECE = 4096
@@ -71,21 +77,32 @@ class Run:
     buckets: list[batching.Bucket] = dataclasses.field(default_factory=list)
     long: list[int] = dataclasses.field(default_factory=list)
 
-    def plan(self) -> np.ndarray:
-        """Plans the buckets; returns every utterance's samples at most, 0 where unreadable."""
+    @functools.cached_property
+    def n_samples(self) -> np.ndarray:
+        """Every utterance's samples at most, by its header; 0 where that cannot be read."""
         n_samples = np.zeros(len(self.source), np.int64)
         for i in range(len(self.source)):
             try:
                 n_samples[i] = self.source.n_samples(i)
             except AudioError as error:
                 self.failed[i] = str(error)
-        hops = -(-n_samples // self.hop_length)
-        self.long = np.flatnonzero(hops > self._longest).tolist()
+        return n_samples
+
+    def plan(self, wanted: np.ndarray | None = None) -> None:
+        """Plans the buckets of all utterances.
+
+        Args:
+            wanted: utterances whose results are wanted; None: all. They are computed with whom
+                they would be if all were, so that their results are the same to the last bit.
+        """
+        hops = -(-self.n_samples // self.hop_length)
+        wanted = np.arange(len(hops)) if wanted is None else wanted
+        self.long = wanted[hops[wanted] > self._longest].tolist()
         short = np.flatnonzero((hops > 0) & (hops <= self._longest))
         cost = _COMPILATION_HOPS.get(jax.default_backend(), _COMPILATION_HOPS_ELSEWHERE)
         planned = batching.plan_buckets(hops[short], self.n_buckets, self.batch_frames, cost)
-        self.buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
-        return n_samples
+        buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
+        self.buckets = batching.with_any_of(buckets, wanted)
 
     @property
     def _longest(self) -> int:
@@ -103,16 +120,18 @@ class Run:
             result is fetched when the next one has been dispatched, so the device never waits.
         """
         # longest first: what does not fit into memory fails at once, not after hours
-        plan = list(batching.batches(self.buckets[::-1]))
-        loaded = grain.MapDataset.source(plan).map(self._load).to_iter_dataset(
+        plan = self.buckets[::-1]
+        loaded = grain.MapDataset.source(list(batching.batches(plan))).map(self._load)
+        batches = iter(loaded.to_iter_dataset(
             grain.ReadOptions(num_threads=self.workers, prefetch_buffer_size=self.workers + 2)
-        )  # fmt: skip
+        ))  # fmt: skip
         pending: tuple[np.ndarray, np.ndarray, dict[str, jax.Array]] | None = None
-        for indices, wave_BN, lengths_B in loaded:
-            dispatched = (indices, lengths_B, function(wave_BN, lengths_B))
-            if pending is not None:
-                yield _fetch(*pending)
-            pending = dispatched
+        for bucket, program in zip(plan, self._programs(function, plan), strict=True):
+            for indices, wave_BN, lengths_B in itertools.islice(batches, bucket.n_batches):
+                dispatched = (indices, lengths_B, program(wave_BN, lengths_B))
+                if pending is not None:
+                    yield _fetch(*pending)
+                pending = dispatched
         if pending is not None:
             yield _fetch(*pending)
         for i in self.long:
@@ -120,6 +139,23 @@ class Run:
                 yield np.array([i]), self._listen(i, function)
             except AudioError as error:
                 self.failed[i] = str(error)
+
+    def _programs(
+        self, function: DeviceFunction, plan: list[batching.Bucket]
+    ) -> Iterator[longform.Program]:
+        """The program of each bucket, compiled while the one before is at work."""
+
+        def program(bucket: batching.Bucket) -> longform.Program:
+            return function.compiled(bucket.batch_size, bucket.n_hops * self.hop_length)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as compiler:
+            coming = [compiler.submit(program, bucket) for bucket in plan[:1]]
+            for i in range(len(plan)):
+                ready = coming.pop().result()
+                coming = [compiler.submit(program, bucket) for bucket in plan[i + 1 : i + 2]]
+                yield ready
+                if len(plan) > _PROGRAMS:
+                    function.forget()
 
     def _listen(self, i: int, function: DeviceFunction) -> dict[str, np.ndarray]:
         """A long utterance's row of each array."""

@@ -30,6 +30,10 @@ class Cut(NamedTuple):
     core_BT: fe.Array
 
 
+# arrays with B rows, of padded waveforms (B, N) and their lengths (B,) in samples
+Program = Callable[[Any, Any], dict[str, Any]]
+
+
 class DeviceFunction(Protocol):
     """Waveforms in, arrays out: what a pass over a corpus computes.
 
@@ -41,8 +45,12 @@ class DeviceFunction(Protocol):
     frontend: fe.FrontEndConfig
     reach: int
 
-    def __call__(self, wave_BN: Any, lengths_B: Any) -> dict[str, Any]:
-        """Arrays with B rows, of padded waveforms and their lengths in samples."""
+    def compiled(self, n_rows: int, n_samples: int) -> Program:
+        """The function for batches of one shape."""
+        ...
+
+    def forget(self) -> None:
+        """Lets go of the compiled programs that nobody holds."""
         ...
 
     def piece(self, wave_BN: Any, lengths_B: Any, cut: Cut) -> dict[str, Any]:
@@ -52,6 +60,12 @@ class DeviceFunction(Protocol):
     def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, Any]:
         """An utterance's row of each array, of its pieces in order, and their core frames."""
         ...
+
+
+def waves(n_rows: int, n_samples: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+    """What a program for a shape is compiled for: waveforms (B, N) and lengths (B,)."""
+    wave_BN = jax.ShapeDtypeStruct((n_rows, n_samples), np.float32)
+    return wave_BN, jax.ShapeDtypeStruct((n_rows,), np.int32)
 
 
 def listen(

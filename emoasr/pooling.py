@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from emoasr import compilation
 from emoasr import frontend as fe
-from emoasr.longform import Cut
+from emoasr.longform import Cut, Program, waves
 from emoasr.model import GatedConvNet
 
 POOLINGS = ("mean", "max", "std")
@@ -54,13 +55,31 @@ class Pooler:
             self._poolings["mfcc"] = ("mean", "std")
         self._shapes: set[tuple[int, ...]] = set()
 
-    def __call__(self, wave_BN: fe.Array, lengths_B: fe.Array) -> dict[str, jax.Array]:
-        """Feature sets (B, features), float32, of waveforms with their lengths in samples."""
-        return self._pool(self._poolings, wave_BN, lengths_B, None)
+    def compiled(self, n_rows: int, n_samples: int) -> Program:
+        """Gives feature sets (B, features), float32, of waveforms with their lengths in samples."""
+        self._shapes.add((n_rows, n_samples))
+        how = self._poolings
+        front = _front.lower(self.frontend, how.get("mfcc"), *waves(n_rows, n_samples), None)
+        inputs = front.out_info[0]
+        units = {
+            name: _units.lower(graph, self._tap, how[name], state, *inputs).compile()
+            for name, (graph, state) in self._networks.items()
+        }
+        return partial(self._run, front.compile(), units)
+
+    def forget(self) -> None:
+        """Lets go of the compiled programs that nobody holds: each takes some 10 MB."""
+        compilation.forget(_front, _units)
 
     def piece(self, wave_BN: fe.Array, lengths_B: fe.Array, cut: Cut) -> dict[str, jax.Array]:
         """What `merge` needs of pieces of utterances: all poolings over their cores."""
-        return self._pool(dict.fromkeys(self._poolings, POOLINGS), wave_BN, lengths_B, cut)
+        self._shapes.add(wave_BN.shape)
+        front = partial(_front, self.frontend, POOLINGS if "mfcc" in self._poolings else None)
+        units = {
+            name: partial(_units, graph, self._tap, POOLINGS)
+            for name, (graph, _) in self._networks.items()
+        }
+        return self._run(front, units, wave_BN, lengths_B, cut)
 
     def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, np.ndarray]:
         """Feature sets (features,) of an utterance, of its pieces and their core frames."""
@@ -75,25 +94,24 @@ class Pooler:
         """Different shapes so far: each is compiled once."""
         return len(self._shapes)
 
-    def _pool(self, poolings, wave_BN, lengths_B, cut):
-        self._shapes.add(wave_BN.shape)
-        mfcc_BTD, frames_B, mask_BT = _mfcc(self.frontend, wave_BN, lengths_B, cut)
-        sets = {
-            name: _units(graph, self._tap, poolings[name], state, mfcc_BTD, frames_B, mask_BT)
-            for name, (graph, state) in self._networks.items()
+    def _run(self, front, units, wave_BN, lengths_B, cut=None):
+        """Runs the front end's function, and on what it gives each network's."""
+        frames, sets = front(wave_BN, lengths_B, cut)
+        of_networks = {
+            name: units[name](state, *frames) for name, (_, state) in self._networks.items()
         }
-        if "mfcc" in poolings:
-            sets["mfcc"] = _of_mfcc(poolings["mfcc"], mfcc_BTD, mask_BT)
-        return sets
+        return of_networks | sets
 
 
-@partial(jax.jit, static_argnums=0)
-def _mfcc(frontend, wave_BN, lengths_B, cut):
-    """MFCCs, valid frames, and the mask of the frames to be pooled."""
+@partial(jax.jit, static_argnums=(0, 1))
+def _front(frontend, poolings, wave_BN, lengths_B, cut):
+    """MFCCs, valid frames, the mask of those to be pooled; and the MFCCs pooled, if so asked."""
     top_B = None if cut is None else cut.top_B
     mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
     mask_BT = fe.frame_mask(frames_B, mfcc_BTD.shape[1]) if cut is None else cut.core_BT
-    return mfcc_BTD, frames_B, mask_BT
+    pooled = [pool(mfcc_BTD, mask_BT, how) for how in poolings or ()]
+    sets = {"mfcc": jnp.concatenate(pooled, axis=1)} if pooled else {}
+    return (mfcc_BTD, frames_B, mask_BT), sets
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -101,11 +119,6 @@ def _units(graph, tap, poolings, state, mfcc_BTD, frames_B, mask_BT):
     layers = nnx.merge(graph, state)(mfcc_BTD, frames_B).taps[tap]
     pooled = [pool(layer_BTC, mask_BT, how) for how in poolings for layer_BTC in layers]
     return jnp.concatenate(pooled, axis=1)
-
-
-@partial(jax.jit, static_argnums=0)
-def _of_mfcc(poolings, mfcc_BTD, mask_BT):
-    return jnp.concatenate([pool(mfcc_BTD, mask_BT, how) for how in poolings], axis=1)
 
 
 def _merged(count_P, row_PX, poolings):

@@ -33,6 +33,7 @@ from emoasr import (
     checkpoint,
     cli,
     compilation,
+    guard,
     metrics,
     scoring,
     speechdata,
@@ -55,7 +56,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN.
     """
     compilation.keep()
-    folder = cli.ensure_folder(workdir / "pretrain")
+    folder = guard.ensure_folder(workdir / "pretrain")
     settings = json.loads(config.to_json_best_effort())
     _check_same_run(settings, folder / "config.json")
     trainer, state = training.create(config)

@@ -1,6 +1,7 @@
 """Which feature sets a configuration asks for, and where the numbers of each come from."""
 
 import dataclasses
+import importlib.metadata
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from emoasr.corpora import Corpus, inputs_digest
 from emoasr.errors import UserError
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
+    from emoasr.frontend import FrontEndConfig
+    from emoasr.model import GatedConvNet
     from emoasr.recognizer import Recognizer
 
 _SETS = ("neural", "random", "mfcc", "egemaps")
@@ -64,3 +67,23 @@ def wanted(
         "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
     }
     return {name: {"feature_set": name, **common, **specific[name]} for name in names}
+
+
+def of_rows(
+    config: ml_collections.ConfigDict,
+    frontend: "FrontEndConfig",
+    networks: dict[str, "GatedConvNet"],
+) -> dict[str, dict[str, Any]]:
+    """What a row of each set depends on besides its utterance; of `mfcc` too."""
+    from emoasr.recognizer import digest
+
+    how = {name: config[name] for name in ("tap", "pooling", "compute_dtype")}
+    own = {name: {**how, "network": digest(net, frontend)} for name, net in networks.items()}
+    own["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
+    return {name: {"version": __version__, **made_with} for name, made_with in own.items()}
+
+
+def of_egemaps_rows() -> dict[str, Any]:
+    """As `of_rows`."""
+    opensmile = importlib.metadata.version("opensmile")
+    return {"version": __version__, "feature_set": "eGeMAPSv02", "opensmile": opensmile}

@@ -22,7 +22,8 @@ def transcripts(
     listener = decoding.Listener(trainer.network(state), trainer.frontend, posteriors=False)
     for indices, batch in examples.once():
         wave_BN = training.to_float(batch.wave_BN)
-        best_BT = np.asarray(listener(wave_BN, batch.lengths_B)["scores"])
+        listen = listener.compiled(*wave_BN.shape)
+        best_BT = np.asarray(listen(wave_BN, batch.lengths_B)["scores"])
         for i, best_T in zip(indices, best_BT, strict=False):
             heard[i], _ = decoding.greedy(best_T)
     table = examples.split.table.iloc[examples.positions]

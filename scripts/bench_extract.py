@@ -39,10 +39,9 @@ from bench_device import SIDE, multiplication, weights_of_gates
 from bench_scaling import cold_and_warm, decoded, like_iemocap, open_folder
 
 import emoasr
-from emoasr import audio, config, features, inference, pooling
+from emoasr import audio, config, features, passes
 from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import Recognizer
-from emoasr.spool import Spool
 
 _CORES = os.cpu_count() or 1
 _TOLERANCE = 1e-3  # between emoasr's features and PyTorch's, one file at a time
@@ -115,20 +114,12 @@ def _differences(tables: dict[str, pd.DataFrame], ours: str) -> list[dict[str, A
 
 
 def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], pd.DataFrame]:
-    networks, columns = {"neural": recognizer.model}, features.unit_names()
-    pooler = pooling.Pooler(networks, _FRONTEND, _SETTINGS.tap, _SETTINGS.pooling)
-
     def run() -> pd.DataFrame:
         corpus = open_folder(folder)
-        pass_ = inference.Run(
-            corpus, _FRONTEND.hop_length, _SETTINGS.batch_frames, _SETTINGS.buckets, _CORES
-        )
-        pass_.plan()
-        with Spool(folder.parent / "rows", columns) as spool:
-            for indices, arrays in pass_.results(pooler):
-                spool.put(indices, arrays["neural"])
-            index = corpus.table.index
-            return pd.concat(spool.frames(np.arange(len(corpus)), index))
+        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            listening = passes.Pass(_SETTINGS, corpus, Path(work), passes.Report([]))
+            rows = listening.on_device(recognizer, ["neural"])["neural"]
+            return pd.concat(rows.frames(listening.keys, corpus.table.index))
 
     return run
 

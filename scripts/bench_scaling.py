@@ -1,9 +1,9 @@
 """`benchmark.py scaling` and `longfile`: what the whole extract command costs.
 
 scaling: whole processes on corpora of growing size, made of the same files under many names. A run
-that had to compile is not counted, but done again with the programs on disk. Start-up is what the
-smallest spends outside of the extraction proper; what else every size spends is laid on a line
-through the origin.
+that had to compile is not counted, but done again with the programs on disk. Start-up is what a
+least-squares line through all sizes leaves for no audio (imports, programs read from disk); what
+else every size spends is compared with that line's slope.
 
 longfile: one file of hours. And for a shorter one, how far its features are from those of the
 front end, the network and the pool on its whole waveform at once.
@@ -96,7 +96,8 @@ def like_iemocap() -> dict[str, Any]:
     settings, hop = config.experiment("folder"), frontend.FrontEndConfig().hop_length
     run = inference.Run(source, hop, settings.batch_frames, settings.buckets)
     start = time.perf_counter()
-    hops = -(-run.plan() // hop)
+    run.plan()
+    hops = -(-run.n_samples // hop)
     return {
         "plan": "lengths like IEMOCAP's", "utterances": len(source),
         "mean_s": float(seconds.mean()), "max_s": float(seconds.max()),
@@ -141,15 +142,15 @@ def _repeated(files: list[Path], hours: float, folder: Path) -> Path:
 
 def _line(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Start-up, seconds an hour and how straight they are; adds the latter to the rows."""
-    start_up = found[0]["wall_s"] - found[0]["extraction_s"]
     hours = np.array([row["hours"] for row in found])
-    seconds = np.array([row["wall_s"] for row in found]) - start_up
-    slope = (hours @ seconds) / (hours @ hours)  # least squares, through the origin
+    wall = np.array([row["wall_s"] for row in found])
+    slope, start_up = np.polyfit(hours, wall, 1) if len(found) > 1 else (wall[0] / hours[0], 0.0)
+    seconds = wall - start_up
     for row, own in zip(found, seconds / hours, strict=True):
         row["seconds_an_hour"] = float(own)
     memory = [row["peak_memory_mb"] for row in found]
     return [
-        {"figure": "start-up, seconds", "value": start_up},
+        {"figure": "start-up, seconds", "value": float(start_up)},
         {"figure": "slope, seconds an hour of audio", "value": float(slope)},
         {"figure": "largest deviation from the line, share of it",
          "value": float(np.abs(seconds / (slope * hours) - 1).max())},

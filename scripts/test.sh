@@ -15,4 +15,5 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/python -m pytest "$@"
+# two processes, a file at a time; in the given order, since TensorFlow's tests must be last
+.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

@@ -87,3 +87,18 @@ def test_a_batch_follows_from_its_number_alone(plan):
     for i in range(20):
         plan[i]
     assert plan[700][1].tolist() == later
+
+
+@hypothesis.given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.data())
+def test_those_wanted_keep_their_company(hops, data):
+    buckets = batching.plan_buckets(hops, 4, 400)
+    wanted = np.array(data.draw(st.lists(st.sampled_from(range(len(hops))), unique=True)), int)
+    whole = [
+        (bucket.n_hops, bucket.batch_size, indices.tolist())
+        for bucket, indices in batching.batches(buckets)
+    ]
+    left = [
+        (bucket.n_hops, bucket.batch_size, indices.tolist())
+        for bucket, indices in batching.batches(batching.with_any_of(buckets, wanted))
+    ]
+    assert left == [batch for batch in whole if set(batch[2]) & set(wanted.tolist())]

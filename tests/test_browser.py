@@ -131,6 +131,21 @@ def test_what_users_wrote_is_text_in_the_charts_too(page):
     assert page.locator("h1").inner_text().startswith("made <up>")
 
 
+def test_a_script_of_somebody_else_does_not_run(chromium, path, tmp_path):
+    """Even if a name were taken for markup: the page's policy knows its own scripts."""
+    foreign = "<script>document.title = 'ran'</script><img src=x onerror=\"document.title='ran'\">"
+    copy = tmp_path / "report.html"
+    copy.write_text(path.read_text().replace("</h1>", f"</h1>{foreign}", 1))
+    page = chromium.new_page()
+    fetched = []
+    page.on("requestfinished", lambda request: fetched.append(request.url))
+    page.goto(copy.as_uri())
+    page.wait_for_selector(".chart .main-svg")
+    assert page.title() != "ran"
+    assert not [url for url in fetched if url.endswith("/x")]
+    page.close()
+
+
 def test_a_phone_scrolls_one_way_only(page):
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_timeout(500)  # Plotly redraws

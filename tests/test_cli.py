@@ -44,7 +44,7 @@ def test_a_users_mistake_is_one_line_and_exit_status_1(tmp_path, arguments, word
 def test_help_helps(tmp_path, command):
     done = run(f"emoasr.{command}", "--help", cwd=tmp_path)
     assert done.returncode == 0
-    for word in (f"python -m emoasr.{command}", "--config", "--workdir", "emotale"):
+    for word in (f"python -m emoasr.{command}", "--config", "--overrides", "--workdir", "emotale"):
         assert word in done.stdout
 
 

@@ -218,3 +218,19 @@ def test_two_sets_of_one_name_are_refused(tmp_path):
     for sets in (("neural", "other/neural.csv"), ("a/x.csv", "b/x.parquet"), ("mfcc", "mfcc")):
         with pytest.raises(UserError, match="config.feature_sets: two sets are called"):
             features.paths(sets, tmp_path)
+
+
+@pytest.mark.parametrize("key", [b"emoasr", b"pandas"])
+@pytest.mark.parametrize(
+    "value", [b"[]", b"[" * 100_000, b"\xff", b'{"a": NaN}', b'{"columns": 1}']
+)
+def test_a_strangers_metadata_is_understood_or_refused_in_a_line(tmp_path, key, value):
+    path = tmp_path / "x.parquet"
+    table = pa.table({"file": ["a", "b"], "x": [1.0, 2.0]})
+    pq.write_table(table.replace_schema_metadata({key: value}), path)
+    try:
+        frame, metadata = features.read(path)
+    except UserError as error:
+        assert "x.parquet" in str(error) and "\n" not in str(error)
+    else:
+        assert len(frame) == 2 and isinstance(metadata, dict)

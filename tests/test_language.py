@@ -52,7 +52,7 @@ def test_it_is_the_same_after_saving(model, tmp_path):
     np.testing.assert_array_equal(read.next_SV, model.next_SV)
     assert read.log_prob("the cat") == pytest.approx(model.log_prob("the cat"), abs=0.05)
     (tmp_path / "broken.safetensors").write_bytes(b"no model")
-    with pytest.raises(UserError, match="not a readable language model"):
+    with pytest.raises(UserError, match="broken.safetensors: not safetensors"):
         language.load(tmp_path / "broken.safetensors")
 
 

@@ -1,5 +1,6 @@
 """The record that every corpus gives, and the way from a configuration to a corpus."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib
@@ -79,6 +80,19 @@ class Corpus:
         rate, antialias = self.sample_rate, self.antialias
         return pieces.of_file(self.segment(i), core, halo, hop, rate, antialias)
 
+    def fingerprints(self) -> list[bytes]:
+        """16 bytes an utterance, which change with its file's size or time and its segment."""
+        archive = self.root.root.filename if isinstance(self.root, zipfile.Path) else None
+        states: dict[str, str] = {}
+        found = []
+        for i in range(len(self)):
+            file, start, end = self.key(i)
+            if file not in states:
+                states[file] = _state(Path(str(archive or self.root / file)))
+            told = repr((file, start, end, states[file]))
+            found.append(hashlib.sha256(told.encode()).digest()[:16])
+        return found
+
     def skip(self, i: int, step: str, reason: str) -> Skipped:
         """The record of leaving utterance `i` out."""
         file, start, end = self.key(i)
@@ -93,18 +107,17 @@ class Corpus:
         return str(file), start.total_seconds(), None if pd.isna(end) else end.total_seconds()
 
 
+def _state(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):  # ValueError: a name with a zero byte
+        return "unreadable"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
 def inputs_digest(corpus: Corpus) -> str:
     """16 hex digits that change with the index, and with any file's size or time."""
-    sha = hashlib.sha256(corpus.table.index.to_frame().to_csv(index=False).encode())
-    archive = corpus.root.root.filename if isinstance(corpus.root, zipfile.Path) else None
-    files = dict.fromkeys(corpus.segment(i).path for i in range(len(corpus)))
-    for path in [Path(str(archive))] if archive else files:
-        try:
-            stat = Path(str(path)).stat()
-            sha.update(f"{stat.st_size} {stat.st_mtime_ns}".encode())
-        except OSError:
-            sha.update(b"unreadable")
-    return sha.hexdigest()[:16]
+    return hashlib.sha256(b"".join(corpus.fingerprints())).hexdigest()[:16]
 
 
 def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
@@ -129,10 +142,20 @@ def path_of(config: ml_collections.ConfigDict) -> Path:
     """
     if not config.path:
         raise UserError("config.corpus.path is empty; give --config.corpus.path=PATH")
-    path = Path(config.path).expanduser()
-    if not path.exists():
-        raise UserError(f"config.corpus.path={path}: no such file or folder")
+    path = expanded(config.path)
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"config.corpus.path={path}: no such file or folder ({why})") from None
     return path
+
+
+def expanded(path: str) -> Path:
+    """A path as its user means it, `~` being the home folder; nobody's `~name` stays a name."""
+    with contextlib.suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def folder_of(config: ml_collections.ConfigDict) -> Path:

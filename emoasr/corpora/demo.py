@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from emoasr import cli
+from emoasr import cli, guard
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
@@ -83,7 +83,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     Raises:
         UserError: the `demo` extra is missing, the folder cannot be written, eSpeak NG fails.
     """
-    folder = cli.ensure_folder(workdir / "corpus").resolve()
+    folder = guard.ensure_folder(workdir / "corpus").resolve()
     plan, labels = design(config.seed), folder / "labels.csv"
     text = plan.to_csv(index=False)
     if not (_content(labels) == text and all((folder / file).is_file() for file in plan["file"])):

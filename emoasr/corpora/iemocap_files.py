@@ -19,7 +19,7 @@ from emoasr.errors import UserError
 RATERS = tuple(f"{label}_ratings" for label in (*RATINGS, "emotion"))  # columns, by annotator
 
 _NAME = (
-    r"(?P<turn>(?P<dialogue>(?P<session>Ses0[1-5])[FM]_(?P<style>impro|script)\w*)"
+    r"(?P<turn>(?P<dialogue>(?P<session>Ses0[1-5])[FM]_(?P<style>impro|script)\w{0,64})"
     r"_(?P<letter>[FM])[A-Z]*\d+)\b"
 )
 _NUMBER = r"(?:\d{1,3}(?:\.\d*)?|\.\d+)"

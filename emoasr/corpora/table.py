@@ -6,9 +6,13 @@ import audformat
 import ml_collections
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, path_of
+from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, expanded, path_of
 from emoasr.errors import UserError
+
+# What pandas and Arrow raise for broken files; of a Parquet file's note about its index, anything.
+_BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
@@ -27,7 +31,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         UserError: not a table, no `file`, no rows, repeated rows, ratings or times that are none.
     """
     path = path_of(config)
-    root = Path(config.root).expanduser() if config.root else path.parent
+    root = expanded(config.root) if config.root else path.parent
     if not root.is_dir():
         raise UserError(f"config.corpus.root={root}: no such folder")
     return build(read_frame(path), path.stem, root, path)
@@ -49,7 +53,7 @@ def read_frame(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path)
         else:
             raise UserError(f"{path}: not a table; give a .csv or .parquet file")
-    except (OSError, ValueError) as error:
+    except _BROKEN as error:
         raise UserError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
     if "file" in frame.index.names:
         return frame.reset_index()
@@ -84,7 +88,7 @@ def build(
         raise UserError(f"{source}: has no rows")
     index = index_of(frame, source)
     labels = {
-        label: numbers(frame, label, source) if label in RATINGS else _text(frame[label])
+        label: numbers(frame, label, source) if label in RATINGS else _text(frame, label, source)
         for label in columns
         if label in frame
     }
@@ -107,6 +111,7 @@ def numbers(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     Raises:
         UserError: a cell is not a finite number.
     """
+    _check_cells(frame, column, source)
     values = pd.to_numeric(frame[column], errors="coerce").astype(np.float32)
     empty = frame[column].isna() | (frame[column].astype(str).str.strip().str.lower() == "nan")
     _complain(frame, column, (values.isna() & ~empty) | np.isinf(values), source, "not a number")
@@ -120,9 +125,14 @@ def index_of(frame: pd.DataFrame, source: Path) -> pd.Index:
     text, an empty start is 0, an empty end that of the file.
 
     Raises:
-        UserError: a row without a file, a time that is none, or repeated rows.
+        UserError: a row without a file, a time that is none, repeated rows, or repeated columns.
     """
     _complain(frame, "file", frame["file"].isna(), source, "names no file")
+    for column in ("file", "start", "end"):
+        if list(frame.columns).count(column) > 1:
+            raise UserError(f"{source}: has two columns {column}; remove one")
+    odd = ~frame["file"].map(lambda cell: isinstance(cell, str)).astype(bool)
+    _complain(frame, "file", odd, source, "is not the text of a name")
     files = frame["file"].astype(str)
     if "start" in frame or "end" in frame:
         times = {c: _times(frame, c, source) for c in ("start", "end") if c in frame}
@@ -139,6 +149,7 @@ def _times(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     cells = frame[column]
     if cells.dtype.kind == "m":
         return cells
+    _check_cells(frame, column, source)
     # as text: 1.1 in float32 is 1.1; in nanoseconds: pandas cuts off where it should round
     seconds = pd.to_numeric(cells.astype(str), errors="coerce").replace([np.inf, -np.inf], np.nan)
     times = pd.to_timedelta((seconds * 1e9).round(), unit="ns", errors="coerce")
@@ -149,9 +160,21 @@ def _times(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     return times
 
 
-def _text(cells: pd.Series) -> pd.Series:
-    """A column as text; whole numbers that pandas holds as floats lose their `.0`."""
-    return cells.convert_dtypes().astype("string")
+def _text(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
+    """A column as text; whole numbers that pandas holds as floats lose their `.0`.
+
+    Raises:
+        UserError: a cell is a list, bytes, or the like.
+    """
+    _check_cells(frame, column, source)
+    return frame[column].convert_dtypes().astype("string")
+
+
+def _check_cells(frame: pd.DataFrame, column: str, source: Path) -> None:
+    """Refuses what Parquet can hold and no CSV could: lists, records, bytes."""
+    if frame[column].dtype == object:
+        odd = [isinstance(c, bytes) or not pd.api.types.is_scalar(c) for c in frame[column]]
+        _complain(frame, column, np.array(odd, bool), source, "neither text nor a number")
 
 
 def _complain(

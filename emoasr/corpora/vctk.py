@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr import audio
-from emoasr.corpora import table, transcribed
+from emoasr.corpora import archives, table, transcribed
 from emoasr.corpora.base import Corpus, Skipped, path_of
 from emoasr.errors import UserError, check_choice
 
@@ -57,7 +57,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
         workdir: unused.
 
     Raises:
-        UserError: not VCTK, a damaged zip, no utterance of the training or validation speakers.
+        UserError: not VCTK, a zip that `archives.open_zip` refuses, no utterance of the training or
+            validation speakers.
     """
     check_choice("config.corpus.mic", config.mic, ("mic1", "mic2"))
     root, names = _open(path_of(config))
@@ -67,7 +68,11 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
     rows, skipped = [], []
     for key in sorted(sounds | texts):
         if key in sounds and key in texts:
-            words = (root / texts[key]).read_text(encoding="utf-8", errors="replace")
+            try:
+                words = (root / texts[key]).read_bytes().decode(errors="replace")
+            except (OSError, zipfile.BadZipFile) as error:
+                skipped.append(Skipped(sounds[key], f"its text cannot be read ({error})"))
+                continue
             rows.append({"file": sounds[key], "speaker": key[0], "split": _split(key[0]),
                          "text": " ".join(words.split())})  # fmt: skip
         else:
@@ -83,12 +88,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
 
 def _open(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
     """VCTK's top folder, on disk or in a zip, and the files in it, relative to it."""
-    try:
-        root: Path | zipfile.Path = path if path.is_dir() else zipfile.Path(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(
-            f"config.corpus.path={path}: neither a folder nor a whole zip ({error})"
-        ) from None
+    root: Path | zipfile.Path = path if path.is_dir() else archives.open_zip(path)
     for top in (root, *sorted((p for p in root.iterdir() if p.is_dir()), key=str)):
         if (top / "txt").is_dir():
             return top, _names(top)
@@ -105,15 +105,15 @@ def _utterances(names: list[str], mic: str) -> tuple[dict, dict]:
     """Recordings by the microphone, and texts, by (speaker, number)."""
     sounds: dict[tuple[str, str], str] = {}
     texts: dict[tuple[str, str], str] = {}
-    for name in names:
+    for name in sorted(names):  # of two recordings the first counts, on any file system
         match = _NAME.fullmatch(name.rsplit("/", 1)[-1])
         if match is None:
             continue
         key = (match["speaker"], match["number"])
         if name.startswith("txt/") and name.endswith(".txt"):
             texts[key] = name
-        elif name.startswith("wav48") and match["mic"] in (None, mic):
-            sounds[key] = name
+        elif name.startswith("wav48") and not name.endswith(".txt") and match["mic"] in (None, mic):
+            sounds.setdefault(key, name)
     return sounds, texts
 
 

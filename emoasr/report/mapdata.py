@@ -8,7 +8,7 @@ import numpy as np
 
 from emoasr.correlation import MEAN, SIGNIFICANT, Maps
 from emoasr.report import style
-from emoasr.report.wording import number, plot_text
+from emoasr.report.wording import number, plot_text, visible
 
 LEVEL = f"{SIGNIFICANT:g}".lstrip("0")  # as it is written: .05
 
@@ -48,9 +48,9 @@ def get(m: Maps, name: str) -> tuple[np.ndarray, np.ndarray] | None:
 
 def note(m: Maps, name: str) -> str:
     """What is to be known of one map, in a sentence."""
-    found = get(m, name)
+    found, target = get(m, name), visible(m.target)
     if found is None:
-        return f"{m.target}: no rating."
+        return f"{target}: no rating."
     r, q = found
     if name == MEAN:
         who = f"{(~np.isnan(m.r).all(axis=(1, 2))).sum()} speakers with a correlation"
@@ -58,9 +58,9 @@ def note(m: Maps, name: str) -> str:
         who = f"{m.n_utterances[m.speakers.index(name)]} utterances"
     if np.isnan(r).all():
         why = m.undefined.get(name, "no speaker has a correlation")
-        return f"{m.target}: {who}; undefined (grey): {why}."
+        return f"{target}: {who}; undefined (grey): {why}."
     text = (
-        f"{m.target}: {who}; r from {number(float(np.nanmin(r)))} to "
+        f"{target}: {who}; r from {number(float(np.nanmin(r)))} to "
         f"{number(float(np.nanmax(r)))}; {(q < SIGNIFICANT).sum()} of {r.size} units have "
         f"q < {LEVEL}."
     )

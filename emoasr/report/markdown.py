@@ -43,7 +43,7 @@ def render(content: Mapping[str, Any], pictures: Sequence[str]) -> str:
 
 def escape(value: object) -> str:
     """A user's text as Markdown that shows it, on one line."""
-    text = html.escape(" ".join(str(value).split()), quote=False)
+    text = html.escape(wording.visible(" ".join(str(value).split())), quote=False)
     text = re.sub(r"[\\`*_|~$]|^\[|\](?=[(\[:])", r"\\\g<0>", text)  # the last two: links
     return re.sub(r"^([#+=-]|\d+(?=[.)](\s|$)))", lambda found: _at_start(found[0]), text)
 
@@ -67,7 +67,7 @@ def table(grid: Grid) -> _Ready:
 
 def code(text: str) -> _Ready:
     """An indented block, which no text can end."""
-    return _Ready("\n".join(f"    {line}" for line in text.splitlines()))
+    return _Ready("\n".join(f"    {wording.visible(line)}" for line in text.splitlines()))
 
 
 def _finalize(value: object) -> object:

@@ -1,7 +1,9 @@
 """The report as one HTML file that needs no other: tables, and charts by an inlined Plotly.js."""
 
+import base64
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -33,6 +35,7 @@ _SECTIONS = {
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("emoasr.report", "."),
     autoescape=True,
+    finalize=lambda value: wording.visible(value) if type(value) is str else value,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -49,6 +52,7 @@ def render(
         drawn: charts by group.
         maps: one a rating; may be empty.
     """
+    scripts = {"plotly": Markup(get_plotlyjs()), "js": Markup(_file("page.js"))}
     data = {
         "charts": {c["id"]: c["variants"] for group in drawn.values() for c in group},
         "maps": _maps(maps) if maps else None,
@@ -66,8 +70,18 @@ def render(
         most_listed=_MOST_LISTED,
         charts_json=_in_script(data),
         css=Markup(_file("page.css")),
-        js=Markup(_file("page.js")),
-        plotly=Markup(get_plotlyjs()),
+        **scripts,
+        policy=_policy(scripts.values()),
+    )
+
+
+def _policy(scripts: Iterable[str]) -> str:
+    """What the browser lets the page do: run these scripts, and fetch nothing."""
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    ours = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {ours}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 

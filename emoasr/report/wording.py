@@ -8,6 +8,11 @@ from typing import Any
 
 UNDEFINED = "–"
 
+# Line breaks and tabs stay: Markdown and HTML fold them. The last are halves of characters.
+_UNSEEN = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
 METRICS = {
     "mse": "MSE",
     "mse_mean": "mean MSE",
@@ -61,6 +66,11 @@ def includes_zero(record: Mapping[str, Any], key: str) -> bool | None:
     return None if low is None or high is None else low <= 0 <= high
 
 
+def visible(text: str) -> str:
+    """A user's text whose control characters and changes of direction are seen, not obeyed."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def short(name: str, most: int = 28) -> str:
     """A name that fits beside an axis."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
@@ -74,7 +84,7 @@ def listed(names: Iterable[str]) -> str:
 
 def plot_text(name: object, most: int = 28) -> str:
     """A user's text for Plotly, which would take `<b>` for markup and knows no `&quot;`."""
-    return html.escape(short(str(name), most), quote=False)
+    return html.escape(short(visible(str(name)), most), quote=False)
 
 
 def meaning(name: str, layers: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr import cli, correlation, features
+from emoasr import cli, correlation, features, guard
 from emoasr.report import charts, content, figures, markdown, page, tables
 
 _OURS = re.compile(
@@ -47,7 +47,7 @@ def write(
     pictures = figures.draw(results["rows"], predictions, drawn, maps)
     text = markdown.render(said, list(pictures))
 
-    beside = cli.ensure_folder(folder / "figures")
+    beside = guard.ensure_folder(folder / "figures")
     for path in beside.glob("*.png"):
         if _OURS.fullmatch(path.name) and path.name not in pictures:
             path.unlink()

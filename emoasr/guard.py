@@ -1,0 +1,82 @@
+"""What can befall a command: another one in its folder, a full disk, too little memory."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from emoasr.errors import UserError
+
+_REMEDIES = {
+    errno.ENOSPC: "no space left on the disk; free some",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EROFS: "the disk is read-only; make it writable",
+    errno.EACCES: "access was refused; change the file's rights",
+    errno.EIO: "the disk failed; see that it works",
+    errno.EMFILE: "too many open files; raise the limit (ulimit -n)",
+}
+
+
+@contextlib.contextmanager
+def alone(workdir: Path) -> Iterator[None]:
+    """Holds a run's folder while commands of other processes are refused.
+
+    A folder that was not there is gone again if nothing was written into it.
+
+    Raises:
+        UserError: another command is at work there, or the folder cannot be made or written.
+    """
+    made = not workdir.exists()
+    path = ensure_folder(workdir) / ".lock"
+    lock = filelock.FileLock(path)  # the system's: what a killed process held is free
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UserError(
+            f"{workdir}: another emoasr command is at work there; wait for it, or give another "
+            "--workdir"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        if made and {p.name for p in workdir.iterdir()} <= {path.name}:
+            path.unlink(missing_ok=True)
+            workdir.rmdir()
+
+
+def ensure_folder(path: Path) -> Path:
+    """Makes an output folder.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {path} ({error.strerror}); give another --workdir"
+        ) from None
+    return path
+
+
+@contextlib.contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """Turns what the machine lacks into a UserError; what is on disk stays."""
+    again = "and run the same command again: what is finished is kept"
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise UserError(f"{where}{_REMEDIES[error.errno]} {again}") from None
+    except (MemoryError, RuntimeError) as error:  # JAX's errors are RuntimeErrors
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise UserError(f"out of memory; lower the configuration's batch_frames {again}") from None

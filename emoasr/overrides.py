@@ -1,0 +1,55 @@
+"""Settings as a JSON file: a stranger's configuration as data, where one in Python is a program.
+
+    {"tap": "skip", "eval": {"n_selected": 0, "regressor": "ridge"}}
+
+It says what the flags `--config.tap=skip --config.eval.n_selected=0` say, and can do no more.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from emoasr import untrusted
+from emoasr.errors import UserError
+from emoasr.untrusted import quoted
+
+_MOST_BYTES = 1 << 18
+_NOT_HERE = "corpus.data_dir"  # where a run writes is its user's choice, as --workdir is
+_NAMED_FREELY = "eval.layers"
+
+
+def apply(config: ml_collections.ConfigDict, path: Path, flags: Mapping[str, Any]) -> None:
+    """Changes a configuration.
+
+    Args:
+        config: changed in place.
+        path: the JSON file: fields nested as in the configuration, tuples as lists.
+        flags: fields given as flags, `eval.n_selected` and so on, with their values; these count.
+
+    Raises:
+        UserError: what `untrusted.read_json` refuses, or a field that is unknown, of another type,
+            or says where to write.
+    """
+    _update(config, untrusted.read_json(path, _MOST_BYTES), path, "")
+    config.update_from_flattened_dict(dict(flags))
+
+
+def _update(config: ml_collections.ConfigDict, given: Any, path: Path, group: str) -> None:
+    if not isinstance(given, dict):
+        raise UserError(f"{path}: {group}={quoted(given)}: must be an object")
+    for name, value in given.items():
+        field = f"{group}.{name}" if group else name
+        if field == _NOT_HERE:
+            raise UserError(f"{path}: {field} says where to write; give it as --config.{field}")
+        if group == _NAMED_FREELY:
+            with config.unlocked():
+                config[name] = untrusted.like((0,), value, f"{path}: {quoted(field)}")
+        elif name not in config:
+            known = ", ".join(config)
+            raise UserError(f"{path}: no such config field: {quoted(field)}; there are {known}")
+        elif isinstance(config[name], ml_collections.ConfigDict):
+            _update(config[name], value, path, field)
+        else:
+            config[name] = untrusted.like(config[name], value, f"{path}: {field}")

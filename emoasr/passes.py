@@ -1,0 +1,164 @@
+"""The passes of `emoasr.extract` over a corpus: one on the device, one by openSMILE's processes.
+
+Both leave out what an earlier run has done already, and hand on rows by fingerprint (see `rows`).
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_collections
+import numpy as np
+from tqdm import tqdm
+
+from emoasr import batching, egemaps, features, provenance
+from emoasr.corpora import Corpus, Skipped
+from emoasr.errors import UserError, one_line
+from emoasr.rows import Rows
+
+if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
+    from emoasr.inference import Run
+    from emoasr.model import GatedConvNet
+    from emoasr.pooling import Pooler
+    from emoasr.recognizer import Recognizer
+
+
+@dataclasses.dataclass
+class Report:
+    """What a run tells at its end, in print and in `extract.json`."""
+
+    skipped: list[Skipped]
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def add(self, skipped: Iterable[Skipped], warnings: Iterable[str] = ()) -> None:
+        """Adds what is not there yet."""
+        self.skipped += [s for s in skipped if s not in self.skipped]
+        self.warnings += [w for w in warnings if w not in self.warnings]
+
+
+@dataclasses.dataclass
+class Pass:
+    """A pass over a corpus.
+
+    Attributes:
+        config: as of `extract`.
+        corpus: its utterances.
+        workdir: the run's folder, with tables in `features` and rows in `.rows`.
+        report: filled in while running.
+    """
+
+    config: ml_collections.ConfigDict
+    corpus: Corpus
+    workdir: Path
+    report: Report
+
+    def __post_init__(self):
+        self.keys = self.corpus.fingerprints()
+        self._workers = self.config.workers or os.cpu_count() or 1
+
+    def on_device(self, recognizer: "Recognizer", names: list[str]) -> dict[str, Rows]:
+        """Rows of the sets that the accelerator computes, of every utterance that can be read."""
+        from emoasr import compilation, inference
+        from emoasr.pooling import Pooler
+
+        compilation.keep()
+        config, frontend = self.config, recognizer.config.frontend
+        rate, antialias = frontend.sample_rate, frontend.antialias
+        corpus = dataclasses.replace(self.corpus, sample_rate=rate, antialias=antialias)
+        run = inference.Run(
+            corpus, frontend.hop_length, config.batch_frames, config.buckets, self._workers
+        )
+        _raise_if_all_failed(corpus, run)
+        networks = _networks(config, corpus, recognizer, names, run.n_samples)
+        made_with = provenance.of_rows(config, frontend, networks)
+        columns = features.column_names(recognizer.config, names)
+        sets = {name: self._open(name, made_with[name], columns[name]) for name in names}
+        run.plan(self._missing(list(sets.values())))
+        networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
+        pooler = Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names)
+        self._listen(run, pooler, sets)
+        _raise_if_all_failed(corpus, run)
+        first = next(iter(sets.values()))
+        silent = [i for i, key in enumerate(self.keys) if key in first and first.is_silent(key)]
+        self.report.add(
+            [corpus.skip(i, "audio", why) for i, why in sorted(run.failed.items())],
+            [one_line(f"{corpus.segment(i).path}: all samples are zero") for i in silent],
+        )
+        return sets
+
+    def _listen(self, run: "Run", pooler: "Pooler", sets: dict[str, Rows]) -> None:
+        """Puts the rows that are missing; figures of it go to the report."""
+        short = np.concatenate([np.empty(0, int), *(bucket.indices for bucket in run.buckets)])
+        planned = np.concatenate([short, np.array(run.long, int)])
+        hours = run.n_samples / pooler.frontend.sample_rate / 3600
+        form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
+        with tqdm(total=hours[planned].sum(), desc="/".join(sets)[:30], bar_format=form) as bar:
+            for indices, arrays in run.results(pooler):
+                silent = np.isin(indices, run.silent)
+                for name, values_RC in arrays.items():
+                    new = np.array([self.keys[i] not in sets[name] for i in indices])
+                    keys = [self.keys[i] for i in indices[new]]
+                    sets[name].put(keys, values_RC[new], silent[new])
+                bar.update(hours[indices].sum())
+        for rows in sets.values():
+            rows.flush()
+        hops = -(-run.n_samples[short] // run.hop_length)
+        self.report.figures |= {
+            "hours_of_audio": round(float(hours[planned].sum()), 4),
+            "shapes": [(b.batch_size, b.n_hops + 1) for b in run.buckets],
+            "compilations": pooler.n_compilations,
+            "padding": round(batching.padding_share(run.buckets, hops), 4),
+        }
+
+    def by_opensmile(self) -> Rows:
+        """Rows of eGeMAPS, of every utterance that can be read and is long enough."""
+        rows = self._open("egemaps", provenance.of_egemaps_rows(), egemaps.column_names())
+        unreadable = {(s.file, s.start, s.end) for s in self.report.skipped if s.step == "audio"}
+        missing = [i for i in self._missing([rows]) if self.corpus.key(i) not in unreadable]
+        with tqdm(total=len(missing), unit="utt", desc="egemaps") as bar:
+            for part in egemaps.extract(self.corpus, missing, self._workers):
+                rows.put([self.keys[i] for i in part.indices], part.values)
+                self.report.add(part.skipped)
+                bar.update(len(part.indices) + len(part.skipped))
+        rows.flush()
+        return rows
+
+    def _open(self, name: str, made_with: dict[str, Any], columns: list[str]) -> Rows:
+        rows = Rows(self.workdir / ".rows" / name, made_with, columns)
+        rows.take_over(self.workdir / "features" / f"{name}.parquet")
+        there = sum(key in rows for key in self.keys)
+        if there:
+            print(f"{name}: {there} of {len(self.keys)} rows are there already")
+        return rows
+
+    def _missing(self, sets: list[Rows]) -> np.ndarray:
+        """Utterances that some set has no row of."""
+        return np.array(
+            [i for i, key in enumerate(self.keys) if not all(key in rows for rows in sets)], int
+        )
+
+
+def _networks(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    recognizer: "Recognizer",
+    names: list[str],
+    n_samples: np.ndarray,
+) -> dict[str, "GatedConvNet"]:
+    """The recognizer's network and the untrained ones."""
+    from emoasr import control
+
+    networks = {"neural": recognizer.model} if "neural" in names else {}
+    if seeds := provenance.seeds(config, names):
+        model, frontend = recognizer.config.model, recognizer.config.frontend
+        waves = control.calibration_waves(corpus, n_samples)
+        networks |= {n: control.untrained(model, frontend, waves, s) for n, s in seeds.items()}
+    return networks
+
+
+def _raise_if_all_failed(corpus: Corpus, run: "Run") -> None:
+    if not run.n_samples.any() or len(run.failed) == len(corpus):
+        raise UserError(f"no utterance of {corpus.name} could be read; the first: {run.failed[0]}")

@@ -1,0 +1,234 @@
+"""JSON and safetensors files that strangers made, read as data whose size and form are checked.
+
+What is wrong is told in one line that names the file. Nothing is allocated for what a file only
+claims to hold, and what is quoted from it is short and harmless in a terminal.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from emoasr.errors import UserError
+
+_DEPTH = 32  # of nested JSON
+_DIGITS = 18  # of a whole number in JSON
+_QUOTED = 60  # characters of a stranger's text in a message
+_HEADER_BYTES = 1 << 20  # of safetensors: some ten thousand tensors
+_BYTES = {"F16": 2, "F32": 4, "I32": 4}  # an element of a tensor, by type
+_KINDS: dict[type, str] = {
+    int: "a whole number", float: "a number", bool: "true or false", str: "text",
+}  # fmt: skip
+
+# Never fails once begun: an unfinished string reaches to the end, so that this takes linear time.
+_STRING = re.compile(r'"(?:[^"\\]+|\\.?)*+"?', re.DOTALL)
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # halves of UTF-16 pairs, which no file can be written of
+
+
+class _NoNumber(str):
+    """What stands in JSON where a number could be, and cannot be used as one."""
+
+
+def quoted(value: object) -> str:
+    """A stranger's value for a message: short, on one line, without control characters."""
+    text = repr(value)
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
+
+
+def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
+    """Reads the object that a JSON file holds.
+
+    Raises:
+        UserError: the file cannot be read, has more than `most_bytes`, is not JSON's object, is
+            nested too deeply, or has a field twice, a number that is NaN, infinite or too long, or
+            text that is not Unicode.
+    """
+    return parse_json(_read(path, most_bytes), path)
+
+
+def parse_json(content: bytes, source: Path) -> dict[str, Any]:
+    """The object that JSON from `source` says.
+
+    Raises:
+        UserError: as `read_json`.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        _check_depth(text)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_int=_int, parse_float=_float,
+            parse_constant=_NoNumber,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UserError(f"{source}: not JSON that can be used: {error}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{source}: not a JSON object")
+    return value
+
+
+def like(default: Any, value: Any, what: str) -> Any:
+    """A value from JSON as a field's default is: of its type, lists as tuples.
+
+    Args:
+        default: a number, a truth value, a text, or a tuple of such; an empty one takes any.
+        value: what JSON holds in its place; a whole number may stand for another.
+        what: the field, for complaints.
+
+    Raises:
+        UserError: it is of another type.
+    """
+    if isinstance(default, tuple):
+        if not isinstance(value, list):
+            raise UserError(f"{what}={quoted(value)}: must be a list")
+        return tuple(like((default or (element,))[0], element, what) for element in value)
+    right = type(value) is type(default) or (type(default), type(value)) == (float, int)
+    if not right or type(default) not in _KINDS:
+        raise UserError(
+            f"{what}={quoted(value)}: must be {_KINDS.get(type(default), 'a number or text')}"
+        )
+    return value
+
+
+def tensor_shapes(path: Path, types: tuple[str, ...], most_bytes: int) -> dict[str, tuple]:
+    """What a safetensors file holds, by name, from its header and its size alone.
+
+    Args:
+        path: the file.
+        types: those that tensors may have, of `F16`, `F32` and `I32`.
+        most_bytes: that the file may have.
+
+    Raises:
+        UserError: the file cannot be read, is larger, is no whole safetensors file, or has tensors
+            of other types.
+    """
+    size = _size(path, most_bytes)
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(_HEADER_BYTES, size - 8):
+                raise UserError(f"{path}: not safetensors: no header of {length} bytes is possible")
+            header = parse_json(file.read(length), path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    header.pop("__metadata__", None)
+    places = {name: _place(path, name, tensor, types) for name, tensor in header.items()}
+    position = 0
+    for begin, end, name in sorted((*place, name) for name, place in places.items()):
+        if begin != position:
+            raise UserError(f"{path}: tensor {quoted(name)} begins at {begin}, not at {position}")
+        position = end
+    if position != size - 8 - length:
+        raise UserError(
+            f"{path}: its header tells of {position} bytes of tensors, it has {size - 8 - length}"
+        )
+    return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Reads a safetensors file that `tensor_shapes` has checked.
+
+    Raises:
+        UserError: the file cannot be read, or a number is NaN or infinite.
+    """
+    try:
+        tensors = safetensors.numpy.load_file(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"{path}: not readable as safetensors ({quoted(str(error))})") from None
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise UserError(f"{path}: tensor {quoted(name)} holds NaN or infinity")
+    return tensors
+
+
+def _size(path: Path, most_bytes: int) -> int:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not path.is_file():
+        raise UserError(f"{path}: no file")
+    if size > most_bytes:
+        raise UserError(f"{path}: has {size} bytes; {most_bytes} are the most that are read")
+    return size
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    _size(path, most_bytes)
+    try:
+        with path.open("rb") as file:
+            return file.read(most_bytes)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be read ({error.strerror})")
+
+
+def _check_depth(text: str) -> None:
+    """Refuses what would exhaust the stack of a parser, or of whoever walks through the result."""
+    depth = 0
+    for bracket in re.findall(r"[][{}]", _STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > _DEPTH:
+            raise ValueError(f"brackets nested more than {_DEPTH} deep")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"field {quoted(key)} is there twice")
+        if fault := _fault(key) or _fault(value):
+            raise ValueError(f"field {quoted(key)} {fault}")
+        found[key] = value
+    return found
+
+
+def _fault(value: Any) -> str | None:
+    """What is wrong with a value or an element of a list; objects within are checked already."""
+    if isinstance(value, list):
+        return next(filter(None, map(_fault, value)), None)
+    if isinstance(value, _NoNumber):
+        return f"holds {value[:_DIGITS]}{'...' * (len(value) > _DIGITS)}, not a number to be used"
+    if isinstance(value, str) and _NO_TEXT.search(value):
+        return "holds text that is not Unicode"
+    return None
+
+
+def _int(text: str) -> int | _NoNumber:
+    return int(text) if len(text.lstrip("-")) <= _DIGITS else _NoNumber(text)
+
+
+def _float(text: str) -> float | _NoNumber:
+    value = float(text)
+    return value if math.isfinite(value) else _NoNumber(text)
+
+
+def _place(source: Path, name: str, tensor: Any, types: tuple[str, ...]) -> tuple[int, int]:
+    """The first byte of a tensor and the one after its last, counted from the header's end."""
+    what = f"{source}: tensor {quoted(name)}"
+    if not isinstance(tensor, Mapping) or tensor.keys() != {"dtype", "shape", "data_offsets"}:
+        raise UserError(f"{what}: its record must have dtype, shape and data_offsets")
+    dtype, shape, place = tensor["dtype"], tensor["shape"], tensor["data_offsets"]
+    if dtype not in types:
+        raise UserError(f"{what} is of type {quoted(dtype)}; must be {' or '.join(types)}")
+    if not (_are_counts(shape) and _are_counts(place) and len(shape) <= 8 and len(place) == 2):
+        raise UserError(f"{what}: shape {quoted(shape)} or bytes {quoted(place)} are none")
+    n_bytes = math.prod(shape) * _BYTES[dtype]
+    if place[1] - place[0] != n_bytes:
+        raise UserError(
+            f"{what} of shape {quoted(tuple(shape))} takes {n_bytes} bytes; "
+            f"its record gives it {place[1] - place[0]}"
+        )
+    return place[0], place[1]
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)

@@ -1,0 +1,322 @@
+"""Kills, full disks, lost and damaged files: what survives of the results of the three commands.
+
+    python scripts/faults.py --audio=DIR --kills=30
+
+Each fault strikes a run at a random moment; then the same command runs on. What it leaves at its
+end is compared, bit for bit, with what a run without faults leaves. The table says how often each
+fault struck, and how many rows were lost or wrong. Audio is a folder of speech; training gets
+noise.
+A full disk needs the right to mount a tmpfs; without it that fault is left out.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+from absl import app, flags
+
+_ROOT = Path(__file__).resolve().parents[1]
+# rows go to disk five times a second, not every five seconds: short runs then have some
+_RUN = (
+    "import runpy, sys; from emoasr import rows; rows._SECONDS = 0.2; "
+    "sys.argv = sys.argv[1:]; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
+Outcome = dict[str, pd.DataFrame]  # tables whose rows can be lost or wrong
+
+
+@dataclasses.dataclass
+class Job:
+    """A command.
+
+    Attributes:
+        name: its module in `emoasr`.
+        arguments: all but `--workdir`.
+        outcome: what a finished run's folder holds.
+        begin: fills a new folder before the first run.
+    """
+
+    name: str
+    arguments: list[str]
+    outcome: Callable[[Path], Outcome]
+    begin: Callable[[Path], object] = lambda workdir: workdir.mkdir(parents=True)
+
+    def start(self, workdir: Path) -> subprocess.Popen:
+        """Starts it in a session of its own, so that its children can be found."""
+        return subprocess.Popen(
+            [sys.executable, "-c", _RUN, f"emoasr.{self.name}", *self.arguments,
+             f"--workdir={workdir}"],
+            cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def finish(self, workdir: Path) -> Outcome:
+        """Runs it to its end."""
+        process = self.start(workdir)
+        _, told = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"emoasr.{self.name} failed:\n{told[-2000:]}")
+        return self.outcome(workdir)
+
+
+def extracted(workdir: Path) -> Outcome:
+    """Feature tables, labels, and what was skipped or warned of."""
+    tables = {p.stem: pd.read_parquet(p) for p in sorted((workdir / "features").glob("*.parquet"))}
+    told = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
+    kept = {name: json.dumps(told[name]) for name in ("found", "used", "skipped", "warnings")}
+    tables["labels"] = pd.read_parquet(workdir / "labels.parquet")
+    return tables | {"record": pd.DataFrame({"told": kept})}
+
+
+def evaluated(workdir: Path) -> Outcome:
+    """Predictions, selected features, figures of merit."""
+    results = json.loads((workdir / "eval" / "results.json").read_text(encoding="utf-8"))
+    tables = {p.stem: pd.read_parquet(p) for p in sorted((workdir / "eval").glob("*.parquet"))}
+    return tables | {"results": pd.DataFrame({"row": list(map(json.dumps, results["rows"]))})}
+
+
+def trained(workdir: Path) -> Outcome:
+    """The recognizer's weights, and the losses of all steps."""
+    from safetensors.numpy import load_file
+
+    weights = load_file(workdir / "pretrain" / "recognizer" / "weights.safetensors")
+    flat = {name: value.tobytes().hex() for name, value in sorted(weights.items())}
+    lines = (workdir / "pretrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return {"weights": pd.DataFrame({"value": flat}), "metrics": pd.DataFrame({"row": lines})}
+
+
+def compare(expected: Outcome, found: Outcome) -> tuple[int, int]:
+    """Rows lost, and rows that differ in any bit or should not be there."""
+    lost = wrong = 0
+    for name in expected:
+        table, other = _numbered(expected[name]), _numbered(found.get(name, expected[name][:0]))
+        common = table.index.intersection(other.index)
+        lost += len(table) - len(common)
+        wrong += len(other) - len(common)
+        a, b = (t.loc[common].astype(str) for t in (table, other))  # NaN is as NaN, and 0 not as -0
+        wrong += len(common) - int((a == b).all(axis=1).sum()) if list(a) == list(b) else len(table)
+    return lost, wrong
+
+
+def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """With an index that has no entry twice."""
+    again = table.groupby(level=list(range(table.index.nlevels))).cumcount()
+    return table.set_index(again, append=True)
+
+
+def kills(job: Job, n: int, folder: Path) -> dict[str, object]:
+    """Kills the command again and again, until it has survived `n` kills."""
+    dice, expected, seconds = random.Random(0), {}, 0.0
+    for name in ("undisturbed", "timed"):  # the first one fills caches
+        job.begin(folder / name)
+        started = time.monotonic()
+        expected = job.finish(folder / name)
+        seconds = time.monotonic() - started
+    killed = runs = lost = wrong = orphans = 0
+    while killed < n:
+        workdir = folder / f"run {runs}"
+        job.begin(workdir)
+        while killed < n:
+            process = job.start(workdir)
+            try:
+                process.communicate(timeout=dice.uniform(0, seconds))
+                break  # it came to its end
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                killed += 1
+                orphans += _orphans(process.pid)
+        differs = compare(expected, job.finish(workdir))
+        lost, wrong, runs = lost + differs[0], wrong + differs[1], runs + 1
+        shutil.rmtree(workdir)
+    return _row(f"{job.name}: kill -9", killed, lost, wrong, f"{runs} runs, {orphans} orphans")
+
+
+def _orphans(session: int) -> int:
+    """Whether processes of a session are left a while after its leader was killed."""
+    for _ in range(50):
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return 0
+        time.sleep(0.1)
+    os.killpg(session, signal.SIGKILL)
+    return 1
+
+
+def full_disk(job: Job, folder: Path) -> Iterator[dict[str, object]]:
+    """Fills the disk at several sizes; it must be told in a line, and nothing lost."""
+    expected = job.outcome(folder / "undisturbed")
+    size = sum(p.stat().st_size for p in (folder / "undisturbed").rglob("*") if p.is_file())
+    lost = wrong = struck = told = 0
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        with _small_disk(folder / "disk", int(size * share)) as disk:
+            process = job.start(disk / "run")
+            _, error = process.communicate()
+            struck += process.returncode != 0
+            told += "no space left" in error and "Traceback" not in error
+            subprocess.run(["mount", "-o", "remount,size=2g", str(disk)], check=True)
+            differs = compare(expected, job.finish(disk / "run"))
+            lost, wrong = lost + differs[0], wrong + differs[1]
+    yield _row(f"{job.name}: full disk", struck, lost, wrong, f"told in a line {told} times")
+
+
+@contextlib.contextmanager
+def _small_disk(path: Path, size: int) -> Iterator[Path]:
+    path.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def lost_file(job: Job, audio: Path, folder: Path, n: int) -> dict[str, object]:
+    """Takes a file away while the command is at work, and brings it back before it runs again."""
+    dice, lost, wrong = random.Random(1), 0, 0
+    expected = job.outcome(folder / "undisturbed")
+    for i in range(n):
+        workdir = folder / f"lost {i}"
+        file = dice.choice(sorted(audio.iterdir()))
+        away = folder / file.name
+        process = job.start(workdir)
+        time.sleep(dice.uniform(0, 5))
+        file.rename(away)
+        process.communicate()
+        away.rename(file)
+        differs = compare(expected, job.finish(workdir))
+        lost, wrong = lost + differs[0], wrong + differs[1]
+    return _row(f"{job.name}: file lost in mid-run", n, lost, wrong, "")
+
+
+def damaged(job: Job, folder: Path, n: int) -> dict[str, object]:
+    """Cuts off, at random, what a killed or finished run left of its own."""
+    dice, lost, wrong, struck = random.Random(2), 0, 0, 0
+    expected = job.outcome(folder / "undisturbed")
+    for i in range(n):
+        workdir = folder / f"damaged {i}"
+        if i % 2:
+            shutil.copytree(folder / "undisturbed", workdir)
+        else:
+            process = job.start(workdir)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=dice.uniform(4, 8))
+            process.kill()
+            process.communicate()
+        for path in filter(Path.is_file, workdir.rglob("*")):
+            own = path.suffix == ".parquet" or ".rows" in path.parts
+            if own and dice.random() < 0.5:
+                os.truncate(path, dice.randrange(path.stat().st_size + 1))
+                struck += 1
+        differs = compare(expected, job.finish(workdir))
+        lost, wrong = lost + differs[0], wrong + differs[1]
+    return _row(f"{job.name}: files cut off", struck, lost, wrong, f"{n} runs")
+
+
+def second_process(job: Job, folder: Path) -> dict[str, object]:
+    """Starts the command twice in one folder."""
+    expected = job.outcome(folder / "undisturbed")
+    workdir = folder / "twice"
+    job.begin(workdir)
+    first = job.start(workdir)
+    while not (workdir / ".lock").exists():
+        time.sleep(0.05)
+    time.sleep(0.2)
+    second = job.start(workdir)
+    _, told = second.communicate()
+    first.communicate()
+    refused = second.returncode == 1 and "another emoasr command is at work" in told
+    differs = compare(expected, job.outcome(workdir))
+    return _row(f"{job.name}: started twice", 1, *differs, "refused" if refused else "NOT REFUSED")
+
+
+def _row(what: str, n: int, lost: int, wrong: int, note: str) -> dict[str, object]:
+    row = {"what": what, "times": n, "lost rows": lost, "wrong rows": wrong, "note": note}
+    print(json.dumps(row), flush=True)
+    return row
+
+
+def noise(folder: Path, n: int) -> Path:
+    """A transcribed table of `n` recordings of noise: training on it takes little time."""
+    folder.mkdir()
+    dice, lines = np.random.default_rng(0), ["file,speaker,split,text"]
+    for i in range(n):
+        wave_N = 0.1 * dice.normal(size=int(dice.integers(4000, 30000)))
+        soundfile.write(folder / f"{i}.wav", wave_N, 16000)
+        split = ("train", "train", "valid", "test")[i % 4]
+        lines.append(f"{i}.wav,{split}{i % 4},{split},{'abc'[: 1 + i % 3]}")
+    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def jobs(audio: Path, corpus: Path, evaluation: Path, recognizer: str = "") -> dict[str, Job]:
+    """The three commands.
+
+    Args:
+        audio: folder of recordings to extract.
+        corpus: transcribed table to train on.
+        evaluation: a run's folder with tables and labels to evaluate.
+        recognizer: to extract with; empty: the shipped one.
+    """
+    sets = "('neural','random','mfcc','egemaps')"
+    extract = [
+        "--config=folder", f"--config.corpus.path={audio}", f"--config.feature_sets={sets}",
+        f"--config.recognizer={recognizer}", "--config.batch_frames=1024",
+    ]  # fmt: skip
+    pretrain = [
+        "--config=english", f"--config.corpus.path={corpus}", "--config.train.steps=60",
+        f"--config.corpus.data_dir={corpus / 'prepared'}", "--config.model.n_channels=8",
+        "--config.train.batch_frames=512", "--config.train.checkpoint_every=7",
+        "--config.train.eval_every=20", "--config.train.log_every=1",
+        "--config.train.warmup_steps=5", "--config.train.buckets=1", "--config.model.n_blocks=1",
+        "--config.model.dilations=(1,2)",
+    ]  # fmt: skip
+    return {
+        "extract": Job("extract", extract, extracted),
+        "eval": Job("eval", [], evaluated, lambda workdir: shutil.copytree(evaluation, workdir)),
+        "pretrain": Job("pretrain", pretrain, trained),
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Tries all faults and prints the table."""
+    values = flags.FLAGS
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        audio = folder / "audio"
+        audio.mkdir()
+        for path in sorted(p for p in Path(values.audio).rglob("*") if p.is_file())[: values.files]:
+            shutil.copy2(path, audio / path.name)
+        demo = Job("extract", ["--config=demo"], extracted)
+        demo.finish(folder / "evaluation")
+        all_jobs = jobs(audio, noise(folder / "noise", 24), folder / "evaluation")
+        rows = [kills(job, values.kills, folder / name) for name, job in all_jobs.items()]
+        extract = all_jobs["extract"]
+        if os.geteuid() == 0:
+            rows += full_disk(extract, folder / "extract")
+        rows.append(lost_file(extract, audio, folder / "extract", max(values.kills // 5, 1)))
+        rows.append(damaged(extract, folder / "extract", max(values.kills // 3, 2)))
+        rows += [second_process(job, folder / name) for name, job in all_jobs.items()]
+    print(pd.DataFrame(rows).to_string(index=False))
+    if values.out:
+        Path(values.out).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("audio", None, "Folder of speech to extract.", required=True)
+    flags.DEFINE_integer("files", 60, "How many of its files.", lower_bound=2)
+    flags.DEFINE_integer("kills", 30, "Kills of each command.", lower_bound=1)
+    flags.DEFINE_string("out", None, "JSON file to write.")
+    app.run(main)

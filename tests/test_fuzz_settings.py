@@ -1,0 +1,136 @@
+"""Whatever stands on the command line, in a file of settings or in a recognizer's folder.
+
+A right result, or one line for its user: anything but a `UserError` fails the test.
+"""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from absl import flags
+from fuzzing import examples, mutations, outcome
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emoasr import checkpoint, cli, extract
+
+# Settings
+
+FIELDS = ("tap", "pooling", "seed", "batch_frames", "buckets", "compute_dtype", "workers",
+          "feature_sets", "recognizer", "corpus.path", "corpus.kind", "eval.targets",
+          "eval.scale", "eval", "corpus", "eval.selection.scope", "eval.layers", "nothing", "",
+          "seed.x")  # fmt: skip
+VALUES = st.one_of(
+    st.sampled_from(
+        ("", "mean", "x", "0", "-1", "1e400", "nan", "(1,2)", "('mfcc',)", "((", "None", "True",
+         "9" * 30, "{}", "[]", "~", "~nobody", "x" * 300, "\u2028",
+         "\x1b[31m", "lambda: 0", "('a'*9,)")
+    ),
+    st.text(st.characters(exclude_characters="\0"), max_size=8),
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner),
+    max_leaves=6,
+)
+
+
+def exit_of(arguments: list[str], monkeypatch, capsys) -> tuple[object, str]:
+    """Exit status and error stream of `emoasr.extract`."""
+    monkeypatch.setattr(sys, "argv", ["extract", *arguments])
+    capsys.readouterr()
+    try:
+        with pytest.raises(SystemExit) as done:
+            cli.run(extract.main, needs="feature_sets")
+    finally:
+        for name in list(flags.FLAGS):
+            if name.split(".")[0] in ("config", "workdir", "overrides"):
+                delattr(flags.FLAGS, name)
+        flags.FLAGS.unparse_flags()
+    return done.value.code, capsys.readouterr().err
+
+
+@pytest.fixture
+def no_corpus(tmp_path, small_recognizer) -> list[str]:
+    """Arguments with which the command ends before it extracts anything."""
+    (tmp_path / "empty").mkdir()
+    return [
+        "--config=folder", f"--workdir={tmp_path / 'run'}",
+        f"--config.corpus.path={tmp_path / 'empty'}", f"--config.recognizer={small_recognizer}",
+    ]  # fmt: skip
+
+
+@examples(80)
+@given(settings=st.lists(st.tuples(st.sampled_from(FIELDS), VALUES), min_size=1, max_size=3))
+def test_settings_on_the_command_line(no_corpus, monkeypatch, capsys, settings):
+    given_twice = [f"--config.{field}={value}" for field, value in settings]
+    status, told = exit_of([*no_corpus, *given_twice], monkeypatch, capsys)
+    assert status == 1
+    assert told.startswith("error: ") and told[:-1].isprintable() and told.endswith("\n")
+
+
+@examples(80)
+@given(settings=st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=3))
+def test_settings_in_a_file(no_corpus, monkeypatch, capsys, tmp_path, settings):
+    (tmp_path / "o.json").write_text(json.dumps(settings))
+    arguments = [*no_corpus, f"--overrides={tmp_path / 'o.json'}"]
+    status, told = exit_of(arguments, monkeypatch, capsys)
+    assert status == 1
+    assert told.startswith("error: ") and told[:-1].isprintable() and told.endswith("\n")
+
+
+# Recognizers
+
+
+@pytest.fixture
+def recognizer(small_recognizer, tmp_path):
+    return shutil.copytree(small_recognizer, tmp_path / "recognizer")
+
+
+def opens(folder) -> None:
+    """A recognizer that can be opened has finite weights."""
+    opened = outcome(checkpoint.load_recognizer, folder)
+    if opened is not None:
+        assert all(np.isfinite(w).all() for w in checkpoint.weights(opened.model).values())
+
+
+def places(value, path=()):
+    """Paths to every value within JSON."""
+    yield path
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from places(inner, (*path, key))
+
+
+@examples(120)
+@given(data=st.data())
+def test_a_recognizers_record_with_another_value_somewhere(recognizer, small_recognizer, data):
+    record = json.loads((small_recognizer / "recognizer.json").read_text())
+    *way, last = data.draw(st.sampled_from([way for way in places(record) if way]))
+    inner = record
+    for key in way:
+        inner = inner[key]
+    odd = st.sampled_from((0, -1, 1, 10**9, 10**30, 0.5, True, None, "", [], {}, [0], [10**9]))
+    inner[last] = data.draw(odd | JSON)
+    (recognizer / "recognizer.json").write_text(json.dumps(record))
+    opens(recognizer)
+
+
+@examples(80)
+@given(data=st.data(), name=st.sampled_from(("recognizer.json", "weights.safetensors")))
+def test_a_recognizers_mutated_file(recognizer, small_recognizer, data, name):
+    whole = (small_recognizer / name).read_bytes()
+    head = whole[:3000]  # of the weights: the header and some numbers
+    (recognizer / name).write_bytes(data.draw(mutations(head)) + whole[3000:])
+    opens(recognizer)
+
+
+@examples(40)
+@given(data=st.data(), name=st.sampled_from(("recognizer.json", "weights.safetensors")))
+def test_a_recognizers_truncated_file(recognizer, small_recognizer, data, name):
+    whole = (small_recognizer / name).read_bytes()
+    (recognizer / name).write_bytes(whole[: data.draw(st.integers(0, len(whole) - 2))])
+    assert outcome(checkpoint.load_recognizer, recognizer) is None

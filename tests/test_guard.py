@@ -1,0 +1,88 @@
+"""One command at a time in a folder; what the machine lacks is told in a line."""
+
+import errno
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emoasr import guard
+from emoasr.errors import UserError
+
+
+def _hold(workdir, held, release):
+    with guard.alone(workdir):
+        held.set()
+        release.wait(60)
+
+
+def test_a_second_process_is_refused_and_a_killed_one_holds_nothing(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(60)
+    with pytest.raises(UserError, match="another emoasr command is at work"), guard.alone(tmp_path):
+        raise AssertionError
+    other.kill()
+    other.join()
+    with guard.alone(tmp_path):
+        pass
+
+
+def test_a_folder_without_output_is_gone_again(tmp_path):
+    with guard.alone(tmp_path / "empty"):
+        pass
+    with guard.alone(tmp_path / "full"):
+        (tmp_path / "full" / "x").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(UserError, match="cannot write to .*file/run"),
+        guard.alone(tmp_path / "file" / "run"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "x.parquet"), "x.parquet: no space left"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "quota"),
+        (MemoryError(), "batch_frames"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes"), "batch_frames"),
+    ],
+)
+def test_what_the_machine_lacks_is_told_in_a_line(error, words):
+    with pytest.raises(UserError, match=words) as told, guard.told_in_a_line():
+        raise error
+    assert "\n" not in str(told.value) and "same command again" in str(told.value)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOENT, "?"), RuntimeError("a fault"), KeyError()])
+def test_other_errors_stay_what_they_are(error):
+    with pytest.raises(type(error)), guard.told_in_a_line():
+        raise error
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_ends_a_command_with_one_line(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from emoasr import cli\n"
+        "def command(config, workdir):\n"
+        "    with open('/dev/full', 'w') as file:\n"
+        "        file.write('x' * 99999)\n"
+        "cli.run(command, needs='eval')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--config=demo", f"--workdir={tmp_path}"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and "no space left" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

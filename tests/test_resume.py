@@ -1,0 +1,160 @@
+"""Extraction goes on where it was: nothing twice, nothing lost, nothing stale."""
+
+import os
+import shutil
+
+import faults
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from test_extract import record, settings
+
+from emoasr import checkpoint, extract, features, inference, rows
+
+SETS = ("neural", "random", "mfcc")
+
+
+@pytest.fixture
+def listened(monkeypatch):
+    """Files of the utterances whose samples were decoded for the device, in a list."""
+    heard = []
+    decode = inference.Run._decode
+
+    def spy(self, i, longest):
+        heard.append(str(self.source.table.index[i]))
+        return decode(self, i, longest)
+
+    monkeypatch.setattr(inference.Run, "_decode", spy)
+    return heard
+
+
+@pytest.fixture
+def folder(speech, tmp_path):
+    """A copy of the speech, with times of their own."""
+    return shutil.copytree(speech, tmp_path / "speech")
+
+
+def tables(workdir, sets=SETS):
+    return {name: features.read(workdir / "features" / f"{name}.parquet") for name in sets}
+
+
+def assert_same(found, expected, exactly=True):
+    """To the last bit; in other batches, of so small a network, about."""
+    limits = {"check_exact": True} if exactly else {"atol": 1e-6}
+    for name, (table, metadata) in expected.items():
+        pd.testing.assert_frame_equal(found[name][0], table, **limits)
+        assert found[name][1] == metadata
+
+
+def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypatch, listened):
+    c = settings(folder, small_recognizer, batch_frames=100, feature_sets=(*SETS, "egemaps"))
+    soundfile.write(folder / "04.wav", np.zeros(9000), 16000)  # its warning must not be lost
+    extract.main(c, tmp_path / "whole")
+    assert sorted(listened) == sorted(f"{i:02d}.wav" for i in range(12))
+    listened.clear()
+    puts = []
+    put = rows.Rows.put
+
+    def failing(self, *args):
+        if len(puts) == 7:
+            raise KeyboardInterrupt
+        puts.append(put(self, *args))
+        self.flush()
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(rows.Rows, "put", failing)
+        extract.main(c, tmp_path / "run")
+    assert not (tmp_path / "run" / "features" / "neural.parquet").exists()
+    listened.clear()
+    extract.main(c, tmp_path / "run")
+    assert 0 < len(listened) < 12
+    assert_same(
+        tables(tmp_path / "run", c.feature_sets), tables(tmp_path / "whole", c.feature_sets)
+    )
+    for name in ("found", "used", "skipped", "warnings"):
+        assert record(tmp_path / "run")[name] == record(tmp_path / "whole")[name]
+    assert "04.wav" in record(tmp_path / "run")["warnings"][0]
+
+
+def test_a_changed_file_is_heard_again_and_no_other(folder, small_recognizer, tmp_path, listened):
+    c = settings(folder, small_recognizer, batch_frames=1, feature_sets=("neural", "mfcc"))
+    extract.main(c, tmp_path / "run")
+    soundfile.write(folder / "03.wav", 0.1 * np.random.default_rng(1).normal(size=9000), 16000)
+    listened.clear()
+    extract.main(c, tmp_path / "run")
+    assert listened == ["03.wav"]
+    extract.main(c, tmp_path / "fresh")
+    found, expected = (tables(tmp_path / run, c.feature_sets) for run in ("run", "fresh"))
+    assert_same(found, expected, exactly=False)
+
+
+def test_new_and_vanished_files(folder, small_recognizer, tmp_path, listened):
+    c = settings(folder, small_recognizer, batch_frames=1, feature_sets=("neural",))
+    metadata = folder / "metadata.csv"
+    lines = metadata.read_text().splitlines(keepends=True)
+    metadata.write_text("".join(lines[:9]))
+    extract.main(c, tmp_path / "run")
+    metadata.write_text("".join(lines[:1] + lines[4:]))
+    listened.clear()
+    extract.main(c, tmp_path / "run")
+    assert sorted(listened) == ["08.wav", "09.wav", "10.wav", "11.wav"]
+    extract.main(c, tmp_path / "fresh")
+    assert_same(*(tables(tmp_path / run, ("neural",)) for run in ("run", "fresh")), exactly=False)
+
+
+def test_another_recognizer_makes_its_own_set_anew_alone(
+    folder, small_recognizer, tmp_path, listened, capsys
+):
+    extract.main(settings(folder, small_recognizer), tmp_path / "run")
+    other, old = tmp_path / "other", checkpoint.load_recognizer(small_recognizer)
+    kernel = old.model.layers[0].out.conv.kernel
+    kernel[...] = kernel[...] * 1.5
+    checkpoint.save_recognizer(other, old.model, old.config.frontend, {})
+    listened.clear()
+    extract.main(settings(folder, other), tmp_path / "run")
+    printed = capsys.readouterr().out
+    assert "random.parquet: kept" in printed and "mfcc.parquet: kept" in printed
+    assert len(listened) == 12
+    extract.main(settings(folder, other), tmp_path / "fresh")
+    assert_same(*(tables(tmp_path / run, SETS) for run in ("run", "fresh")))
+
+
+def test_back_and_forth_between_taps_is_never_stale(folder, small_recognizer, tmp_path):
+    for tap in ("gate", "skip", "gate"):
+        c = settings(folder, small_recognizer, tap=tap, feature_sets=("neural",))
+        extract.main(c, tmp_path / "run")
+    extract.main(c, tmp_path / "fresh")
+    assert_same(*(tables(tmp_path / run, ("neural",)) for run in ("run", "fresh")))
+
+
+def test_what_can_be_read_again_is_not_left_out_for_good(folder, small_recognizer, tmp_path):
+    c = settings(folder, small_recognizer, feature_sets=("neural",))
+    extract.main(c, tmp_path / "fresh")
+    file, other = folder / "05.wav", folder / "06.wav"
+    stat, content = file.stat(), file.read_bytes()
+    file.write_bytes(bytes(len(content)))  # same size and time, as where only rights have changed
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.rename(folder / "away")
+    extract.main(c, tmp_path / "run")
+    assert [s["file"] for s in record(tmp_path / "run")["skipped"]] == ["05.wav", "06.wav"]
+    file.write_bytes(content)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (folder / "away").rename(other)
+    extract.main(c, tmp_path / "run")
+    assert record(tmp_path / "run")["used"] == 12
+    assert_same(*(tables(tmp_path / run, ("neural",)) for run in ("run", "fresh")), exactly=False)
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_change_nothing(speech, small_recognizer, tmp_path):
+    audio = tmp_path / "audio"
+    shutil.copytree(speech, audio, ignore=shutil.ignore_patterns("*.csv"))
+    job = faults.jobs(audio, audio, audio, str(small_recognizer))["extract"]
+    row = faults.kills(job, 3, tmp_path / "kills")
+    assert (row["times"], row["lost rows"], row["wrong rows"]) == (3, 0, 0)
+    assert row["note"].endswith(" 0 orphans")
+    row = faults.damaged(job, tmp_path / "kills", 2)
+    assert (row["lost rows"], row["wrong rows"]) == (0, 0)
+    row = faults.second_process(job, tmp_path / "kills")
+    assert (row["lost rows"], row["wrong rows"], row["note"]) == (0, 0, "refused")

@@ -1,0 +1,154 @@
+"""Rows on disk: in any order, over any number of runs, whatever happens to their files."""
+
+import hashlib
+import os
+
+import audformat
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emoasr import features, rows
+
+COLUMNS = list("abc")
+MADE_WITH = {"tap": "gate"}
+
+
+def key(i):
+    return hashlib.sha256(bytes([i])).digest()[:16]
+
+
+def values(numbers):
+    return np.array([[i, i / 3, -i] for i in numbers], np.float32).reshape(-1, 3)
+
+
+def put(store, numbers):
+    store.put([key(i) for i in numbers], values(numbers), np.array([i % 5 == 0 for i in numbers]))
+
+
+def finish(folder, table, numbers):
+    """What extract does once it has all rows."""
+    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    keys = [key(i) for i in numbers]
+    index = audformat.filewise_index([f"{i}.wav" for i in numbers])
+    told = {"rows": store.seal(keys)}
+    features.write(store.frames(keys, index), table, told)
+    store.clear()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data(), st.integers(0, 60), st.integers(1, 7))
+def test_rows_come_back_in_the_order_asked_for(tmp_path_factory, data, n, chunk):
+    order = data.draw(st.permutations(range(n)))
+    asked = data.draw(st.lists(st.sampled_from(range(n)), unique=True)) if n else []
+    folder = tmp_path_factory.mktemp("rows")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "_CHUNK", chunk)
+        for part in np.array_split(np.array(order, int), 3):  # three runs
+            store = rows.Rows(folder, MADE_WITH, COLUMNS)
+            put(store, part.tolist())
+            store.flush()
+        store = rows.Rows(folder, MADE_WITH, COLUMNS)
+        index = audformat.filewise_index([f"{i}.wav" for i in asked])
+        found = pd.concat(store.frames([key(i) for i in asked], index))
+    assert len(store) == n and all(store.is_silent(key(i)) == (i % 5 == 0) for i in range(n))
+    np.testing.assert_array_equal(found.to_numpy(), values(asked))
+    assert list(found.index) == list(index) and list(found.columns) == COLUMNS
+
+
+def test_other_settings_or_columns_have_other_rows(tmp_path):
+    store = rows.Rows(tmp_path, MADE_WITH, COLUMNS)
+    put(store, range(4))
+    store.flush()
+    assert len(rows.Rows(tmp_path, MADE_WITH, COLUMNS)) == 4
+    assert len(rows.Rows(tmp_path, {"tap": "skip"}, COLUMNS)) == 0
+    assert len(rows.Rows(tmp_path, MADE_WITH, list("abd"))) == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("rows")
+    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    for numbers in (range(5), range(5, 9)):
+        put(store, numbers)
+        store.flush()
+    for path in folder.glob("*/*.rows"):
+        told = bytearray(path.read_bytes())
+        what = data.draw(st.sampled_from(["cut", "flip", "zero", "nothing", "longer"]))
+        at = data.draw(st.integers(0, len(told) - 1))
+        if what == "flip":
+            told[at] ^= 1 << data.draw(st.integers(0, 7))
+        elif what == "zero":
+            told[at:] = bytes(len(told) - at)
+        elif what == "longer":
+            told += data.draw(st.binary(max_size=80))
+        path.write_bytes(told[:at] if what == "cut" else told)
+    again = rows.Rows(folder, MADE_WITH, COLUMNS)
+    left = [i for i in range(9) if key(i) in again]
+    index = audformat.filewise_index([f"{i}.wav" for i in left])
+    found = pd.concat(again.frames([key(i) for i in left], index))
+    np.testing.assert_array_equal(found.to_numpy(), values(left))
+    put(again, [i for i in range(9) if i not in left])
+    again.flush()
+    assert len(rows.Rows(folder, MADE_WITH, COLUMNS)) == 9
+
+
+def test_rows_of_a_finished_table_are_taken_over(tmp_path):
+    folder, table = tmp_path / "rows", tmp_path / "x.parquet"
+    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    put(store, range(9))
+    store.flush()
+    finish(folder, table, [3, 1, 8, 5])
+    assert not list(folder.glob("*/*.rows"))
+    again = rows.Rows(folder, MADE_WITH, COLUMNS)
+    assert len(again) == 0
+    again.take_over(table)
+    assert sorted(i for i in range(9) if key(i) in again) == [1, 3, 5, 8]
+    assert again.is_silent(key(5)) and not again.is_silent(key(3))
+    index = audformat.filewise_index(["5", "1"])
+    found = pd.concat(again.frames([key(5), key(1)], index))
+    np.testing.assert_array_equal(found.to_numpy(), values([5, 1]))
+
+
+@pytest.mark.parametrize("what", ["another table", "a broken table", "no table", "broken keys"])
+def test_rows_of_another_table_are_not_taken_over(tmp_path, what):
+    folder, table = tmp_path / "rows", tmp_path / "x.parquet"
+    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    put(store, range(9))
+    store.flush()
+    finish(folder, table, range(9))
+    if what == "another table":
+        features.write(features.read(table)[0] + 1, table, {"rows": "0123456789abcdef"})
+    elif what == "a broken table":
+        os.truncate(table, 100)
+    elif what == "no table":
+        table.unlink()
+    else:
+        (keys,) = folder.glob("*/keys")
+        os.truncate(keys, 20)
+    again = rows.Rows(folder, MADE_WITH, COLUMNS)
+    again.take_over(table)
+    assert len(again) == 0
+
+
+def test_what_a_finished_table_has_goes(tmp_path):
+    old = rows.Rows(tmp_path, {"tap": "skip"}, COLUMNS)
+    put(old, range(3))
+    old.flush()
+    store = rows.Rows(tmp_path, MADE_WITH, COLUMNS)
+    put(store, range(3))
+    store.flush()
+    store.seal([key(0)])
+    store.clear()
+    assert [path.name for path in tmp_path.glob("*/*")] == ["keys"]
+
+
+def test_the_outline_of_segments_is_that_of_the_table(tmp_path):
+    index = audformat.segmented_index(["a", "a"], [0, 1.25], [1.25, 2.5])
+    features.write(pd.DataFrame({"x": [1.0, 2.0]}, index), tmp_path / "x.parquet")
+    found, n_columns, metadata = features.outline(tmp_path / "x.parquet")
+    assert found.equals(features.read(tmp_path / "x.parquet")[0].index)
+    assert (n_columns, metadata) == (1, {})
