@@ -46,6 +46,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
             could be read.
     """
+    guard.steady_memory()
     from emoasr.checkpoint import load_recognizer
 
     _check(config)
