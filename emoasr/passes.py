@@ -95,7 +95,8 @@ class Pass:
         planned = np.concatenate([short, np.array(run.long, int)])
         hours = run.n_samples / pooler.frontend.sample_rate / 3600
         form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
-        with tqdm(total=hours[planned].sum(), desc="/".join(sets)[:30], bar_format=form) as bar:
+        total = hours[planned].sum() + 1e-9  # sums in another order may exceed it
+        with tqdm(total=total, desc="/".join(sets)[:30], bar_format=form) as bar:
             for indices, arrays in run.results(pooler):
                 silent = np.isin(indices, run.silent)
                 for name, values_RC in arrays.items():
