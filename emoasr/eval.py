@@ -34,7 +34,7 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr import cli, correlation, evaluation, features, guard, paper, report
+from emoasr import cli, correlation, evaluation, features, guard, paper, provenance, report
 from emoasr.corpora.base import RATINGS
 from emoasr.errors import UserError
 from emoasr.report import content, tables
@@ -57,6 +57,9 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     extracted = _extract_record(workdir)
     labels, _ = features.read(workdir / "labels.parquet")
     tables, metadata = features.load(config.feature_sets, workdir / "features")
+    given = {Path(entry).stem for entry in config.feature_sets if features.is_given(entry)}
+    own = {name: told for name, told in metadata.items() if name not in given}
+    provenance.check_same_run(own, extracted["tables"], workdir / "features")
     folder = guard.ensure_folder(workdir / "eval" / "figures").parent
 
     workers = config.workers or os.cpu_count() or 1
@@ -96,7 +99,8 @@ def _extract_record(workdir: Path) -> dict[str, Any]:
     path = workdir / "extract.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return {key: record[key] for key in ("corpus", "found", "used", "skipped")}
+        told = {key: record[key] for key in ("corpus", "found", "used", "skipped")}
+        return told | {"tables": record.get("tables", {})}  # which older runs do not say
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path}: no such record of an extraction; "

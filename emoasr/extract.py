@@ -28,7 +28,7 @@ from emoasr.audio import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError, check_choice, one_line
 from emoasr.passes import Pass, Report
-from emoasr.rows import Rows
+from emoasr.rows import Rows, remove_parts
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.recognizer import Recognizer
@@ -69,6 +69,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         features.write(frames, folder / f"{name}.parquet", {**wanted[name], **told})
         rows.clear()
     report.figures["seconds"] = round(time.monotonic() - started, 2)
+    report.figures["tables"] = wanted
     _tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
 
 
@@ -102,6 +103,7 @@ def _kept(folder: Path, name: str, wanted: dict[str, Any], corpus: Corpus, repor
     if metadata != wanted or any(_readable_now(corpus, s) for s in skipped if s.step == "audio"):
         return False
     print(f"{path}: kept, made from the same files with the same settings")
+    remove_parts(folder.parent / ".rows" / name)
     report.add(skipped, warnings)
     return True
 

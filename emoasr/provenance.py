@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ml_collections
@@ -67,6 +68,28 @@ def wanted(
         "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
     }
     return {name: {"feature_set": name, **common, **specific[name]} for name in names}
+
+
+def check_same_run(
+    tables: dict[str, dict[str, Any]], recorded: dict[str, dict[str, Any]], folder: Path
+) -> None:
+    """Refuses tables that are not those which the last extraction that came to its end left.
+
+    Args:
+        tables: metadata by feature set.
+        recorded: what `extract.json` says of its tables: `wanted`'s provenance by feature set.
+        folder: of the tables.
+
+    Raises:
+        UserError: a table was made otherwise, as by another recognizer.
+    """
+    for name in tables.keys() & recorded.keys():
+        for field, value in recorded[name].items():
+            if (found := tables[name].get(field)) != value:
+                raise UserError(
+                    f"{folder / name}.parquet: its {field} is {found!r}, that of the whole "
+                    f"extraction {value!r}; an extraction was stopped: run emoasr.extract again"
+                )
 
 
 def of_rows(

@@ -139,14 +139,19 @@ class Rows:
         for other in self._folder.parent.iterdir():
             if other != self._folder:
                 shutil.rmtree(other)
-        for path in self._folder.glob("*.rows*"):
-            path.unlink()
+        remove_parts(self._folder.parent)
 
     def _register(self, path: Path, part_R: np.ndarray) -> None:
         for place in np.flatnonzero(part_R["crc"] == _checksums(part_R)).tolist():
             key = bytes(part_R["key"][place])
             self._where[key] = path, place
             self._silent[key] = bool(part_R["silent"][place])
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes the parts of a feature set whose table is finished, if a kill has left any."""
+    for path in folder.glob("*/*.rows*"):
+        path.unlink()
 
 
 def _checksums(part_R: np.ndarray) -> np.ndarray:

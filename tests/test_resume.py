@@ -10,7 +10,9 @@ import pytest
 import soundfile
 from test_extract import record, settings
 
-from emoasr import checkpoint, extract, features, inference, rows
+from emoasr import checkpoint, extract, features, inference, provenance, rows
+from emoasr import eval as emoasr_eval
+from emoasr.errors import UserError
 
 SETS = ("neural", "random", "mfcc")
 
@@ -75,6 +77,15 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
     for name in ("found", "used", "skipped", "warnings"):
         assert record(tmp_path / "run")[name] == record(tmp_path / "whole")[name]
     assert "04.wav" in record(tmp_path / "run")["warnings"][0]
+
+
+def test_parts_that_a_kill_left_beside_a_finished_table_go(folder, small_recognizer, tmp_path):
+    c = settings(folder, small_recognizer, feature_sets=("neural",))
+    extract.main(c, tmp_path)
+    (keys,) = (tmp_path / ".rows" / "neural").glob("*/keys")
+    (keys.parent / "000000.rows").write_bytes(b"x" * 999)
+    extract.main(c, tmp_path)
+    assert [path.name for path in keys.parent.iterdir()] == ["keys"]
 
 
 def test_a_changed_file_is_heard_again_and_no_other(folder, small_recognizer, tmp_path, listened):
@@ -158,3 +169,19 @@ def test_kills_at_random_moments_change_nothing(speech, small_recognizer, tmp_pa
     assert (row["lost rows"], row["wrong rows"]) == (0, 0)
     row = faults.second_process(job, tmp_path / "kills")
     assert (row["lost rows"], row["wrong rows"], row["note"]) == (0, 0, "refused")
+
+
+def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(
+    folder, small_recognizer, tmp_path, monkeypatch
+):
+    sets = ("neural", "mfcc")
+    c = settings(folder, small_recognizer, feature_sets=sets)
+    extract.main(c, tmp_path)
+    recorded = record(tmp_path)["tables"]
+    metadata = {name: features.read(tmp_path / f"features/{name}.parquet")[1] for name in sets}
+    provenance.check_same_run(metadata, recorded, tmp_path / "features")
+    monkeypatch.setattr(extract, "_tell", lambda *_: None)  # stopped before its end
+    extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
+    c.eval.n_selected = 5
+    with pytest.raises(UserError, match=r"neural.parquet: its tap is 'skip', .* 'gate'; .*again"):
+        emoasr_eval.main(c, tmp_path)
