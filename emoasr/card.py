@@ -76,7 +76,9 @@ def _command() -> str:
     words = []
     for word in sys.argv[1:]:
         flag, is_set, value = word.partition("=")
-        if flag == "--config" and is_set:
+        if flag == "--config.train.init" and len(Path(value).parts) > 1:
+            word = f"{flag}=..."
+        elif flag == "--config" and is_set:
             word = f"--config={Path(value).name}"
         words.append(f"{flag}=..." if flag in _OF_THIS_MACHINE else word)
     return " ".join(["python -m emoasr.pretrain", *words])
