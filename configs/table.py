@@ -16,6 +16,6 @@ from emoasr import config
 def get_config() -> ml_collections.ConfigDict:
     """The fields that differ from the defaults."""
     c = config.experiment("table")
-    c.corpus.root = ""  # folder that `file` is relative to; empty: the table's own
+    c.corpus.root = ""  # folder or URL that `file` is relative to; empty: the table's own
     c.eval.scale = ()  # empty: the range seen in the training labels
     return c

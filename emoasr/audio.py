@@ -2,13 +2,9 @@
 
 import contextlib
 import dataclasses
-import io
 import math
 import numbers
-import os
-import unicodedata
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -17,7 +13,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from emoasr.errors import one_line
+from emoasr import sources, storage
+from emoasr.errors import AudioError
 from emoasr.headers import promised_frames
 
 SAMPLE_RATE = 16000  # Hz, wanted unless another is given
@@ -28,21 +25,14 @@ _SLACK = 0.1  # seconds: rounded times in annotations, the last frame of a lossy
 _UNKNOWN_LENGTH = 2**40  # frames; libsndfile gives such counts where a header holds none
 _BLOCK = 60 * SAMPLE_RATE  # frames decoded at once
 _INEXACT_SEEK = ("OGG", "MP3")  # decoded from the beginning: seeking there shifts or alters samples
-
-
-class AudioError(Exception):
-    """Audio that cannot be used; the text is one line, with the path where there is one."""
-
-    def __init__(self, text: str):
-        """Takes the text, which may quote any name: see `one_line`."""
-        super().__init__(one_line(text))
+_AHEAD = 1 << 16  # bytes fetched from a store for a second of a segment
 
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
     """A file, or the part of it from `start` to `end` (seconds; None: the file's end)."""
 
-    path: Path | zipfile.Path
+    path: Path | zipfile.Path | storage.Remote
     start: float = 0.0
     end: float | None = None
 
@@ -76,7 +66,7 @@ def read_native(segment: Segment) -> tuple[np.ndarray, int]:
 
 def duration(segment: Segment) -> float:
     """Length in seconds, from the file's header alone. Raises: AudioError, as `read` does."""
-    with opened(segment) as file:
+    with opened(segment, header_only=True) as file:
         first, stop = _span(file, segment)
         return (stop - first) / file.samplerate
 
@@ -90,7 +80,7 @@ def n_samples(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = Tru
     Raises:
         AudioError: as `read` does, but for faults that only decoding shows.
     """
-    with opened(segment) as file:
+    with opened(segment, header_only=True) as file:
         first, stop = _span(file, segment)
         rate = file.samplerate
         if step := _decimation(rate, wanted, antialias):
@@ -146,10 +136,16 @@ def is_silent(x: np.ndarray) -> bool:
 
 
 @contextlib.contextmanager
-def opened(segment: Segment) -> Iterator[soundfile.SoundFile]:
-    """Opens the segment's file; whatever goes wrong inside becomes an AudioError with its path."""
+def opened(segment: Segment, header_only: bool = False) -> Iterator[soundfile.SoundFile]:
+    """Opens the segment's file; whatever goes wrong inside becomes an AudioError with its path.
+
+    Args:
+        segment: what is going to be read.
+        header_only: not even that is, so that little of a file in a store need be fetched.
+    """
+    ahead = storage.LEAST_AHEAD if header_only else _ahead(segment)
     try:
-        with soundfile.SoundFile(_source(segment.path)) as file:
+        with sources.opened(segment.path, ahead) as source, soundfile.SoundFile(source) as file:
             yield file
     except AudioError as error:
         raise AudioError(f"{segment.path}: {error}") from None
@@ -158,31 +154,10 @@ def opened(segment: Segment) -> Iterator[soundfile.SoundFile]:
         raise AudioError(f"{segment.path}: not audio that libsndfile can decode ({why})") from None
 
 
-def _source(path: Path | zipfile.Path) -> int | Path | io.BytesIO:
-    """What libsndfile can open; complaints leave the path to their reader."""
-    try:
-        if path.is_dir():
-            raise AudioError("is a folder, not an audio file")
-        if not path.exists():
-            raise AudioError(f"no such file{_other_form(path)}")
-        if not path.is_file():  # opening a pipe would wait for ever
-            raise AudioError("is a pipe or device, not an audio file")
-        if not isinstance(path, Path):  # whole: libsndfile seeks, and each time decompresses anew
-            return io.BytesIO(path.read_bytes())
-        # By name, libsndfile would refuse long ones, and those that are not UTF-8.
-        return os.open(path, os.O_RDONLY) if os.name == "posix" else path
-    except OSError as error:
-        raise AudioError(f"cannot be opened ({error.strerror or error})") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise AudioError(f"cannot be unpacked ({error})") from None
-
-
-def _other_form(path: Path | zipfile.Path) -> str:
-    """A hint where a file has the same name in another of Unicode's normal forms."""
-    forms = {unicodedata.normalize(form, path.name) for form in ("NFC", "NFD")} - {path.name}
-    if isinstance(path, Path) and any(path.with_name(name).exists() for name in forms if name):
-        return "; one of that name in another Unicode normal form (NFC, NFD) is there"
-    return ""
+def _ahead(segment: Segment) -> int:
+    """Bytes that a store is asked for at once."""
+    seconds = math.inf if segment.end is None else segment.end - segment.start
+    return int(min(storage.MOST_AHEAD, max(storage.LEAST_AHEAD, seconds * _AHEAD)))
 
 
 def _decode(file: soundfile.SoundFile, segment: Segment) -> np.ndarray:

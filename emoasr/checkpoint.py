@@ -4,7 +4,8 @@ A recognizer is a folder of files that are data only: `weights.safetensors`, `re
 (model, front end, symbols, what it was trained on and how well it recognizes), and perhaps
 `language.safetensors`, the language model that its transcripts can be weighed against. It may come
 from a stranger: sizes, types and shapes are checked before anything is allocated, no field names a
-file, and a link that leads out of the folder is not followed.
+file, and a link that leads out of the folder is not followed. From a store its files are fetched
+into memory.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ import safetensors.numpy
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from emoasr import manifest, text, untrusted
+from emoasr import language, manifest, storage, text, untrusted
 from emoasr.cli import write_atomically
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
@@ -30,7 +31,11 @@ LANGUAGE_FILE = "language.safetensors"
 
 _RECORD, _WEIGHTS = "recognizer.json", "weights.safetensors"
 _TYPES = ("F16", "F32")  # of weights
-_MOST_BYTES = 1 << 30  # of weights: 70 times the original's
+_MOST = {  # bytes
+    _RECORD: manifest.MOST_BYTES,
+    _WEIGHTS: 1 << 30,  # 70 times the original's
+    LANGUAGE_FILE: language.MOST_BYTES,
+}
 _SHIPPED = Path(__file__).parent / "recognizers"
 _DEFAULT = "english"
 
@@ -73,26 +78,27 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     """Opens a recognizer.
 
     Args:
-        path_or_name: a recognizer's folder, or the name of one in the package (`english`);
-            None: the one that the package ships as its best.
+        path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
+            (`english`); None: the one that the package ships as its best.
 
     Raises:
         UserError: no such recognizer, or its files are not what they should be, or too large.
     """
-    path = Path(path_or_name) if path_or_name else _SHIPPED / _DEFAULT
-    if not path.exists() and (_SHIPPED / path).is_dir():
+    path = storage.path(path_or_name) if path_or_name else _SHIPPED / _DEFAULT
+    if isinstance(path, Path) and not path.exists() and (_SHIPPED / path).is_dir():
         path = _SHIPPED / path
+    there = [name for name in _MOST if _is_file(path / name)]
     for name in (_RECORD, _WEIGHTS):
-        if not (path / name).is_file():
+        if name not in there:
             raise UserError(f"{path} is no recognizer's folder: it has no {name}")
-    sizes, frontend, card = manifest.read(_own(path / _RECORD))
-    source, model = _own(path / _WEIGHTS), _outline(sizes)
-    _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST_BYTES), source)
+    files = {name: _own(path / name, _MOST[name]) for name in there}
+    sizes, frontend, card = manifest.read(files[_RECORD])
+    source, model = files[_WEIGHTS], _outline(sizes)
+    _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS]), source)
     model = _filled(model, untrusted.read_tensors(source), source)
-    language_file = path / LANGUAGE_FILE
     return Recognizer(
         model, RecognizerConfig(sizes, frontend), card, digest(model, frontend),
-        _own(language_file) if language_file.is_file() else None,
+        files.get(LANGUAGE_FILE),
     )  # fmt: skip
 
 
@@ -112,12 +118,21 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
     return _filled(model, tensors, source)
 
 
-def _own(file: Path) -> Path:
+def _is_file(file: storage.Place) -> bool:
+    try:
+        return file.is_file()
+    except OSError as error:
+        raise UserError(f"{file}: cannot be opened ({error.strerror})") from None
+
+
+def _own(file: storage.Place, most_bytes: int) -> untrusted.Source:
     """The file, unless a link makes it another folder's: a stranger does not choose what is read.
 
     Raises:
-        UserError: it does.
+        UserError: it does; or the file is in a store, and cannot be fetched or is larger.
     """
+    if isinstance(file, storage.Remote):
+        return untrusted.fetched(file, most_bytes)
     if file.resolve().parent != file.parent.resolve():
         raise UserError(f"{file}: is a link that leads out of its folder; put the file there")
     return file
@@ -128,7 +143,7 @@ def _outline(config: ModelConfig) -> GatedConvNet:
     return nnx.eval_shape(lambda: GatedConvNet(config, rngs=nnx.Rngs(0)))
 
 
-def _check_fit(model: GatedConvNet, shapes: Mapping[str, tuple], source: Path) -> None:
+def _check_fit(model: GatedConvNet, shapes: Mapping[str, tuple], source: untrusted.Source) -> None:
     """Refuses tensors that are not those of the network."""
     wanted = {name: variable.shape for name, variable in variables(model).items()}
     odd = sorted(set(wanted) ^ set(shapes))
@@ -140,7 +155,9 @@ def _check_fit(model: GatedConvNet, shapes: Mapping[str, tuple], source: Path) -
             raise UserError(f"{source}: {name} has shape {shapes[name]}, the network's is {shape}")
 
 
-def _filled(model: GatedConvNet, tensors: dict[str, np.ndarray], source: Path) -> GatedConvNet:
+def _filled(
+    model: GatedConvNet, tensors: dict[str, np.ndarray], source: untrusted.Source
+) -> GatedConvNet:
     """The network of `_outline` with weights that `_check_fit` has checked."""
     for name, tensor in tensors.items():
         if name.endswith("norm.var") and (tensor < 0).any():

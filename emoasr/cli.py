@@ -5,7 +5,8 @@ import ast
 import json
 import os
 import sys
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,16 @@ _PACKAGE = Path(__file__).parent
 _CONFIG_FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # wheel, checkout
 
 Command = Callable[[ml_collections.ConfigDict, Path], None]
+Seat = Callable[[ml_collections.ConfigDict], str]
 
 
-def run(command: Command, needs: str, default_config: str | None = None) -> None:
+def run(
+    command: Command,
+    needs: str,
+    default_config: str | None = None,
+    seat: Seat = lambda _: "",
+    instead: Mapping[str, Command] = types.MappingProxyType({}),
+) -> None:
     """Parses `--config` and `--workdir`, runs `command(config, workdir)`, and exits.
 
     Exit status: 0 on success; 1, with one line on stderr, for a `UserError` or a bad flag.
@@ -33,17 +41,24 @@ def run(command: Command, needs: str, default_config: str | None = None) -> None
         needs: a field that tells a configuration for this command from another's.
         default_config: the configuration without `--config`; None takes the one that
             `emoasr.extract` stored in the workdir.
+        seat: which of several processes that work in one workdir together this is, see
+            `guard.alone`.
+        instead: other commands on the same configuration, each by a flag of its name.
     """
     try:
         argv = _resolve_config(sys.argv, default_config)
         config_flag, workdir_flag = _define_flags(argv)
-        app.run(
-            lambda _: _guarded(
-                command, _fitting(config_flag.value, needs), _workdir(workdir_flag.value, argv)
-            ),
-            argv=argv,
-            flags_parser=_parse,
-        )
+        others = [
+            (flags.DEFINE_bool(name, False, (other.__doc__ or "").split("\n")[0]), other)
+            for name, other in instead.items()
+        ]
+
+        def chosen(_) -> int:
+            run = next((other for flag, other in others if flag.value), command)
+            config = _fitting(config_flag.value, needs)
+            return _guarded(run, config, _workdir(workdir_flag.value, argv), seat)
+
+        app.run(chosen, argv=argv, flags_parser=_parse)
     except UserError as error:
         _fail(error)
 
@@ -80,13 +95,15 @@ def _define_flags(argv: list[str]) -> tuple[flags.FlagHolder, flags.FlagHolder]:
 
 
 def _stored_config(workdir: Path) -> ml_collections.ConfigDict:
+    """Of the whole extraction; else of one of its shards, as if it were of all."""
+    shards = sorted(workdir.glob("shards/*/extract.json"))
     try:
-        record = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
-        stored = _tuples(record["config"])
+        path = next(p for p in (workdir / "extract.json", *shards) if p.exists())
+        stored = _tuples(json.loads(path.read_text(encoding="utf-8"))["config"]) | {"shard": ""}
         config = experiment(stored["corpus"]["kind"])  # what older runs do not say is as by default
         config.update(stored)
         return config
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
         raise UserError(
             f"no --config, and {workdir}/extract.json holds none; "
             f"run python -m emoasr.extract --workdir={workdir} first, or give --config"
@@ -180,13 +197,23 @@ def _fitting(config: ml_collections.ConfigDict, needs: str) -> ml_collections.Co
 
 
 def _workdir(given: str | None, argv: list[str]) -> Path:
+    if given and "://" in given:
+        raise UserError(
+            f"--workdir={given}: must be on a disk, of this machine or mounted; only what is read "
+            "can be in a store"
+        )
     return Path(given) if given else Path("runs") / Path(str(_value(argv, "config"))).stem
 
 
-def _guarded(command: Command, config: ml_collections.ConfigDict, workdir: Path) -> int:
+def _guarded(
+    command: Command,
+    config: ml_collections.ConfigDict,
+    workdir: Path,
+    seat: Seat,
+) -> int:
     logging.set_verbosity(logging.ERROR)  # TFDS and Orbax tell each step
     try:
-        with guard.told_in_a_line(), guard.alone(workdir):
+        with guard.told_in_a_line(), guard.alone(workdir, seat(config)):
             command(config, workdir)
     except KeyboardInterrupt:
         print("\nstopped; the same command continues", file=sys.stderr)

@@ -13,10 +13,10 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
 
     c.corpus = ml_collections.ConfigDict()
     c.corpus.kind = kind
-    c.corpus.path = ""  # where the corpus lies on disk
+    c.corpus.path = ""  # where the corpus lies: on disk, or s3://BUCKET/FOLDER and the like
 
     c.feature_sets = FEATURE_SETS  # what extract writes and eval compares
-    c.recognizer = ""  # folder of a recognizer; empty: the one shipped in the package
+    c.recognizer = ""  # folder or URL of a recognizer; empty: the one shipped in the package
     c.tap = "gate"  # gate, skip or residual
     c.pooling = "mean"  # over time: mean, max or std
     c.seed = 0  # of the random-weights control
@@ -25,6 +25,14 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.buckets = 24  # lengths compiled for, at most; fewer where compiling costs more than padding
     c.compute_dtype = "float32"  # or "bfloat16": the factors of convolutions, on accelerators
     c.workers = 0  # decoding threads and openSMILE processes; 0: one a core
+    c.engine = "local"  # or "ray": on the machines of a Ray cluster
+    c.ray = ml_collections.ConfigDict()
+    c.ray.address = ""  # of the cluster's head, HOST:PORT; empty: Ray on this machine alone
+    c.ray.actors = 1  # processes that listen side by side
+    c.ray.cpus = 1.0  # cores that Ray sets aside for each
+    c.ray.gpus = 0.0  # GPUs for each, or a share of one; 0: it computes on its cores
+    c.ray.gpu_memory = 0.9  # of that share, what it takes
+    c.shard = ""  # "3/16": only the third of 16 parts; `extract --merge` joins them
 
     c.eval = ml_collections.ConfigDict()
     c.eval.targets = ("arousal", "valence")
@@ -56,9 +64,9 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.augment = ml_collections.ConfigDict(dataclasses.asdict(AugmentConfig()))  # {}: none
 
     c.train = ml_collections.ConfigDict()
-    c.train.init = ""  # recognizer (name or folder) to start from; empty: random weights
+    c.train.init = ""  # recognizer (name, folder or URL) to start from; empty: random weights
     c.train.steps = 4000
-    c.train.batch_frames = 8192  # MFCC frames a batch, padding included
+    c.train.batch_frames = 8192  # MFCC frames a batch, over all devices, padding included
     c.train.buckets = 6  # lengths compiled for
     c.train.max_seconds = 20.0  # longer utterances are left out
     c.train.optimizer = "adamw"  # or "muon", for the kernels
@@ -70,6 +78,12 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.train.log_every = 10  # steps
     c.train.eval_every = 500
     c.train.checkpoint_every = 100
+
+    c.distributed = ml_collections.ConfigDict()  # several processes; one takes all local devices
+    c.distributed.coordinator = ""  # HOST:PORT of process 0; "auto": as Slurm says; empty: one
+    c.distributed.n_processes = 0  # not needed with "auto"
+    c.distributed.process_id = -1  # from 0, another in each; not needed with "auto"
+    c.distributed.timeout = 60  # seconds that the others may take to start, or not answer
 
     c.card = ml_collections.ConfigDict()  # what recognizer.json says of the data
     c.card.name = ""

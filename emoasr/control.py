@@ -1,5 +1,6 @@
 """The random-weights control: what the architecture gives without any training."""
 
+import itertools
 from functools import partial
 
 import jax
@@ -18,25 +19,27 @@ N_CALIBRATION = 64  # utterances that give the batch norms their statistics
 CALIBRATION_SECONDS = 10.0  # of each, at most
 
 
-def calibration_waves(corpus: Corpus, n_samples: np.ndarray) -> list[np.ndarray]:
+def calibration_waves(corpus: Corpus) -> list[np.ndarray]:
     """Some speech from all over a corpus.
 
     Args:
         corpus: at the front end's rate.
-        n_samples: of each utterance, at most; 0 where it cannot be read.
 
     Raises:
-        UserError: none of what was drawn could be read.
+        UserError: none of it could be read.
     """
-    readable = np.flatnonzero(n_samples)
-    spread = np.unique(np.linspace(0, len(readable) - 1, N_CALIBRATION).astype(int))
-    longest, waves = int(CALIBRATION_SECONDS * corpus.sample_rate), []
-    for i in readable[spread]:
-        try:
-            first = next(corpus.pieces(int(i), longest, 0, 1))  # not a long file as a whole
-            waves.append(first.wave_N[:longest])
-        except AudioError as error:  # also reported when it is extracted
-            why = error
+    longest = int(CALIBRATION_SECONDS * corpus.sample_rate)
+    spread = np.unique(np.linspace(0, len(corpus) - 1, N_CALIBRATION).astype(int))
+    waves = []
+    for stretch in itertools.pairwise([*spread, len(corpus)]):
+        for i in range(*stretch):  # until one can be read
+            try:
+                first = next(corpus.pieces(i, longest, 0, 1))  # not a long file as a whole
+            except AudioError as error:  # also reported when it is extracted
+                why = error
+            else:
+                waves.append(first.wave_N[:longest])
+                break
     if not waves:
         raise UserError(f"no utterance of {corpus.name} could be read; one of them: {why}")
     return waves
@@ -74,5 +77,8 @@ def untrained(
 @partial(jax.jit, static_argnums=(0, 1))
 def _fitted(graph, frontend, state, wave_BN, lengths_B):
     model = nnx.merge(graph, state)
+    for _, module in nnx.iter_modules(model):
+        if isinstance(module, nnx.Dropout):
+            module.rate = 0.0  # as when features are extracted
     model(*fe.mfcc(wave_BN, lengths_B, frontend), dropout_key=jax.random.key(0))
     return nnx.state(model)

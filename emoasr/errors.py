@@ -1,4 +1,4 @@
-"""The one exception whose text is meant for the person at the keyboard."""
+"""The exceptions whose texts are meant for the person at the keyboard."""
 
 from collections.abc import Collection
 
@@ -12,6 +12,14 @@ class UserError(Exception):
 
     def __init__(self, text: str):
         """Takes the text, which may quote anything: see `one_line`."""
+        super().__init__(one_line(text))
+
+
+class AudioError(Exception):
+    """Audio that cannot be used; the text is one line, with the path where there is one."""
+
+    def __init__(self, text: str):
+        """Takes the text, which may quote any name: see `one_line`."""
         super().__init__(one_line(text))
 
 

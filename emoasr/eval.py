@@ -34,9 +34,8 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr import cli, correlation, evaluation, features, guard, paper, provenance, report
+from emoasr import cli, correlation, evaluation, features, guard, paper, provenance, record, report
 from emoasr.corpora.base import RATINGS
-from emoasr.errors import UserError
 from emoasr.report import content, tables
 
 _PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "plotly")
@@ -54,7 +53,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
     started = time.monotonic()
-    extracted = _extract_record(workdir)
+    extracted = record.read(workdir)
     labels, _ = features.read(workdir / "labels.parquet")
     tables, metadata = features.load(config.feature_sets, workdir / "features")
     given = {Path(entry).stem for entry in config.feature_sets if features.is_given(entry)}
@@ -93,19 +92,6 @@ def _maps(
         correlation.pearson_maps(tables["neural"], labels, name)
         for name in dict.fromkeys([*targets, *others])
     ]
-
-
-def _extract_record(workdir: Path) -> dict[str, Any]:
-    path = workdir / "extract.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        told = {key: record[key] for key in ("corpus", "found", "used", "skipped")}
-        return told | {"tables": record.get("tables", {})}  # which older runs do not say
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(
-            f"{path}: no such record of an extraction; "
-            f"run python -m emoasr.extract --workdir={workdir} first"
-        ) from None
 
 
 def _provenance(

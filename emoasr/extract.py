@@ -4,6 +4,11 @@
     python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
     python -m emoasr.extract --config=configs/folder.py --config.corpus.path=DIR --workdir=runs/f
 
+In parts, side by side, on one machine or many that share a disk (or in a job array):
+
+    python -m emoasr.extract --config=... --workdir=runs/e --config.shard=3/16   # 1/16 to 16/16
+    python -m emoasr.extract --merge --workdir=runs/e
+
 The workdir receives `features/SET.parquet` (`neural`, `mfcc`, `egemaps`, and the untrained networks
 `random` and `random-N` of seeds `config.seed` and N, as `config.feature_sets` says),
 `labels.parquet`, and `extract.json`: the configuration, and which utterances were found, used and
@@ -14,20 +19,19 @@ paths of tables are left to `python -m emoasr.eval`.
 """
 
 import dataclasses
-import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ml_collections
 
-from emoasr import cli, features, guard, provenance
+from emoasr import cli, features, guard, merging, provenance, raydata, shards, storage
 from emoasr.audio import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
-from emoasr.errors import UserError, check_choice, one_line
-from emoasr.passes import Pass, Report
+from emoasr.errors import UserError, check_choice
+from emoasr.passes import Pass
+from emoasr.record import Report, tell
 from emoasr.rows import Rows, remove_parts
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
@@ -39,8 +43,9 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
 
     Args:
         config: `corpus`, `feature_sets`, `recognizer`, `tap`, `pooling`, `seed`, `batch_frames`,
-            `buckets`, `compute_dtype`, `workers`.
-        workdir: the run's folder.
+            `buckets`, `compute_dtype`, `workers`, `shard`,
+            `engine`, `ray`.
+        workdir: the run's folder; a shard has its own in there.
 
     Raises:
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
@@ -50,27 +55,32 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     from emoasr.checkpoint import load_recognizer
 
     _check(config)
+    shard = shards.wanted(config)
+    whole = open_corpus(config.corpus, workdir)
+    if config.engine == "ray":
+        raydata.start(config.ray)
     recognizer = load_recognizer(config.recognizer or None)
-    corpus = open_corpus(config.corpus, workdir)
+    corpus = shard.of(whole) if shard else whole
+    workdir = shard.folder(workdir) if shard else workdir
     folder = guard.ensure_folder(workdir / "features")
     report = Report(list(corpus.skipped))
     for given in filter(features.is_given, config.feature_sets):
         print(f"{given}: a given table, left to emoasr.eval")
     wanted = provenance.wanted(config, corpus, recognizer)
     new = [name for name in wanted if not _kept(folder, name, wanted[name], corpus, report)]
-    run = Pass(config, corpus, workdir, report)
+    run = Pass(config, corpus, workdir, report, whole)
     started = time.monotonic()
     for name, rows in _extract(run, recognizer, new):
         skipped = [dataclasses.asdict(s) for s in report.skipped if s.step in (name, "audio")]
         done = [i for i, key in enumerate(run.keys) if key in rows]
         keys = [run.keys[i] for i in done]
         told = {"skipped": skipped, "warnings": report.warnings, "rows": rows.seal(keys)}
-        frames = rows.frames(keys, corpus.table.index[done])
-        features.write(frames, folder / f"{name}.parquet", {**wanted[name], **told})
+        parts = rows.tables(keys, corpus.table.index[done])
+        features.write(parts, folder / f"{name}.parquet", {**wanted[name], **told})
         rows.clear()
     report.figures["seconds"] = round(time.monotonic() - started, 2)
     report.figures["tables"] = wanted
-    _tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
+    tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
@@ -80,6 +90,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
     check_choice("config.tap", config.tap, TAPS)
     check_choice("config.compute_dtype", config.compute_dtype, COMPUTE_DTYPES)
     check_choice("config.pooling", config.pooling, POOLINGS)
+    check_choice("config.engine", config.engine, ("local", "ray"))
     features.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     provenance.own_sets(config)
     for name in ("batch_frames", "buckets"):
@@ -111,7 +122,8 @@ def _kept(folder: Path, name: str, wanted: dict[str, Any], corpus: Corpus, repor
 def _readable_now(corpus: Corpus, skipped: Skipped) -> bool:
     """Whether what was unreadable is not now: rights change neither a file's size nor time."""
     try:
-        read(Segment(corpus.root / skipped.file, skipped.start or 0.0, skipped.end))
+        path = storage.joined(corpus.root, skipped.file)
+        read(Segment(path, skipped.start or 0.0, skipped.end))
     except AudioError:
         return False
     return True
@@ -125,58 +137,5 @@ def _extract(run: Pass, recognizer: "Recognizer", new: list[str]) -> Iterator[tu
         yield "egemaps", run.by_opensmile()
 
 
-def _tell(
-    config: ml_collections.ConfigDict,
-    corpus: Corpus,
-    tables: list[Path],
-    report: Report,
-    workdir: Path,
-) -> None:
-    """Prints and stores found, used, skipped."""
-    used = corpus.table.index
-    anywhere = used[:0] if tables else used  # only given tables: nobody has listened yet
-    outlines = {path: features.outline(path) for path in tables}
-    for index, _, _ in outlines.values():
-        used, anywhere = used.intersection(index), anywhere.union(index)
-    features.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")
-    record = {
-        "config": json.loads(config.to_json_best_effort()),
-        "corpus": {
-            "name": corpus.name,
-            "synthetic": corpus.synthetic,
-            "path": str(corpus.root),
-        },
-        "found": len(corpus) + len(corpus.skipped),
-        "used": len(used),
-        "skipped": [dataclasses.asdict(s) for s in report.skipped],
-        "warnings": report.warnings,
-        "notes": corpus.notes,
-        **report.figures,
-    }
-    cli.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
-    synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
-    for path, (index, n_columns, _) in outlines.items():
-        print(f"{path}: {len(index)} x {n_columns}")
-    if "shapes" in record:
-        print(
-            f"{record['hours_of_audio']:.2f} hours of audio in {record['seconds']:.1f} s; "
-            f"{record['compilations']} compilations, padding {record['padding']:.1%}"
-        )
-    for line in report.warnings:
-        print(f"warning: {line}")
-    print(
-        f"{corpus.name}{synthetic}: {record['found']} found, {record['used']} used in all tables, "
-        f"{len(report.skipped)} skipped"
-    )
-    reasons = [  # most begin with their file: which those are, extract.json says
-        (s.step, s.reason.removeprefix(f"{one_line(corpus.root / s.file)}: "))
-        for s in report.skipped
-    ]
-    for (step, reason), count in Counter(reasons).most_common():
-        print(f"  {count} x [{step}] {reason}")
-    if report.skipped:
-        print(f"  which: {workdir / 'extract.json'}")
-
-
 if __name__ == "__main__":
-    cli.run(main, needs="feature_sets")
+    cli.run(main, needs="feature_sets", seat=shards.seat, instead={"merge": merging.main})

@@ -4,10 +4,11 @@ A table has one row an utterance, indexed as audformat does (`file`, or `file, s
 number a column.
 """
 
+import contextlib
 import itertools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emoasr import untrusted
-from emoasr.corpora.base import LABELS, expanded
+from emoasr import storage, untrusted
+from emoasr.corpora.base import LABELS
 from emoasr.corpora.table import index_of
 from emoasr.errors import UserError
 
@@ -43,20 +44,68 @@ def column_names(config: "RecognizerConfig", names: Iterable[str]) -> dict[str, 
 
 
 def write(
-    table: pd.DataFrame | Iterable[pd.DataFrame],
+    table: pd.DataFrame | Iterable[pa.Table],
     path: Path,
     metadata: dict[str, Any] | None = None,
 ) -> None:
     """Writes a table and its metadata, all or nothing.
 
     Args:
-        table: any frame whose index says what its rows are, or such frames of alike columns, which
-            make one table.
+        table: any frame whose index says what its rows are, or what `arrow` gives, part by part.
         path: the Parquet file to write.
         metadata: JSON-able provenance, kept in the schema under the key `emoasr`.
     """
-    frames = iter([table] if isinstance(table, pd.DataFrame) else table)
-    first = pa.Table.from_pandas(next(frames))
+    parts = [pa.Table.from_pandas(table)] if isinstance(table, pd.DataFrame) else table
+    _write(parts, path, metadata)
+
+
+def arrow(values_RC: np.ndarray, index: pd.Index, columns: Sequence[str]) -> pa.Table:
+    """What Arrow makes of a frame of one type, without asking pandas about each of its columns.
+
+    Args:
+        values_RC: numbers; quick where they lie column by column.
+        index: what the rows are.
+        columns: names.
+    """
+    one = pa.Table.from_pandas(pd.DataFrame({columns[0]: values_RC[:, 0]}, index))
+    told = json.loads(one.schema.metadata[b"pandas"])
+    first, *levels = told["columns"]
+    told["columns"] = [*({**first, "name": c, "field_name": c} for c in columns), *levels]
+    arrays = [*map(pa.array, values_RC.T), *one.columns[1:]]
+    table = pa.Table.from_arrays(arrays, [*columns, *one.column_names[1:]])
+    return table.replace_schema_metadata({b"pandas": json.dumps(told).encode()})
+
+
+def join(tables: Iterable[Path], path: Path, metadata: dict[str, Any]) -> None:
+    """Writes one table of the rows of several tables of alike columns, row by row as they come.
+
+    Args:
+        tables: written by `write`, at least one.
+        path: as of `write`.
+        metadata: as of `write`; that of the tables is left behind.
+
+    Raises:
+        UserError: a table is missing, broken, or has other columns.
+    """
+
+    def parts() -> Iterator[pa.Table]:
+        wanted = None
+        for source in tables:
+            with _reading(source), pq.ParquetFile(source, page_checksum_verification=True) as file:
+                schema = file.schema_arrow
+                wanted = schema if wanted is None else wanted
+                if schema.names != wanted.names:
+                    raise UserError(f"{source}: has other columns than the tables before it")
+                yield from (pa.Table.from_batches([b], schema) for b in file.iter_batches(1024))
+                if not file.metadata.num_rows:
+                    yield schema.empty_table()
+
+    _write(parts(), path, metadata)
+
+
+def _write(tables: Iterable[pa.Table], path: Path, metadata: dict[str, Any] | None) -> None:
+    tables = iter(tables)
+    first = next(tables)
     schema = first.schema
     if metadata is not None:
         told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
@@ -67,7 +116,7 @@ def write(
     options = {"use_dictionary": repeating, "write_statistics": False, "write_page_checksum": True}
     with part.open("wb") as file:
         with pq.ParquetWriter(file, schema, **options) as writer:
-            for rows in itertools.chain([first], map(pa.Table.from_pandas, frames)):
+            for rows in itertools.chain([first], tables):
                 writer.write_table(rows.replace_schema_metadata(schema.metadata))
         file.flush()
         os.fsync(file.fileno())  # what it was made of is removed next
@@ -91,22 +140,22 @@ def is_given(entry: str) -> bool:
     return entry.lower().endswith((".parquet", ".csv"))
 
 
-def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, Path]:
+def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]:
     """Where the tables of `config.feature_sets` lie, by feature set.
 
     Args:
-        feature_sets: names of sets that extract writes, or paths, whose sets are called after
-            the file, without its ending.
+        feature_sets: names of sets that extract writes, or paths or URLs, whose sets are called
+            after the file, without its ending.
         folder: where extract writes.
 
     Raises:
-        UserError: two sets have the same name.
+        UserError: two sets have the same name, or there is no such kind of URL.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, storage.Place] = {}
     for entry in feature_sets:
         if not isinstance(entry, str):
             raise UserError(f"config.feature_sets={entry!r}: must be the text of a name or path")
-        path = expanded(entry) if is_given(entry) else folder / f"{entry}.parquet"
+        path = storage.path(entry) if is_given(entry) else folder / f"{entry}.parquet"
         if path.stem in found:
             raise UserError(
                 f"config.feature_sets: two sets are called {path.stem!r}, {found[path.stem]} and "
@@ -135,14 +184,14 @@ def load(
     """
     tables, metadata = {}, {}
     for name, path in paths(feature_sets, folder).items():
-        if path.parent != folder and not path.exists():
-            raise UserError(f"config.feature_sets: {path}: no such file")
+        if path.parent != folder:
+            storage.check_there(path, f"config.feature_sets: {path}")
         table, metadata[name] = read(path)
         tables[name] = _numbers(table, path)
     return tables, metadata
 
 
-def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Reads a table, CSV or Parquet, and its metadata ({} where the file has none).
 
     The index is the one that pandas stored, or, as CSV and other programs' Parquet have it, comes
@@ -164,11 +213,20 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return frame, metadata_of(arrow.schema, path)
 
 
-def _read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+def _read_parquet(path: storage.Place, columns: list[str] | None = None) -> pa.Table:
     """All columns, or some and the index that pandas stored."""
+    with (
+        _reading(path),
+        pq.ParquetFile(storage.at_hand(path), page_checksum_verification=True) as file,
+    ):
+        return file.read(columns, use_pandas_metadata=columns is not None)
+
+
+@contextlib.contextmanager
+def _reading(path: storage.Place) -> Iterator[None]:
+    """Turns what goes wrong with a Parquet file into a UserError."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read(columns, use_pandas_metadata=columns is not None)
+        yield
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run python -m emoasr.extract first") from None
     except (*_BROKEN, OSError, pa.ArrowException) as error:
@@ -176,14 +234,14 @@ def _read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise UserError(f"{path}: not a readable Parquet file ({what})") from None
 
 
-def _to_pandas(arrow: pa.Table, path: Path) -> pd.DataFrame:
+def _to_pandas(arrow: pa.Table, path: storage.Place) -> pd.DataFrame:
     try:
         return arrow.to_pandas()
     except (*_BROKEN, pa.ArrowException):
         raise UserError(f"{path}: its pandas metadata cannot be used; write it anew") from None
 
 
-def metadata_of(schema: pa.Schema, path: Path) -> dict[str, Any]:
+def metadata_of(schema: pa.Schema, path: storage.Place) -> dict[str, Any]:
     """What `write` kept with the table at `path`; {} for a table that somebody else wrote.
 
     Raises:
@@ -192,11 +250,11 @@ def metadata_of(schema: pa.Schema, path: Path) -> dict[str, Any]:
     return untrusted.parse_json((schema.metadata or {}).get(_KEY, b"{}"), path)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: storage.Place) -> pd.DataFrame:
     try:
         frame = pd.read_csv(
-            path, dtype=dict.fromkeys(_INDEX, str), skipinitialspace=True, low_memory=False,
-            encoding="utf-8-sig",
+            storage.at_hand(path), dtype=dict.fromkeys(_INDEX, str), skipinitialspace=True,
+            low_memory=False, encoding="utf-8-sig",
         )  # fmt: skip
     except (OSError, ValueError) as error:
         what = " ".join(str(error).split())
@@ -206,13 +264,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return _indexed(frame, path)
 
 
-def _indexed(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _indexed(frame: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
     _require_file(frame, path)
     features = frame.drop(columns=[name for name in _INDEX if name in frame])
     return features.set_axis(index_of(frame, path))
 
 
-def _require_file(frame: pd.DataFrame, path: Path) -> None:
+def _require_file(frame: pd.DataFrame, path: storage.Place) -> None:
     if "file" not in frame and "file" not in frame.index.names:
         columns = list(map(str, frame.columns))
         has = ", ".join(columns[:5]) + (", ..." if columns[5:] else "")
@@ -222,7 +280,7 @@ def _require_file(frame: pd.DataFrame, path: Path) -> None:
         )
 
 
-def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _numbers(table: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
     """The table with names as text and numbers as floats; refuses columns that are no features."""
     _require_file(table, path)
     names = pd.Index([str(name) for name in table.columns], dtype="str")  # pandas has numbers too

@@ -23,23 +23,27 @@ _ARENA_MAX = -8  # glibc's M_ARENA_MAX
 
 
 @contextlib.contextmanager
-def alone(workdir: Path) -> Iterator[None]:
-    """Holds a run's folder while commands of other processes are refused.
+def alone(workdir: Path, seat: str = "") -> Iterator[None]:
+    """Holds a run's folder, or one seat of it, while commands of other processes are refused.
 
     A folder that was not there is gone again if nothing was written into it.
+
+    Args:
+        workdir: the run's folder.
+        seat: of those who work there together, like shards: which one this is.
 
     Raises:
         UserError: another command is at work there, or the folder cannot be made or written.
     """
     made = not workdir.exists()
-    path = ensure_folder(workdir) / ".lock"
+    path = ensure_folder(workdir) / (f".lock-{seat}" if seat else ".lock")
     lock = filelock.FileLock(path)  # the system's: what a killed process held is free
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise UserError(
-            f"{workdir}: another emoasr command is at work there; wait for it, or give another "
-            "--workdir"
+            f"{workdir}: another emoasr command is at work there{seat and f' as {seat}'}; wait for "
+            "it, or give another --workdir"
         ) from None
     try:
         yield

@@ -27,6 +27,9 @@ _COMPILATION_HOPS_ELSEWHERE = 300_000
 # shapes; of a pass with more, only the programs at work stay in memory
 _PROGRAMS = 8
 
+_READERS = 16  # threads that ask for headers: where files are in a store, they mostly wait
+_HEADERS = 32  # that a thread asks for before another has its turn
+
 # frames; below, the frames around a piece would be most of the work
 _SHORTEST_PIECE = 4096
 
@@ -81,25 +84,33 @@ class Run:
     def n_samples(self) -> np.ndarray:
         """Every utterance's samples at most, by its header; 0 where that cannot be read."""
         n_samples = np.zeros(len(self.source), np.int64)
-        for i in range(len(self.source)):
-            try:
-                n_samples[i] = self.source.n_samples(i)
-            except AudioError as error:
-                self.failed[i] = str(error)
+
+        def measure(first: int) -> None:
+            for i in range(first, min(first + _HEADERS, len(n_samples))):
+                try:
+                    n_samples[i] = self.source.n_samples(i)
+                except AudioError as error:
+                    self.failed[i] = str(error)
+
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+            for _ in pool.map(measure, range(0, len(n_samples), _HEADERS)):
+                pass
         return n_samples
 
-    def plan(self, wanted: np.ndarray | None = None) -> None:
+    def plan(self, wanted: np.ndarray | None = None, platform: str | None = None) -> None:
         """Plans the buckets of all utterances.
 
         Args:
             wanted: utterances whose results are wanted; None: all. They are computed with whom
                 they would be if all were, so that their results are the same to the last bit.
+            platform: what will compute them, as JAX calls it; None: what JAX uses here.
         """
         hops = -(-self.n_samples // self.hop_length)
         wanted = np.arange(len(hops)) if wanted is None else wanted
         self.long = wanted[hops[wanted] > self._longest].tolist()
         short = np.flatnonzero((hops > 0) & (hops <= self._longest))
-        cost = _COMPILATION_HOPS.get(jax.default_backend(), _COMPILATION_HOPS_ELSEWHERE)
+        platform = platform or jax.default_backend()
+        cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
         planned = batching.plan_buckets(hops[short], self.n_buckets, self.batch_frames, cost)
         buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
         self.buckets = batching.with_any_of(buckets, wanted)

@@ -20,7 +20,7 @@ from emoasr.errors import UserError
 from emoasr.text import SYMBOLS, encode
 
 _V = len(SYMBOLS)
-_MOST_BYTES = 1 << 25  # of a file: 7 times the shipped one's; in use it takes 30 times that
+MOST_BYTES = 1 << 25  # of a file: 7 times the shipped one's; in use it takes 30 times that
 _LONGEST = 6  # context that a file's 32-bit numbers can hold, symbols
 
 
@@ -126,13 +126,13 @@ def save(model: LanguageModel, path: Path) -> None:
     write_atomically(path, safetensors.numpy.save(tensors))
 
 
-def load(path: Path) -> LanguageModel:
+def load(path: untrusted.Source) -> LanguageModel:
     """Reads a model.
 
     Raises:
         UserError: the file is no language model, too large, or holds what cannot be one.
     """
-    shapes = untrusted.tensor_shapes(path, ("F16", "F32", "I32"), _MOST_BYTES)
+    shapes = untrusted.tensor_shapes(path, ("F16", "F32", "I32"), MOST_BYTES)
     names = [f"contexts.{n}" for n in range(len(shapes) - 1)]
     if shapes.keys() != {"log_prob", *names} or not 0 < len(names) <= _LONGEST + 1:
         raise UserError(f"{path}: not a language model: it needs log_prob, contexts.0, ...")

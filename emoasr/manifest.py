@@ -5,7 +5,6 @@ computer run out of memory, or wait for minutes, before its weights are looked a
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from emoasr import text, untrusted
@@ -16,7 +15,7 @@ from emoasr.untrusted import quoted
 
 FORMAT = 1
 
-_MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 20
 _FIXED = {"format": FORMAT, "symbols": text.SYMBOLS, "blank": text.BLANK}
 _BOUNDS = {  # lowest and highest; `FrontEndConfig` checks its other fields itself
     "model.n_mfcc": (1, 512),
@@ -38,7 +37,7 @@ _MOST_WINDOWS = 64  # that see one sample
 _TOLD = 160  # characters of a complaint that quotes a value
 
 
-def read(path: Path) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
+def read(path: untrusted.Source) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
     """Reads `recognizer.json`.
 
     Returns:
@@ -48,7 +47,7 @@ def read(path: Path) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
         UserError: what `untrusted.read_json` refuses; a field of the first two that is unknown, of
             another type or out of bounds; or symbols that are not this version's.
     """
-    record = untrusted.read_json(path, _MOST_BYTES)
+    record = untrusted.read_json(path, MOST_BYTES)
     for name, wanted in _FIXED.items():
         if name not in record or untrusted.like(wanted, record[name], f"{path}: {name}") != wanted:
             raise UserError(
@@ -63,13 +62,13 @@ def read(path: Path) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
     return model, frontend, record
 
 
-def _group(path: Path, name: str, value: Any) -> dict[str, Any]:
+def _group(path: untrusted.Source, name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path}: {name} is {quoted(value)}; must be an object")
     return value
 
 
-def _fields(path: Path, group: str, given: Any, default: Any) -> dict[str, Any]:
+def _fields(path: untrusted.Source, group: str, given: Any, default: Any) -> dict[str, Any]:
     """An object's fields, if they are like those of the dataclass `default`."""
     known = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
     fields = {}
@@ -85,7 +84,7 @@ def _fields(path: Path, group: str, given: Any, default: Any) -> dict[str, Any]:
     return fields
 
 
-def _frontend(path: Path, given: Any) -> FrontEndConfig:
+def _frontend(path: untrusted.Source, given: Any) -> FrontEndConfig:
     fields = _fields(path, "frontend", given, FrontEndConfig())
     try:
         return FrontEndConfig(**fields)
@@ -93,7 +92,7 @@ def _frontend(path: Path, given: Any) -> FrontEndConfig:
         raise UserError(f"{path}: frontend.{str(error)[:_TOLD]}") from None
 
 
-def _check(path: Path, model: ModelConfig, frontend: FrontEndConfig) -> None:
+def _check(path: untrusted.Source, model: ModelConfig, frontend: FrontEndConfig) -> None:
     """Refuses what no field says alone."""
     seen = frontend.n_fft / frontend.hop_length
     for right, what in (

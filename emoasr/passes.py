@@ -5,7 +5,7 @@ Both leave out what an earlier run has done already, and hand on rows by fingerp
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from emoasr import batching, egemaps, features, provenance
-from emoasr.corpora import Corpus, Skipped
+from emoasr import batching, egemaps, features, provenance, raydata
+from emoasr.corpora import Corpus
 from emoasr.errors import UserError, one_line
+from emoasr.record import Report
 from emoasr.rows import Rows
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
@@ -23,20 +24,6 @@ if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do 
     from emoasr.model import GatedConvNet
     from emoasr.pooling import Pooler
     from emoasr.recognizer import Recognizer
-
-
-@dataclasses.dataclass
-class Report:
-    """What a run tells at its end, in print and in `extract.json`."""
-
-    skipped: list[Skipped]
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def add(self, skipped: Iterable[Skipped], warnings: Iterable[str] = ()) -> None:
-        """Adds what is not there yet."""
-        self.skipped += [s for s in skipped if s not in self.skipped]
-        self.warnings += [w for w in warnings if w not in self.warnings]
 
 
 @dataclasses.dataclass
@@ -48,12 +35,14 @@ class Pass:
         corpus: its utterances.
         workdir: the run's folder, with tables in `features` and rows in `.rows`.
         report: filled in while running.
+        whole: the corpus that `corpus` is a shard of, or is.
     """
 
     config: ml_collections.ConfigDict
     corpus: Corpus
     workdir: Path
     report: Report
+    whole: Corpus
 
     def __post_init__(self):
         self.keys = self.corpus.fingerprints()
@@ -67,20 +56,23 @@ class Pass:
         compilation.keep()
         config, frontend = self.config, recognizer.config.frontend
         rate, antialias = frontend.sample_rate, frontend.antialias
-        corpus = dataclasses.replace(self.corpus, sample_rate=rate, antialias=antialias)
+        corpus, whole = (
+            dataclasses.replace(c, sample_rate=rate, antialias=antialias)
+            for c in (self.corpus, self.whole)
+        )
         run = inference.Run(
             corpus, frontend.hop_length, config.batch_frames, config.buckets, self._workers
         )
-        _raise_if_all_failed(corpus, run)
-        networks = _networks(config, corpus, recognizer, names, run.n_samples)
+        self._raise_if_all_failed(run)
+        networks = _networks(config, whole, recognizer, names)
         made_with = provenance.of_rows(config, frontend, networks)
         columns = features.column_names(recognizer.config, names)
         sets = {name: self._open(name, made_with[name], columns[name]) for name in names}
-        run.plan(self._missing(list(sets.values())))
+        run.plan(self._missing(list(sets.values())), self._platform)
         networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
         pooler = Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names)
         self._listen(run, pooler, sets)
-        _raise_if_all_failed(corpus, run)
+        self._raise_if_all_failed(run)
         first = next(iter(sets.values()))
         silent = [i for i, key in enumerate(self.keys) if key in first and first.is_silent(key)]
         self.report.add(
@@ -97,22 +89,35 @@ class Pass:
         form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
         total = hours[planned].sum() + 1e-9  # sums in another order may exceed it
         with tqdm(total=total, desc="/".join(sets)[:30], bar_format=form) as bar:
-            for indices, arrays in run.results(pooler):
+            for indices, arrays in self._results(run, pooler):
                 silent = np.isin(indices, run.silent)
                 for name, values_RC in arrays.items():
                     new = np.array([self.keys[i] not in sets[name] for i in indices])
                     keys = [self.keys[i] for i in indices[new]]
                     sets[name].put(keys, values_RC[new], silent[new])
                 bar.update(hours[indices].sum())
-        for rows in sets.values():
-            rows.flush()
         hops = -(-run.n_samples[short] // run.hop_length)
         self.report.figures |= {
             "hours_of_audio": round(float(hours[planned].sum()), 4),
             "shapes": [(b.batch_size, b.n_hops + 1) for b in run.buckets],
-            "compilations": pooler.n_compilations,
             "padding": round(batching.padding_share(run.buckets, hops), 4),
         }
+        if self.config.engine == "local":
+            self.report.figures["compilations"] = pooler.n_compilations
+
+    @property
+    def _platform(self) -> str | None:
+        """Where the batches will be computed, if not here."""
+        if self.config.engine == "ray":
+            return "gpu" if self.config.ray.gpus else "cpu"
+        return None
+
+    def _results(
+        self, run: "Run", pooler: "Pooler"
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        if self.config.engine == "ray":
+            return raydata.results(run, pooler, self.config.ray)
+        return run.results(pooler)
 
     def by_opensmile(self) -> Rows:
         """Rows of eGeMAPS, of every utterance that can be read and is long enough."""
@@ -124,7 +129,6 @@ class Pass:
                 rows.put([self.keys[i] for i in part.indices], part.values)
                 self.report.add(part.skipped)
                 bar.update(len(part.indices) + len(part.skipped))
-        rows.flush()
         return rows
 
     def _open(self, name: str, made_with: dict[str, Any], columns: list[str]) -> Rows:
@@ -134,6 +138,14 @@ class Pass:
         if there:
             print(f"{name}: {there} of {len(self.keys)} rows are there already")
         return rows
+
+    def _raise_if_all_failed(self, run: "Run") -> None:
+        """Of a shard, all may: the others have something."""
+        nothing = not run.n_samples.any() or len(run.failed) == len(self.corpus)
+        if nothing and len(self.corpus) == len(self.whole):
+            raise UserError(
+                f"no utterance of {self.whole.name} could be read; the first: {run.failed[0]}"
+            )
 
     def _missing(self, sets: list[Rows]) -> np.ndarray:
         """Utterances that some set has no row of."""
@@ -147,7 +159,6 @@ def _networks(
     corpus: Corpus,
     recognizer: "Recognizer",
     names: list[str],
-    n_samples: np.ndarray,
 ) -> dict[str, "GatedConvNet"]:
     """The recognizer's network and the untrained ones."""
     from emoasr import control
@@ -155,11 +166,6 @@ def _networks(
     networks = {"neural": recognizer.model} if "neural" in names else {}
     if seeds := provenance.seeds(config, names):
         model, frontend = recognizer.config.model, recognizer.config.frontend
-        waves = control.calibration_waves(corpus, n_samples)
+        waves = control.calibration_waves(corpus)
         networks |= {n: control.untrained(model, frontend, waves, s) for n, s in seeds.items()}
     return networks
-
-
-def _raise_if_all_failed(corpus: Corpus, run: "Run") -> None:
-    if not run.n_samples.any() or len(run.failed) == len(corpus):
-        raise UserError(f"no utterance of {corpus.name} could be read; the first: {run.failed[0]}")

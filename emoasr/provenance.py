@@ -55,8 +55,7 @@ def wanted(
     sizes = dataclasses.asdict(recognizer.config.model)
     sizes["dilations"] = list(sizes["dilations"])  # as JSON will have it
     frontend = dataclasses.asdict(recognizer.config.frontend)
-    how = {name: config[name] for name in ("tap", "pooling", "compute_dtype")}
-    network = {"model": sizes, "frontend": frontend, **how}
+    network = {"model": sizes, "frontend": frontend, **_how(config)}
     calibration = {"utterances": control.N_CALIBRATION, "seconds": control.CALIBRATION_SECONDS}
     specific: dict[str, dict[str, Any]] = {
         "neural": {**network, "recognizer": recognizer.digest},
@@ -100,10 +99,16 @@ def of_rows(
     """What a row of each set depends on besides its utterance; of `mfcc` too."""
     from emoasr.recognizer import digest
 
-    how = {name: config[name] for name in ("tap", "pooling", "compute_dtype")}
-    own = {name: {**how, "network": digest(net, frontend)} for name, net in networks.items()}
+    own = {
+        name: {**_how(config), "network": digest(net, frontend)} for name, net in networks.items()
+    }
     own["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
     return {name: {"version": __version__, **made_with} for name, made_with in own.items()}
+
+
+def _how(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """What of the settings changes every network's numbers."""
+    return {name: config[name] for name in ("tap", "pooling", "compute_dtype")}
 
 
 def of_egemaps_rows() -> dict[str, Any]:

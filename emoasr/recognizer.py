@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from flax import nnx
 
-from emoasr import audio, decoding, features, inference, language, pieces
+from emoasr import audio, decoding, features, inference, language, pieces, untrusted
 from emoasr import frontend as fe
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, check_choice
@@ -48,7 +48,7 @@ class Recognizer:
     config: RecognizerConfig
     card: dict[str, Any]
     digest: str
-    language_file: Path | None = None
+    language_file: untrusted.Source | None = None
 
     def features(self, x: Input, pooling: str = "mean", tap: str = "gate") -> pd.DataFrame:
         """Pooled unit activations.

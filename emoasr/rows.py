@@ -28,6 +28,7 @@ from emoasr.errors import UserError
 
 _CHUNK = 1024  # rows in memory at most: of a part not yet written, and of those given at once
 _SECONDS = 5.0  # of work that a kill may cost
+_Part = Path | np.ndarray  # on disk, or held
 _OF_TABLE = np.dtype([("key", "V16"), ("silent", "u1")])
 
 
@@ -49,7 +50,7 @@ class Rows:
         self._dtype = np.dtype([
             ("key", "V16"), ("silent", "u1"), ("values", "<f4", (len(columns),)), ("crc", "<u4"),
         ])  # fmt: skip
-        self._where: dict[bytes, tuple[Path, int]] = {}
+        self._where: dict[bytes, tuple[_Part, int]] = {}
         self._silent: dict[bytes, bool] = {}
         self._held: list[np.ndarray] = []
         self._since = time.monotonic()
@@ -62,7 +63,7 @@ class Rows:
         return key in self._where
 
     def __len__(self) -> int:
-        """Rows on disk."""
+        """Rows put or found."""
         return len(self._where)
 
     def is_silent(self, key: bytes) -> bool:
@@ -72,12 +73,13 @@ class Rows:
     def put(
         self, keys: Sequence[bytes], values_RC: np.ndarray, silent: np.ndarray | bool = False
     ) -> None:
-        """Keeps rows; they are on disk within seconds, or after `flush`."""
+        """Keeps rows; they are on disk when more come after some seconds, or after `flush`."""
         part_R = np.zeros(len(keys), self._dtype)
         part_R["key"] = np.frombuffer(b"".join(keys), "V16")
         part_R["silent"], part_R["values"] = silent, values_RC
         part_R["crc"] = _checksums(part_R)
         self._held.append(part_R)
+        self._register(part_R, part_R)
         late = time.monotonic() - self._since > _SECONDS
         if late or sum(map(len, self._held)) >= _CHUNK:
             self.flush()
@@ -107,26 +109,27 @@ class Rows:
             return  # no such table, or a broken one: its rows are made anew
         self.flush()
 
-    def frames(self, keys: Sequence[bytes], index: pd.Index) -> Iterator[pd.DataFrame]:
-        """Tables of some rows each.
+    def tables(self, keys: Sequence[bytes], index: pd.Index) -> Iterator[pa.Table]:
+        """Tables of some rows each, for `features.write`.
 
         Args:
             keys: of rows on disk, in the order wanted.
             index: of the whole table, one entry a key.
         """
         for i in range(0, max(len(keys), 1), _CHUNK):
-            part = keys[i : i + _CHUNK]
-            values_RC = np.empty((len(part), len(self._columns)), np.float32)
-            by_file: dict[Path, list[tuple[int, int]]] = {}
-            for r, key in enumerate(part):
-                path, place = self._where[key]
-                by_file.setdefault(path, []).append((r, place))
-            for path, places in by_file.items():
-                own, there = np.array(places).T
-                part_R = np.memmap(path, self._dtype, "r", shape=(int(there.max()) + 1,))
-                values_RC[own] = part_R["values"][there]
+            chunk = keys[i : i + _CHUNK]
             # column by column, as Parquet wants them
-            yield pd.DataFrame(np.asfortranarray(values_RC), index[i : i + _CHUNK], self._columns)
+            values_RC = np.empty((len(chunk), len(self._columns)), np.float32, order="F")
+            by_part: dict[int, tuple[_Part, list[tuple[int, int]]]] = {}
+            for r, key in enumerate(chunk):
+                part, place = self._where[key]
+                by_part.setdefault(id(part), (part, []))[1].append((r, place))
+            for part, places in by_part.values():
+                own, there = np.array(places).T
+                if isinstance(part, Path):
+                    part = np.memmap(part, self._dtype, "r", shape=(int(there.max()) + 1,))
+                values_RC[own] = part["values"][there]
+            yield features.arrow(values_RC, index[i : i + _CHUNK], self._columns)
 
     def seal(self, keys: Sequence[bytes]) -> str:
         """Writes the keys of a table to come; returns what its metadata must say as `rows`."""
@@ -141,11 +144,35 @@ class Rows:
                 shutil.rmtree(other)
         remove_parts(self._folder.parent)
 
-    def _register(self, path: Path, part_R: np.ndarray) -> None:
+    def _register(self, part: _Part, part_R: np.ndarray) -> None:
         for place in np.flatnonzero(part_R["crc"] == _checksums(part_R)).tolist():
             key = bytes(part_R["key"][place])
-            self._where[key] = path, place
+            self._where[key] = part, place
             self._silent[key] = bool(part_R["silent"][place])
+
+
+def join_keys(parts: Sequence[Path], whole: Path) -> str:
+    """Makes the keys of several finished tables those of one that has their rows in that order.
+
+    Args:
+        parts: the folder of each table's rows, as given to `Rows`.
+        whole: that of the one table's rows.
+
+    Returns:
+        What its metadata must say as `rows`.
+
+    Raises:
+        UserError: rows of a part were made otherwise than the others.
+    """
+    made_with = {path.parent.name for part in parts for path in part.glob("*/keys")}
+    if len(made_with) != 1:
+        raise UserError(f"{whole.name}: the parts were made with different settings; make one anew")
+    (digest,) = made_with
+    folder = whole / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    told = b"".join((part / digest / "keys").read_bytes() for part in parts)
+    write_atomically(folder / "keys", told)
+    return _digest(told)
 
 
 def remove_parts(folder: Path) -> None:

@@ -31,8 +31,8 @@ def main(
     """Prints the transcripts of `files`; returns how many could not be read.
 
     Args:
-        files: paths.
-        recognizer: a recognizer's folder or name; empty: the shipped one.
+        files: paths or URLs.
+        recognizer: a recognizer's folder, URL or name; empty: the shipped one.
         times: whether to print JSON with the time of each character.
         beam_size: as for `Recognizer.transcribe`.
         language_weight: likewise.
@@ -73,7 +73,7 @@ def _run(argv: list[str]) -> int:
 
 if __name__ == "__main__":
     flags.DEFINE_string(
-        "recognizer", "", "A recognizer's folder or name; default: the shipped one."
+        "recognizer", "", "A recognizer's folder, URL or name; default: the shipped one."
     )
     flags.DEFINE_bool("times", False, "Print JSON, with the time of each character.")
     flags.DEFINE_integer(

@@ -16,6 +16,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from emoasr.errors import UserError
+from emoasr.storage import Fetched, Place, Remote
 
 _DEPTH = 32  # of nested JSON
 _DIGITS = 18  # of a whole number in JSON
@@ -31,6 +32,9 @@ _STRING = re.compile(r'"(?:[^"\\]+|\\.?)*+"?', re.DOTALL)
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # halves of UTF-16 pairs, which no file can be written of
 
 
+Source = Path | Fetched
+
+
 class _NoNumber(str):
     """What stands in JSON where a number could be, and cannot be used as one."""
 
@@ -41,7 +45,21 @@ def quoted(value: object) -> str:
     return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
 
 
-def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
+def fetched(path: Remote, most_bytes: int) -> Fetched:
+    """A store's file, so that what is checked is what is used.
+
+    Raises:
+        UserError: it has more than `most_bytes`, which is asked before it is fetched, or cannot be
+            read.
+    """
+    size = _size(path, most_bytes)
+    try:
+        return Fetched(path.url, path.read_bytes(size))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def read_json(path: Source, most_bytes: int) -> dict[str, Any]:
     """Reads the object that a JSON file holds.
 
     Raises:
@@ -52,7 +70,7 @@ def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
     return parse_json(_read(path, most_bytes), path)
 
 
-def parse_json(content: bytes, source: Path) -> dict[str, Any]:
+def parse_json(content: bytes, source: Place | Fetched) -> dict[str, Any]:
     """The object that JSON from `source` says.
 
     Raises:
@@ -95,7 +113,7 @@ def like(default: Any, value: Any, what: str) -> Any:
     return value
 
 
-def tensor_shapes(path: Path, types: tuple[str, ...], most_bytes: int) -> dict[str, tuple]:
+def tensor_shapes(path: Source, types: tuple[str, ...], most_bytes: int) -> dict[str, tuple]:
     """What a safetensors file holds, by name, from its header and its size alone.
 
     Args:
@@ -130,14 +148,17 @@ def tensor_shapes(path: Path, types: tuple[str, ...], most_bytes: int) -> dict[s
     return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
 
 
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
+def read_tensors(path: Source) -> dict[str, np.ndarray]:
     """Reads a safetensors file that `tensor_shapes` has checked.
 
     Raises:
         UserError: the file cannot be read, or a number is NaN or infinite.
     """
     try:
-        tensors = safetensors.numpy.load_file(path)
+        if isinstance(path, Fetched):
+            tensors = safetensors.numpy.load(path.content)
+        else:
+            tensors = safetensors.numpy.load_file(path)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{path}: not readable as safetensors ({quoted(str(error))})") from None
     for name, tensor in tensors.items():
@@ -146,7 +167,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _size(path: Path, most_bytes: int) -> int:
+def _size(path: Place | Fetched, most_bytes: int) -> int:
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -158,7 +179,7 @@ def _size(path: Path, most_bytes: int) -> int:
     return size
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
+def _read(path: Source, most_bytes: int) -> bytes:
     _size(path, most_bytes)
     try:
         with path.open("rb") as file:
@@ -167,7 +188,7 @@ def _read(path: Path, most_bytes: int) -> bytes:
         raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: OSError) -> UserError:
+def _unreadable(path: Place | Fetched, error: OSError) -> UserError:
     return UserError(f"{path}: cannot be read ({error.strerror})")
 
 
@@ -211,7 +232,7 @@ def _float(text: str) -> float | _NoNumber:
     return value if math.isfinite(value) else _NoNumber(text)
 
 
-def _place(source: Path, name: str, tensor: Any, types: tuple[str, ...]) -> tuple[int, int]:
+def _place(source: Source, name: str, tensor: Any, types: tuple[str, ...]) -> tuple[int, int]:
     """The first byte of a tensor and the one after its last, counted from the header's end."""
     what = f"{source}: tensor {quoted(name)}"
     if not isinstance(tensor, Mapping) or tensor.keys() != {"dtype", "shape", "data_offsets"}:

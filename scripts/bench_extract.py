@@ -32,6 +32,7 @@ from typing import Any
 import librosa
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import soundfile
 import threadpoolctl
 import timing
@@ -42,8 +43,10 @@ import emoasr
 from emoasr import audio, config, features, passes
 from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import Recognizer
+from emoasr.record import Report
 
 _CORES = os.cpu_count() or 1
+_Result = pd.DataFrame | list[pa.Table]
 _TOLERANCE = 1e-3  # between emoasr's features and PyTorch's, one file at a time
 _SETTINGS = config.experiment("folder")
 _FRONTEND = FrontEndConfig()  # the shipped recognizer's
@@ -70,12 +73,12 @@ def _steady(
 ) -> list[dict[str, Any]]:
     """Rows of the peers and of the bound, and before them how far features differ."""
     recognizer, ours, bound = emoasr.load_recognizer(), "emoasr", "bound"
-    peers = {
+    peers: dict[str, Callable[[], _Result]] = {
         ours: _emoasr(recognizer, files[0].parent),
         "openSMILE eGeMAPSv02": lambda: _opensmile(files, pool),
         **_torch_peers(recognizer, files, pool),
     }
-    tables = {name: run() for name, run in peers.items()}  # the warm-up
+    tables = {name: _frame(run()) for name, run in peers.items()}  # the warm-up
     found = _differences(tables, ours)
     runs: dict[str, Callable[[], Any]] = {
         name: functools.partial(_written, run, folder / f"{name}.parquet")
@@ -97,8 +100,12 @@ def _steady(
     return found
 
 
-def _written(run: Callable[[], pd.DataFrame], out: Path) -> None:
+def _written(run: Callable[[], _Result], out: Path) -> None:
     features.write(run(), out)
+
+
+def _frame(result: _Result) -> pd.DataFrame:
+    return result if isinstance(result, pd.DataFrame) else pa.concat_tables(result).to_pandas()
 
 
 def _differences(tables: dict[str, pd.DataFrame], ours: str) -> list[dict[str, Any]]:
@@ -113,13 +120,13 @@ def _differences(tables: dict[str, pd.DataFrame], ours: str) -> list[dict[str, A
     return found
 
 
-def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], pd.DataFrame]:
-    def run() -> pd.DataFrame:
+def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], list[pa.Table]]:
+    def run() -> list[pa.Table]:
         corpus = open_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            listening = passes.Pass(_SETTINGS, corpus, Path(work), passes.Report([]))
+            listening = passes.Pass(_SETTINGS, corpus, Path(work), Report([]), corpus)
             rows = listening.on_device(recognizer, ["neural"])["neural"]
-            return pd.concat(rows.frames(listening.keys, corpus.table.index))
+            return list(rows.tables(listening.keys, corpus.table.index))
 
     return run
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up, then lint, types and all tests. Arguments go to pytest: scripts/test.sh -k frontend
 set -euo pipefail
-LOCKS=(requirements.lock scripts/tensorflow.lock)  # some tests compare with TensorFlow
+# some tests compare with TensorFlow; some need a Ray cluster and a store, on this machine
+LOCKS=(requirements.lock scripts/tensorflow.lock scripts/cluster.lock)
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 install_chromium() {

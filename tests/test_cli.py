@@ -28,6 +28,10 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
             ["emoasr.extract", "--config=demo", "--workdir=/dev/null/x"],
             ["/dev/null/x", "--workdir"],
         ),
+        (
+            ["emoasr.extract", "--config=demo", "--workdir=s3://bucket/x"],
+            ["--workdir=s3://bucket/x", "must be on a disk"],
+        ),
         (["emoasr.eval", "--workdir=nowhere"], ["nowhere", "emoasr.extract"]),
     ],
 )

@@ -14,6 +14,7 @@ from emoasr import extract as command
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.model import GatedConvNet, ModelConfig
+from emoasr.recognizer import weights
 
 
 def settings(speech, recognizer, **changes):
@@ -197,6 +198,10 @@ def test_the_untrained_controls_batch_norms_have_seen_the_corpus():
     as_in_training = network(*mfcc, dropout_key=jax.random.key(0))
     for a, b in zip(heard.taps["gate"], as_in_training.taps["gate"], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+    dropping = ModelConfig(n_channels=8, n_blocks=1, dropout=0.5)  # in training, never here
+    again = weights(control.untrained(dropping, FrontEndConfig(), waves, 0))
+    for name, value in weights(network).items():
+        np.testing.assert_allclose(again[name], value, rtol=1e-4, err_msg=name)
 
 
 def test_every_seed_is_a_control_of_its_own(speech, small_recognizer, tmp_path):

@@ -94,6 +94,21 @@ def test_metadata_returns(tmp_path):
     assert features.read(tmp_path / "x.parquet")[1] == {"tap": "gate"}
 
 
+@pytest.mark.parametrize("index", [
+    audformat.filewise_index(["x.wav", "y.wav"]),
+    audformat.segmented_index(["x.wav", "x.wav"], [0, "1s"], ["1s", pd.NaT]),
+    pd.Index(["é.wav", "b"], name="file"),
+])  # fmt: skip
+@pytest.mark.parametrize("n_rows", [0, 2])
+def test_arrow_is_what_arrow_makes_of_the_frame(index, n_rows):
+    values_RC = np.arange(2 * n_rows, dtype=np.float32).reshape(n_rows, 2)
+    columns = ["layer00.unit000", "layer00.unit001"]
+    expected = pa.Table.from_pandas(pd.DataFrame(values_RC, index[:n_rows], columns))
+    found = features.arrow(values_RC, index[:n_rows], columns)
+    assert found.equals(expected)
+    assert found.schema.pandas_metadata == expected.schema.pandas_metadata
+
+
 def test_a_table_of_something_else_keeps_its_rows(tmp_path):
     rows = pd.DataFrame({"feature_set": ["a", "b"], "rank": [1, 2]})
     features.write(rows, tmp_path / "x.parquet")

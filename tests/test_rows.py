@@ -6,6 +6,7 @@ import os
 import audformat
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ def finish(folder, table, numbers):
     keys = [key(i) for i in numbers]
     index = audformat.filewise_index([f"{i}.wav" for i in numbers])
     told = {"rows": store.seal(keys)}
-    features.write(store.frames(keys, index), table, told)
+    features.write(store.tables(keys, index), table, told)
     store.clear()
 
 
@@ -52,7 +53,7 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path_factory, data, n, chunk)
             store.flush()
         store = rows.Rows(folder, MADE_WITH, COLUMNS)
         index = audformat.filewise_index([f"{i}.wav" for i in asked])
-        found = pd.concat(store.frames([key(i) for i in asked], index))
+        found = pa.concat_tables(store.tables([key(i) for i in asked], index)).to_pandas()
     assert len(store) == n and all(store.is_silent(key(i)) == (i % 5 == 0) for i in range(n))
     np.testing.assert_array_equal(found.to_numpy(), values(asked))
     assert list(found.index) == list(index) and list(found.columns) == COLUMNS
@@ -89,7 +90,7 @@ def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, 
     again = rows.Rows(folder, MADE_WITH, COLUMNS)
     left = [i for i in range(9) if key(i) in again]
     index = audformat.filewise_index([f"{i}.wav" for i in left])
-    found = pd.concat(again.frames([key(i) for i in left], index))
+    found = pa.concat_tables(again.tables([key(i) for i in left], index)).to_pandas()
     np.testing.assert_array_equal(found.to_numpy(), values(left))
     put(again, [i for i in range(9) if i not in left])
     again.flush()
@@ -109,7 +110,7 @@ def test_rows_of_a_finished_table_are_taken_over(tmp_path):
     assert sorted(i for i in range(9) if key(i) in again) == [1, 3, 5, 8]
     assert again.is_silent(key(5)) and not again.is_silent(key(3))
     index = audformat.filewise_index(["5", "1"])
-    found = pd.concat(again.frames([key(5), key(1)], index))
+    found = pa.concat_tables(again.tables([key(5), key(1)], index)).to_pandas()
     np.testing.assert_array_equal(found.to_numpy(), values([5, 1]))
 
 

@@ -616,8 +616,9 @@ def test_a_commands_overrides_that_are_not_there_are_named(tmp_path):
 
 
 LOCKS = {
-    "requirements.lock": ("egemaps", "demo", "beam", "dev"),
+    "requirements.lock": ("egemaps", "demo", "beam", "remote", "dev"),
     "scripts/tensorflow.lock": ("tf",),
+    "scripts/cluster.lock": ("ray", "dev-cluster"),
 }
 
 

@@ -1,24 +1,25 @@
 """The record that every corpus gives, and the way from a configuration to a corpus."""
 
-import contextlib
 import dataclasses
 import hashlib
 import importlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio, pieces
+from emoasr import audio, pieces, storage
 from emoasr.errors import UserError, check_choice
 
 RATINGS = ("arousal", "valence", "dominance")
 LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
 
 KINDS = ("demo", "emotale", "folder", "iemocap", "table")
+
+_UNREADABLE = "unreadable"  # a file's state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Corpus:
 
     Attributes:
         name: what reports call it.
-        root: the folder that the index's files are relative to.
+        root: the folder that the index's files are relative to, unless they are URLs.
         table: audformat index (`file`, or `file, start, end`) and those of `LABELS` that the
             corpus has, perhaps more (see its module); ratings are float32, missing ones NaN; the
             others are text, missing ones NA.
@@ -50,7 +51,7 @@ class Corpus:
     """
 
     name: str
-    root: Path | zipfile.Path
+    root: Path | zipfile.Path | storage.Remote
     table: pd.DataFrame
     synthetic: bool = False
     skipped: tuple[Skipped, ...] = ()
@@ -65,7 +66,7 @@ class Corpus:
     def segment(self, i: int) -> audio.Segment:
         """Where utterance `i`'s samples lie: path, start and end in seconds."""
         file, start, end = self.key(i)
-        return audio.Segment(self.root / file, start or 0.0, end)
+        return audio.Segment(storage.joined(self.root, file), start or 0.0, end)
 
     def n_samples(self, i: int) -> int:
         """How many `samples` gives, at most, from the file's header. Raises: audio.AudioError."""
@@ -81,17 +82,25 @@ class Corpus:
         return pieces.of_file(self.segment(i), core, halo, hop, rate, antialias)
 
     def fingerprints(self) -> list[bytes]:
-        """16 bytes an utterance, which change with its file's size or time and its segment."""
-        archive = self.root.root.filename if isinstance(self.root, zipfile.Path) else None
-        states: dict[str, str] = {}
-        found = []
-        for i in range(len(self)):
-            file, start, end = self.key(i)
-            if file not in states:
-                states[file] = _state(Path(str(archive or self.root / file)))
-            told = repr((file, start, end, states[file]))
-            found.append(hashlib.sha256(told.encode()).digest()[:16])
-        return found
+        """16 bytes an utterance, which change with its segment and its file's size or time.
+
+        Of a file in a store the mark of its content, such as S3's ETag, counts instead of its time.
+        """
+        keys = [self.key(i) for i in range(len(self))]
+        states = self._states({file for file, _, _ in keys})
+        told = (repr((*key, states[key[0]])) for key in keys)
+        return [hashlib.sha256(text.encode()).digest()[:16] for text in told]
+
+    def _states(self, files: Iterable[str]) -> dict[str, str]:
+        """What changes with each file's content, or nearly."""
+        if isinstance(self.root, zipfile.Path):
+            return dict.fromkeys(files, _state(Path(str(self.root.root.filename))))
+        paths = {file: storage.joined(self.root, file) for file in files}
+        remote = storage.states(p for p in paths.values() if isinstance(p, storage.Remote))
+        return {
+            file: _state(path) if isinstance(path, Path) else remote.get(path, _UNREADABLE)
+            for file, path in paths.items()
+        }
 
     def skip(self, i: int, step: str, reason: str) -> Skipped:
         """The record of leaving utterance `i` out."""
@@ -111,7 +120,7 @@ def _state(path: Path) -> str:
     try:
         stat = path.stat()
     except (OSError, ValueError):  # ValueError: a name with a zero byte
-        return "unreadable"
+        return _UNREADABLE
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
@@ -134,37 +143,37 @@ def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     return importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
 
 
-def path_of(config: ml_collections.ConfigDict) -> Path:
-    """The file or folder that `config.corpus.path` names.
+def path_of(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:
+    """The file or folder, on disk or in a store, that a field of `config.corpus` names.
 
     Raises:
-        UserError: it is empty or does not exist.
+        UserError: it is empty, does not exist or cannot be reached.
     """
-    if not config.path:
-        raise UserError("config.corpus.path is empty; give --config.corpus.path=PATH")
-    path = expanded(config.path)
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:  # ValueError: a zero byte
-        why = getattr(error, "strerror", None) or error
-        raise UserError(f"config.corpus.path={path}: no such file or folder ({why})") from None
+    if not config[field]:
+        raise UserError(f"config.corpus.{field} is empty; give --config.corpus.{field}=PATH")
+    path = storage.path(config[field])
+    storage.check_there(path, f"config.corpus.{field}={path}")
     return path
 
 
-def expanded(path: str) -> Path:
-    """A path as its user means it, `~` being the home folder; nobody's `~name` stays a name."""
-    with contextlib.suppress(RuntimeError):
-        return Path(path).expanduser()
-    return Path(path)
-
-
-def folder_of(config: ml_collections.ConfigDict) -> Path:
-    """The folder that `config.corpus.path` names.
+def folder_of(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:
+    """The folder that a field of `config.corpus` names.
 
     Raises:
-        UserError: it is empty, does not exist or is a file.
+        UserError: as `path_of`, or it is a file.
     """
-    path = path_of(config)
+    path = path_of(config, field)
     if not path.is_dir():
-        raise UserError(f"config.corpus.path={path}: is a file; give a folder")
+        raise UserError(f"config.corpus.{field}={path}: is a file; give a folder")
+    return path
+
+
+def on_disk(path: storage.Place) -> Path:
+    """The path, if it is one.
+
+    Raises:
+        UserError: it is in a store, and a corpus of its kind is not read from there.
+    """
+    if isinstance(path, storage.Remote):
+        raise UserError(f"config.corpus.path={path}: such a corpus must be on disk; copy it there")
     return path

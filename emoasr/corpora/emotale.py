@@ -5,6 +5,7 @@ from pathlib import Path
 import ml_collections
 import pandas as pd
 
+from emoasr import storage
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, Skipped, folder_of
 from emoasr.errors import UserError
@@ -36,25 +37,26 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         raise UserError(f"config.corpus.language={config.language!r}: must be DK, EN or empty")
     root = folder_of(config)
     source = root / "annotations.csv"
-    if not source.is_file():
+    if source.name not in _files(root):
         raise UserError(f"config.corpus.path={root}: has no annotations.csv; is it EmoTale's?")
     frame = _labels(table.read_frame(source), source)
     if config.language:
         frame = frame[frame["session"] == config.language]
-    files = frame["file"].map(lambda name: _find(root, name))
-    there = files.notna()
-    if not there.any():
+    there = _files(root / "wav")
+    files = frame["file"].map(lambda name: _find(there, name))
+    found = files.notna()
+    if not found.any():
         raise UserError(f"config.corpus.path={root}: no annotated file is in {root / 'wav'}")
     skipped = tuple(
         Skipped(f"wav/{name}", "annotated, but neither its .wav nor its .flac is there")
-        for name in frame["file"][~there]
+        for name in frame["file"][~found]
     )
-    frame = frame.assign(file=files)[there].reset_index(drop=True)
+    frame = frame.assign(file=files)[found].reset_index(drop=True)
     name = f"EmoTale ({config.language})" if config.language else "EmoTale"
     return table.build(frame, name, root, source, skipped)
 
 
-def _labels(annotations: pd.DataFrame, source: Path) -> pd.DataFrame:
+def _labels(annotations: pd.DataFrame, source: storage.Place) -> pd.DataFrame:
     """One row an annotation: `file` as annotated, speaker, session, mean ratings, emotion."""
     cells = {
         label: [f"{annotator}_{letter}" for annotator in _ANNOTATORS]
@@ -75,10 +77,20 @@ def _labels(annotations: pd.DataFrame, source: Path) -> pd.DataFrame:
     return frame
 
 
-def _find(root: Path, name: str) -> str | None:
+def _files(folder: storage.Place) -> set[str]:
+    """Names of the files, all at once: a store takes its time for each question."""
+    try:
+        return {path.name for path in folder.iterdir() if path.is_file()}
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be listed ({error.strerror})") from None
+
+
+def _find(there: set[str], name: str) -> str | None:
     """The annotated recording, relative to the root, as .wav or else as .flac."""
     for suffix in (".wav", ".flac"):
-        file = (Path("wav") / name).with_suffix(suffix)
-        if (root / file).is_file():
-            return file.as_posix()
+        file = Path(name).with_suffix(suffix).name
+        if file in there:
+            return f"wav/{file}"
     return None

@@ -1,14 +1,16 @@
-"""Any folder of audio files, without labels."""
+"""Any folder of audio files, on disk or in a store, without labels."""
 
 import dataclasses
 import os
+import re
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import ml_collections
 import pandas as pd
 import soundfile
 
+from emoasr import storage
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, Skipped, folder_of
 from emoasr.errors import UserError, one_line
@@ -30,8 +32,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         UserError: not a folder, or no audio file in it.
     """
     root = folder_of(config)
-    seen, skipped = _search(root)
-    audio = [p.as_posix() for p in sorted(seen) if _is_audio(p)]
+    seen, skipped = _listed(root) if isinstance(root, storage.Remote) else _search(root)
+    audio = sorted(filter(_is_audio, seen), key=PurePosixPath)
     files = [file for file in audio if _is_utf8(file)]
     skipped += [
         Skipped(one_line(file), "its name is not UTF-8; rename it")
@@ -43,18 +45,27 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         raise UserError(
             f"config.corpus.path={root}: no audio file in it (wav, flac, ogg, opus, mp3, ...){why}"
         )
-    others = Counter(p.suffix.lower() or "no suffix" for p in seen if not _is_audio(p))
+    others = Counter(_suffix(p) or "no suffix" for p in seen if not _is_audio(p))
     which = ", ".join(f"{one_line(suffix)} {n}" for suffix, n in others.most_common(5))
     note = f"{len(audio)} audio files, {others.total()} others ignored" + f" ({which})" * bool(
         which
     )
     print(f"{one_line(root)}: {note}")
     frame = pd.DataFrame({"file": files})
-    corpus = table.build(frame, root.resolve().name, root, root, tuple(skipped))
+    name = root.resolve().name if isinstance(root, Path) else root.name
+    corpus = table.build(frame, name, root, root, tuple(skipped))
     return dataclasses.replace(corpus, notes=(note,))
 
 
-def _search(root: Path) -> tuple[list[Path], list[Skipped]]:
+def _listed(root: storage.Remote) -> tuple[list[str], list[Skipped]]:
+    """As `_search`, in a store."""
+    try:
+        return [name for name in root.files() if not re.search(r"(^|/)\.", name)], []
+    except OSError as error:
+        raise UserError(f"config.corpus.path={root}: cannot be listed ({error.strerror})") from None
+
+
+def _search(root: Path) -> tuple[list[str], list[Skipped]]:
     """Files that are not hidden, relative to the root; and what was not searched, and why."""
     files, closed, named = [], [], []  # named: folders that are called like audio
 
@@ -67,16 +78,21 @@ def _search(root: Path) -> tuple[list[Path], list[Skipped]]:
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         linked = [here / folder for folder in folders if (root / here / folder).is_symlink()]
         closed += [Skipped(one_line(p), "link to a folder, which is not followed") for p in linked]
-        named += [here / folder for folder in folders if _is_audio(Path(folder))]
+        named += [here / folder for folder in folders if _is_audio(folder)]
         files += [here / file for file in names if not file.startswith(".")]
-    holding = {parent for file in files if _is_audio(file) for parent in file.parents}
+    holding = {parent for file in files if _is_audio(file.name) for parent in file.parents}
     told = {skipped.file for skipped in closed}
     empty = [p for p in named if p not in holding and one_line(p) not in told]
-    return files, closed + [Skipped(one_line(p), "is a folder, not an audio file") for p in empty]
+    closed += [Skipped(one_line(p), "is a folder, not an audio file") for p in empty]
+    return [file.as_posix() for file in files], closed
 
 
-def _is_audio(path: Path) -> bool:
-    return path.suffix[1:].lower() in SUFFIXES
+def _is_audio(name: str) -> bool:
+    return _suffix(name)[1:] in SUFFIXES
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
 
 
 def _is_utf8(name: str) -> bool:

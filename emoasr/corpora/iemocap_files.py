@@ -9,10 +9,10 @@ Copies in use have more than that (`._*`, `.DS_Store`, `*.pk`), or less, or othe
 
 import dataclasses
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from emoasr import storage
 from emoasr.corpora.base import RATINGS
 from emoasr.errors import UserError
 
@@ -49,8 +49,8 @@ class Release:
         odd: `FILE:LINE` of other lines of EmoEvaluation that are not understood.
     """
 
-    top: Path
-    sessions: list[Path]
+    top: storage.Place
+    sessions: list[storage.Place]
     turns: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     repeated: list[str] = dataclasses.field(default_factory=list)
     damaged: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -60,7 +60,7 @@ class Release:
     odd: list[str] = dataclasses.field(default_factory=list)
 
 
-def read(path: Path) -> Release:
+def read(path: storage.Place) -> Release:
     """Reads the release at `path`, or else the one that is a folder in it.
 
     Raises:
@@ -85,18 +85,19 @@ def read(path: Path) -> Release:
     )
 
 
-def _sessions(folder: Path) -> list[Path]:
+def _sessions(folder: storage.Place) -> list[storage.Place]:
     return [p for p in _listed(folder) if re.fullmatch(r"session[1-5]", p.name.lower())]
 
 
-def _listed(folder: Path) -> list[Path]:
+def _listed(folder: storage.Place) -> list[storage.Place]:
     """What a folder holds, sorted, without `.DS_Store` and macOS's `._NAME` beside each NAME."""
     if not folder.is_dir():
         return []
-    return [p for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
+    entries: Iterable[storage.Place] = folder.iterdir()
+    return sorted((p for p in entries if not p.name.startswith(".")), key=lambda p: p.name)
 
 
-def _inside(folder: Path, *names: str) -> Path:
+def _inside(folder: storage.Place, *names: str) -> storage.Place:
     """A folder further down; copies may have lost the case of its name."""
     for name in names:
         alike = [p for p in _listed(folder) if p.name.lower() == name.lower()]
@@ -104,7 +105,7 @@ def _inside(folder: Path, *names: str) -> Path:
     return folder
 
 
-def _lines(folder: Path) -> Iterator[tuple[Path, int, str]]:
+def _lines(folder: storage.Place) -> Iterator[tuple[storage.Place, int, str]]:
     """Lines of the folder's .txt files, stripped, each with its file and its number from 1."""
     for file in _listed(folder):
         if file.suffix.lower() != ".txt" or not file.is_file():
@@ -118,15 +119,15 @@ def _lines(folder: Path) -> Iterator[tuple[Path, int, str]]:
             yield file, number, line.strip()
 
 
-def _read_recordings(session: Path, release: Release) -> None:
+def _read_recordings(session: storage.Place, release: Release) -> None:
     waves = _inside(session, "sentences", "wav")
     for path in (p for entry in _listed(waves) for p in (entry, *_listed(entry))):
         if path.suffix.lower() == ".wav":
-            file = path.relative_to(release.top).as_posix()
+            file = storage.below(release.top, path)
             release.recordings.setdefault(path.stem.lower(), []).append(file)
 
 
-def _read_texts(session: Path, release: Release) -> None:
+def _read_texts(session: storage.Place, release: Release) -> None:
     for _, _, line in _lines(_inside(session, "dialog", "transcriptions")):
         if spoken := _SPOKEN.match(line):
             release.texts.setdefault(spoken["turn"], " ".join(spoken["text"].split()))
@@ -134,7 +135,7 @@ def _read_texts(session: Path, release: Release) -> None:
             release.nameless += 1
 
 
-def _read_annotations(session: Path, release: Release) -> None:
+def _read_annotations(session: storage.Place, release: Release) -> None:
     turn: dict[str, Any] | None = None  # whose annotators' lines follow
     for file, number, line in _lines(_inside(session, "dialog", "EmoEvaluation")):
         turn = None if number == 1 else turn

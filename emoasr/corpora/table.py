@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, expanded, path_of
+from emoasr import storage
+from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, folder_of, path_of
 from emoasr.errors import UserError
 
 # What pandas and Arrow raise for broken files; of a Parquet file's note about its index, anything.
@@ -24,20 +25,19 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 
     Args:
         config: `path`, a `.csv` or `.parquet` file; `root`, the folder that `file` is relative to,
-            empty for the table's own.
+            empty for the table's own. Both may be URLs, and so may `file`, of an object store or
+            of the root's own kind.
         workdir: unused.
 
     Raises:
         UserError: not a table, no `file`, no rows, repeated rows, ratings or times that are none.
     """
     path = path_of(config)
-    root = expanded(config.root) if config.root else path.parent
-    if not root.is_dir():
-        raise UserError(f"config.corpus.root={root}: no such folder")
+    root = folder_of(config, "root") if config.root else path.parent
     return build(read_frame(path), path.stem, root, path)
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+def read_frame(path: storage.Place) -> pd.DataFrame:
     """Reads a CSV (every cell as text) or Parquet file; an audformat index becomes columns.
 
     Raises:
@@ -46,11 +46,11 @@ def read_frame(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".csv":
             frame = pd.read_csv(
-                path, dtype=str, keep_default_na=False, na_values=[""],
+                storage.at_hand(path), dtype=str, keep_default_na=False, na_values=[""],
                 skipinitialspace=True, encoding="utf-8-sig",
             )  # fmt: skip
         elif path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
+            frame = pd.read_parquet(storage.at_hand(path))
         else:
             raise UserError(f"{path}: not a table; give a .csv or .parquet file")
     except _BROKEN as error:
@@ -65,8 +65,8 @@ def read_frame(path: Path) -> pd.DataFrame:
 def build(
     frame: pd.DataFrame,
     name: str,
-    root: Path,
-    source: Path,
+    root: storage.Place,
+    source: storage.Place,
     skipped: tuple[Skipped, ...] = (),
     columns: tuple[str, ...] = LABELS,
 ) -> Corpus:
@@ -96,7 +96,7 @@ def build(
     return Corpus(name, root, table, skipped=skipped)
 
 
-def require(frame: pd.DataFrame, columns: list[str], source: Path) -> None:
+def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> None:
     """Raises a UserError that names the columns that are missing, and those that are there."""
     if missing := [column for column in columns if column not in frame]:
         raise UserError(
@@ -105,7 +105,7 @@ def require(frame: pd.DataFrame, columns: list[str], source: Path) -> None:
         )
 
 
-def numbers(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
+def numbers(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
     """A column as float32; empty cells and `nan` are NaN.
 
     Raises:
@@ -118,7 +118,7 @@ def numbers(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     return values
 
 
-def index_of(frame: pd.DataFrame, source: Path) -> pd.Index:
+def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
     """The audformat index of a frame's columns `file` and perhaps `start`, `end`.
 
     Segmented where there is a start or an end, else filewise; times are seconds or audformat's
@@ -144,7 +144,7 @@ def index_of(frame: pd.DataFrame, source: Path) -> pd.Index:
     return index
 
 
-def _times(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
+def _times(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
     """A column of seconds or of audformat's text as timedeltas, empty cells NaT."""
     cells = frame[column]
     if cells.dtype.kind == "m":
@@ -160,7 +160,7 @@ def _times(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     return times
 
 
-def _text(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
+def _text(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
     """A column as text; whole numbers that pandas holds as floats lose their `.0`.
 
     Raises:
@@ -170,7 +170,7 @@ def _text(frame: pd.DataFrame, column: str, source: Path) -> pd.Series:
     return frame[column].convert_dtypes().astype("string")
 
 
-def _check_cells(frame: pd.DataFrame, column: str, source: Path) -> None:
+def _check_cells(frame: pd.DataFrame, column: str, source: storage.Place) -> None:
     """Refuses what Parquet can hold and no CSV could: lists, records, bytes."""
     if frame[column].dtype == object:
         odd = [isinstance(c, bytes) or not pd.api.types.is_scalar(c) for c in frame[column]]
@@ -178,7 +178,11 @@ def _check_cells(frame: pd.DataFrame, column: str, source: Path) -> None:
 
 
 def _complain(
-    frame: pd.DataFrame, column: str, wrong: pd.Series | np.ndarray, source: Path, what: str
+    frame: pd.DataFrame,
+    column: str,
+    wrong: pd.Series | np.ndarray,
+    source: storage.Place,
+    what: str,
 ) -> None:
     """Raises a UserError for the first row that is `wrong`."""
     for row in np.flatnonzero(wrong)[:1]:
