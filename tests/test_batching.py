@@ -55,20 +55,51 @@ def test_no_partition_costs_less(hops, n_buckets, bucket_cost):
     assert padded_hops + bucket_cost * len(buckets) == best
 
 
+def test_thousands_of_lengths_are_rounded_up_a_little():
+    hops = np.random.default_rng(0).permutation(np.arange(1, 3001))
+    buckets = batching.plan_buckets(hops, 4, 3000)
+    for bucket in buckets:
+        assert bucket.n_hops - 6 < hops[bucket.indices].max() <= bucket.n_hops
+    assert sorted(np.concatenate([b.indices for b in buckets])) == list(range(3000))
+    assert len(buckets) == 4
+    assert batching.padding_share(buckets, hops) < 0.25  # of four equal steps: 0.2
+
+
+def test_within_a_bucket_utterances_keep_their_order_and_the_shortest_come_first():
+    hops = np.random.default_rng(0).integers(1, 100, 50)
+    buckets = batching.plan_buckets(hops, 3, 300)
+    assert [b.n_hops for b in buckets] == sorted({b.n_hops for b in buckets})
+    for bucket in buckets:
+        assert bucket.indices.tolist() == sorted(bucket.indices.tolist())
+
+
 def test_no_utterance_no_bucket():
     assert batching.plan_buckets([], 8, 1000) == []
+    assert batching.padding_share([], np.array([])) == 0.0
+
+
+def test_the_share_of_padding_counts_empty_rows():
+    bucket = batching.Bucket(10, 2, np.arange(3))
+    assert bucket.n_batches == 2
+    assert batching.padding_share([bucket], np.array([10, 9, 8])) == pytest.approx(13 / 40)
 
 
 def test_pad_keeps_values_and_lengths():
     padded, true = batching.pad([np.array([1.0, 2.0]), np.array([3.0])], 3, 4)
     np.testing.assert_array_equal(padded, [[1, 2, 0, 0], [3, 0, 0, 0], [0, 0, 0, 0]])
     assert true.tolist() == [2, 1, 0]
+    assert padded.dtype == np.float32 and true.dtype == np.int32
+    assert batching.pad([np.array([5])], 1, 2, np.int16)[0].dtype == np.int16
 
 
 @pytest.fixture
-def plan():
-    hops = np.random.default_rng(0).integers(1, 100, 137)
-    return batching.EpochPlan(batching.plan_buckets(hops, 4, 300), 1000, seed=1)
+def buckets():
+    return batching.plan_buckets(np.random.default_rng(0).integers(1, 100, 137), 4, 300)
+
+
+@pytest.fixture
+def plan(buckets):
+    return batching.EpochPlan(buckets, 1000, seed=1)
 
 
 def epoch(plan, number: int):
@@ -89,6 +120,24 @@ def test_a_batch_follows_from_its_number_alone(plan):
     assert plan[700][1].tolist() == later
 
 
+def test_a_batch_is_of_the_bucket_it_names_and_fits(plan, buckets):
+    assert len(plan) == 1000
+    assert plan.epoch_batches == sum(b.n_batches for b in buckets)
+    numbers = []
+    for number, rows in epoch(plan, 2):
+        assert set(rows) <= set(buckets[number].indices)
+        assert 0 < len(rows) <= buckets[number].batch_size
+        numbers.append(number)
+    assert numbers != sorted(numbers)
+
+
+def test_batches_follow_from_the_seed(buckets, plan):
+    again, other = (batching.EpochPlan(buckets, 1000, seed) for seed in (1, 2))
+    rows = [[each[i][1].tolist() for i in range(20)] for each in (plan, again, other)]
+    assert rows[0] == rows[1] != rows[2]
+
+
+@hypothesis.settings(deadline=None)
 @hypothesis.given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.data())
 def test_those_wanted_keep_their_company(hops, data):
     buckets = batching.plan_buckets(hops, 4, 400)

@@ -1,3 +1,5 @@
+import dataclasses
+import re
 import warnings
 
 import hypothesis
@@ -26,11 +28,17 @@ def speechlike(n: int, seed: int = 0) -> np.ndarray:
 def reference(y: np.ndarray, config: frontend.FrontEndConfig = CONFIG) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # librosa warns of n_fft longer than the signal
-        return librosa.feature.mfcc(y=y, sr=config.sample_rate, pad_mode=config.pad_mode).T
+        mel = librosa.feature.melspectrogram(
+            y=y, sr=config.sample_rate, n_fft=config.n_fft, hop_length=config.hop_length,
+            n_mels=config.n_mels, pad_mode=config.pad_mode,
+        )  # fmt: skip
+        db = librosa.power_to_db(mel, top_db=config.top_db)
+        return librosa.feature.mfcc(S=db, n_mfcc=config.n_mfcc).T
 
 
 def ours(y: np.ndarray, length: int | None = None, junk: float = 0.0, config=CONFIG) -> np.ndarray:
-    wave_BN = np.full((1, length or -(-len(y) // 512) * 512), junk, np.float32)
+    hop = config.hop_length
+    wave_BN = np.full((1, length or -(-len(y) // hop) * hop), junk, np.float32)
     wave_BN[0, : len(y)] = y
     mfcc_BTD, frames_B = mfcc(wave_BN, np.array([len(y)]), config)
     return np.asarray(mfcc_BTD[0, : int(frames_B[0])])
@@ -56,6 +64,44 @@ def test_equals_librosa_with_either_padding_at_any_rate(pad_mode, rate, n):
     np.testing.assert_allclose(found, reference(y, config), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_fft": 1024, "hop_length": 256},
+        {"n_fft": 2048, "hop_length": 256},
+        {"n_mels": 40, "n_mfcc": 13},
+        {"top_db": 30.0},
+    ],
+)
+def test_equals_librosa_with_other_settings(changes):
+    config = frontend.FrontEndConfig(**changes)
+    y = speechlike(7000)
+    expected = reference(y, config)
+    found = ours(y, length=8192, junk=0.7, config=config)
+    assert found.shape == expected.shape == (1 + 7000 // config.hop_length, config.n_mfcc)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("n", [512 * 511, 512 * 512 - 1, 512 * 1100 + 77])
+def test_equals_librosa_on_a_minute_of_speech(n):
+    """More windows than are computed at a time, and just as many."""
+    y = np.tile(speechlike(100_000), 6)[:n]
+    np.testing.assert_allclose(ours(y), reference(y), atol=1e-3)
+
+
+@pytest.mark.parametrize("pad_mode", frontend.PAD_MODES)
+def test_every_row_of_a_batch_is_librosas(pad_mode):
+    config = frontend.FrontEndConfig(pad_mode=pad_mode)
+    rows = [speechlike(n, seed) for seed, n in enumerate((8192, 700, 5000))]
+    wave_BN = np.full((3, 8192), 0.7, np.float32)
+    for row, y in zip(wave_BN, rows, strict=True):
+        row[: len(y)] = y
+    mfcc_BTD, frames_B = mfcc(wave_BN, np.array([len(y) for y in rows]), config)
+    assert mfcc_BTD.shape == (3, 17, 20) and frames_B.tolist() == [17, 2, 10]
+    for found, n, y in zip(mfcc_BTD, frames_B, rows, strict=True):
+        np.testing.assert_allclose(found[:n], reference(y, config), atol=1e-3)
+
+
 def test_equals_librosa_on_real_speech(shared_data):
     files = sorted((shared_data / "emotale" / "wav").iterdir())[::80]
     differences = [
@@ -73,6 +119,17 @@ def test_clips_below_the_utterances_own_maximum_not_the_batchs():
     wave_BN = np.stack([loud, quiet])[:, : 31 * 512]
     together, _ = mfcc(wave_BN, np.full(2, 31 * 512), CONFIG)
     np.testing.assert_allclose(together[1], ours(quiet[: 31 * 512]), atol=1e-4)
+
+
+def test_a_piece_is_clipped_below_the_maximum_of_its_whole_utterance():
+    y = speechlike(8192)
+    mel_BTM, frames_B = frontend.mel_db(y[None], np.array([8192]), CONFIG)
+    top = float(mel_BTM.max()) + 50  # of another, louder piece
+    clipped_TM = np.maximum(mel_BTM[0], top - 80)
+    assert 0.1 < np.mean(clipped_TM > mel_BTM[0]) < 0.9
+    found, _ = mfcc(y[None], np.array([8192]), CONFIG, np.array([top], np.float32))
+    expected = librosa.feature.mfcc(S=clipped_TM.T, n_mfcc=20).T
+    np.testing.assert_allclose(found[0, : int(frames_B[0])], expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("y", [np.zeros(5000, np.float32), np.ones(5000, np.float32)])
@@ -96,11 +153,33 @@ def test_log_mel_is_librosas_power_to_db():
     np.testing.assert_allclose(mel_BTM[0, :18], expected, atol=2e-3)
 
 
+def test_products_are_not_rounded_to_tf32_on_a_gpu():
+    program = mfcc.lower(np.zeros((1, 1024), np.float32), np.array([1024]), CONFIG).as_text()
+    products = re.findall("dot_general.*", program)
+    assert len(products) == 2
+    assert all("precision = [HIGHEST, HIGHEST]" in product for product in products)
+
+
+def test_the_default_is_the_original_recognizers():
+    assert dataclasses.asdict(frontend.FrontEndConfig()) == {
+        "sample_rate": 16000, "n_fft": 2048, "hop_length": 512, "n_mels": 128, "n_mfcc": 20,
+        "top_db": 80.0, "pad_mode": "reflect", "antialias": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("rate", [1000, 384000])
+def test_rates_from_one_to_384_khz_are_allowed(rate):
+    assert frontend.FrontEndConfig(sample_rate=rate).sample_rate == rate
+
+
 @pytest.mark.parametrize(
     ("field", "value", "why"),
     [
         ("n_fft", 2000, "multiple"),
+        ("n_fft", 512 * 3, "multiple"),
         ("sample_rate", 0, "whole Hz"),
+        ("sample_rate", 999, "whole Hz"),
+        ("sample_rate", 384001, "whole Hz"),
         ("sample_rate", 16000.5, "whole Hz"),
         ("sample_rate", "16000", "whole Hz"),
         ("sample_rate", 10**6, "whole Hz"),

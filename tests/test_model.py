@@ -1,4 +1,5 @@
 import functools
+import re
 
 import hypothesis
 import hypothesis.strategies as st
@@ -38,6 +39,19 @@ def test_the_default_is_the_originals_size():
     assert sizes(nnx.state(model, nnx.Param)) == 3_720_988
     assert sizes(nnx.state(model, nnx.BatchStat)) == 12_032
     assert ModelConfig().n_layers * ModelConfig().n_channels == 1920
+    assert ModelConfig().reach == 279
+
+
+def test_untrained_weights_are_uniform_within_the_originals_bound():
+    model = GatedConvNet(SMALL, rngs=nnx.Rngs(0))
+    convolutions = [m for _, m in nnx.iter_modules(model) if isinstance(m, nnx.Conv)]
+    assert len(convolutions) == 2 + 2 * SMALL.n_layers + 1
+    share = []  # of the bound, 1 / sqrt(inputs of a unit)
+    for conv in convolutions:
+        width, n_in, _ = conv.kernel.shape
+        share.append(np.ravel(conv.kernel[...]) * np.sqrt(width * n_in))
+        assert 0.8 < np.abs(share[-1]).max() <= 1
+    assert np.std(np.concatenate(share)) == pytest.approx(np.sqrt(1 / 3), rel=0.02)
 
 
 def reference_outputs(model: GatedConvNet, x_TD: np.ndarray):
@@ -59,7 +73,7 @@ def reference_outputs(model: GatedConvNet, x_TD: np.ndarray):
         )
 
     h = np.tanh(conv(model.front, x_TD))
-    skips, taps = 0.0, {name: [] for name in TAPS}
+    skips, taps = 0.0, {"gate": [], "skip": [], "residual": []}
     dilations = model.config.dilations * model.config.n_blocks
     for layer, dilation in zip(model.layers, dilations, strict=True):
         filter_, gate = np.split(conv(layer.filter_gate, h, dilation), 2, axis=1)
@@ -67,7 +81,7 @@ def reference_outputs(model: GatedConvNet, x_TD: np.ndarray):
         skip = np.tanh(conv(layer.out, unit))
         h = h + skip
         skips = skips + skip
-        for name, tap in zip(TAPS, (unit, skip, h), strict=True):
+        for name, tap in (("gate", unit), ("skip", skip), ("residual", h)):
             taps[name].append(tap)
     y = np.tanh(conv(model.head, skips))
     kernel, bias = (
@@ -83,6 +97,7 @@ def test_equals_the_description_written_out_in_numpy(config):
     logits_TV, taps = reference_outputs(model, x_TD)
     found = model(x_TD[None], np.array([50]))
     np.testing.assert_allclose(found.logits_BTV[0], logits_TV, atol=2e-4)
+    assert list(found.taps) == list(taps) == list(TAPS)
     for name in TAPS:
         for ours, theirs in zip(found.taps[name], taps[name], strict=True):
             np.testing.assert_allclose(ours[0], theirs, atol=2e-4)
@@ -139,6 +154,7 @@ def test_receptive_field_is_that_of_the_dilations():
     touched = np.flatnonzero(np.abs(jax.grad(logit)(x_TD, n // 2)).sum(axis=1))
     assert touched[0] == n // 2 - reach
     assert touched[-1] == n // 2 + reach
+    assert SMALL.reach == reach
 
 
 def test_dropout_is_for_training_only():
@@ -163,3 +179,22 @@ def test_bfloat16_factors_change_activations_a_little():
         assert rounded_BTC.dtype == exact_BTC.dtype == np.float32
         assert 0 < np.abs(rounded_BTC - exact_BTC).mean() < 0.05
         np.testing.assert_array_equal(again_BTC, exact_BTC)
+
+
+def products(model: GatedConvNet) -> list[str]:
+    """The network's convolutions and matrix products, as XLA is given them."""
+    program = jax.jit(lambda x_BTD, frames_B: model(x_BTD, frames_B).logits_BTV)
+    text = program.lower(np.zeros((1, 20, 20), np.float32), np.array([20])).as_text()
+    found = re.findall(r"stablehlo\.(?:convolution|dot_general)\b.*", text)
+    assert len(found) == 2 + 2 * model.config.n_layers + 1
+    return found
+
+
+def test_products_are_not_rounded_to_tf32_on_a_gpu():
+    for product in products(network()):
+        assert product.count("HIGHEST") == 2 and product.count("xf32>") == 3
+
+
+def test_bfloat16_is_what_is_multiplied_not_what_is_summed():
+    for product in products(network().computing_in("bfloat16")):
+        assert re.search(r": \(tensor<\w+xbf16>, tensor<\w+xbf16>\) -> tensor<\w+xf32>", product)
