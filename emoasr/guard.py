@@ -51,7 +51,8 @@ def alone(workdir: Path, seat: str = "") -> Iterator[None]:
         lock.release()
         if made and {p.name for p in workdir.iterdir()} <= {path.name}:
             path.unlink(missing_ok=True)
-            workdir.rmdir()
+            with contextlib.suppress(OSError):  # another process has come to work here
+                workdir.rmdir()
 
 
 def steady_memory() -> None:
@@ -73,7 +74,7 @@ def ensure_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may have asked too
     except OSError as error:
         raise UserError(
             f"cannot write to {path} ({error.strerror}); give another --workdir"

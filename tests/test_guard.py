@@ -1,5 +1,6 @@
 """One command at a time in a folder; what the machine lacks is told in a line."""
 
+import concurrent.futures
 import errno
 import multiprocessing
 import subprocess
@@ -30,6 +31,19 @@ def test_a_second_process_is_refused_and_a_killed_one_holds_nothing(tmp_path):
     other.join()
     with guard.alone(tmp_path):
         pass
+
+
+def test_many_can_make_sure_of_a_folder_at_once(tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: guard.ensure_folder(tmp_path / "x" / "y"), range(400)))
+    assert set(made) == {tmp_path / "x" / "y"} and not list(made[0].iterdir())
+
+
+def test_seats_are_taken_side_by_side(tmp_path):
+    with guard.alone(tmp_path, "shard-1-of-2"), guard.alone(tmp_path, "shard-2-of-2"):
+        with pytest.raises(UserError, match="at work there as shard-1-of-2"):
+            with guard.alone(tmp_path, "shard-1-of-2"):
+                raise AssertionError
 
 
 def test_a_folder_without_output_is_gone_again(tmp_path):
