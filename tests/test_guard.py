@@ -41,9 +41,9 @@ def test_many_can_make_sure_of_a_folder_at_once(tmp_path):
 
 def test_seats_are_taken_side_by_side(tmp_path):
     with guard.alone(tmp_path, "shard-1-of-2"), guard.alone(tmp_path, "shard-2-of-2"):
-        with pytest.raises(UserError, match="at work there as shard-1-of-2"):
-            with guard.alone(tmp_path, "shard-1-of-2"):
-                raise AssertionError
+        again = pytest.raises(UserError, match="at work there as shard-1-of-2")
+        with again, guard.alone(tmp_path, "shard-1-of-2"):
+            raise AssertionError
 
 
 def test_a_folder_without_output_is_gone_again(tmp_path):
