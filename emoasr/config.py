@@ -79,6 +79,12 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.train.eval_every = 500
     c.train.checkpoint_every = 100
 
+    c.distributed = ml_collections.ConfigDict()  # several processes; one takes all local devices
+    c.distributed.coordinator = ""  # HOST:PORT of process 0; "auto": as Slurm says; empty: one
+    c.distributed.n_processes = 0  # not needed with "auto"
+    c.distributed.process_id = -1  # from 0, another in each; not needed with "auto"
+    c.distributed.timeout = 60  # seconds that the others may take to start, or not answer
+
     c.card = ml_collections.ConfigDict()  # what recognizer.json says of the data
     c.card.name = ""
     c.card.data = ""

@@ -11,9 +11,19 @@ The workdir receives, under `pretrain/`: checkpoints, `metrics.jsonl`, TensorBoa
 `curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end `recognizer/`,
 the folder that `emoasr.load_recognizer` opens, with a model card. The same command continues a run
 that was stopped or killed.
+
+All GPUs of the machine share each batch. For several machines, run the command on each, with
+another process_id:
+
+    --config.distributed.coordinator=HOST:PORT --config.distributed.n_processes=2 \
+        --config.distributed.process_id=0
+
+HOST is the machine of process 0; all see the same workdir and corpus. On Slurm
+--config.distributed.coordinator=auto is enough. If one process ends, all end.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections import Counter
@@ -22,9 +32,9 @@ from typing import Any
 
 import grain
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from emoasr import (
@@ -33,9 +43,11 @@ from emoasr import (
     checkpoint,
     cli,
     compilation,
+    distributed,
     guard,
     metrics,
     scoring,
+    sharding,
     speechdata,
     training,
 )
@@ -45,6 +57,7 @@ from emoasr.errors import UserError, check_choice
 _CORPORA = {"transcribed": transcribed, "vctk": vctk}
 
 
+@distributed.job()
 def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Trains to `config.train.steps`, continuing where the workdir's run stands, and exports.
 
@@ -53,37 +66,40 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         workdir: the run's folder.
 
     Raises:
-        UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN.
+        UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN;
+            another process of the job has failed.
     """
     compilation.keep()
-    folder = guard.ensure_folder(workdir / "pretrain")
+    folder = workdir / "pretrain"
     settings = json.loads(config.to_json_best_effort())
-    _check_same_run(settings, folder / "config.json")
-    trainer, state = training.create(config)
-    splits, counts = _open_corpus(config, trainer, folder)
-    cli.write_atomically(folder / "config.json", json.dumps(settings, indent=1))
-    checkpoints = checkpoint.TrainingCheckpoints(folder / "checkpoints")
-    data = splits["train"].training(config.train.steps, config.train.seed)
+    settings.pop("distributed", None)  # a run continues on any machines
+    with distributed.together():
+        if distributed.is_first():
+            _check_same_run(settings, guard.ensure_folder(folder) / "config.json")
+        trainer, state = training.create(config)
+    splits, counts = distributed.first_alone(lambda: _open_corpus(config, trainer, folder))
+    distributed.agree("prepared speech", _digest(splits), "give all processes the same corpus")
+    distributed.first_alone(lambda: _keep_settings(settings, folder / "config.json"))
 
+    state = sharding.replicate(state, trainer.mesh)
+    checkpoints = checkpoint.TrainingCheckpoints(folder / "checkpoints")
+    data = splits["train"].training(config.train.steps, config.train.seed, trainer.mesh)
     step, restored = 0, checkpoints.restore(state)
     if restored:
         step, state, position = restored
         data.set_state(position)
         print(f"continuing after step {step} of {config.train.steps}")
-    log = metrics.MetricsLog(folder, step)
+    log = metrics.MetricsLog(folder, step) if distributed.is_first() else metrics.NoLog()
     state = _train(config.train, trainer, state, step, data, splits["valid"], checkpoints, log)
     checkpoints.close()
 
     heard = {name: scoring.transcripts(trainer, state, examples)
              for name, examples in splits.items() if name != "train"}  # fmt: skip
-    record = card.record(settings, counts, heard)
-    checkpoint.save_recognizer(
-        folder / "recognizer", trainer.network(state), trainer.frontend, record
-    )
-    card.write(folder / "recognizer")
-    print(json.dumps(record["metrics"], indent=1))
-    print(f"curves: {log.draw()}\nrecognizer: {folder / 'recognizer'}")
-    log.close()
+    with distributed.together():
+        if distributed.is_first():
+            _export(folder / "recognizer", trainer, state, card.record(settings, counts, heard))
+            print(f"curves: {log.draw()}\nrecognizer: {folder / 'recognizer'}")
+        log.close()
 
 
 def _train(
@@ -94,34 +110,32 @@ def _train(
     data: grain.DatasetIterator,
     valid: speechdata.Examples,
     checkpoints: checkpoint.TrainingCheckpoints,
-    log: metrics.MetricsLog,
+    log: metrics.MetricsLog | metrics.NoLog,
 ) -> training.State:
     """Runs the steps that are left; only every `log_every` of them are metrics fetched."""
-    bar = tqdm(total=train.steps, initial=step, unit="step", desc="pretrain")
+    silent = not distributed.is_first()
     pending: list[dict[str, jax.Array]] = []
-    while step < train.steps:
-        state, step_metrics = trainer.step(state, jnp.int32(step), next(data))
-        step += 1
-        bar.update()
-        pending.append(step_metrics)
-        if step % train.log_every == 0 or step == train.steps:
-            means = {k: float(np.mean([m[k] for m in pending])) for k in pending[0]}
-            pending.clear()
-            if not math.isfinite(means["loss"]):
-                raise UserError(
-                    f"the loss is {means['loss']} within the {train.log_every} steps before "
-                    f"{step}; lower config.train.learning_rate and use a new --workdir"
-                )
-            log.write(step, **means)
-            bar.set_postfix(loss=f"{means['loss']:.3f}")
-        if step % train.eval_every == 0 or step == train.steps:
-            rates = scoring.error_rates(scoring.transcripts(trainer, state, valid))["all"]
-            log.write(step, valid_cer=rates["cer"], valid_wer=rates["wer"])
-            bar.write(f"step {step}: validation CER {rates['cer']:.3f}, WER {rates['wer']:.3f}")
-            log.draw()
-        if step % train.checkpoint_every == 0 or step == train.steps:
-            checkpoints.save(step, state, data.get_state())
-    bar.close()
+    with tqdm(total=train.steps, initial=step, unit="step", desc="pretrain", disable=silent) as bar:
+        while step < train.steps:
+            batch = sharding.spread(next(data), trainer.mesh)
+            state, step_metrics = trainer.step(state, np.int32(step), batch)
+            step += 1
+            bar.update()
+            pending.append(step_metrics)
+            if step % train.log_every == 0 or step == train.steps:
+                means = {k: float(np.mean([m[k] for m in pending])) for k in pending[0]}
+                pending.clear()
+                with distributed.together():
+                    _check_finite(means["loss"], step, train.log_every)
+                log.write(step, **means)
+                bar.set_postfix(loss=f"{means['loss']:.3f}")
+            if step % train.eval_every == 0 or step == train.steps:
+                rates = scoring.error_rates(scoring.transcripts(trainer, state, valid))["all"]
+                log.write(step, valid_cer=rates["cer"], valid_wer=rates["wer"])
+                bar.write(f"step {step}: validation CER {rates['cer']:.3f}, WER {rates['wer']:.3f}")
+                log.draw()
+            if step % train.checkpoint_every == 0 or step == train.steps:
+                checkpoints.save(step, state, data.get_state())
     return state
 
 
@@ -148,8 +162,39 @@ def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples
     for reason, n in Counter(s.reason for s in skipped).most_common():
         print(f"skipped {n}: {reason}")
     record = {"used": counts, "skipped": [dataclasses.asdict(s) for s in skipped]}
-    cli.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
+    if distributed.is_first():
+        cli.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
     return splits, counts
+
+
+def _digest(splits: dict[str, speechdata.Examples]) -> str:
+    tables = pd.concat([examples.split.table for examples in splits.values()])
+    return hashlib.sha256(tables.to_csv().encode()).hexdigest()[:16]
+
+
+def _export(folder: Path, trainer, state, record: dict[str, Any]) -> None:
+    checkpoint.save_recognizer(folder, trainer.network(state), trainer.frontend, record)
+    card.write(folder)
+    print(json.dumps(record["metrics"], indent=1))
+
+
+def _check_finite(loss: float, step: int, log_every: int) -> None:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the loss is {loss} within the {log_every} steps before {step}; "
+            "lower config.train.learning_rate and use a new --workdir"
+        )
+
+
+def _keep_settings(settings: dict[str, Any], path: Path) -> None:
+    """Stores what a continued run must have; other processes see whether they find it."""
+    if distributed.is_first():
+        cli.write_atomically(path, json.dumps(settings, indent=1))
+    elif not path.exists():
+        raise UserError(
+            f"{path} is not there, though process 0 wrote it; give a --workdir that all machines "
+            "share"
+        )
 
 
 def _check_same_run(settings: dict[str, Any], path: Path) -> None:
@@ -164,4 +209,4 @@ def _check_same_run(settings: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, needs="train", default_config="configs/vctk.py")
+    cli.run(main, needs="train", default_config="configs/vctk.py", seat=distributed.start)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import grain
 import ml_collections
 import numpy as np
+from jax.sharding import Mesh
 
-from emoasr import batching, text
+from emoasr import batching, sharding, text
 from emoasr.corpora import Skipped
 from emoasr.corpora.transcribed import Split
 from emoasr.frontend import FrontEndConfig
@@ -32,29 +33,36 @@ class Examples:
     buckets: list[batching.Bucket]
     hop_length: int
 
-    def load(self, bucket: batching.Bucket, indices: np.ndarray) -> Batch:
-        """Reads and pads one batch; all batches of a bucket have one shape."""
+    def load(self, bucket: batching.Bucket, indices: np.ndarray, rows: range) -> Batch:
+        """Reads and pads these rows of a batch; all batches of a bucket have one shape."""
+        indices = indices[rows.start : rows.stop]
         waves = [self.split.source[int(self.positions[i])]["audio"] for i in indices]
         longest = max(len(self.labels[i]) for i in bucket.indices)
-        needed_B = np.zeros(bucket.batch_size, np.int32)
+        needed_B = np.zeros(len(rows), np.int32)
         needed_B[: len(indices)] = [text.frames_needed(self.labels[i]) for i in indices]
         length = bucket.n_hops * self.hop_length
-        wave_BN, lengths_B = batching.pad(waves, bucket.batch_size, length, np.int16)
+        wave_BN, lengths_B = batching.pad(waves, len(rows), length, np.int16)
         labels = [self.labels[i] for i in indices]
-        labels_BL, n_labels_B = batching.pad(labels, bucket.batch_size, longest, np.int32)
+        labels_BL, n_labels_B = batching.pad(labels, len(rows), longest, np.int32)
         return Batch(wave_BN, lengths_B, labels_BL, n_labels_B, needed_B)
 
     def once(self) -> Iterator[tuple[np.ndarray, Batch]]:
         """Every utterance once, for validation: positions in `positions`, and the batch."""
         for bucket, indices in batching.batches(self.buckets):
-            yield indices, self.load(bucket, indices)
+            yield indices, self.load(bucket, indices, range(bucket.batch_size))
 
-    def training(self, n_batches: int, seed: int) -> grain.DatasetIterator:
-        """Shuffled batches, `n_batches` in all, read ahead; the position is its state."""
+    def training(self, n_batches: int, seed: int, mesh: Mesh) -> grain.DatasetIterator:
+        """Shuffled batches, `n_batches` in all, read ahead; the position is its state.
+
+        Of each batch this process reads the rows that its devices of the mesh have.
+        """
         plan = batching.EpochPlan(self.buckets, n_batches, seed)
-        dataset = grain.MapDataset.source(plan).map(
-            lambda entry: self.load(self.buckets[entry[0]], entry[1])
-        )
+
+        def load(entry: tuple[int, np.ndarray]) -> Batch:
+            bucket = self.buckets[entry[0]]
+            return self.load(bucket, entry[1], sharding.own_rows(bucket.batch_size, mesh))
+
+        dataset = grain.MapDataset.source(plan).map(load)
         return iter(
             dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
         )

@@ -11,7 +11,7 @@ import optax
 import optax.contrib
 from flax import nnx
 
-from emoasr import augment, text
+from emoasr import augment, sharding, text
 from emoasr import frontend as fe
 from emoasr.checkpoint import load_recognizer
 from emoasr.errors import UserError, check_choice
@@ -58,6 +58,7 @@ class Trainer:
         frontend: front end.
         augmentation: strengths; None trains on speech as it is.
         seed: of augmentation and dropout.
+        mesh: the devices, see `sharding`.
     """
 
     graph: nnx.GraphDef
@@ -65,12 +66,14 @@ class Trainer:
     frontend: fe.FrontEndConfig
     augmentation: augment.AugmentConfig | None
     seed: int
+    mesh: jax.sharding.Mesh
 
     @partial(jax.jit, static_argnums=0)
     def step(self, state: State, number: jax.Array, batch: Batch) -> tuple[State, dict]:
         """Step `number` (from 0): the new state, and its loss and gradient norm.
 
-        All randomness follows from the seed and the step's number, so continuing repeats it.
+        All randomness follows from the seed, the step's number and the place in the batch, so
+        continuing repeats it, on any number of devices.
         """
         key = jax.random.fold_in(jax.random.key(self.seed), number)
         (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
@@ -79,16 +82,16 @@ class Trainer:
         updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
-        return State(params, statistics, optimizer), metrics
+        return sharding.replicated((State(params, statistics, optimizer), metrics), self.mesh)
 
     def network(self, state: State) -> GatedConvNet:
-        """The network with the state's weights."""
-        return nnx.merge(self.graph, state.params, state.statistics, copy=True)
+        """The network with the state's weights, this process's own."""
+        params, statistics = sharding.local((state.params, state.statistics))
+        return nnx.merge(self.graph, params, statistics, copy=True)
 
     def _loss(self, params, statistics, batch: Batch, key):
         spectra_key, coefficients_key, dropout_key = jax.random.split(key, 3)
-        wave_BN = to_float(batch.wave_BN)
-        mel_BTM, frames_B = fe.log_mel(wave_BN, batch.lengths_B, self.frontend)
+        mel_BTM, frames_B = self._log_mel(to_float(batch.wave_BN), batch.lengths_B)
         if self.augmentation is not None:
             mel_BTM, frames_B = augment.spectra(
                 mel_BTM, frames_B, batch.min_frames_B, spectra_key, self.augmentation
@@ -101,6 +104,12 @@ class Trainer:
         logits_BTV = model(mfcc_BTD, frames_B, dropout_key).logits_BTV
         loss = ctc_loss(logits_BTV, frames_B, batch.labels_BL, batch.n_labels_B)
         return loss, nnx.state(model, nnx.Not(nnx.Param))
+
+    def _log_mel(self, wave_BN, lengths_B):
+        """Each device's own rows: XLA would give all to all, as chunks of windows span rows."""
+        own = partial(fe.log_mel, config=self.frontend)
+        rows = sharding.ROWS
+        return jax.shard_map(own, mesh=self.mesh, in_specs=rows, out_specs=rows)(wave_BN, lengths_B)
 
 
 def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: Array) -> jax.Array:
@@ -126,6 +135,8 @@ def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: A
 def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
     """Makes the trainer and the first state from `config` (`model`, `augment`, `train`).
 
+    The trainer is for all devices of all processes; give them the state by `sharding.replicate`.
+
     Raises:
         UserError: `train.init` is no recognizer or of another size; an unknown `train.optimizer`.
     """
@@ -136,7 +147,8 @@ def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
         _start_from(load_recognizer(train.init), model, frontend, train.init)
     graph, params, *others = nnx.split(model, nnx.Param, ...)
     augmentation = augment.AugmentConfig(**config.augment) if config.augment else None
-    trainer = Trainer(graph, _optimizer(train), frontend, augmentation, train.seed)
+    mesh = sharding.all_devices()
+    trainer = Trainer(graph, _optimizer(train), frontend, augmentation, train.seed, mesh)
     return trainer, State(params, others[0], trainer.optimizer.init(params))
 
 

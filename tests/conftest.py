@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import hypothesis
 import jax
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from flax import nnx
 from emoasr import checkpoint
 from emoasr.frontend import FrontEndConfig
 from emoasr.model import GatedConvNet, ModelConfig
+
+hypothesis.settings.register_profile("emoasr", deadline=None)  # compilation and busy machines
+hypothesis.settings.load_profile("emoasr")
 
 
 def pytest_collection_modifyitems(items):

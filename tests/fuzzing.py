@@ -9,7 +9,6 @@ from emoasr.errors import UserError
 def examples(n: int):
     return settings(
         max_examples=n,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 

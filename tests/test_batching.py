@@ -10,7 +10,6 @@ from emoasr import batching
 lengths = st.lists(st.integers(1, 3000), min_size=1, max_size=200)
 
 
-@hypothesis.settings(deadline=None)
 @hypothesis.given(lengths, st.integers(1, 8), st.integers(1, 5000))
 def test_every_utterance_is_in_one_batch_and_fits(hops, n_buckets, batch_hops):
     hops = np.array(hops)
@@ -25,7 +24,7 @@ def test_every_utterance_is_in_one_batch_and_fits(hops, n_buckets, batch_hops):
     assert 0 <= batching.padding_share(buckets, hops) < 1
 
 
-@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.settings(max_examples=40)
 @hypothesis.given(
     st.lists(st.integers(1, 12), min_size=1, max_size=7), st.integers(1, 3), st.integers(0, 30)
 )
@@ -137,7 +136,6 @@ def test_batches_follow_from_the_seed(buckets, plan):
     assert rows[0] == rows[1] != rows[2]
 
 
-@hypothesis.settings(deadline=None)
 @hypothesis.given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.data())
 def test_those_wanted_keep_their_company(hops, data):
     buckets = batching.plan_buckets(hops, 4, 400)

@@ -18,7 +18,7 @@ def tables():
     return run_folder.neural_like(labels.index), labels
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 99), scale=st.sampled_from([1e-3, 1.0, 1e4]))
 def test_maps_equal_scipy(seed, scale):
     _, labels = run_folder.corpus(n_speakers=2, n_each=5, seed=seed)

@@ -148,7 +148,7 @@ def test_the_fitted_model_never_sees_the_held_out_speaker(regressor):
     pd.testing.assert_series_equal(*(b[b.fold == "s1"]["prediction"] for b in baseline))
 
 
-@hypothesis_settings(max_examples=10, deadline=None)
+@hypothesis_settings(max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(random):
     table, labels = run_folder.corpus()

@@ -61,7 +61,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(table=tables())
 def test_a_table_is_read_as_it_was_written_whoever_wrote_it(tmp_path_factory, name, table):
     path = tmp_path_factory.mktemp("t") / name

@@ -44,7 +44,7 @@ def ours(y: np.ndarray, length: int | None = None, junk: float = 0.0, config=CON
     return np.asarray(mfcc_BTD[0, : int(frames_B[0])])
 
 
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=60)
 @hypothesis.given(st.one_of(st.integers(1, 2100), st.integers(1, 8192)), st.integers(0, 99))
 def test_equals_librosa_at_every_length_from_one_sample_up(n, seed):
     y = speechlike(8192, seed)[-n:]

@@ -415,9 +415,7 @@ PIECES = st.sampled_from([
 TEXTS = st.lists(PIECES | st.text(max_size=8), max_size=30).map("".join).map(str.encode)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(annotations=TEXTS | st.binary(max_size=200), transcripts=TEXTS | st.binary(max_size=200))
 def test_any_text_is_read_or_refused_in_one_line(tmp_path, annotations, transcripts):
     if not (tmp_path / "Session1").exists():

@@ -53,7 +53,7 @@ def test_figures_are_those_of_the_libraries():
     assert found["pearson_mean"] == pytest.approx(np.mean(r))
 
 
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=30)
 @given(st.integers(0, 999), st.lists(st.integers(0, 5), min_size=6, max_size=6))
 def test_a_draws_figures_from_sums_are_those_of_its_utterances(seed, draw):
     frame = predicted(seed=seed)

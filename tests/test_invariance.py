@@ -110,9 +110,7 @@ def test_features_of_real_speech_do_not_depend_on_the_batch(pooler, waves, alone
         assert found["neural"] <= 1e-6 and found["mfcc"] <= 1e-3  # measured: 0 and 6e-5
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(
         st.tuples(st.integers(0, 49), st.integers(0, 8000), st.integers(1, SHORT * HOP)),

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
@@ -80,7 +80,6 @@ def test_transcripts_of_pieces_are_those_of_the_whole(speechlike):
     np.testing.assert_allclose(cut["scores"], whole["scores"][:, :n_frames], atol=1e-4)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5000), st.integers(1, 900), st.integers(0, 300), st.integers(1, 64))
 def test_cores_partition_the_frames(n, core, halo, hop):
     wave_N = np.arange(n, dtype=np.float32)

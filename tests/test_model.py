@@ -108,7 +108,7 @@ def _apply(graph, state, x_BTD, frames_B):
     return nnx.merge(graph, state)(x_BTD, frames_B)
 
 
-@hypothesis.settings(max_examples=20, deadline=None)
+@hypothesis.settings(max_examples=20)
 @hypothesis.given(
     st.lists(st.sampled_from([1, 2, 7, 24, 40]), min_size=2, max_size=3),
     st.sampled_from([0, 1, 30]),

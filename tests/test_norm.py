@@ -34,7 +34,7 @@ def outcome(norm_class, x_BTC, mask_BT1, **options):
     return jax.tree.leaves((gradients, values))
 
 
-@hypothesis.settings(max_examples=10, deadline=None)
+@hypothesis.settings(max_examples=10)
 @hypothesis.given(st.integers(0, 10**6), st.sampled_from([1.0, 1e-4]))
 def test_equals_flax_in_value_gradient_and_running_statistics(seed, level):
     x_BTC, mask_BT1 = example(seed)

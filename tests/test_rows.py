@@ -39,7 +39,7 @@ def finish(folder, table, numbers):
     store.clear()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data(), st.integers(0, 60), st.integers(1, 7))
 def test_rows_come_back_in_the_order_asked_for(tmp_path_factory, data, n, chunk):
     order = data.draw(st.permutations(range(n)))
@@ -68,7 +68,7 @@ def test_other_settings_or_columns_have_other_rows(tmp_path):
     assert len(rows.Rows(tmp_path, MADE_WITH, list("abd"))) == 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("rows")

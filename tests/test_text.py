@@ -69,7 +69,7 @@ def likeliest_text(posteriors_TV):
     return totals.most_common(1)[0][0]
 
 
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=40)
 @hypothesis.given(seed=st.integers(0, 10**6))
 def test_beam_search_finds_the_text_with_the_most_probability(beam_search, seed):
     posteriors_TV = np.zeros((5, text.BLANK + 1), np.float32)

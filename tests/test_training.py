@@ -39,14 +39,11 @@ def test_the_loss_falls_on_what_can_be_learnt_by_heart():
 
 @pytest.mark.parametrize("augmented", [False, True])
 def test_empty_rows_change_nothing(augmented):
-    fixed, state = trainer()
+    fixed, state = trainer(augmented=augmented)
     _, tight = fixed.step(state, jnp.int32(0), batch())
-    _, loose = fixed.step(state, jnp.int32(0), batch(empty=2))
+    new, loose = fixed.step(state, jnp.int32(0), batch(empty=2))
     np.testing.assert_allclose(tight["loss"], loose["loss"], rtol=1e-5)
     np.testing.assert_allclose(tight["gradient_norm"], loose["gradient_norm"], rtol=1e-3)
-    fixed, state = trainer(augmented=augmented)
-    new, metrics = fixed.step(state, jnp.int32(0), batch(empty=2))
-    assert np.isfinite(metrics["loss"])
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(new))
 
 
