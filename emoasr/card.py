@@ -11,7 +11,7 @@ import pandas as pd
 
 from emoasr import __version__, scoring
 from emoasr.checkpoint import load_recognizer
-from emoasr.cli import write_atomically
+from emoasr.guard import write_atomically
 
 _SAMPLES = 5  # transcripts a set
 _OF_THIS_MACHINE = ("--workdir", "--overrides", "--config.corpus.path", "--config.corpus.data_dir")

@@ -21,9 +21,9 @@ from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from emoasr import language, manifest, storage, text, untrusted
-from emoasr.cli import write_atomically
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
+from emoasr.guard import write_atomically
 from emoasr.model import GatedConvNet, ModelConfig
 from emoasr.recognizer import Recognizer, RecognizerConfig, digest, variables, weights
 

@@ -3,7 +3,6 @@
 import argparse
 import ast
 import json
-import os
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -61,18 +60,6 @@ def run(
         app.run(chosen, argv=argv, flags_parser=_parse)
     except UserError as error:
         _fail(error)
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file, text as UTF-8, so that a reader, or a kill, never meets half of it."""
-    part = path.with_name(path.name + ".part")
-    if isinstance(content, str):  # file names may hold what is not UTF-8
-        content = content.encode(errors="backslashreplace")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
-    part.replace(path)
 
 
 def _define_flags(argv: list[str]) -> tuple[flags.FlagHolder, flags.FlagHolder]:

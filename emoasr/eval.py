@@ -75,7 +75,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         "skipped": [*extracted["skipped"], *found.skipped],
     }
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
-    cli.write_atomically(folder / "results.json", text + "\n")
+    guard.write_atomically(folder / "results.json", text + "\n")
     written = report.write(results, found.predictions, found.selected, maps, folder)
     _tell(results)
     print(written)

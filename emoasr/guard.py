@@ -1,8 +1,9 @@
-"""What can befall a command: another one in its folder, a full disk, too little memory."""
+"""What can befall a command: another one in its folder, a kill, a full disk, too little memory."""
 
 import contextlib
 import ctypes
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,18 @@ def alone(workdir: Path, seat: str = "") -> Iterator[None]:
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # another process has come to work here
                 workdir.rmdir()
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file, text as UTF-8, so that a reader, or a kill, never meets half of it."""
+    part = path.with_name(path.name + ".part")
+    if isinstance(content, str):  # file names may hold what is not UTF-8
+        content = content.encode(errors="backslashreplace")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave the new name without the content
+    part.replace(path)
 
 
 def steady_memory() -> None:

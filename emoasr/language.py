@@ -15,8 +15,8 @@ import numpy as np
 import safetensors.numpy
 
 from emoasr import untrusted
-from emoasr.cli import write_atomically
 from emoasr.errors import UserError
+from emoasr.guard import write_atomically
 from emoasr.text import SYMBOLS, encode
 
 _V = len(SYMBOLS)

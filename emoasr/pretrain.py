@@ -163,7 +163,7 @@ def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples
         print(f"skipped {n}: {reason}")
     record = {"used": counts, "skipped": [dataclasses.asdict(s) for s in skipped]}
     if distributed.is_first():
-        cli.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
+        guard.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
     return splits, counts
 
 
@@ -189,7 +189,7 @@ def _check_finite(loss: float, step: int, log_every: int) -> None:
 def _keep_settings(settings: dict[str, Any], path: Path) -> None:
     """Stores what a continued run must have; other processes see whether they find it."""
     if distributed.is_first():
-        cli.write_atomically(path, json.dumps(settings, indent=1))
+        guard.write_atomically(path, json.dumps(settings, indent=1))
     elif not path.exists():
         raise UserError(
             f"{path} is not there, though process 0 wrote it; give a --workdir that all machines "

@@ -9,7 +9,7 @@ from typing import Any
 
 import ml_collections
 
-from emoasr import cli, features, storage
+from emoasr import features, guard, storage
 from emoasr.corpora import Corpus, Skipped
 from emoasr.errors import UserError, one_line
 
@@ -56,7 +56,7 @@ def tell(
         "notes": corpus.notes,
         **report.figures,
     }
-    cli.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
+    guard.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
     synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
     for path, (index, n_columns, _) in outlines.items():
         print(f"{path}: {len(index)} x {n_columns}")

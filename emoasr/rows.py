@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emoasr import features
-from emoasr.cli import write_atomically
 from emoasr.errors import UserError
+from emoasr.guard import write_atomically
 
 _CHUNK = 1024  # rows in memory at most: of a part not yet written, and of those given at once
 _SECONDS = 5.0  # of work that a kill may cost

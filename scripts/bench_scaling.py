@@ -1,9 +1,9 @@
 """`benchmark.py scaling` and `longfile`: what the whole extract command costs.
 
 scaling: whole processes on corpora of growing size, made of the same files under many names. A run
-that had to compile is not counted, but done again with the programs on disk. Start-up is what a
-least-squares line through all sizes leaves for no audio (imports, programs read from disk); what
-else every size spends is compared with that line's slope.
+that had to compile is not counted, but done again with the programs on disk; the median of a size's
+runs counts. Start-up is what a least-squares line through all sizes leaves for no audio (imports,
+programs read from disk); what else every size spends is compared with that line's slope.
 
 longfile: one file of hours. And for a shorter one, how far its features are from those of the
 front end, the network and the pool on its whole waveform at once.
@@ -12,6 +12,7 @@ front end, the network and the pool on its whole waveform at once.
 import contextlib
 import io
 import itertools
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -106,25 +107,42 @@ def like_iemocap() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rows(source: Path, n_files: int, hours: list[float]) -> list[dict[str, Any]]:
+def rows(
+    source: Path, n_files: int, hours: list[float], repeats: int, engine: str
+) -> list[dict[str, Any]]:
     """Seconds and memory by hours of audio.
 
     Args:
         source: a folder of audio.
         n_files: how many of its files, evenly spread; 0: all.
         hours: sizes.
+        repeats: counted runs of each size, in alternation; the median counts.
+        engine: `config.engine`.
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         files = decoded(source, n_files, folder / "wavs")
-        cache, found = folder / "cache", []
-        for i, size in enumerate(sorted(hours)):
-            corpus = _repeated(files, size, folder / f"corpus {i}")
-            row = timing.extract(corpus, folder / f"run {i}", cache)
-            if row["compiled_and_kept"]:
-                row = timing.extract(corpus, folder / f"run {i} again", cache)
-            found.append({"size": size, **row})
+        corpora = {size: _repeated(files, size, folder / f"{size} h") for size in sorted(hours)}
+        runs: dict[float, list[dict[str, Any]]] = {size: [] for size in corpora}
+        for _, size in itertools.product(range(repeats), corpora):
+            runs[size].append(_compiled(corpora[size], folder / "run", folder / "cache", engine))
+        found = [{"size": size, **_median(of_size)} for size, of_size in runs.items()]
     return found + _line(found)
+
+
+def _compiled(corpus: Path, workdir: Path, cache: Path, engine: str) -> dict[str, Any]:
+    """A run that found every program on disk."""
+    while True:
+        row = timing.extract(corpus, workdir, cache, engine)
+        shutil.rmtree(workdir)
+        if not row["compiled_and_kept"]:
+            return row
+
+
+def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    seconds = timing.summary([row["wall_s"] for row in runs])
+    memory = max(row["peak_memory_mb"] for row in runs)
+    return runs[0] | {"wall_s": seconds.pop("median_s"), **seconds, "peak_memory_mb": memory}
 
 
 def _repeated(files: list[Path], hours: float, folder: Path) -> Path:

@@ -5,7 +5,7 @@
     python scripts/benchmark.py train
     python scripts/benchmark.py eval --repeats=1
     python scripts/benchmark.py extract --audio=DIR   # and .[egemaps]; any folder of speech
-    python scripts/benchmark.py scaling --audio=DIR --hours=1,2,4,8,16
+    python scripts/benchmark.py scaling --audio=DIR --hours=1,2,4,8,16 --repeats=3
     python scripts/benchmark.py longfile --audio=DIR --minutes=180
 
 Prints a table and writes it, with machine and versions, to --out as JSON. What each one does is in
@@ -34,6 +34,7 @@ _BATCH = flags.DEFINE_integer("batch", 32, "Utterances a batch (model, train).",
 _AUDIO = flags.DEFINE_string("audio", None, "Folder of audio (extract, scaling, longfile).")
 _FILES = flags.DEFINE_integer("files", 0, "How many of its files, evenly spread; 0: all.", 0)
 _HOURS = flags.DEFINE_list("hours", "1,2,4,8,16", "Hours of audio (scaling).")
+_ENGINE = flags.DEFINE_enum("engine", "local", ("local", "ray"), "Who extracts (scaling).")
 _MINUTES = flags.DEFINE_float("minutes", 180, "Length of the one file (longfile).", 0.1)
 _CHECK_MINUTES = flags.DEFINE_float(
     "check_minutes", 20, "Length of the file that is also computed in one piece (longfile).", 0.1
@@ -46,7 +47,9 @@ _BENCHMARKS = {
     "train": lambda: bench_train.rows(_REPEATS.value, _BATCH.value, _FRAMES.value),
     "eval": lambda: bench_eval.rows(_REPEATS.value),
     "extract": lambda: bench_extract.rows(_audio(), _FILES.value, _REPEATS.value),
-    "scaling": lambda: bench_scaling.rows(_audio(), _FILES.value, _hours()),
+    "scaling": lambda: bench_scaling.rows(
+        _audio(), _FILES.value, _hours(), _REPEATS.value, _ENGINE.value
+    ),
     "longfile": lambda: bench_scaling.long_file(
         _audio(), _FILES.value, _MINUTES.value, _CHECK_MINUTES.value
     ),

@@ -19,8 +19,8 @@ from absl import app, flags
 import emoasr
 from emoasr import card, language, text
 from emoasr.checkpoint import LANGUAGE_FILE
-from emoasr.cli import write_atomically
 from emoasr.corpora import table
+from emoasr.guard import write_atomically
 
 flags.adopt_module_key_flags(wordnet)
 _BEAM = flags.DEFINE_integer("beam_size", 50, "Prefixes kept, in measuring.", 2)

@@ -13,7 +13,7 @@ from absl import app
 
 import emoasr
 from emoasr import card, checkpoint
-from emoasr.cli import write_atomically
+from emoasr.guard import write_atomically
 
 
 def main(argv: list[str]) -> None:

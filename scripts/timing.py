@@ -36,13 +36,14 @@ def summary(seconds: list[float]) -> dict[str, float]:
     return {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
 
 
-def extract(corpus: Path, workdir: Path, cache: Path) -> dict[str, Any]:
+def extract(corpus: Path, workdir: Path, cache: Path, engine: str = "local") -> dict[str, Any]:
     """Runs `python -m emoasr.extract --config=configs/folder.py` in a process of its own.
 
     Args:
         corpus: the folder of audio.
         workdir: the run's folder; new, or tables in it would be kept.
         cache: folder of compiled programs.
+        engine: `config.engine`.
 
     Returns:
         Seconds and peak memory of the process, how many programs it compiled and kept, and what
@@ -50,7 +51,7 @@ def extract(corpus: Path, workdir: Path, cache: Path) -> dict[str, Any]:
     """
     command = [
         sys.executable, "-m", "emoasr.extract", "--config=configs/folder.py",
-        f"--config.corpus.path={corpus}", f"--workdir={workdir}",
+        f"--config.corpus.path={corpus}", f"--workdir={workdir}", f"--config.engine={engine}",
     ]  # fmt: skip
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     kept = len(list(cache.glob("*-cache")))

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from emoasr import cli, guard
+from emoasr import guard
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
@@ -89,7 +89,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     if not (_content(labels) == text and all((folder / file).is_file() for file in plan["file"])):
         labels.unlink(missing_ok=True)  # until the last WAV is written, nothing is finished
         _speak_apart(plan, folder)
-        cli.write_atomically(labels, text)
+        guard.write_atomically(labels, text)
     corpus = table.build(table.read_frame(labels), NAME, folder, labels)
     return dataclasses.replace(corpus, synthetic=True)
 

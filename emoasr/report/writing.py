@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr import cli, correlation, features, guard
+from emoasr import correlation, features, guard
 from emoasr.report import charts, content, figures, markdown, page, tables
 
 _OURS = re.compile(
@@ -52,13 +52,13 @@ def write(
         if _OURS.fullmatch(path.name) and path.name not in pictures:
             path.unlink()
     for name, png in pictures.items():
-        cli.write_atomically(beside / name, png)
+        guard.write_atomically(beside / name, png)
     if maps:
         features.write(correlation.as_table(maps), folder / "correlations.parquet")
     else:
         (folder / "correlations.parquet").unlink(missing_ok=True)
-    cli.write_atomically(folder / "report.md", text)
-    cli.write_atomically(folder / "report.html", html)
+    guard.write_atomically(folder / "report.md", text)
+    guard.write_atomically(folder / "report.html", html)
     return folder / "report.html"
 
 
