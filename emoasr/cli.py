@@ -198,7 +198,7 @@ def _guarded(
     workdir: Path,
     seat: Seat,
 ) -> int:
-    logging.set_verbosity(logging.ERROR)  # TFDS and Orbax tell each step
+    logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
     try:
         with guard.told_in_a_line(), guard.alone(workdir, seat(config)):
             command(config, workdir)

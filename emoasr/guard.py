@@ -106,7 +106,9 @@ def told_in_a_line() -> Iterator[None]:
             raise
         where = f"{error.filename}: " if error.filename else ""
         raise UserError(f"{where}{_REMEDIES[error.errno]} {again}") from None
-    except (MemoryError, RuntimeError) as error:  # JAX's errors are RuntimeErrors
-        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+    except (MemoryError, RuntimeError, ValueError) as error:  # JAX's and TensorStore's errors
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise UserError(f"{_REMEDIES[errno.ENOSPC]} {again}") from None
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise UserError(f"out of memory; lower the configuration's batch_frames {again}") from None

@@ -1,11 +1,17 @@
 """What a training writes about itself: JSON lines, TensorBoard events, a picture of the curves."""
 
+import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
-import tensorboardX
 from matplotlib.figure import Figure
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+from emoasr import guard
 
 
 class MetricsLog:
@@ -16,8 +22,11 @@ class MetricsLog:
         self._folder = folder
         self._path = folder / "metrics.jsonl"
         self.rows = [row for row in self._read() if row["step"] <= step]
-        self._path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
-        self._events = tensorboardX.SummaryWriter(str(folder / "events"), purge_step=step + 1)
+        guard.write_atomically(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        (folder / "events").mkdir(exist_ok=True)
+        self._events = EventsWriter(str(folder / "events" / "events"))
+        start = SessionLog(status=SessionLog.START)  # hides what was written beyond the step
+        self._event(step=step + 1, session_log=start)
 
     def write(self, step: int, **values: float) -> None:
         """Writes one row."""
@@ -25,8 +34,9 @@ class MetricsLog:
         self.rows.append(row)
         with self._path.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+        scalars = [summary.scalar(name, value).value[0] for name, value in values.items()]
+        self._event(step=step, summary=summary.Summary(value=scalars))
+        self._events.flush()
 
     def draw(self) -> Path:
         """Draws loss and error rates over steps to `curves.png`."""
@@ -47,8 +57,12 @@ class MetricsLog:
         return path
 
     def close(self) -> None:
-        """Flushes the events."""
-        self._events.close()
+        """Closes the events."""
+        with contextlib.suppress(OSError):  # a full disk; what could be kept is
+            self._events.close()
+
+    def _event(self, **fields: Any) -> None:
+        self._events.write_event(Event(wall_time=time.time(), **fields))
 
     def _read(self) -> list[dict[str, Any]]:
         rows = []

@@ -300,7 +300,8 @@ def main(argv: list[str]) -> None:
         rows = [kills(job, values.kills, folder / name) for name, job in all_jobs.items()]
         extract = all_jobs["extract"]
         if os.geteuid() == 0:
-            rows += full_disk(extract, folder / "extract")
+            for name in ("extract", "pretrain"):
+                rows += full_disk(all_jobs[name], folder / name)
         rows.append(lost_file(extract, audio, folder / "extract", max(values.kills // 5, 1)))
         rows.append(damaged(extract, folder / "extract", max(values.kills // 3, 2)))
         rows += [second_process(job, folder / name) for name, job in all_jobs.items()]

@@ -68,6 +68,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     [
         (OSError(errno.ENOSPC, "No space left on device", "x.parquet"), "x.parquet: no space left"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "quota"),
+        (ValueError("RESOURCE_EXHAUSTED: writing x: No space left on device"), "no space left"),
         (MemoryError(), "batch_frames"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes"), "batch_frames"),
     ],
@@ -78,7 +79,9 @@ def test_what_the_machine_lacks_is_told_in_a_line(error, words):
     assert "\n" not in str(told.value) and "same command again" in str(told.value)
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOENT, "?"), RuntimeError("a fault"), KeyError()])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOENT, "?"), RuntimeError("a fault"), ValueError()]
+)
 def test_other_errors_stay_what_they_are(error):
     with pytest.raises(type(error)), guard.told_in_a_line():
         raise error

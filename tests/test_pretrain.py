@@ -1,5 +1,6 @@
 import json
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboardX.proto import event_pb2
 
 import emoasr
 from emoasr import config, pretrain, recognizer, training
@@ -44,11 +46,23 @@ def rows(workdir):
     return [json.loads(line) for line in lines]
 
 
+def tensorboard(folder):
+    """Events: records of a length, its checksum, the event, its checksum."""
+    (path,) = folder.glob("events.out.tfevents.*")
+    content = path.read_bytes()
+    while content:
+        (n,) = struct.unpack("Q", content[:8])
+        yield event_pb2.Event.FromString(content[12 : 12 + n])
+        content = content[16 + n :]
+
+
 def test_a_run_leaves_what_it_promises(unbroken, speech):
     folder = unbroken / "pretrain"
     assert (folder / "curves.png").stat().st_size > 1000
-    assert list((folder / "events").glob("events.*"))
     losses = [row["loss"] for row in rows(unbroken) if "loss" in row]
+    events = [e for e in tensorboard(folder / "events") if e.HasField("summary")]
+    drawn = {(e.step, v.tag): v.simple_value for e in events for v in e.summary.value}
+    np.testing.assert_allclose([drawn[i, "loss"] for i in range(1, 7)], losses, rtol=1e-6)
     assert len(losses) == 6 and np.isfinite(losses).all()
     assert any("valid_cer" in row for row in rows(unbroken))
     used = json.loads((folder / "corpus.json").read_text())["used"]
