@@ -34,7 +34,18 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr import cli, correlation, evaluation, features, guard, paper, provenance, record, report
+from emoasr import (
+    cli,
+    correlation,
+    evaluation,
+    features,
+    guard,
+    paper,
+    parquet,
+    provenance,
+    record,
+    report,
+)
 from emoasr.corpora.base import RATINGS
 from emoasr.report import content, tables
 
@@ -64,8 +75,8 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     workers = config.workers or os.cpu_count() or 1
     found = evaluation.evaluate(tables, labels, config.eval, workers)
     maps = _maps(tables, labels, config.eval.targets)
-    features.write(found.predictions, folder / "predictions.parquet")
-    features.write(found.selected, folder / "selected.parquet")
+    parquet.write(found.predictions, folder / "predictions.parquet")
+    parquet.write(found.selected, folder / "selected.parquet")
     results = {
         "rows": found.rows,
         "differences": found.differences,

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import ml_collections
 
-from emoasr import cli, features, guard, merging, provenance, raydata, shards, storage
+from emoasr import cli, features, guard, merging, parquet, provenance, raydata, shards, storage
 from emoasr.audio import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError, check_choice
@@ -76,7 +76,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         keys = [run.keys[i] for i in done]
         told = {"skipped": skipped, "warnings": report.warnings, "rows": rows.seal(keys)}
         parts = rows.tables(keys, corpus.table.index[done])
-        features.write(parts, folder / f"{name}.parquet", {**wanted[name], **told})
+        parquet.write(parts, folder / f"{name}.parquet", {**wanted[name], **told})
         rows.clear()
     report.figures["seconds"] = round(time.monotonic() - started, 2)
     report.figures["tables"] = wanted
@@ -104,7 +104,7 @@ def _kept(folder: Path, name: str, wanted: dict[str, Any], corpus: Corpus, repor
     if not path.exists():
         return False
     try:
-        _, _, metadata = features.outline(path)
+        _, _, metadata = parquet.outline(path)
     except UserError as error:
         print(f"warning: {error}; it is made anew")
         return False

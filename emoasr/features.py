@@ -1,24 +1,18 @@
-"""Feature tables on disk: ours, Parquet with provenance, and those that somebody else made.
+"""Feature tables: ours, and those that somebody else made.
 
 A table has one row an utterance, indexed as audformat does (`file`, or `file, start, end`), and one
 number a column.
 """
 
-import contextlib
-import itertools
-import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import audformat
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from emoasr import storage, untrusted
+from emoasr import parquet, storage
 from emoasr.corpora.base import LABELS
 from emoasr.corpora.table import index_of
 from emoasr.errors import UserError
@@ -26,8 +20,6 @@ from emoasr.errors import UserError
 if TYPE_CHECKING:  # JAX is not needed to read a table
     from emoasr.recognizer import RecognizerConfig
 
-_KEY = b"emoasr"
-_BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # pandas metadata
 _INDEX = ("file", "start", "end")
 
 
@@ -41,98 +33,6 @@ def column_names(config: "RecognizerConfig", names: Iterable[str]) -> dict[str, 
     units = unit_names(config.model.n_layers, config.model.n_channels)
     mfcc = [f"mfcc{i:02d}.{how}" for how in ("mean", "std") for i in range(config.frontend.n_mfcc)]
     return {name: mfcc if name == "mfcc" else units for name in names}
-
-
-def write(
-    table: pd.DataFrame | Iterable[pa.Table],
-    path: Path,
-    metadata: dict[str, Any] | None = None,
-) -> None:
-    """Writes a table and its metadata, all or nothing.
-
-    Args:
-        table: any frame whose index says what its rows are, or what `arrow` gives, part by part.
-        path: the Parquet file to write.
-        metadata: JSON-able provenance, kept in the schema under the key `emoasr`.
-    """
-    parts = [pa.Table.from_pandas(table)] if isinstance(table, pd.DataFrame) else table
-    _write(parts, path, metadata)
-
-
-def arrow(values_RC: np.ndarray, index: pd.Index, columns: Sequence[str]) -> pa.Table:
-    """What Arrow makes of a frame of one type, without asking pandas about each of its columns.
-
-    Args:
-        values_RC: numbers; quick where they lie column by column.
-        index: what the rows are.
-        columns: names.
-    """
-    one = pa.Table.from_pandas(pd.DataFrame({columns[0]: values_RC[:, 0]}, index))
-    told = json.loads(one.schema.metadata[b"pandas"])
-    first, *levels = told["columns"]
-    told["columns"] = [*({**first, "name": c, "field_name": c} for c in columns), *levels]
-    arrays = [*map(pa.array, values_RC.T), *one.columns[1:]]
-    table = pa.Table.from_arrays(arrays, [*columns, *one.column_names[1:]])
-    return table.replace_schema_metadata({b"pandas": json.dumps(told).encode()})
-
-
-def join(tables: Iterable[Path], path: Path, metadata: dict[str, Any]) -> None:
-    """Writes one table of the rows of several tables of alike columns, row by row as they come.
-
-    Args:
-        tables: written by `write`, at least one.
-        path: as of `write`.
-        metadata: as of `write`; that of the tables is left behind.
-
-    Raises:
-        UserError: a table is missing, broken, or has other columns.
-    """
-
-    def parts() -> Iterator[pa.Table]:
-        wanted = None
-        for source in tables:
-            with _reading(source), pq.ParquetFile(source, page_checksum_verification=True) as file:
-                schema = file.schema_arrow
-                wanted = schema if wanted is None else wanted
-                if schema.names != wanted.names:
-                    raise UserError(f"{source}: has other columns than the tables before it")
-                yield from (pa.Table.from_batches([b], schema) for b in file.iter_batches(1024))
-                if not file.metadata.num_rows:
-                    yield schema.empty_table()
-
-    _write(parts(), path, metadata)
-
-
-def _write(tables: Iterable[pa.Table], path: Path, metadata: dict[str, Any] | None) -> None:
-    tables = iter(tables)
-    first = next(tables)
-    schema = first.schema
-    if metadata is not None:
-        told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
-        schema = schema.with_metadata({**(schema.metadata or {}), **told})
-    part = path.with_name(path.name + ".part")
-    # numbers hardly repeat: looking for repeats costs time and room
-    repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
-    options = {"use_dictionary": repeating, "write_statistics": False, "write_page_checksum": True}
-    with part.open("wb") as file:
-        with pq.ParquetWriter(file, schema, **options) as writer:
-            for rows in itertools.chain([first], tables):
-                writer.write_table(rows.replace_schema_metadata(schema.metadata))
-        file.flush()
-        os.fsync(file.fileno())  # what it was made of is removed next
-    part.replace(path)
-
-
-def outline(path: Path) -> tuple[pd.Index, int, dict[str, Any]]:
-    """A written table's index, its number of columns, and its metadata, without its values.
-
-    Raises:
-        UserError: as `read`.
-    """
-    arrow = _read_parquet(path, columns=[])
-    with pq.ParquetFile(path) as file:
-        n_columns = len(file.schema_arrow) - arrow.num_columns
-    return _to_pandas(arrow, path).index, n_columns, metadata_of(arrow.schema, path)
 
 
 def is_given(entry: str) -> bool:
@@ -202,52 +102,14 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     if path.suffix.lower() == ".csv":
         return _read_csv(path), {}
-    arrow = _read_parquet(path)
-    frame = _to_pandas(arrow, path)
+    frame, metadata = parquet.read(path)
     try:
         audformat.assert_index(frame)
     except ValueError:
         if "file" in frame.index.names:
             frame = frame.reset_index()
         frame = _indexed(frame, path) if "file" in frame else frame
-    return frame, metadata_of(arrow.schema, path)
-
-
-def _read_parquet(path: storage.Place, columns: list[str] | None = None) -> pa.Table:
-    """All columns, or some and the index that pandas stored."""
-    with (
-        _reading(path),
-        pq.ParquetFile(storage.at_hand(path), page_checksum_verification=True) as file,
-    ):
-        return file.read(columns, use_pandas_metadata=columns is not None)
-
-
-@contextlib.contextmanager
-def _reading(path: storage.Place) -> Iterator[None]:
-    """Turns what goes wrong with a Parquet file into a UserError."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such table; run python -m emoasr.extract first") from None
-    except (*_BROKEN, OSError, pa.ArrowException) as error:
-        what = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable Parquet file ({what})") from None
-
-
-def _to_pandas(arrow: pa.Table, path: storage.Place) -> pd.DataFrame:
-    try:
-        return arrow.to_pandas()
-    except (*_BROKEN, pa.ArrowException):
-        raise UserError(f"{path}: its pandas metadata cannot be used; write it anew") from None
-
-
-def metadata_of(schema: pa.Schema, path: storage.Place) -> dict[str, Any]:
-    """What `write` kept with the table at `path`; {} for a table that somebody else wrote.
-
-    Raises:
-        UserError: it is not what `write` keeps.
-    """
-    return untrusted.parse_json((schema.metadata or {}).get(_KEY, b"{}"), path)
+    return frame, metadata
 
 
 def _read_csv(path: storage.Place) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 import ml_collections
 import pyarrow.parquet as pq
 
-from emoasr import features, guard, provenance
+from emoasr import guard, parquet, provenance
 from emoasr.checkpoint import load_recognizer
 from emoasr.corpora import Skipped, open_corpus
 from emoasr.errors import UserError
@@ -38,7 +38,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         _check(shard, record["tables"], of_shard, workdir)
     folder = guard.ensure_folder(workdir / "features")
     for name, made_with in wanted.items():
-        features.join(
+        parquet.join(
             [shard.folder(workdir) / "features" / f"{name}.parquet" for shard in shards],
             folder / f"{name}.parquet",
             {**made_with, **_told(name, shards, workdir)},
@@ -75,7 +75,7 @@ def _told(name: str, shards: list[Shard], workdir: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"skipped": [], "warnings": []}
     for shard in shards:
         path = shard.folder(workdir) / "features" / f"{name}.parquet"
-        metadata = features.metadata_of(pq.read_schema(path), path)
+        metadata = parquet.metadata_of(pq.read_schema(path), path)
         told["skipped"] += metadata.get("skipped", [])
         told["warnings"] += metadata.get("warnings", [])
     parts = [shard.folder(workdir) / ".rows" / name for shard in shards]

@@ -9,7 +9,7 @@ from typing import Any
 
 import ml_collections
 
-from emoasr import features, guard, storage
+from emoasr import guard, parquet, storage
 from emoasr.corpora import Corpus, Skipped
 from emoasr.errors import UserError, one_line
 
@@ -38,10 +38,10 @@ def tell(
     """Prints and stores found, used, skipped."""
     used = corpus.table.index
     anywhere = used[:0] if tables else used  # only given tables: nobody has listened yet
-    outlines = {path: features.outline(path) for path in tables}
+    outlines = {path: parquet.outline(path) for path in tables}
     for index, _, _ in outlines.values():
         used, anywhere = used.intersection(index), anywhere.union(index)
-    features.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")
+    parquet.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")
     record = {
         "config": json.loads(config.to_json_best_effort()),
         "corpus": {

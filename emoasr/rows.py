@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emoasr import features
+from emoasr import parquet
 from emoasr.errors import UserError
 from emoasr.guard import write_atomically
 
@@ -98,7 +98,7 @@ class Rows:
         try:
             told = (self._folder / "keys").read_bytes()
             with pq.ParquetFile(table, page_checksum_verification=True) as file:
-                if features.metadata_of(file.schema_arrow, table).get("rows") != _digest(told):
+                if parquet.metadata_of(file.schema_arrow, table).get("rows") != _digest(told):
                     return
                 keys_R = np.frombuffer(told, _OF_TABLE)
                 for batch in file.iter_batches(_CHUNK, columns=self._columns):
@@ -110,7 +110,7 @@ class Rows:
         self.flush()
 
     def tables(self, keys: Sequence[bytes], index: pd.Index) -> Iterator[pa.Table]:
-        """Tables of some rows each, for `features.write`.
+        """Tables of some rows each, for `parquet.write`.
 
         Args:
             keys: of rows on disk, in the order wanted.
@@ -129,7 +129,7 @@ class Rows:
                 if isinstance(part, Path):
                     part = np.memmap(part, self._dtype, "r", shape=(int(there.max()) + 1,))
                 values_RC[own] = part["values"][there]
-            yield features.arrow(values_RC, index[i : i + _CHUNK], self._columns)
+            yield parquet.arrow(values_RC, index[i : i + _CHUNK], self._columns)
 
     def seal(self, keys: Sequence[bytes]) -> str:
         """Writes the keys of a table to come; returns what its metadata must say as `rows`."""

@@ -40,7 +40,7 @@ from bench_device import SIDE, multiplication, weights_of_gates
 from bench_scaling import cold_and_warm, decoded, like_iemocap, open_folder
 
 import emoasr
-from emoasr import audio, config, features, passes
+from emoasr import audio, config, features, parquet, passes
 from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import Recognizer
 from emoasr.record import Report
@@ -101,7 +101,7 @@ def _steady(
 
 
 def _written(run: Callable[[], _Result], out: Path) -> None:
-    features.write(run(), out)
+    parquet.write(run(), out)
 
 
 def _frame(result: _Result) -> pd.DataFrame:

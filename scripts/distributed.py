@@ -149,7 +149,7 @@ def main(argv: list[str]) -> None:
             print(json.dumps(rows[-1]), flush=True)
 
         for devices in (1, 2, 4):
-            name = f"{devices} devices"
+            name = f"{devices} devices" if devices > 1 else "1 device again"
             compare(name, job.finish(folder / name, devices=devices))
         compare("2 processes", job.finish(folder / "2 processes", processes=2))
         status, _, told = job.struck(folder / "killed")[0]

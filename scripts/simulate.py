@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from absl import app, flags
 
-from emoasr import batching, features, rows, shards
+from emoasr import batching, parquet, rows, shards
 from emoasr.corpora import Corpus, table
 
 _UTTERANCES = flags.DEFINE_integer("utterances", 1_000_000, "Rows.", lower_bound=1)
@@ -66,9 +66,9 @@ def main(_) -> None:
     clock.tell("resumed: the other half, and the tables")
     told = rows.join_keys([shard.folder(workdir) / ".rows/x" for shard in parts], workdir / ".rows")
     tables = [shard.folder(workdir) / "x.parquet" for shard in parts]
-    features.join(tables, workdir / "x.parquet", {"rows": told})
+    parquet.join(tables, workdir / "x.parquet", {"rows": told})
     clock.tell("merge: one table of all")
-    index, n_columns, _ = features.outline(workdir / "x.parquet")
+    index, n_columns, _ = parquet.outline(workdir / "x.parquet")
     assert len(index) == len(corpus) and (index == corpus.table.index).all()
     size = (workdir / "x.parquet").stat().st_size
     print(f"{len(index)} x {n_columns}; {size / len(index):.0f} bytes a row in the table")
@@ -99,7 +99,7 @@ def _finish(shard: shards.Shard, corpus: Corpus, keys: list[bytes], workdir: Pat
     kept = _rows(shard, workdir)
     told = kept.seal(keys)
     tables = kept.tables(keys, shard.of(corpus).table.index)
-    features.write(tables, shard.folder(workdir) / "x.parquet", {"rows": told})
+    parquet.write(tables, shard.folder(workdir) / "x.parquet", {"rows": told})
     kept.clear()
 
 

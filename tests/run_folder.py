@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import config, features
+from emoasr import config, features, parquet
 
 
 def settings(**changes) -> ml_collections.ConfigDict:
@@ -56,8 +56,8 @@ def write(
     (workdir / "features").mkdir(parents=True)
     for name, table in tables.items():
         metadata = {"feature_set": name, "recognizer": "sha256:abc" if name == "neural" else None}
-        features.write(table, workdir / "features" / f"{name}.parquet", metadata)
-    features.write(labels, workdir / "labels.parquet")
+        parquet.write(table, workdir / "features" / f"{name}.parquet", metadata)
+    parquet.write(labels, workdir / "labels.parquet")
     c = config.experiment("table")
     c.feature_sets = tuple(tables)
     c.eval = settings()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoasr import features
+from emoasr import features, parquet
 from emoasr.errors import UserError
 
 FILES = st.text(string.ascii_letters + "/. ,\"'åß日", min_size=1, max_size=8).map("f{}".format)
@@ -47,7 +47,7 @@ def arrow(columns):
 
 
 WRITERS = {
-    "ours.parquet": lambda table, path: features.write(table, path),
+    "ours.parquet": lambda table, path: parquet.write(table, path),
     "pandas.parquet": lambda table, path: table.to_parquet(path),
     "columns.parquet": lambda table, path: pq.write_table(arrow(table.reset_index()), path),
     "seconds.parquet": lambda table, path: pq.write_table(arrow(in_seconds(table)), path),
@@ -90,7 +90,7 @@ def test_seconds_and_text_give_the_same_times(tmp_path):
 
 def test_metadata_returns(tmp_path):
     table = pd.DataFrame({"a": [1.0]}, audformat.filewise_index(["x.wav"]))
-    features.write(table, tmp_path / "x.parquet", {"tap": "gate"})
+    parquet.write(table, tmp_path / "x.parquet", {"tap": "gate"})
     assert features.read(tmp_path / "x.parquet")[1] == {"tap": "gate"}
 
 
@@ -104,14 +104,14 @@ def test_arrow_is_what_arrow_makes_of_the_frame(index, n_rows):
     values_RC = np.arange(2 * n_rows, dtype=np.float32).reshape(n_rows, 2)
     columns = ["layer00.unit000", "layer00.unit001"]
     expected = pa.Table.from_pandas(pd.DataFrame(values_RC, index[:n_rows], columns))
-    found = features.arrow(values_RC, index[:n_rows], columns)
+    found = parquet.arrow(values_RC, index[:n_rows], columns)
     assert found.equals(expected)
     assert found.schema.pandas_metadata == expected.schema.pandas_metadata
 
 
 def test_a_table_of_something_else_keeps_its_rows(tmp_path):
     rows = pd.DataFrame({"feature_set": ["a", "b"], "rank": [1, 2]})
-    features.write(rows, tmp_path / "x.parquet")
+    parquet.write(rows, tmp_path / "x.parquet")
     pd.testing.assert_frame_equal(features.read(tmp_path / "x.parquet")[0], rows)
 
 
@@ -126,7 +126,7 @@ def test_sets_of_extract_and_given_ones_stand_side_by_side(tmp_path, monkeypatch
     folder = tmp_path / "features"
     folder.mkdir()
     ours = pd.DataFrame({"a": np.float32([1.1])}, audformat.filewise_index(["x.wav"]))
-    features.write(ours, folder / "random-3.parquet", {"recognizer": "untrained, seed 3"})
+    parquet.write(ours, folder / "random-3.parquet", {"recognizer": "untrained, seed 3"})
     written(tmp_path, "file,0,1\nx.wav,.1,2\n", "wav2vec2.large.csv")
     sets, metadata = features.load(("random-3", "~/wav2vec2.large.csv"), folder)
     assert list(sets) == ["random-3", "wav2vec2.large"]

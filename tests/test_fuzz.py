@@ -19,7 +19,7 @@ from fuzzing import examples, mutations, outcome
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from emoasr import features
+from emoasr import features, parquet
 from emoasr.corpora import base, iemocap, iemocap_files, table, transcribed, vctk
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # pandas has opinions about odd cells
@@ -127,7 +127,7 @@ def test_a_parquet_file_of_odd_columns(tmp_path, columns, n_index):
     except (TypeError, ValueError, NotImplementedError):
         assume(False)  # not what can be written
     read_both_ways(tmp_path / "t.parquet")
-    outcome(features.outline, tmp_path / "t.parquet")
+    outcome(parquet.outline, tmp_path / "t.parquet")
 
 
 @pytest.mark.parametrize("twice", ["file", "start", "speaker"])
@@ -141,22 +141,22 @@ def test_two_columns_of_one_name(tmp_path, twice):
 
 
 @pytest.fixture(scope="module")
-def parquet(tmp_path_factory) -> bytes:
+def parquet_file(tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("parquet") / "t.parquet"
     index = pd.Index(["a.wav", "b.wav"], name="file")
     frame = pd.DataFrame({"x": np.float32([1, 2]), "speaker": ["s", "t"]}, index)
-    features.write(frame, path, {"feature_set": "x"})
+    parquet.write(frame, path, {"feature_set": "x"})
     return path.read_bytes()
 
 
 @examples(150)
 @given(data=st.data())
-def test_a_mutated_parquet_file(tmp_path, parquet, data):
-    end = data.draw(mutations(parquet[-1500:]))  # its footer, where the schema is
+def test_a_mutated_parquet_file(tmp_path, parquet_file, data):
+    end = data.draw(mutations(parquet_file[-1500:]))  # its footer, where the schema is
     path = tmp_path / "t.parquet"
-    path.write_bytes(parquet[:-1500] + end)
+    path.write_bytes(parquet_file[:-1500] + end)
     read_both_ways(path)
-    outcome(features.outline, path)
+    outcome(parquet.outline, path)
 
 
 # IEMOCAP

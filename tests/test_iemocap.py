@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emoasr import cli, config, extract, features, joining
+from emoasr import cli, config, extract, features, joining, parquet
 from emoasr.corpora import iemocap, open_corpus
 from emoasr.errors import UserError
 
@@ -330,7 +330,7 @@ def test_consistent_leaves_something(tmp_path):
 
 
 def test_the_labels_file_serves_evaluation(release, tmp_path):
-    features.write(opened(release).table, tmp_path / "labels.parquet")
+    parquet.write(opened(release).table, tmp_path / "labels.parquet")
     labels, _ = features.read(tmp_path / "labels.parquet")
     assert joining.ratings(labels, "arousal").tolist() == [2.5, 2.5, 2.5, 2.5, 2.5, 4.0, 2.5]
     assert set(joining.groups(labels, "session")) == {"Ses01", "Ses02"}
@@ -431,7 +431,7 @@ def test_any_text_is_read_or_refused_in_one_line(tmp_path, annotations, transcri
         assert "\n" not in str(error)
     else:
         assert len(corpus) + len({s.file for s in corpus.skipped} - set(corpus.table.index)) >= 2
-        features.write(corpus.table, tmp_path / "labels.parquet")
+        parquet.write(corpus.table, tmp_path / "labels.parquet")
 
 
 def whole_release(top):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoasr import features, rows
+from emoasr import features, parquet, rows
 
 COLUMNS = list("abc")
 MADE_WITH = {"tap": "gate"}
@@ -35,7 +35,7 @@ def finish(folder, table, numbers):
     keys = [key(i) for i in numbers]
     index = audformat.filewise_index([f"{i}.wav" for i in numbers])
     told = {"rows": store.seal(keys)}
-    features.write(store.tables(keys, index), table, told)
+    parquet.write(store.tables(keys, index), table, told)
     store.clear()
 
 
@@ -122,7 +122,7 @@ def test_rows_of_another_table_are_not_taken_over(tmp_path, what):
     store.flush()
     finish(folder, table, range(9))
     if what == "another table":
-        features.write(features.read(table)[0] + 1, table, {"rows": "0123456789abcdef"})
+        parquet.write(features.read(table)[0] + 1, table, {"rows": "0123456789abcdef"})
     elif what == "a broken table":
         os.truncate(table, 100)
     elif what == "no table":
@@ -149,7 +149,7 @@ def test_what_a_finished_table_has_goes(tmp_path):
 
 def test_the_outline_of_segments_is_that_of_the_table(tmp_path):
     index = audformat.segmented_index(["a", "a"], [0, 1.25], [1.25, 2.5])
-    features.write(pd.DataFrame({"x": [1.0, 2.0]}, index), tmp_path / "x.parquet")
-    found, n_columns, metadata = features.outline(tmp_path / "x.parquet")
+    parquet.write(pd.DataFrame({"x": [1.0, 2.0]}, index), tmp_path / "x.parquet")
+    found, n_columns, metadata = parquet.outline(tmp_path / "x.parquet")
     assert found.equals(features.read(tmp_path / "x.parquet")[0].index)
     assert (n_columns, metadata) == (1, {})

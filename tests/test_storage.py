@@ -30,6 +30,7 @@ from emoasr import (
     features,
     language,
     manifest,
+    parquet,
     storage,
     training,
     transcribe,
@@ -284,7 +285,7 @@ def test_strangers_tables_name_no_other_kinds_of_place(tmp_path):
 def test_a_given_table(store, tmp_path):
     table, labels = run_folder.corpus()
     c = run_folder.write(tmp_path, {"egemaps": table}, labels)
-    features.write(table + 0.5, tmp_path / "given.parquet")
+    parquet.write(table + 0.5, tmp_path / "given.parquet")
     (table + 0.5).to_csv(tmp_path / "given.csv")
     urls = [
         store.put(f"s3://speech/tables/{name}", (tmp_path / name).read_bytes())
@@ -295,9 +296,9 @@ def test_a_given_table(store, tmp_path):
     rows = json.loads((tmp_path / "eval" / "results.json").read_text())["rows"]
     errors = {row["feature_set"]: row["mse_mean"] for row in rows if row["target"] == "arousal"}
     assert errors["given"] == pytest.approx(errors["egemaps"], rel=1e-4)
-    csv, parquet = (features.load([url], tmp_path)[0]["given"] for url in urls)
-    assert csv.index.tolist() == parquet.index.tolist()
-    np.testing.assert_allclose(csv, parquet, rtol=1e-6)
+    ours, theirs = (features.load([url], tmp_path)[0]["given"] for url in urls)
+    assert ours.index.tolist() == theirs.index.tolist()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     c.feature_sets = ("egemaps", "s3://speech/tables/none.parquet")
     assert "config.feature_sets: s3://speech/tables/none.parquet: no such" in told(
         emoasr_eval.main, c, tmp_path

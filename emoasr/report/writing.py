@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr import correlation, features, guard
+from emoasr import correlation, guard, parquet
 from emoasr.report import charts, content, figures, markdown, page, tables
 
 _OURS = re.compile(
@@ -54,7 +54,7 @@ def write(
     for name, png in pictures.items():
         guard.write_atomically(beside / name, png)
     if maps:
-        features.write(correlation.as_table(maps), folder / "correlations.parquet")
+        parquet.write(correlation.as_table(maps), folder / "correlations.parquet")
     else:
         (folder / "correlations.parquet").unlink(missing_ok=True)
     guard.write_atomically(folder / "report.md", text)
