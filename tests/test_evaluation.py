@@ -8,6 +8,7 @@ import run_folder
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scipy import optimize
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
@@ -128,6 +129,25 @@ def test_ridge_on_all_features_equals_a_search_for_the_penalty_by_hand():
     ours = of(result.predictions, "x", "valence")
     np.testing.assert_allclose(ours[ours.fold == "s2"]["prediction"], by_hand, rtol=1e-6)
     assert row(result, "x")["n_selected"] == 8 and row(result, "x")["regressor"] == "ridge"
+
+
+def test_support_vector_regression_is_of_standardised_ratings_and_features():
+    table, labels = run_folder.corpus(n_each=40)
+    settings = run_folder.settings(n_selected=0, regressor="svr")
+    result = evaluation.evaluate({"x": table}, labels, settings)
+    train, test = labels.speaker != "s2", labels.speaker == "s2"
+    X, y = table.to_numpy(float), labels.valence.to_numpy(float)
+    X = (X - X[train].mean(0)) / X[train].std(0)
+    mean, std = y[train].mean(), y[train].std()
+
+    def loss(w_D):  # squared, beyond .1; liblinear penalises the intercept too
+        off = np.abs(X[train] @ w_D[:-1] + w_D[-1] - (y[train] - mean) / std) - 0.1
+        return 0.5 * w_D @ w_D + 1e-3 * np.sum(np.maximum(off, 0) ** 2)
+
+    w_D = optimize.minimize(loss, np.zeros(X.shape[1] + 1), tol=1e-10).x
+    by_hand = (X[test] @ w_D[:-1] + w_D[-1]) * std + mean
+    ours = of(result.predictions, "x", "valence")
+    np.testing.assert_allclose(ours[ours.fold == "s2"]["prediction"], by_hand, atol=1e-3)
 
 
 @pytest.mark.parametrize("regressor", regression.REGRESSORS)
