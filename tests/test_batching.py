@@ -28,6 +28,7 @@ def test_every_utterance_is_in_one_batch_and_fits(hops, n_buckets, batch_hops):
 @hypothesis.given(
     st.lists(st.integers(1, 12), min_size=1, max_size=7), st.integers(1, 3), st.integers(0, 30)
 )
+@hypothesis.example([1, 12, 12], 2, 0)  # the shortest by itself
 def test_no_partition_costs_less(hops, n_buckets, bucket_cost):
     """Against all partitions by length, tried one after the other."""
     hops = np.array(hops)
@@ -59,6 +60,7 @@ def test_thousands_of_lengths_are_rounded_up_a_little():
     buckets = batching.plan_buckets(hops, 4, 3000)
     for bucket in buckets:
         assert bucket.n_hops - 6 < hops[bucket.indices].max() <= bucket.n_hops
+        assert bucket.n_hops % 6 == 0  # no more than 512 lengths
     assert sorted(np.concatenate([b.indices for b in buckets])) == list(range(3000))
     assert len(buckets) == 4
     assert batching.padding_share(buckets, hops) < 0.25  # of four equal steps: 0.2

@@ -120,6 +120,12 @@ def test_what_a_speaker_leaves_undefined_is_left_out_of_means_over_folds():
     assert limits["pearson_mean_low"] < found["pearson_mean"] < limits["pearson_mean_high"]
 
 
+def test_one_speaker_has_no_interval():
+    assert intervals.of_mean(np.array([0.5])) == (None, None)
+    low, high = intervals.of_mean(np.array([0.4, 0.5, 0.6]))
+    assert low < 0.5 < high
+
+
 def test_an_undefined_figure_has_no_limits():
     frame = predicted()
     frame[["prediction", "clipped"]] = 3.0
