@@ -43,7 +43,7 @@ def extract(corpus: Path, workdir: Path, cache: Path, engine: str = "local") -> 
         corpus: the folder of audio.
         workdir: the run's folder; new, or tables in it would be kept.
         cache: folder of compiled programs.
-        engine: `config.engine`.
+        engine: `config.engine`; with Ray the memory is that of the command, not of its actors.
 
     Returns:
         Seconds and peak memory of the process, how many programs it compiled and kept, and what
@@ -64,8 +64,8 @@ def extract(corpus: Path, workdir: Path, cache: Path, engine: str = "local") -> 
     told = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
     return json.loads(done.stdout) | {
         "extraction_s": told["seconds"], "hours": told["hours_of_audio"], "files": told["used"],
-        "shapes": told["shapes"], "compilations": told["compilations"],
-        "compiled_and_kept": len(list(cache.glob("*-cache"))) - kept, "padding": told["padding"],
+        "compiled_and_kept": len(list(cache.glob("*-cache"))) - kept,
+        **{key: told[key] for key in ("shapes", "compilations", "padding") if key in told},
     }  # fmt: skip
 
 
