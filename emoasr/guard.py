@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import filelock
 
@@ -56,16 +57,23 @@ def alone(workdir: Path, seat: str = "") -> Iterator[None]:
                 workdir.rmdir()
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file, text as UTF-8, so that a reader, or a kill, never meets half of it."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the path's place once it is whole: no reader, and no kill, meets half."""
     part = path.with_name(path.name + ".part")
-    if isinstance(content, str):  # file names may hold what is not UTF-8
-        content = content.encode(errors="backslashreplace")
     with part.open("wb") as file:
-        file.write(content)
+        yield file
         file.flush()
         os.fsync(file.fileno())  # else a power cut could leave the new name without the content
     part.replace(path)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file, text as UTF-8, see `replacing`."""
+    if isinstance(content, str):  # file names may hold what is not UTF-8
+        content = content.encode(errors="backslashreplace")
+    with replacing(path) as file:
+        file.write(content)
 
 
 def steady_memory() -> None:

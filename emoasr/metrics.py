@@ -53,7 +53,8 @@ class MetricsLog:
         left.set_ylabel("CTC loss, nats a character")
         right.set_ylabel("error rate, validation speakers")
         path = self._folder / "curves.png"
-        figure.savefig(path, dpi=120)
+        with guard.replacing(path) as file:
+            figure.savefig(file, dpi=120)
         return path
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ What a table's rows are of is its index, which pandas keeps beside the columns.
 import contextlib
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emoasr import storage, untrusted
+from emoasr import guard, storage, untrusted
 from emoasr.errors import UserError
 
 _KEY = b"emoasr"
@@ -90,17 +89,12 @@ def _write(tables: Iterable[pa.Table], path: Path, metadata: dict[str, Any] | No
     if metadata is not None:
         told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
         schema = schema.with_metadata({**(schema.metadata or {}), **told})
-    part = path.with_name(path.name + ".part")
     # numbers hardly repeat: looking for repeats costs time and room
     repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
     options = {"use_dictionary": repeating, "write_statistics": False, "write_page_checksum": True}
-    with part.open("wb") as file:
-        with pq.ParquetWriter(file, schema, **options) as writer:
-            for rows in itertools.chain([first], tables):
-                writer.write_table(rows.replace_schema_metadata(schema.metadata))
-        file.flush()
-        os.fsync(file.fileno())  # what it was made of is removed next
-    part.replace(path)
+    with guard.replacing(path) as file, pq.ParquetWriter(file, schema, **options) as writer:
+        for rows in itertools.chain([first], tables):
+            writer.write_table(rows.replace_schema_metadata(schema.metadata))
 
 
 def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
