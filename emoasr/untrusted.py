@@ -22,7 +22,7 @@ _DEPTH = 32  # of nested JSON
 _DIGITS = 18  # of a whole number in JSON
 _QUOTED = 60  # characters of a stranger's text in a message
 _HEADER_BYTES = 1 << 20  # of safetensors: some ten thousand tensors
-_BYTES = {"F16": 2, "F32": 4, "I32": 4}  # an element of a tensor, by type
+_DIMENSIONS = 8  # of a tensor
 _KINDS: dict[type, str] = {
     int: "a whole number", float: "a number", bool: "true or false", str: "text",
 }  # fmt: skip
@@ -114,16 +114,16 @@ def like(default: Any, value: Any, what: str) -> Any:
 
 
 def tensor_shapes(path: Source, types: tuple[str, ...], most_bytes: int) -> dict[str, tuple]:
-    """What a safetensors file holds, by name, from its header and its size alone.
+    """The shapes that a safetensors file claims, by name, from its header alone.
 
     Args:
         path: the file.
-        types: those that tensors may have, of `F16`, `F32` and `I32`.
+        types: those that tensors may have, such as `F16` and `I32`.
         most_bytes: that the file may have.
 
     Raises:
-        UserError: the file cannot be read, is larger, is no whole safetensors file, or has tensors
-            of other types.
+        UserError: the file cannot be read, is larger, has no safetensors header, or has tensors of
+            other types.
     """
     size = _size(path, most_bytes)
     try:
@@ -135,24 +135,17 @@ def tensor_shapes(path: Source, types: tuple[str, ...], most_bytes: int) -> dict
     except OSError as error:
         raise _unreadable(path, error) from None
     header.pop("__metadata__", None)
-    places = {name: _place(path, name, tensor, types) for name, tensor in header.items()}
-    position = 0
-    for begin, end, name in sorted((*place, name) for name, place in places.items()):
-        if begin != position:
-            raise UserError(f"{path}: tensor {quoted(name)} begins at {begin}, not at {position}")
-        position = end
-    if position != size - 8 - length:
-        raise UserError(
-            f"{path}: its header tells of {position} bytes of tensors, it has {size - 8 - length}"
-        )
-    return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
+    return {name: _shape(path, name, tensor, types) for name, tensor in header.items()}
 
 
 def read_tensors(path: Source) -> dict[str, np.ndarray]:
     """Reads a safetensors file that `tensor_shapes` has checked.
 
+    Before any tensor is made, safetensors checks that their bytes fit their shapes, follow each
+    other without gap or overlap, and are all that the file holds.
+
     Raises:
-        UserError: the file cannot be read, or a number is NaN or infinite.
+        UserError: the file cannot be read or fails that check, or a number is NaN or infinite.
     """
     try:
         if isinstance(path, Fetched):
@@ -160,7 +153,10 @@ def read_tensors(path: Source) -> dict[str, np.ndarray]:
         else:
             tensors = safetensors.numpy.load_file(path)
     except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{path}: not readable as safetensors ({quoted(str(error))})") from None
+        why = quoted(str(error).removeprefix("Error while deserializing header: "))
+        raise UserError(
+            f"{path}: not a whole safetensors file ({why}); copy or download it anew"
+        ) from None
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise UserError(f"{path}: tensor {quoted(name)} holds NaN or infinity")
@@ -232,24 +228,16 @@ def _float(text: str) -> float | _NoNumber:
     return value if math.isfinite(value) else _NoNumber(text)
 
 
-def _place(source: Source, name: str, tensor: Any, types: tuple[str, ...]) -> tuple[int, int]:
-    """The first byte of a tensor and the one after its last, counted from the header's end."""
+def _shape(source: Source, name: str, tensor: Any, types: tuple[str, ...]) -> tuple[int, ...]:
     what = f"{source}: tensor {quoted(name)}"
     if not isinstance(tensor, Mapping) or tensor.keys() != {"dtype", "shape", "data_offsets"}:
         raise UserError(f"{what}: its record must have dtype, shape and data_offsets")
-    dtype, shape, place = tensor["dtype"], tensor["shape"], tensor["data_offsets"]
+    dtype, shape = tensor["dtype"], tensor["shape"]
     if dtype not in types:
         raise UserError(f"{what} is of type {quoted(dtype)}; must be {' or '.join(types)}")
-    if not (_are_counts(shape) and _are_counts(place) and len(shape) <= 8 and len(place) == 2):
-        raise UserError(f"{what}: shape {quoted(shape)} or bytes {quoted(place)} are none")
-    n_bytes = math.prod(shape) * _BYTES[dtype]
-    if place[1] - place[0] != n_bytes:
+    counts = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+    if not counts or len(shape) > _DIMENSIONS:
         raise UserError(
-            f"{what} of shape {quoted(tuple(shape))} takes {n_bytes} bytes; "
-            f"its record gives it {place[1] - place[0]}"
+            f"{what}: shape {quoted(shape)} must be a list of up to {_DIMENSIONS} whole numbers"
         )
-    return place[0], place[1]
-
-
-def _are_counts(value: Any) -> bool:
-    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+    return tuple(shape)

@@ -22,6 +22,7 @@ import markdown_it
 import numpy as np
 import packaging.requirements
 import pytest
+import safetensors
 import safetensors.numpy
 from packaging.utils import canonicalize_name
 
@@ -108,7 +109,11 @@ def nothing_is_allocated(monkeypatch):
     def made(*_):
         raise AssertionError("was allocated")
 
-    monkeypatch.setattr(safetensors.numpy, "load_file", made)
+    def opened(path):
+        with safetensors.safe_open(path, "np"):  # checks where tensors lie
+            made()
+
+    monkeypatch.setattr(safetensors.numpy, "load_file", opened)
     monkeypatch.setattr(checkpoint, "_filled", made)
 
 
@@ -219,6 +224,20 @@ def of_bias(**values):
     return header(lambda record: record["symbols.bias"].update(values))
 
 
+def of_last(change, more: bytes = b""):
+    """Says otherwise where the last tensor lies; `more` follows it in the file."""
+
+    def moved(record):
+        last = max(record.values(), key=lambda tensor: tensor["data_offsets"])
+        last["data_offsets"] = change(*last["data_offsets"])
+
+    def spoil(path: Path) -> None:
+        header(moved)(path)
+        path.write_bytes(path.read_bytes() + more)
+
+    return spoil
+
+
 def replaced(path: Path, name: str, change) -> None:
     tensors = safetensors.numpy.load_file(path)
     tensors[name] = change(tensors[name])
@@ -229,21 +248,29 @@ HEADERS = [
     (lambda path: path.write_bytes(b""), "no header"),
     (lambda path: path.write_bytes(struct.pack("<Q", 2**63) + b"{}"), "no header"),
     (lambda path: path.write_bytes(struct.pack("<Q", 2 << 20) + b" " * (3 << 20)), "no header"),
-    (lambda path: path.write_bytes(path.read_bytes()[:-1]), "bytes of tensors"),
-    (lambda path: path.write_bytes(path.read_bytes() + b"x"), "bytes of tensors"),
+    (lambda path: path.write_bytes(path.read_bytes()[:-1]), "not a whole safetensors file"),
+    (lambda path: path.write_bytes(path.read_bytes() + b"x"), "not a whole"),
     (lambda path: os.truncate(path, 8 << 40), "are the most"),
     (header(lambda _: b"[" * 100_000), "nested"),
     (header(lambda _: b"[]"), "object"),
     (header(lambda r: json.dumps(r).replace("{", '{"symbols.bias": 1, ', 1).encode()), "twice"),
-    (of_bias(shape=[10**6, 10**6]), "'symbols.bias' of shape"),
-    (of_bias(shape=[2**32, 2**32]), "'symbols.bias' of shape"),
+    (of_bias(shape=[10**6, 10**6]), "symbols.bias has shape"),
+    (of_bias(shape=[2**32, 2**32]), "symbols.bias has shape"),
     (of_bias(shape=[-28]), "'symbols.bias'"),
     (of_bias(shape=[28.0]), "'symbols.bias'"),
     (of_bias(shape=[True] * 99), "'symbols.bias'"),
     (of_bias(shape="28"), "'symbols.bias'"),
-    (of_bias(data_offsets=[0, 112]), "begins at"),
-    (of_bias(data_offsets=[2**40, 2**40 + 112]), "begins at"),
-    (of_bias(data_offsets=[112, 0]), "'symbols.bias'"),
+    (of_bias(data_offsets=[0, 112]), "not a whole"),  # where another lies
+    (of_bias(data_offsets=[2**40, 2**40 + 112]), "not a whole"),
+    (of_bias(data_offsets=[112, 0]), "not a whole"),
+    (of_bias(data_offsets=[0]), "not a whole"),
+    (of_bias(data_offsets=[-112, 0]), "not a whole"),
+    (of_bias(data_offsets=[0.5, 112.5]), "not a whole"),
+    (of_bias(data_offsets=None), "not a whole"),
+    (of_last(lambda begin, end: [begin + 4, end]), "not a whole"),  # too few bytes for its shape
+    (of_last(lambda begin, end: [begin - 4, end]), "not a whole"),  # too many, over its neighbour's
+    (of_last(lambda begin, end: [begin + 4, end + 4], b"more"), "not a whole"),  # a gap before it
+    (header(lambda r: r.update(__metadata__={"a": [1]})), "not a whole"),
     (of_bias(dtype="F64"), "of type 'F64'"),
     (of_bias(dtype=["F32"]), "of type"),
     (of_bias(more=1), "its record"),
