@@ -3,6 +3,9 @@
 A user's text that is a URL becomes a `Remote`, which has those of `Path`'s methods that readers of
 corpora, tables and recognizers need; any other text becomes a `Path`. Whatever a store's client
 raises comes as an OSError in words, so that who reads files need not know of stores.
+
+Why not universal-pathlib: its `is_file` says False where the store refuses access, it lists the
+marker of a folder as a file within, keeps `..` as a name, and imports fsspec in every run.
 """
 
 import contextlib
