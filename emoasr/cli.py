@@ -92,6 +92,7 @@ def enter(
                 print(f"emoasr {emoasr.__version__}")
             else:
                 status = action(arguments)
+            print(end="", flush=True)  # here it can be told that it fails
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 1
@@ -143,7 +144,7 @@ def _run(command: Command, arguments: list[str]) -> int:
         return 0
     source, config = _configuration(command, values, rest)
     fields.define(values, fields.leaves(config) if config else fields.every(command.base), rest)
-    if unexpected := parse(values, rest):
+    if unexpected := parse(values, arguments):
         raise UserError(f"unexpected argument {unexpected[0]!r}; flags begin with -- (see --help)")
     if source is None or config is None:
         known = ", ".join(fields.shipped(command.base))
@@ -329,7 +330,7 @@ class _Output:
     """A stream whose reader may go (`| head -1`), or whose disk may be full."""
 
     def __init__(self, stream: Any, goes_on: bool):
-        self._stream, self._goes_on = stream, goes_on
+        self._stream, self._goes_on, self._lost = stream, goes_on, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -343,9 +344,13 @@ class _Output:
 
     def _try(self, action: Callable[[], object]) -> None:
         try:
-            action()
-        except BrokenPipeError:
+            if not self._lost:
+                action()
+        except OSError as error:
+            self._lost = True
             with contextlib.suppress(OSError, ValueError):  # Python would complain at its end
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if not isinstance(error, BrokenPipeError):
+                raise UserError(f"what is printed cannot be written ({error.strerror})") from None
             if not self._goes_on:
                 raise _UnreadError from None

@@ -43,9 +43,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval.selection = ml_collections.ConfigDict()
     c.eval.selection.scope = "fold"  # F scores of each training fold; "all": leaky, of all data
     c.eval.regressor = "linear"  # "ridge", its penalty chosen within each training fold, or "svr"
-    c.eval.layers = (
-        ml_collections.ConfigDict()
-    )  # subsets of neural by any name, e.g. eval.layers.first=0,1,2
+    c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
     c.eval.battery = False  # also what a reviewer asks: controls, leaks, layers, other models
     c.eval.scale = (1.0, 5.0)  # the rating scale, to which the "clipped" figures are clipped
     return c

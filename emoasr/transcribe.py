@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from emoasr import cli, places, storage
-from emoasr.errors import UserError
+from emoasr.errors import UserError, one_line
 from emoasr.settings import LANGUAGE_WEIGHT
 
 
@@ -48,16 +48,19 @@ def main(
     n_files, files = len(files), [file for file in files if _is_there(file)]
     if not files:
         return n_files
-    from emoasr import compilation, decoding
+    from emoasr import compilation, decoding, guard
     from emoasr.checkpoint import load_recognizer
 
     if beam_size > 1:
         decoding.BeamSearch(beam_size, None)  # complains of a missing library, once
     compilation.keep()
-    opened, failed = load_recognizer(recognizer or None), n_files - len(files)
+    with guard.told_in_a_line():
+        opened = load_recognizer(recognizer or None)
+    failed = n_files - len(files)
     for file in files:
         try:
-            heard = opened.transcribe(file, beam_size, language_weight).iloc[0]
+            path = file if "://" in file else str(places.local(file))
+            heard = opened.transcribe(path, beam_size, language_weight).iloc[0]
         except UserError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -72,8 +75,12 @@ def main(
 def _is_there(file: str) -> bool:
     """Whether there is such a file on disk; stores are not asked yet."""
     try:
+        file.encode()
         if "://" not in file:
             storage.check_there(storage.path(file), file)
+    except UnicodeEncodeError:
+        print(f"error: {one_line(file)}: the name is not UTF-8; rename the file", file=sys.stderr)
+        return False
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return False

@@ -90,11 +90,11 @@ def test_other_errors_stay_what_they_are(error):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_ends_a_command_with_one_line(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from emoasr import cli\n"
+        "from emoasr import cli, config\n"
         "def command(config, workdir):\n"
         "    with open('/dev/full', 'w') as file:\n"
         "        file.write('x' * 99999)\n"
-        "cli.run(command, needs='eval')"
+        "raise SystemExit(cli.run(cli.Command('try', '', command, config.experiment)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "--config=demo", f"--workdir={tmp_path}"],

@@ -585,7 +585,11 @@ def test_overrides_do_not_say_where_to_write(tmp_path):
     refused("data_dir says where", path, overrides.apply, config.pretraining("vctk"), path, {})
 
 
-SHOW = "from emoasr import cli; cli.run(lambda c, w: print(c.tap, c.pooling, c.seed), 'eval')"
+SHOW = (
+    "from emoasr import cli, config\n"
+    "def show(c, _):\n    print(c.tap, c.pooling, c.seed)\n"
+    "raise SystemExit(cli.run(cli.Command('show', '', show, config.experiment)))"
+)
 
 
 @pytest.mark.parametrize("stored", [False, True])
