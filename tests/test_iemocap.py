@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emoasr import config, extract, fields, joining, parquet
+from emoasr import config, extract, features, fields, joining, parquet
 from emoasr.corpora import iemocap, open_corpus
 from emoasr.errors import UserError
 
