@@ -4,13 +4,11 @@ Each call has flags of its own, so that commands can be run again and again in o
 """
 
 import ast
-import contextlib
 import dataclasses
 import json
-import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import ml_collections
 from absl import flags, logging
 
 import emoasr
-from emoasr import fields
+from emoasr import fields, output
 from emoasr.errors import UserError, did_you_mean
 from emoasr.places import local
 
@@ -86,7 +84,7 @@ def enter(
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     status = 0
-    with _output(goes_on):
+    with output.any_reader(goes_on):
         try:
             if "--version" in arguments:
                 print(f"emoasr {emoasr.__version__}")
@@ -289,68 +287,3 @@ def _as_flag(name: str, default: Any) -> str:
 
 def _indented(text: str) -> str:
     return textwrap.fill(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
-
-
-# Output
-
-
-@contextlib.contextmanager
-def _output(goes_on: bool) -> Iterator[None]:
-    """Around a command: its streams take any text, and their readers may go."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.suppress(_UnreadError))
-        for stream, redirect in (
-            (sys.stdout, contextlib.redirect_stdout),
-            (sys.stderr, contextlib.redirect_stderr),
-        ):
-            if stream is not None:  # the shell closed it
-                stack.enter_context(_any_encoding(stream))
-                output: Any = _Output(stream, goes_on)
-                stack.enter_context(redirect(output))
-                stack.callback(output.flush)
-        yield
-
-
-@contextlib.contextmanager
-def _any_encoding(stream: Any) -> Iterator[None]:
-    """What a stream's encoding lacks is escaped: nothing is lost for the sake of a letter."""
-    before = stream.errors
-    if hasattr(stream, "reconfigure"):  # not a notebook's
-        stream.reconfigure(errors="backslashreplace")
-    yield
-    if hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors=before)
-
-
-class _UnreadError(Exception):
-    """Nobody reads the output any more."""
-
-
-class _Output:
-    """A stream whose reader may go (`| head -1`), or whose disk may be full."""
-
-    def __init__(self, stream: Any, goes_on: bool):
-        self._stream, self._goes_on, self._lost = stream, goes_on, False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        self._try(lambda: self._stream.write(text))
-        return len(text)
-
-    def flush(self) -> None:
-        self._try(self._stream.flush)
-
-    def _try(self, action: Callable[[], object]) -> None:
-        try:
-            if not self._lost:
-                action()
-        except OSError as error:
-            self._lost = True
-            with contextlib.suppress(OSError, ValueError):  # Python would complain at its end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            if not isinstance(error, BrokenPipeError):
-                raise UserError(f"what is printed cannot be written ({error.strerror})") from None
-            if not self._goes_on:
-                raise _UnreadError from None

@@ -7,7 +7,7 @@ r"""Compares feature sets: how well does each predict the ratings of speakers ne
         --config.eval.n_selected=0
     python -m emoasr.eval --workdir=runs/emotale --config.eval.battery=True
     python -m emoasr.eval --workdir=runs/emotale \
-        --config.feature_sets="('neural', 'egemaps', 'elsewhere/whisper.parquet')"
+        --config.feature_sets=neural,egemaps,elsewhere/whisper.parquet
 
 `--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config` the
 configuration that it stored there is taken. A feature set may also be the path of a table that
@@ -40,7 +40,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     settings.check_evaluation(config.eval)
     places.check_extracted(places.local(workdir))
     feature_sets.check_there(config.feature_sets, places.local(workdir) / "features")
-    from emoasr.runs import eval as evaluation
+    from emoasr.jobs import eval as evaluation
 
     evaluation.run(config, places.local(workdir))
 

@@ -42,7 +42,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     feature_sets.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     feature_sets.own_sets(config)
     places.check(config.corpus, config.recognizer)
-    from emoasr.runs import extract
+    from emoasr.jobs import extract
 
     extract.run(config, places.local(workdir))
 

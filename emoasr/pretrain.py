@@ -43,7 +43,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     """
     settings.check_training(config.train)
     places.check(config.corpus, config.train.init)
-    from emoasr.runs import pretrain
+    from emoasr.jobs import pretrain
 
     pretrain.run(config, places.local(workdir))
 

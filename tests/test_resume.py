@@ -13,7 +13,7 @@ from test_extract import record, settings
 from emoasr import checkpoint, extract, features, inference, provenance, rows
 from emoasr import eval as emoasr_eval
 from emoasr.errors import UserError
-from emoasr.runs import extract as extraction
+from emoasr.jobs import extract as extraction
 
 SETS = ("neural", "random", "mfcc")
 
