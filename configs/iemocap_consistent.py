@@ -30,7 +30,7 @@ from emoasr import config
 def get_config() -> ml_collections.ConfigDict:
     """The fields that differ from the defaults."""
     c = config.experiment("iemocap")
-    c.corpus.consistent = "category"  # or "rating"; empty: all turns
+    c.corpus.consistent = "category"
     c.feature_sets = (*config.FEATURE_SETS, "random-1", "random-2")  # three untrained networks
     c.eval.targets = ("arousal", "valence", "dominance")
     c.eval.layers.first = (0, 1, 2)

@@ -4,41 +4,11 @@ Without it this network learns its training speakers by heart. Each transform dr
 utterance. Shape suffixes as in `frontend`; S source frames, L source bands.
 """
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
 from emoasr.frontend import Array, frame_mask
-
-
-@dataclasses.dataclass(frozen=True)
-class AugmentConfig:
-    """How far each transform goes; zero (or one, for a factor) switches it off.
-
-    Attributes:
-        warp: largest factor, and its inverse, on the mel axis, as of another vocal tract.
-        stretch: largest factor, and its inverse, on the duration.
-        band_limit: share of utterances that lose the bands above a random limit.
-        min_band: lowest such limit, mel bands (of 128 from 0 to 8 kHz, 88 are 3.4 kHz).
-        mel_masks: masks along the mel axis, each of up to `mel_mask` bands.
-        mel_mask: widest mel mask, bands.
-        time_masks: masks along time, each of up to `time_mask` frames.
-        time_mask: longest time mask, frames.
-        gain: standard deviation of C0's offset (an offset of 11.3 is 1 dB).
-        noise: standard deviation of the noise on every MFCC.
-    """
-
-    warp: float = 1.13
-    stretch: float = 1.12
-    band_limit: float = 0.5
-    min_band: int = 80
-    mel_masks: int = 2
-    mel_mask: int = 16
-    time_masks: int = 2
-    time_mask: int = 8
-    gain: float = 40.0
-    noise: float = 2.0
+from emoasr.settings import AugmentConfig
 
 
 def spectra(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emoasr import crossvalidation, folds, intervals, jackknife, study, trend
+from emoasr import crossvalidation, intervals, jackknife, study, trend
 from emoasr.comparison import Comparison, describe
 from emoasr.correlation import layer_shape
 from emoasr.regression import BASELINE, REGRESSORS, Spec
+from emoasr.settings import PROTOCOLS
 from emoasr.study import Rated, Study
 
 _N_SELECTED = (10, 20, 50, 100, 200, 500, 1000, 0)  # 0: all
@@ -171,7 +172,7 @@ def _protocols(of: Study, rated: Rated, omitted: list[str]) -> list[tuple[str, l
         why = "the labels have no session for every utterance"
         omitted += [f"protocol: {why}", f"partner: {why}"]
         return []
-    by_speaker, by_session = folds.PROTOCOLS
+    by_speaker, by_session = PROTOCOLS
     other = by_session if of.settings.protocol == by_speaker else by_speaker
     ways = [("protocol", other, "in")]
     if of.settings.protocol == by_speaker:

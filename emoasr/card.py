@@ -74,7 +74,7 @@ def _ancestor(init: str) -> dict[str, Any] | None:
 
 def _command() -> str:
     words = []
-    for word in sys.argv[1:]:
+    for word in sys.argv[1 + (sys.argv[1:2] == ["pretrain"]) :]:  # as of `emoasr pretrain`
         flag, is_set, value = word.partition("=")
         if flag == "--config.train.init" and len(Path(value).parts) > 1:
             word = f"{flag}=..."

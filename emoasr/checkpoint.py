@@ -20,7 +20,7 @@ import safetensors.numpy
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from emoasr import language, manifest, storage, text, untrusted
+from emoasr import language, manifest, places, storage, text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.guard import write_atomically
@@ -29,15 +29,13 @@ from emoasr.recognizer import Recognizer, RecognizerConfig, digest, variables, w
 
 LANGUAGE_FILE = "language.safetensors"
 
-_RECORD, _WEIGHTS = "recognizer.json", "weights.safetensors"
+_RECORD, _WEIGHTS = places.RECOGNIZER_FILES
 _TYPES = ("F16", "F32")  # of weights
 _MOST = {  # bytes
     _RECORD: manifest.MOST_BYTES,
     _WEIGHTS: 1 << 30,  # 70 times the original's
     LANGUAGE_FILE: language.MOST_BYTES,
 }
-_SHIPPED = Path(__file__).parent / "recognizers"
-_DEFAULT = "english"
 
 
 def save_recognizer(
@@ -84,13 +82,8 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     Raises:
         UserError: no such recognizer, or its files are not what they should be, or too large.
     """
-    path = storage.path(path_or_name) if path_or_name else _SHIPPED / _DEFAULT
-    if isinstance(path, Path) and not path.exists() and (_SHIPPED / path).is_dir():
-        path = _SHIPPED / path
-    there = [name for name in _MOST if _is_file(path / name)]
-    for name in (_RECORD, _WEIGHTS):
-        if name not in there:
-            raise UserError(f"{path} is no recognizer's folder: it has no {name}")
+    path = places.of_recognizer(path_or_name)
+    there = [*places.RECOGNIZER_FILES, *([LANGUAGE_FILE] * places.is_file(path / LANGUAGE_FILE))]
     files = {name: _own(path / name, _MOST[name]) for name in there}
     sizes, frontend, card = manifest.read(files[_RECORD])
     source, model = files[_WEIGHTS], _outline(sizes)
@@ -116,13 +109,6 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
     model = _outline(config)
     _check_fit(model, {name: tensor.shape for name, tensor in tensors.items()}, source)
     return _filled(model, tensors, source)
-
-
-def _is_file(file: storage.Place) -> bool:
-    try:
-        return file.is_file()
-    except OSError as error:
-        raise UserError(f"{file}: cannot be opened ({error.strerror})") from None
 
 
 def _own(file: storage.Place, most_bytes: int) -> untrusted.Source:

@@ -12,12 +12,13 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c = ml_collections.ConfigDict()
 
     c.corpus = ml_collections.ConfigDict()
-    c.corpus.kind = kind
+    c.corpus.kind = kind  # demo, emotale, folder, iemocap or table: how the corpus is read
     c.corpus.path = ""  # where the corpus lies: on disk, or s3://BUCKET/FOLDER and the like
 
-    c.feature_sets = FEATURE_SETS  # what extract writes and eval compares
+    # what extract writes and eval compares
+    c.feature_sets = FEATURE_SETS  # neural, random, random-N, mfcc, egemaps, or paths of tables
     c.recognizer = ""  # folder or URL of a recognizer; empty: the one shipped in the package
-    c.tap = "gate"  # gate, skip or residual
+    c.tap = "gate"  # which activations of a unit: gate, skip or residual
     c.pooling = "mean"  # over time: mean, max or std
     c.seed = 0  # of the random-weights control
 
@@ -35,14 +36,14 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.shard = ""  # "3/16": only the third of 16 parts; `extract --merge` joins them
 
     c.eval = ml_collections.ConfigDict()
-    c.eval.targets = ("arousal", "valence")
+    c.eval.targets = ("arousal", "valence")  # columns of the labels
     c.eval.protocol = "leave-one-speaker-out"  # or "leave-one-session-out"
     c.eval.partner = "in"  # "out": never train on who shares a session with the speaker held out
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all
     c.eval.selection = ml_collections.ConfigDict()
     c.eval.selection.scope = "fold"  # F scores of each training fold; "all": leaky, of all data
     c.eval.regressor = "linear"  # "ridge", its penalty chosen within each training fold, or "svr"
-    c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, e.g. first=(0, 1, 2)
+    c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
     c.eval.battery = False  # also what a reviewer asks: controls, leaks, layers, other models
     c.eval.scale = (1.0, 5.0)  # the rating scale, to which the "clipped" figures are clipped
     return c
@@ -50,13 +51,12 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
 
 def pretraining(kind: str) -> ml_collections.ConfigDict:
     """Fields of `emoasr.pretrain`, for a corpus of the given kind (`transcribed`, `vctk`)."""
-    from emoasr.augment import AugmentConfig
-    from emoasr.model import ModelConfig
+    from emoasr.settings import AugmentConfig, ModelConfig
 
     c = ml_collections.ConfigDict()
 
     c.corpus = ml_collections.ConfigDict()
-    c.corpus.kind = kind
+    c.corpus.kind = kind  # transcribed or vctk: how the corpus is read
     c.corpus.path = ""  # where the corpus lies on disk
     c.corpus.data_dir = ""  # prepared audio; empty: TFDS's own default folder
 
@@ -65,19 +65,19 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
 
     c.train = ml_collections.ConfigDict()
     c.train.init = ""  # recognizer (name, folder or URL) to start from; empty: random weights
-    c.train.steps = 4000
+    c.train.steps = 4000  # batches in all
     c.train.batch_frames = 8192  # MFCC frames a batch, over all devices, padding included
     c.train.buckets = 6  # lengths compiled for
     c.train.max_seconds = 20.0  # longer utterances are left out
     c.train.optimizer = "adamw"  # or "muon", for the kernels
     c.train.learning_rate = 2e-3  # peak; cosine decay to zero at the last step
-    c.train.warmup_steps = 300
+    c.train.warmup_steps = 300  # from zero to the peak
     c.train.weight_decay = 0.01  # of kernels
     c.train.clip_norm = 1.0  # of the gradient
-    c.train.seed = 0
-    c.train.log_every = 10  # steps
-    c.train.eval_every = 500
-    c.train.checkpoint_every = 100
+    c.train.seed = 0  # of the weights, of the order of utterances and of augmentation
+    c.train.log_every = 10  # steps, from one line of metrics to the next
+    c.train.eval_every = 500  # steps; on the validation speakers
+    c.train.checkpoint_every = 100  # steps, the most that a killed run loses
 
     c.distributed = ml_collections.ConfigDict()  # several processes; one takes all local devices
     c.distributed.coordinator = ""  # HOST:PORT of process 0; "auto": as Slurm says; empty: one
@@ -86,8 +86,8 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.distributed.timeout = 60  # seconds that the others may take to start, or not answer
 
     c.card = ml_collections.ConfigDict()  # what recognizer.json says of the data
-    c.card.name = ""
-    c.card.data = ""
-    c.card.terms = ""
-    c.card.limits = ""
+    c.card.name = ""  # the recognizer's
+    c.card.data = ""  # what it was trained on
+    c.card.terms = ""  # the data's licences
+    c.card.limits = ""  # what it is not made for
     return c

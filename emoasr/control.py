@@ -12,8 +12,9 @@ from emoasr import frontend as fe
 from emoasr.audio import AudioError
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError
-from emoasr.model import GatedConvNet, ModelConfig
+from emoasr.model import GatedConvNet
 from emoasr.norm import MaskedBatchNorm
+from emoasr.settings import ModelConfig
 
 N_CALIBRATION = 64  # utterances that give the batch norms their statistics
 CALIBRATION_SECONDS = 10.0  # of each, at most

@@ -14,9 +14,10 @@ from emoasr.errors import UserError
 from emoasr.language import LanguageModel
 from emoasr.longform import Cut, Program, waves
 from emoasr.model import GatedConvNet
+from emoasr.settings import LANGUAGE_WEIGHT
 from emoasr.text import BLANK, SYMBOLS
 
-WEIGHT = 0.65  # of the language model; this and the next chosen on validation speakers
+WEIGHT = LANGUAGE_WEIGHT  # this and the next chosen on validation speakers
 
 _BLANK_PENALTY = 0.75  # beside a language model, which makes texts too short: log-probability
 _TOKENS = 10  # symbols by which a prefix may be continued at a frame, the likeliest

@@ -1,6 +1,7 @@
 """The exceptions whose texts are meant for the person at the keyboard."""
 
-from collections.abc import Collection
+import difflib
+from collections.abc import Collection, Iterable
 
 
 class UserError(Exception):
@@ -32,3 +33,20 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Raises `UserError` unless `value`, which the user knows as `name`, is one of `choices`."""
     if value not in choices:
         raise UserError(f"{name}={value!r}: must be one of {', '.join(choices)}")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """What to add to a complaint about an unknown name: the known ones that are most like it.
+
+    Of dotted names the last part counts as much as the whole, as it is what people remember.
+    """
+    likeness = {other: _likeness(name, other) for other in names}
+    best = max(likeness.values(), default=0.0)
+    nearest = sorted(likeness, key=likeness.__getitem__, reverse=True)[:3]
+    likely = [other for other in nearest if likeness[other] >= best - 0.1]
+    return f"; did you mean {' or '.join(likely)}?" if best > 0.8 else ""
+
+
+def _likeness(name: str, other: str) -> float:
+    pairs = (name, other), (name.rpartition(".")[2], other.rpartition(".")[2])
+    return sum(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)

@@ -16,6 +16,7 @@ from emoasr import parquet, storage
 from emoasr.corpora.base import LABELS
 from emoasr.corpora.table import index_of
 from emoasr.errors import UserError
+from emoasr.feature_sets import paths
 
 if TYPE_CHECKING:  # JAX is not needed to read a table
     from emoasr.recognizer import RecognizerConfig
@@ -33,36 +34,6 @@ def column_names(config: "RecognizerConfig", names: Iterable[str]) -> dict[str, 
     units = unit_names(config.model.n_layers, config.model.n_channels)
     mfcc = [f"mfcc{i:02d}.{how}" for how in ("mean", "std") for i in range(config.frontend.n_mfcc)]
     return {name: mfcc if name == "mfcc" else units for name in names}
-
-
-def is_given(entry: str) -> bool:
-    """Whether an entry of `config.feature_sets` is the path of a table that somebody else made."""
-    return entry.lower().endswith((".parquet", ".csv"))
-
-
-def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]:
-    """Where the tables of `config.feature_sets` lie, by feature set.
-
-    Args:
-        feature_sets: names of sets that extract writes, or paths or URLs, whose sets are called
-            after the file, without its ending.
-        folder: where extract writes.
-
-    Raises:
-        UserError: two sets have the same name, or there is no such kind of URL.
-    """
-    found: dict[str, storage.Place] = {}
-    for entry in feature_sets:
-        if not isinstance(entry, str):
-            raise UserError(f"config.feature_sets={entry!r}: must be the text of a name or path")
-        path = storage.path(entry) if is_given(entry) else folder / f"{entry}.parquet"
-        if path.stem in found:
-            raise UserError(
-                f"config.feature_sets: two sets are called {path.stem!r}, {found[path.stem]} and "
-                f"{path}; leave one out or rename its file"
-            )
-        found[path.stem] = path
-    return found
 
 
 def load(

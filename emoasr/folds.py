@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import LeaveOneGroupOut
 
-PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
-PARTNERS = ("in", "out")
+from emoasr.settings import PROTOCOLS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -114,9 +115,26 @@ def told_in_a_line() -> Iterator[None]:
             raise
         where = f"{error.filename}: " if error.filename else ""
         raise UserError(f"{where}{_REMEDIES[error.errno]} {again}") from None
-    except (MemoryError, RuntimeError, ValueError) as error:  # JAX's and TensorStore's errors
+    except (AssertionError, MemoryError, RuntimeError, ValueError) as error:  # JAX's, TensorStore's
+        if why := _no_backend():
+            raise UserError(why) from None
         if os.strerror(errno.ENOSPC) in str(error):
             raise UserError(f"{_REMEDIES[errno.ENOSPC]} {again}") from None
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise UserError(f"out of memory; lower the configuration's batch_frames {again}") from None
+
+
+def _no_backend() -> str | None:
+    """Whether JAX was told to compute on what is not there, in a line; it says so in many ways."""
+    wanted = os.environ.get("JAX_PLATFORMS")
+    if not wanted or (jax := sys.modules.get("jax")) is None:
+        return None
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError):
+        return (
+            f"JAX_PLATFORMS={wanted}: JAX has no such device here; unset it to take what there is "
+            "(NVIDIA GPUs need pip install -e '.[cuda]')"
+        )
+    return None

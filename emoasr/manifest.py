@@ -11,7 +11,7 @@ from typing import Any
 from emoasr import text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
-from emoasr.model import ModelConfig
+from emoasr.settings import ModelConfig
 from emoasr.untrusted import quoted
 
 FORMAT = 1

@@ -10,7 +10,6 @@ padded batch.
 Shape suffixes: B utterances, T frames, D coefficients, C channels (units), V symbols.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -19,45 +18,10 @@ from flax import nnx
 
 from emoasr.frontend import frame_mask
 from emoasr.norm import MaskedBatchNorm
-
-TAPS = ("gate", "skip", "residual")
-COMPUTE_DTYPES = ("float32", "bfloat16")
+from emoasr.settings import TAPS, ModelConfig
 
 # The original's U(-a, a) with a = sqrt(1 / fan_in).
 _INIT = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """Size of the network; the defaults are the original's, 3,720,988 trainable parameters.
-
-    Attributes:
-        n_mfcc: input coefficients a frame.
-        n_channels: gated units a layer.
-        kernel_size: of the dilated convolutions, frames; odd.
-        dilations: of the layers of one block, frames.
-        n_blocks: how often the dilations are gone through.
-        n_symbols: output classes, the CTC blank included.
-        dropout: share of gated units dropped in training.
-    """
-
-    n_mfcc: int = 20
-    n_channels: int = 128
-    kernel_size: int = 7
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    n_blocks: int = 3
-    n_symbols: int = 28
-    dropout: float = 0.0
-
-    @property
-    def n_layers(self) -> int:
-        """Layers of gated units, over all blocks."""
-        return self.n_blocks * len(self.dilations)
-
-    @property
-    def reach(self) -> int:
-        """Frames at either side that an activation depends on, over all layers."""
-        return self.n_blocks * sum(self.dilations) * (self.kernel_size // 2)
 
 
 class Output(NamedTuple):
@@ -132,8 +96,8 @@ class GatedConvNet(nnx.Module):
         """This network, or a copy that multiplies in another type, for inference.
 
         Args:
-            dtype: one of `COMPUTE_DTYPES`. With "bfloat16" the factors of convolutions are rounded
-                to it; sums, norms and everything else stay float32.
+            dtype: one of `settings.COMPUTE_DTYPES`. With "bfloat16" the factors of convolutions are
+                rounded to it; sums, norms and everything else stay float32.
         """
         if dtype == "float32":
             return self

@@ -12,12 +12,12 @@ from typing import Any
 import ml_collections
 
 from emoasr import untrusted
-from emoasr.errors import UserError
+from emoasr.errors import UserError, did_you_mean
+from emoasr.fields import NAMED_FREELY, leaves
 from emoasr.untrusted import quoted
 
 _MOST_BYTES = 1 << 18
 _NOT_HERE = "corpus.data_dir"  # where a run writes is its user's choice, as --workdir is
-_NAMED_FREELY = "eval.layers"
 
 
 def apply(config: ml_collections.ConfigDict, path: Path, flags: Mapping[str, Any]) -> None:
@@ -32,24 +32,32 @@ def apply(config: ml_collections.ConfigDict, path: Path, flags: Mapping[str, Any
         UserError: what `untrusted.read_json` refuses, or a field that is unknown, of another type,
             or says where to write.
     """
-    _update(config, untrusted.read_json(path, _MOST_BYTES), path, "")
+    _update(config, untrusted.read_json(path, _MOST_BYTES), path, "", list(leaves(config)))
     config.update_from_flattened_dict(dict(flags))
 
 
-def _update(config: ml_collections.ConfigDict, given: Any, path: Path, group: str) -> None:
+def _update(
+    config: ml_collections.ConfigDict, given: Any, path: Path, group: str, known: list[str]
+) -> None:
     if not isinstance(given, dict):
         raise UserError(f"{path}: {group}={quoted(given)}: must be an object")
     for name, value in given.items():
         field = f"{group}.{name}" if group else name
         if field == _NOT_HERE:
             raise UserError(f"{path}: {field} says where to write; give it as --config.{field}")
-        if group == _NAMED_FREELY:
+        if group == NAMED_FREELY:
             with config.unlocked():
                 config[name] = untrusted.like((0,), value, f"{path}: {quoted(field)}")
         elif name not in config:
-            known = ", ".join(config)
-            raise UserError(f"{path}: no such config field: {quoted(field)}; there are {known}")
+            meant = did_you_mean(".".join([field, *_first(value)]), known)
+            raise UserError(f"{path}: no such config field: {quoted(field)}{meant}")
         elif isinstance(config[name], ml_collections.ConfigDict):
-            _update(config[name], value, path, field)
+            _update(config[name], value, path, field, known)
         else:
             config[name] = untrusted.like(config[name], value, f"{path}: {field}")
+
+
+def _first(value: Any) -> list[str]:
+    """The names that lead to the first field within a value: of a misspelt group."""
+    name, inner = next(iter(value.items()), ("", None)) if isinstance(value, dict) else ("", None)
+    return [name, *_first(inner)] if name else []

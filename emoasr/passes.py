@@ -13,7 +13,7 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from emoasr import batching, egemaps, features, provenance, raydata
+from emoasr import batching, egemaps, feature_sets, features, provenance, raydata
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, one_line
 from emoasr.record import Report
@@ -164,7 +164,7 @@ def _networks(
     from emoasr import control
 
     networks = {"neural": recognizer.model} if "neural" in names else {}
-    if seeds := provenance.seeds(config, names):
+    if seeds := feature_sets.seeds(config, names):
         model, frontend = recognizer.config.model, recognizer.config.frontend
         waves = control.calibration_waves(corpus)
         networks |= {n: control.untrained(model, frontend, waves, s) for n, s in seeds.items()}

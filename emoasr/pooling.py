@@ -15,8 +15,7 @@ from emoasr import compilation
 from emoasr import frontend as fe
 from emoasr.longform import Cut, Program, waves
 from emoasr.model import GatedConvNet
-
-POOLINGS = ("mean", "max", "std")
+from emoasr.settings import POOLINGS
 
 
 class Pooler:
@@ -43,7 +42,7 @@ class Pooler:
         Args:
             networks: by feature set.
             frontend: of all of them.
-            tap: one of `model.TAPS`.
+            tap: one of `settings.TAPS`.
             pooling: one of `POOLINGS`; "mean" is the paper's (section 4).
             with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
         """

@@ -2,45 +2,20 @@
 
 import dataclasses
 import importlib.metadata
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ml_collections
 
-from emoasr import __version__, features
+from emoasr import __version__
 from emoasr.corpora import Corpus, inputs_digest
 from emoasr.errors import UserError
+from emoasr.feature_sets import own_sets, seeds
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.frontend import FrontEndConfig
     from emoasr.model import GatedConvNet
     from emoasr.recognizer import Recognizer
-
-_SETS = ("neural", "random", "mfcc", "egemaps")
-_SEEDED = re.compile("random-(0|[1-9][0-9]*)")  # one spelling a seed
-
-
-def own_sets(config: ml_collections.ConfigDict) -> list[str]:
-    """Entries of `config.feature_sets` that are not tables made by somebody else.
-
-    Raises:
-        UserError: an entry is no feature set.
-    """
-    own = [name for name in config.feature_sets if not features.is_given(name)]
-    for name in own:
-        if name not in _SETS and not _SEEDED.fullmatch(name):
-            raise UserError(
-                f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, or "
-                "the path of a table, which ends in .parquet or .csv"
-            )
-    return own
-
-
-def seeds(config: ml_collections.ConfigDict, names: list[str]) -> dict[str, int]:
-    """Seeds of those feature sets that come from untrained networks."""
-    seeded = {name: int(m[1]) for name in names if (m := _SEEDED.fullmatch(name))}
-    return seeded | ({"random": config.seed} if "random" in names else {})
 
 
 def wanted(

@@ -18,7 +18,6 @@ from sklearn.svm import LinearSVR
 from emoasr.folds import Fold
 
 BASELINE = "mean"  # the training fold's mean rating, whatever the features
-SCOPES = ("fold", "all")
 
 
 def _support_vector() -> MultiOutputRegressor:
@@ -41,8 +40,8 @@ class Spec:
 
     Attributes:
         feature_set: a table's name, or `BASELINE`.
-        protocol: one of `folds.PROTOCOLS`.
-        partner: one of `folds.PARTNERS`.
+        protocol: one of `settings.PROTOCOLS`.
+        partner: one of `settings.PARTNERS`.
         selection: where F scores come from: "fold", the training fold; "all", every utterance,
             those tested on too, which flatters (Ambroise & McLachlan 2002).
         regressor: one of `REGRESSORS`, or `BASELINE`.

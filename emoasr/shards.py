@@ -7,12 +7,15 @@ Shard 3/16 is an ordinary run over the third of 16 stretches of the corpus, in t
 import dataclasses
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ml_collections
 import numpy as np
 
-from emoasr.corpora import Corpus
 from emoasr.errors import UserError
+
+if TYPE_CHECKING:  # a shard's name is asked for before anything heavy is imported
+    from emoasr.corpora import Corpus
 
 _SHARD = re.compile(r"([1-9][0-9]{0,8})(?:/|-of-)([1-9][0-9]{0,8})")
 
@@ -41,7 +44,7 @@ class Shard:
         """Where its run is, within that of the whole."""
         return workdir / "shards" / self.seat
 
-    def of(self, corpus: Corpus) -> Corpus:
+    def of(self, corpus: "Corpus") -> "Corpus":
         """Its stretch of a corpus: in order, so that tables of all shards need but be joined.
 
         Raises:

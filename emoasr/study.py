@@ -8,10 +8,11 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import folds, joining, regression
+from emoasr import folds, joining
 from emoasr.correlation import layer_shape
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 from emoasr.regression import BASELINE, Spec
+from emoasr.settings import PROTOCOLS, check_evaluation
 
 _SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
 _FEWEST_SPEAKERS = 3  # what others would have given cannot be told from two
@@ -97,7 +98,7 @@ def prepare(
     """
     _check(settings, tables)
     ratings = [joining.ratings(labels, target) for target in settings.targets]
-    needed = folds.PROTOCOLS[settings.protocol]
+    needed = PROTOCOLS[settings.protocol]
     group = joining.groups(labels, needed)
     tables = joining.align(tables, labels.index)
     index, skipped = joining.join(tables, labels.index)
@@ -164,7 +165,7 @@ def layers(
 
 def unfit(rated: Rated, protocol: str, partner: str) -> str:
     """Why these utterances cannot be split so; empty where they can."""
-    group = folds.PROTOCOLS[protocol]
+    group = PROTOCOLS[protocol]
     few = f"{_SMALLEST_TRAINING_FOLD} utterances"
     if rated.people[group].nunique() < 2:
         return f"needs 2 {group}s or more"
@@ -202,21 +203,7 @@ def _constant(rated: Rated) -> list[str]:
 
 
 def _check(settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]) -> None:
-    check_choice("config.eval.protocol", settings.protocol, folds.PROTOCOLS)
-    check_choice("config.eval.partner", settings.partner, folds.PARTNERS)
-    check_choice("config.eval.selection.scope", settings.selection.scope, regression.SCOPES)
-    check_choice("config.eval.regressor", settings.regressor, regression.REGRESSORS)
-    if settings.n_selected < 0:
-        raise UserError(
-            f"config.eval.n_selected={settings.n_selected}: must be 1 or more, or 0 for all"
-        )
-    if not settings.targets or isinstance(settings.targets, str):
-        raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
-    if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):
-        raise UserError(
-            f"config.eval.scale={tuple(settings.scale)}: must be the lowest and the highest "
-            "rating, or () for the range of the training folds"
-        )
+    check_evaluation(settings)
     if not tables or BASELINE in tables:
         raise UserError(
             f"config.feature_sets={tuple(tables)}: must be one or more names, not {BASELINE!r}, "
@@ -225,7 +212,7 @@ def _check(settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFram
 
 
 def _check_folds(rated: Rated, settings: ml_collections.ConfigDict) -> None:
-    group = folds.PROTOCOLS[settings.protocol]
+    group = PROTOCOLS[settings.protocol]
     n_speakers, targets = rated.people["speaker"].nunique(), " and ".join(rated.targets)
     if n_speakers < _FEWEST_SPEAKERS:
         raise UserError(

@@ -14,12 +14,11 @@ from flax import nnx
 from emoasr import augment, sharding, text
 from emoasr import frontend as fe
 from emoasr.checkpoint import load_recognizer
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 from emoasr.frontend import Array
-from emoasr.model import GatedConvNet, ModelConfig
+from emoasr.model import GatedConvNet
 from emoasr.recognizer import Recognizer
-
-OPTIMIZERS = ("adamw", "muon")
+from emoasr.settings import AugmentConfig, ModelConfig, check_training
 
 
 class Batch(NamedTuple):
@@ -64,7 +63,7 @@ class Trainer:
     graph: nnx.GraphDef
     optimizer: optax.GradientTransformation
     frontend: fe.FrontEndConfig
-    augmentation: augment.AugmentConfig | None
+    augmentation: AugmentConfig | None
     seed: int
     mesh: jax.sharding.Mesh
 
@@ -146,7 +145,7 @@ def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
     if train.init:
         _start_from(load_recognizer(train.init), model, frontend, train.init)
     graph, params, *others = nnx.split(model, nnx.Param, ...)
-    augmentation = augment.AugmentConfig(**config.augment) if config.augment else None
+    augmentation = AugmentConfig(**config.augment) if config.augment else None
     mesh = sharding.all_devices()
     trainer = Trainer(graph, _optimizer(train), frontend, augmentation, train.seed, mesh)
     return trainer, State(params, others[0], trainer.optimizer.init(params))
@@ -171,7 +170,7 @@ def _start_from(
 
 
 def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    check_choice("config.train.optimizer", train.optimizer, OPTIMIZERS)
+    check_training(train)
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, train.learning_rate, min(train.warmup_steps, train.steps // 2), train.steps
     )

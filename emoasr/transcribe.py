@@ -13,12 +13,13 @@ cannot be read is named on stderr, the others go on, and the exit status is 1.
 
 import json
 import sys
+from collections.abc import Sequence
 
-from absl import app, flags, logging
+from absl import flags
 
-from emoasr import compilation, decoding
-from emoasr.checkpoint import load_recognizer
-from emoasr.errors import UserError
+from emoasr import cli, places, storage
+from emoasr.errors import UserError, one_line
+from emoasr.settings import LANGUAGE_WEIGHT
 
 
 def main(
@@ -26,7 +27,7 @@ def main(
     recognizer: str,
     times: bool,
     beam_size: int = 1,
-    language_weight: float = decoding.WEIGHT,
+    language_weight: float = LANGUAGE_WEIGHT,
 ) -> int:
     """Prints the transcripts of `files`; returns how many could not be read.
 
@@ -42,12 +43,24 @@ def main(
     """
     if not files:
         raise UserError("name the files: python -m emoasr.transcribe FILE ... (see --help)")
+    if "://" not in recognizer:
+        places.of_recognizer(recognizer)
+    n_files, files = len(files), [file for file in files if _is_there(file)]
+    if not files:
+        return n_files
+    from emoasr import compilation, decoding, guard
+    from emoasr.checkpoint import load_recognizer
+
     if beam_size > 1:
         decoding.BeamSearch(beam_size, None)  # complains of a missing library, once
-    opened, failed = load_recognizer(recognizer or None), 0
+    compilation.keep()
+    with guard.told_in_a_line():
+        opened = load_recognizer(recognizer or None)
+    failed = n_files - len(files)
     for file in files:
         try:
-            heard = opened.transcribe(file, beam_size, language_weight).iloc[0]
+            path = file if "://" in file else str(places.local(file))
+            heard = opened.transcribe(path, beam_size, language_weight).iloc[0]
         except UserError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -59,27 +72,46 @@ def main(
     return failed
 
 
-def _run(argv: list[str]) -> int:
-    logging.set_verbosity(logging.ERROR)
-    compilation.keep()
+def _is_there(file: str) -> bool:
+    """Whether there is such a file on disk; stores are not asked yet."""
     try:
-        given = flags.FLAGS
-        options = given.recognizer, given.times, given.beam_size, given.language_weight
-        return int(main(argv[1:], *options) > 0)
+        file.encode()
+        if "://" not in file:
+            storage.check_there(storage.path(file), file)
+    except UnicodeEncodeError:
+        print(f"error: {one_line(file)}: the name is not UTF-8; rename the file", file=sys.stderr)
+        return False
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return False
+    return True
+
+
+def command(arguments: Sequence[str] | None = None) -> int:
+    """Runs `emoasr transcribe` with arguments, those of this process if None; gives the status."""
+    return cli.enter("transcribe", _run, arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    values = cli.new_flags()
+    flags.DEFINE_string(
+        "recognizer", "", "A recognizer's folder, URL or name; default: the shipped one.", values
+    )
+    flags.DEFINE_bool("times", False, "Print JSON, with the time of each character.", values)
+    flags.DEFINE_integer(
+        "beam_size", 1, "1: greedy; more: beam search over so many prefixes.", 1, flag_values=values
+    )
+    flags.DEFINE_float(
+        "language_weight", LANGUAGE_WEIGHT, "Of the language model; 0: without it.", 0,
+        flag_values=values,
+    )  # fmt: skip
+    files = cli.parse(values, arguments)
+    if values.help:
+        print(f"{__doc__}\nFlags:\n{cli.describe(values)}")
+        return 0
+    options = values.recognizer, values.times, values.beam_size, values.language_weight
+    return int(main(files, *options) > 0)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string(
-        "recognizer", "", "A recognizer's folder, URL or name; default: the shipped one."
-    )
-    flags.DEFINE_bool("times", False, "Print JSON, with the time of each character.")
-    flags.DEFINE_integer(
-        "beam_size", 1, "1: greedy; more: beam search over so many prefixes.", lower_bound=1
-    )
-    flags.DEFINE_float(
-        "language_weight", decoding.WEIGHT, "Of the language model; 0: without it.", lower_bound=0
-    )
-    app.run(_run)
+    raise SystemExit(command())

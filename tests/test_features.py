@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoasr import features, parquet
+from emoasr import feature_sets, features, parquet
 from emoasr.errors import UserError
 
 FILES = st.text(string.ascii_letters + "/. ,\"'åß日", min_size=1, max_size=8).map("f{}".format)
@@ -232,7 +232,7 @@ def test_a_set_that_extract_did_not_write_is_named(tmp_path):
 def test_two_sets_of_one_name_are_refused(tmp_path):
     for sets in (("neural", "other/neural.csv"), ("a/x.csv", "b/x.parquet"), ("mfcc", "mfcc")):
         with pytest.raises(UserError, match="config.feature_sets: two sets are called"):
-            features.paths(sets, tmp_path)
+            feature_sets.paths(sets, tmp_path)
 
 
 @pytest.mark.parametrize("key", [b"emoasr", b"pandas"])

@@ -5,16 +5,14 @@ A right result, or one line for its user: anything but a `UserError` fails the t
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
-from absl import flags
 from fuzzing import examples, mutations, outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoasr import checkpoint, cli, extract
+from emoasr import checkpoint, extract
 
 # Settings
 
@@ -37,19 +35,10 @@ JSON = st.recursive(
 )
 
 
-def exit_of(arguments: list[str], monkeypatch, capsys) -> tuple[object, str]:
+def exit_of(arguments: list[str], capsys) -> tuple[object, str]:
     """Exit status and error stream of `emoasr.extract`."""
-    monkeypatch.setattr(sys, "argv", ["extract", *arguments])
     capsys.readouterr()
-    try:
-        with pytest.raises(SystemExit) as done:
-            cli.run(extract.main, needs="feature_sets")
-    finally:
-        for name in list(flags.FLAGS):
-            if name.split(".")[0] in ("config", "workdir", "overrides"):
-                delattr(flags.FLAGS, name)
-        flags.FLAGS.unparse_flags()
-    return done.value.code, capsys.readouterr().err
+    return extract.command(arguments), capsys.readouterr().err
 
 
 @pytest.fixture
@@ -64,19 +53,19 @@ def no_corpus(tmp_path, small_recognizer) -> list[str]:
 
 @examples(80)
 @given(settings=st.lists(st.tuples(st.sampled_from(FIELDS), VALUES), min_size=1, max_size=3))
-def test_settings_on_the_command_line(no_corpus, monkeypatch, capsys, settings):
+def test_settings_on_the_command_line(no_corpus, capsys, settings):
     given_twice = [f"--config.{field}={value}" for field, value in settings]
-    status, told = exit_of([*no_corpus, *given_twice], monkeypatch, capsys)
+    status, told = exit_of([*no_corpus, *given_twice], capsys)
     assert status == 1
     assert told.startswith("error: ") and told[:-1].isprintable() and told.endswith("\n")
 
 
 @examples(80)
 @given(settings=st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=3))
-def test_settings_in_a_file(no_corpus, monkeypatch, capsys, tmp_path, settings):
+def test_settings_in_a_file(no_corpus, capsys, tmp_path, settings):
     (tmp_path / "o.json").write_text(json.dumps(settings))
     arguments = [*no_corpus, f"--overrides={tmp_path / 'o.json'}"]
-    status, told = exit_of(arguments, monkeypatch, capsys)
+    status, told = exit_of(arguments, capsys)
     assert status == 1
     assert told.startswith("error: ") and told[:-1].isprintable() and told.endswith("\n")
 

@@ -3,13 +3,11 @@
 import concurrent.futures
 import errno
 import multiprocessing
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from emoasr import guard
+from emoasr import cli, config, guard
 from emoasr.errors import UserError
 
 
@@ -88,18 +86,11 @@ def test_other_errors_stay_what_they_are(error):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_disk_ends_a_command_with_one_line(tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from emoasr import cli\n"
-        "def command(config, workdir):\n"
-        "    with open('/dev/full', 'w') as file:\n"
-        "        file.write('x' * 99999)\n"
-        "cli.run(command, needs='eval')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--config=demo", f"--workdir={tmp_path}"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ") and "no space left" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_a_full_disk_ends_a_command_with_one_line(tmp_path, capsys):
+    def work(*_):
+        Path("/dev/full").write_text("x" * 99999)
+
+    command = cli.Command("try", "", work, config.experiment)
+    assert cli.run(command, ["--config=demo", f"--workdir={tmp_path}"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and "no space left" in told and told.count("\n") == 1

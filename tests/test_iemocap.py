@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emoasr import cli, config, extract, features, joining, parquet
+from emoasr import config, extract, features, fields, joining, parquet
 from emoasr.corpora import iemocap, open_corpus
 from emoasr.errors import UserError
 
@@ -359,7 +359,7 @@ def test_the_configurations(name, consistent, release):
     path = Path(__file__).parents[1] / "configs" / f"{name}.py"
     exec(compile(path.read_text(), path, "exec"), c)
     found = c["get_config"]()
-    assert name in cli._configs()
+    assert fields.shipped(config.experiment)[name] == path
     assert found.corpus.consistent == consistent
     assert found.eval.protocol == "leave-one-speaker-out"
     found.corpus.path = str(release)

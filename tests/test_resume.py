@@ -13,6 +13,7 @@ from test_extract import record, settings
 from emoasr import checkpoint, extract, features, inference, provenance, rows
 from emoasr import eval as emoasr_eval
 from emoasr.errors import UserError
+from emoasr.jobs import extract as extraction
 
 SETS = ("neural", "random", "mfcc")
 
@@ -180,7 +181,7 @@ def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(
     recorded = record(tmp_path)["tables"]
     metadata = {name: features.read(tmp_path / f"features/{name}.parquet")[1] for name in sets}
     provenance.check_same_run(metadata, recorded, tmp_path / "features")
-    monkeypatch.setattr(extract, "tell", lambda *_: None)  # stopped before its end
+    monkeypatch.setattr(extraction, "tell", lambda *_: None)  # stopped before its end
     extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
     c.eval.n_selected = 5
     with pytest.raises(UserError, match=r"neural.parquet: its tap is 'skip', .* 'gate'; .*again"):

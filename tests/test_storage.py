@@ -27,6 +27,7 @@ from emoasr import (
     config,
     egemaps,
     extract,
+    feature_sets,
     features,
     language,
     manifest,
@@ -105,7 +106,7 @@ def settings(kind, path, recognizer, sets=SETS, **fields):
 def extracted(c, workdir):
     """Tables by feature set, and what the run says of itself."""
     extract.main(c, workdir)
-    own = [name for name in c.feature_sets if not features.is_given(name)]
+    own = [name for name in c.feature_sets if not feature_sets.is_given(name)]
     tables = {name: features.read(workdir / "features" / f"{name}.parquet")[0] for name in own}
     return tables, json.loads((workdir / "extract.json").read_text())
 

@@ -11,7 +11,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio, pieces, storage
+from emoasr import audio, pieces, places, storage
 from emoasr.errors import UserError, check_choice
 
 RATINGS = ("arousal", "valence", "dominance")
@@ -143,26 +143,13 @@ def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     return importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
 
 
-def path_of(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:
-    """The file or folder, on disk or in a store, that a field of `config.corpus` names.
-
-    Raises:
-        UserError: it is empty, does not exist or cannot be reached.
-    """
-    if not config[field]:
-        raise UserError(f"config.corpus.{field} is empty; give --config.corpus.{field}=PATH")
-    path = storage.path(config[field])
-    storage.check_there(path, f"config.corpus.{field}={path}")
-    return path
-
-
 def folder_of(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:
     """The folder that a field of `config.corpus` names.
 
     Raises:
-        UserError: as `path_of`, or it is a file.
+        UserError: as `places.of_corpus`, or it is a file.
     """
-    path = path_of(config, field)
+    path = places.of_corpus(config, field)
     if not path.is_dir():
         raise UserError(f"config.corpus.{field}={path}: is a file; give a folder")
     return path

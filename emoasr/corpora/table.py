@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emoasr import storage
-from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, folder_of, path_of
+from emoasr import places, storage
+from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, folder_of
 from emoasr.errors import UserError
 
 # What pandas and Arrow raise for broken files; of a Parquet file's note about its index, anything.
@@ -32,7 +32,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     Raises:
         UserError: not a table, no `file`, no rows, repeated rows, ratings or times that are none.
     """
-    path = path_of(config)
+    path = places.of_corpus(config)
     root = folder_of(config, "root") if config.root else path.parent
     return build(read_frame(path), path.stem, root, path)
 

@@ -14,9 +14,9 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio
+from emoasr import audio, places
 from emoasr.corpora import prepared, table
-from emoasr.corpora.base import Corpus, Skipped, path_of
+from emoasr.corpora.base import Corpus, Skipped
 from emoasr.errors import UserError
 from emoasr.text import normalise
 
@@ -59,7 +59,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> TranscribedCorpus:
     Raises:
         UserError: the table is missing, lacks a column, or a speaker is in two splits.
     """
-    path = path_of(config)
+    path = places.of_corpus(config)
     at = {"path": str(path / "metadata.csv" if path.is_dir() else path), "root": ""}
     return prepare(table.load(ml_collections.ConfigDict(at), workdir), config.data_dir)
 

@@ -14,9 +14,9 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio
+from emoasr import audio, places
 from emoasr.corpora import archives, table, transcribed
-from emoasr.corpora.base import Corpus, Skipped, on_disk, path_of
+from emoasr.corpora.base import Corpus, Skipped, on_disk
 from emoasr.errors import UserError, check_choice
 
 # By speaker, fixed; both hold out men and women of the corpus's main accents.
@@ -61,7 +61,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
             validation speakers.
     """
     check_choice("config.corpus.mic", config.mic, ("mic1", "mic2"))
-    root, names = _open(on_disk(path_of(config)))
+    root, names = _open(on_disk(places.of_corpus(config)))
     sounds, texts = _utterances(names, config.mic)
     if not sounds:
         raise UserError(f"config.corpus.path={config.path}: no recording by {config.mic} in it")

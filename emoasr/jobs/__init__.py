@@ -1,0 +1,1 @@
+"""What the commands do: imported once their flags are known to be right."""

@@ -1,0 +1,82 @@
+"""What a command prints: in any encoding, to a reader who may go."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from emoasr.errors import UserError
+
+
+@contextlib.contextmanager
+def any_reader(goes_on: bool) -> Iterator[None]:
+    """Around a command: its streams take any text, and their readers may go.
+
+    Args:
+        goes_on: whether the work does when nobody reads what it prints (`| head -1`); else it ends
+            there, quietly.
+
+    Raises:
+        UserError: what is printed cannot be written, as onto a full disk.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(_UnreadError))
+        for stream, redirect in (
+            (sys.stdout, contextlib.redirect_stdout),
+            (sys.stderr, contextlib.redirect_stderr),
+        ):
+            if stream is not None:  # the shell closed it
+                stack.enter_context(_any_encoding(stream))
+                output: Any = _Output(stream, goes_on)
+                stack.enter_context(redirect(output))
+                stack.callback(output.flush)
+        yield
+
+
+@contextlib.contextmanager
+def _any_encoding(stream: Any) -> Iterator[None]:
+    """What a stream's encoding lacks is escaped: nothing is lost for the sake of a letter."""
+    if not hasattr(stream, "reconfigure"):  # a notebook's takes all
+        yield
+        return
+    before = stream.errors
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=before)
+
+
+class _UnreadError(Exception):
+    """Nobody reads the output any more."""
+
+
+class _Output:
+    """A stream whose reader may go (`| head -1`), or whose disk may be full."""
+
+    def __init__(self, stream: Any, goes_on: bool):
+        self._stream, self._goes_on, self._lost = stream, goes_on, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, action: Callable[[], object]) -> None:
+        try:
+            if not self._lost:
+                action()
+        except OSError as error:
+            self._lost = True
+            with contextlib.suppress(OSError, ValueError):  # Python would complain at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if not isinstance(error, BrokenPipeError):
+                raise UserError(f"what is printed cannot be written ({error.strerror})") from None
+            if not self._goes_on:
+                raise _UnreadError from None

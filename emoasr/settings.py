@@ -1,0 +1,118 @@
+"""What settings may be: names to choose from, and the sizes of what is trained.
+
+Imports nothing heavy: the commands refuse what is wrong before they load JAX or pandas.
+"""
+
+import dataclasses
+
+import ml_collections
+
+from emoasr.errors import UserError, check_choice
+
+TAPS = ("gate", "skip", "residual")
+POOLINGS = ("mean", "max", "std")
+COMPUTE_DTYPES = ("float32", "bfloat16")
+ENGINES = ("local", "ray")
+PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
+PARTNERS = ("in", "out")
+SCOPES = ("fold", "all")
+REGRESSORS = ("linear", "ridge", "svr")
+OPTIMIZERS = ("adamw", "muon")
+LANGUAGE_WEIGHT = 0.65  # of the language model, in beam search
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Size of the network; the defaults are the original's, 3,720,988 trainable parameters.
+
+    Attributes:
+        n_mfcc: input coefficients a frame.
+        n_channels: gated units a layer.
+        kernel_size: of the dilated convolutions, frames; odd.
+        dilations: of the layers of one block, frames.
+        n_blocks: how often the dilations are gone through.
+        n_symbols: output classes, the CTC blank included.
+        dropout: share of gated units dropped in training.
+    """
+
+    n_mfcc: int = 20
+    n_channels: int = 128
+    kernel_size: int = 7
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
+    n_blocks: int = 3
+    n_symbols: int = 28
+    dropout: float = 0.0
+
+    @property
+    def n_layers(self) -> int:
+        """Layers of gated units, over all blocks."""
+        return self.n_blocks * len(self.dilations)
+
+    @property
+    def reach(self) -> int:
+        """Frames at either side that an activation depends on, over all layers."""
+        return self.n_blocks * sum(self.dilations) * (self.kernel_size // 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """How far each transform goes; zero (or one, for a factor) switches it off.
+
+    Attributes:
+        warp: largest factor, and its inverse, on the mel axis, as of another vocal tract.
+        stretch: largest factor, and its inverse, on the duration.
+        band_limit: share of utterances that lose the bands above a random limit.
+        min_band: lowest such limit, mel bands (of 128 from 0 to 8 kHz, 88 are 3.4 kHz).
+        mel_masks: masks along the mel axis, each of up to `mel_mask` bands.
+        mel_mask: widest mel mask, bands.
+        time_masks: masks along time, each of up to `time_mask` frames.
+        time_mask: longest time mask, frames.
+        gain: standard deviation of C0's offset (an offset of 11.3 is 1 dB).
+        noise: standard deviation of the noise on every MFCC.
+    """
+
+    warp: float = 1.13
+    stretch: float = 1.12
+    band_limit: float = 0.5
+    min_band: int = 80
+    mel_masks: int = 2
+    mel_mask: int = 16
+    time_masks: int = 2
+    time_mask: int = 8
+    gain: float = 40.0
+    noise: float = 2.0
+
+
+def check_extraction(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError where a setting of `emoasr.extract` cannot be."""
+    check_choice("config.tap", config.tap, TAPS)
+    check_choice("config.compute_dtype", config.compute_dtype, COMPUTE_DTYPES)
+    check_choice("config.pooling", config.pooling, POOLINGS)
+    check_choice("config.engine", config.engine, ENGINES)
+    for name in ("batch_frames", "buckets"):
+        if config[name] < 1:
+            raise UserError(f"config.{name}={config[name]}: must be 1 or more")
+
+
+def check_evaluation(settings: ml_collections.ConfigDict) -> None:
+    """Raises a UserError where a setting of `config.eval` cannot be."""
+    check_choice("config.eval.protocol", settings.protocol, PROTOCOLS)
+    check_choice("config.eval.partner", settings.partner, PARTNERS)
+    check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
+    check_choice("config.eval.regressor", settings.regressor, REGRESSORS)
+    if settings.n_selected < 0:
+        raise UserError(
+            f"config.eval.n_selected={settings.n_selected}: must be 1 or more, or 0 for all"
+        )
+    if not settings.targets or isinstance(settings.targets, str):
+        raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
+    if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):
+        raise UserError(
+            f"config.eval.scale={tuple(settings.scale)}: must be the lowest and the highest "
+            "rating, or () for the range of the training folds"
+        )
+
+
+def check_training(train: ml_collections.ConfigDict) -> None:
+    """Raises a UserError where a setting of `config.train` cannot be."""
+    check_choice("config.train.optimizer", train.optimizer, OPTIMIZERS)
