@@ -18,9 +18,8 @@ import jax
 import numpy as np
 import safetensors.numpy
 from flax import nnx
-from orbax.checkpoint import v1 as ocp
 
-from emoasr import language, manifest, storage, text, untrusted
+from emoasr import compilation, language, manifest, storage, text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.guard import write_atomically
@@ -77,12 +76,23 @@ def save_recognizer(
 def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     """Opens a recognizer.
 
+    What it compiles is kept in the user's cache folder for the next process, as the commands do;
+    settings of JAX that were chosen already stay (see `compilation.keep`).
+
     Args:
         path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
             (`english`); None: the one that the package ships as its best.
 
     Raises:
         UserError: no such recognizer, or its files are not what they should be, or too large.
+
+    Example:
+        >>> import emoasr
+        >>> print(emoasr.load_recognizer("english"))  # doctest: +ELLIPSIS
+        <Recognizer english, digest ...
+          3,720,988 parameters, 15 layers x 128 units
+          hears 16000 Hz, 20 MFCCs a frame of 32 ms
+          trained on train splits of ...>
     """
     path = storage.path(path_or_name) if path_or_name else _SHIPPED / _DEFAULT
     if isinstance(path, Path) and not path.exists() and (_SHIPPED / path).is_dir():
@@ -93,6 +103,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
             raise UserError(f"{path} is no recognizer's folder: it has no {name}")
     files = {name: _own(path / name, _MOST[name]) for name in there}
     sizes, frontend, card = manifest.read(files[_RECORD])
+    compilation.keep()
     source, model = files[_WEIGHTS], _outline(sizes)
     _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS]), source)
     model = _filled(model, untrusted.read_tensors(source), source)
@@ -174,6 +185,8 @@ class TrainingCheckpoints:
 
     def __init__(self, folder: Path, keep: int = 2):
         """Opens the folder; a half-written checkpoint of a killed run is not seen."""
+        from orbax.checkpoint import v1 as ocp  # half a second, which only a training needs
+
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
             folder.absolute(), preservation_policy=policies.LatestN(keep),
