@@ -123,7 +123,7 @@ def _decoded(i: int, item: Any) -> tuple[Samples, float]:
     try:
         return item["array"], item["sampling_rate"]
     except (KeyError, TypeError, IndexError):
-        keys = f" with {', '.join(map(repr, item)) or 'nothing'}" * isinstance(item, Mapping)
+        keys = f" with {', '.join(map(repr, item))}" if isinstance(item, Mapping) and item else ""
         raise _unknown(f"input {i} that is {type(item).__name__}{keys}") from None
 
 
