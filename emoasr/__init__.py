@@ -6,16 +6,26 @@ table = recognizer.features(["a.wav", "b.flac"])  # pandas: one row a file, 1920
 recognizer.transcribe("a.wav")
 """
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emoasr.checkpoint import load_recognizer as load_recognizer
+    from emoasr.recognizer import Recognizer as Recognizer
 
 __version__ = "0.1.0"
-__all__ = ["load_recognizer"]
+__all__ = ["Recognizer", "__version__", "load_recognizer"]
+
+_HOMES = {"load_recognizer": "emoasr.checkpoint", "Recognizer": "emoasr.recognizer"}
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: openSMILE's worker processes import this package and have no use for JAX.
-    if name == "load_recognizer":
-        from emoasr.checkpoint import load_recognizer
+    # Lazy: commands answer, and openSMILE's processes work, without JAX.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
 
-        return load_recognizer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

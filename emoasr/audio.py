@@ -7,7 +7,7 @@ import numbers
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import soundfile
@@ -109,11 +109,11 @@ def resample(
     """
     x = np.asarray(x)
     if x.dtype.kind != "f":
-        raise AudioError(f"samples are {x.dtype}; give floating point, full scale -1 to 1")
+        how = f" (x / {-int(np.iinfo(x.dtype).min)})" if x.dtype.kind == "i" else ""
+        raise AudioError(f"samples are {x.dtype}; give floating point, full scale -1 to 1{how}")
     if x.ndim not in (1, 2) or (x.ndim == 2 and x.shape[0] < x.shape[1]):
         raise AudioError(f"samples have shape {x.shape}; give (N,) or (N, channels)")
-    if not isinstance(rate, numbers.Real) or not RATES[0] <= rate <= RATES[1]:
-        raise AudioError(f"sampling rate is {rate!r}; must be {RATES[0]} to {RATES[1]} Hz")
+    check_rate(rate)
     _checked_length(x.size)
     mono = _mixed(x.astype(np.float32, copy=False))
     peak = np.maximum(mono.max(), -mono.min())  # NaN if any is
@@ -128,6 +128,12 @@ def resample(
     y = soxr.resample(mono, rate, wanted)
     _checked_length(len(y))
     return y
+
+
+def check_rate(rate: Any) -> None:
+    """Raises an AudioError unless it is a number of Hz within `RATES`."""
+    if not isinstance(rate, numbers.Real) or not RATES[0] <= float(rate) <= RATES[1]:
+        raise AudioError(f"sampling rate is {rate!r}; must be {RATES[0]} to {RATES[1]} Hz")
 
 
 def is_silent(x: np.ndarray) -> bool:
@@ -192,8 +198,7 @@ def blocks(file: soundfile.SoundFile, segment: Segment) -> Iterator[np.ndarray]:
 def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
     """First frame of the segment, and the one after its last, at the file's own rate."""
     rate = file.samplerate
-    if not RATES[0] <= rate <= RATES[1]:
-        raise AudioError(f"sampling rate is {rate}; must be {RATES[0]} to {RATES[1]} Hz")
+    check_rate(rate)
     if file.frames >= _UNKNOWN_LENGTH:
         raise AudioError("its header gives no length; re-encode it")
     _checked_length(file.frames)

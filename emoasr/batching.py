@@ -10,6 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
+_STANDARD_BATCH = 1024  # hops of a standard batch, about: a CPU does larger ones no faster
+_SHORTEST, _SHORTEST_ALONE = 16, 128  # hops that utterances are padded to, at least
+
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
@@ -79,6 +82,43 @@ def plan_buckets(
         buckets.append(Bucket(int(edges[j - 1]), int(size), inside))
         j, k = i, k - 1
     return buckets[::-1]
+
+
+def standard_buckets(
+    hops: Sequence[int] | np.ndarray, n_buckets: int, bucket_cost: int = 0
+) -> list[Bucket]:
+    """Buckets of shapes that are the same in every call, so that each is compiled only once.
+
+    Utterances that fill more than half of a standard batch share such batches, padded to one of
+    four lengths an octave; fewer go alone, padded to one of two.
+
+    Args:
+        hops: length of each utterance, at least 1.
+        n_buckets: as for `plan_buckets`.
+        bucket_cost: likewise.
+
+    Returns:
+        Buckets, shortest first; within a bucket utterances keep their order.
+    """
+    standard = _standard_lengths(np.maximum(hops, _SHORTEST), 4)
+    buckets, alone = [], np.zeros(len(standard), np.int64)
+    for bucket in plan_buckets(standard, n_buckets, _STANDARD_BATCH, bucket_cost):
+        size = max(1, _STANDARD_BATCH // bucket.n_hops)
+        if len(bucket.indices) > size // 2:
+            buckets.append(dataclasses.replace(bucket, batch_size=size))
+        else:
+            alone[bucket.indices] = max(bucket.n_hops, _SHORTEST_ALONE)
+    lengths = _standard_lengths(np.maximum(alone, 1), 2)
+    for length in np.unique(lengths[alone > 0]):
+        indices = np.flatnonzero((alone > 0) & (lengths == length))
+        buckets.append(Bucket(int(length), 1, indices))
+    return sorted(buckets, key=lambda bucket: bucket.n_hops)
+
+
+def _standard_lengths(hops, n_per_octave: int) -> np.ndarray:
+    """Lengths rounded up to so many an octave, evenly spread in it."""
+    step = np.maximum(1, (1 << np.ceil(np.log2(hops)).astype(np.int64)) // (2 * n_per_octave))
+    return -(-np.asarray(hops, np.int64) // step) * step
 
 
 def _deal(rows, n_hops, batch_hops):

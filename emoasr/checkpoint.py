@@ -18,9 +18,8 @@ import jax
 import numpy as np
 import safetensors.numpy
 from flax import nnx
-from orbax.checkpoint import v1 as ocp
 
-from emoasr import language, manifest, places, storage, text, untrusted
+from emoasr import compilation, language, manifest, places, storage, text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.guard import write_atomically
@@ -75,17 +74,29 @@ def save_recognizer(
 def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     """Opens a recognizer.
 
+    What it compiles is kept in the user's cache folder for the next process, as the commands do;
+    settings of JAX that were chosen already stay (see `compilation.keep`).
+
     Args:
         path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
             (`english`); None: the one that the package ships as its best.
 
     Raises:
         UserError: no such recognizer, or its files are not what they should be, or too large.
+
+    Example:
+        >>> import emoasr
+        >>> print(emoasr.load_recognizer("english"))  # doctest: +ELLIPSIS
+        <Recognizer english, digest ...
+          3,720,988 parameters, 15 layers x 128 units
+          hears 16000 Hz, 20 MFCCs a frame of 32 ms
+          trained on train splits of ...>
     """
     path = places.of_recognizer(path_or_name)
     there = [*places.RECOGNIZER_FILES, *([LANGUAGE_FILE] * places.is_file(path / LANGUAGE_FILE))]
     files = {name: _own(path / name, _MOST[name]) for name in there}
     sizes, frontend, card = manifest.read(files[_RECORD])
+    compilation.keep()
     source, model = files[_WEIGHTS], _outline(sizes)
     _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS]), source)
     model = _filled(model, untrusted.read_tensors(source), source)
@@ -160,6 +171,8 @@ class TrainingCheckpoints:
 
     def __init__(self, folder: Path, keep: int = 2):
         """Opens the folder; a half-written checkpoint of a killed run is not seen."""
+        from orbax.checkpoint import v1 as ocp  # half a second, which only a training needs
+
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
             folder.absolute(), preservation_policy=policies.LatestN(keep),

@@ -1,23 +1,33 @@
-"""XLA's programs kept on disk, so that the next run of a command starts in seconds."""
+"""XLA's programs kept on disk, so that the next process starts in seconds."""
 
+import os
 from typing import Any
 
 import jax
 import platformdirs
 
+_LEAST_SECONDS = "jax_persistent_cache_min_compile_time_secs"
+
 
 def keep() -> None:
     """Keeps what this process compiles in the user's cache folder, and takes what is there.
 
-    For commands, not for libraries: it changes JAX's settings. A folder that was chosen already, as
-    by the environment's `JAX_COMPILATION_CACHE_DIR`, stays.
+    What was chosen already stays: a folder (`JAX_COMPILATION_CACHE_DIR`), the shortest compilation
+    kept, or no cache at all (`JAX_ENABLE_COMPILATION_CACHE=0`). Without a folder that can be
+    written nothing is kept.
     """
     if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         folder = platformdirs.user_cache_path("emoasr") / "xla"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return
+        if not os.access(folder, os.W_OK):
+            return
         jax.config.update("jax_compilation_cache_dir", str(folder))
-    # JAX's own limits leave out programs that compile within a second: most of ours
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    # JAX's own limit leaves out programs that compile within a second: most of ours
+    if getattr(jax.config, _LEAST_SECONDS) == 1.0 and _LEAST_SECONDS.upper() not in os.environ:
+        jax.config.update(_LEAST_SECONDS, 0.1)
 
 
 def forget(*functions: Any) -> None:

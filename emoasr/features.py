@@ -6,7 +6,7 @@ number a column.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import audformat
 import numpy as np
@@ -18,22 +18,9 @@ from emoasr.corpora.table import index_of
 from emoasr.errors import UserError
 from emoasr.feature_sets import paths
 
-if TYPE_CHECKING:  # JAX is not needed to read a table
-    from emoasr.recognizer import RecognizerConfig
-
 _INDEX = ("file", "start", "end")
 
 
-def unit_names(n_layers: int = 15, n_units: int = 128) -> list[str]:
-    """Column names of a tap: `layer00.unit000` and on, layers in processing order."""
-    return [f"layer{i:02d}.unit{j:03d}" for i in range(n_layers) for j in range(n_units)]
-
-
-def column_names(config: "RecognizerConfig", names: Iterable[str]) -> dict[str, list[str]]:
-    """Columns of feature sets: `mfcc00.mean` and on, the units for every other one."""
-    units = unit_names(config.model.n_layers, config.model.n_channels)
-    mfcc = [f"mfcc{i:02d}.{how}" for how in ("mean", "std") for i in range(config.frontend.n_mfcc)]
-    return {name: mfcc if name == "mfcc" else units for name in names}
 
 
 def load(

@@ -8,14 +8,12 @@ mel bands, T frames, D coefficients.
 """
 
 import dataclasses
+import math
 from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
-import librosa
 import numpy as np
-import scipy.fft
-import scipy.signal
 
 Array = jax.Array | np.ndarray
 
@@ -120,10 +118,9 @@ def loudest(db_BTM: jax.Array, mask_BT: Array) -> jax.Array:
 
 def cepstra(mel_BTM: jax.Array, config: FrontEndConfig) -> jax.Array:
     """The first `n_mfcc` coefficients of the orthonormal DCT-II over the mel bands."""
-    dct_MD = scipy.fft.dct(np.eye(config.n_mels), norm="ortho", axis=1)[:, : config.n_mfcc]
     # Only C0 sees a frame's mean: taking it out first keeps float32 sums of 128 dB values exact.
     mean_BT1 = jnp.mean(mel_BTM, axis=-1, keepdims=True)
-    mfcc_BTD = _matmul(mel_BTM - mean_BT1, dct_MD.astype(np.float32))
+    mfcc_BTD = _matmul(mel_BTM - mean_BT1, dct(config.n_mels, config.n_mfcc))
     return mfcc_BTD.at[..., :1].add(np.float32(np.sqrt(config.n_mels)) * mean_BT1)
 
 
@@ -156,25 +153,52 @@ def _mel_power(hops_HK: jax.Array, config: FrontEndConfig) -> jax.Array:
     chunk = min(_CHUNK, n_hops) if jax.default_backend() == "cpu" else n_hops
     n_chunks = -(-n_hops // chunk)
     hops_HK = jnp.pad(hops_HK, ((0, n_chunks * chunk - n_hops + overlap - 1), (0, 0)))
-    window_K = scipy.signal.get_window("hann", config.n_fft, fftbins=True).astype(np.float32)
+    window_K = hann(config.n_fft)
 
     def of_chunk(start: jax.Array) -> jax.Array:
         own_HK = jax.lax.dynamic_slice_in_dim(hops_HK, start, chunk + overlap - 1)
         windows = jnp.concatenate([own_HK[i : i + chunk] for i in range(overlap)], axis=-1)
         spectrum_HF = jnp.fft.rfft(windows * window_K)
         power_HF = jnp.square(spectrum_HF.real) + jnp.square(spectrum_HF.imag)
-        return _matmul(power_HF, _mel_basis(config))
+        return _matmul(power_HF, mel_basis(config))
 
     mel_CHM = jax.lax.map(of_chunk, jnp.arange(n_chunks) * chunk)
     return mel_CHM.reshape(-1, config.n_mels)[:n_hops]
 
 
+def hann(n: int) -> np.ndarray:
+    """The periodic Hann window (n,), as SciPy has it: importing that takes longer than a file."""
+    return (0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n + 1)[:-1])).astype(np.float32)
+
+
+def dct(n_mels: int, n_mfcc: int) -> np.ndarray:
+    """The orthonormal DCT-II (n_mels, n_mfcc)."""
+    turns_MD = np.outer(2 * np.arange(n_mels) + 1, np.arange(n_mfcc)) % (4 * n_mels)
+    dct_MD = np.sqrt(2 / n_mels) * np.cos(np.pi / (2 * n_mels) * turns_MD)
+    dct_MD[:, 0] = np.sqrt(1 / n_mels)
+    return dct_MD.astype(np.float32)
+
+
 @lru_cache
-def _mel_basis(config: FrontEndConfig) -> np.ndarray:
-    basis_MF = librosa.filters.mel(
-        sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float64
-    )
-    return basis_MF.T.astype(np.float32)
+def mel_basis(config: FrontEndConfig) -> np.ndarray:
+    """Slaney's mel bands (F, n_mels), each of area one, from 0 Hz to half the sample rate."""
+    top = config.sample_rate / 2
+    edges_M = _hz(np.linspace(0.0, _mel(top), config.n_mels + 2))
+    bins_F1 = np.linspace(0.0, top, config.n_fft // 2 + 1)[:, None]
+    widths_M = np.diff(edges_M)
+    rising_FM = (bins_F1 - edges_M[:-2]) / widths_M[:-1]
+    falling_FM = (edges_M[2:] - bins_F1) / widths_M[1:]
+    area_M = (edges_M[2:] - edges_M[:-2]) / 2
+    return (np.maximum(0, np.minimum(rising_FM, falling_FM)) / area_M).astype(np.float32)
+
+
+def _mel(hz: float) -> float:
+    """Slaney's scale: linear up to 1 kHz, which is 15 mel, and logarithmic above."""
+    return 3 * hz / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)
+
+
+def _hz(mel_M: np.ndarray) -> np.ndarray:
+    return np.where(mel_M < 15, 200 / 3 * mel_M, 1000 * np.exp(math.log(6.4) / 27 * (mel_M - 15)))
 
 
 def _matmul(x: jax.Array, y: np.ndarray) -> jax.Array:

@@ -3,14 +3,15 @@
 Shape suffixes: B utterances, N samples.
 """
 
+import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Protocol
 
-import grain
 import jax
 import numpy as np
 
@@ -64,6 +65,7 @@ class Run:
         batch_frames: padded frames a batch, about.
         n_buckets: shapes at most.
         workers: decoding threads.
+        standard: whether shapes are chosen from those that are the same in every run.
         failed: filled in while running: utterances without a result, and why.
         silent: filled in while running: utterances whose samples are all zero.
         buckets: the plan, known after `plan`.
@@ -75,6 +77,7 @@ class Run:
     batch_frames: int = 8192
     n_buckets: int = 8
     workers: int = 2
+    standard: bool = False
     failed: dict[int, str] = dataclasses.field(default_factory=dict)
     silent: list[int] = dataclasses.field(default_factory=list)
     buckets: list[batching.Bucket] = dataclasses.field(default_factory=list)
@@ -111,7 +114,10 @@ class Run:
         short = np.flatnonzero((hops > 0) & (hops <= self._longest))
         platform = platform or jax.default_backend()
         cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
-        planned = batching.plan_buckets(hops[short], self.n_buckets, self.batch_frames, cost)
+        if self.standard:
+            planned = batching.standard_buckets(hops[short], self.n_buckets, cost)
+        else:
+            planned = batching.plan_buckets(hops[short], self.n_buckets, self.batch_frames, cost)
         buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
         self.buckets = batching.with_any_of(buckets, wanted)
 
@@ -132,17 +138,15 @@ class Run:
         """
         # longest first: what does not fit into memory fails at once, not after hours
         plan = self.buckets[::-1]
-        loaded = grain.MapDataset.source(list(batching.batches(plan))).map(self._load)
-        batches = iter(loaded.to_iter_dataset(
-            grain.ReadOptions(num_threads=self.workers, prefetch_buffer_size=self.workers + 2)
-        ))  # fmt: skip
         pending: tuple[np.ndarray, np.ndarray, dict[str, jax.Array]] | None = None
-        for bucket, program in zip(plan, self._programs(function, plan), strict=True):
-            for indices, wave_BN, lengths_B in itertools.islice(batches, bucket.n_batches):
-                dispatched = (indices, lengths_B, program(wave_BN, lengths_B))
-                if pending is not None:
-                    yield _fetch(*pending)
-                pending = dispatched
+        loaded = _ahead(self._load, batching.batches(plan), self.workers)
+        with contextlib.closing(loaded) as batches:
+            for bucket, program in zip(plan, self._programs(function, plan), strict=True):
+                for indices, wave_BN, lengths_B in itertools.islice(batches, bucket.n_batches):
+                    dispatched = (indices, lengths_B, program(wave_BN, lengths_B))
+                    if pending is not None:
+                        yield _fetch(*pending)
+                    pending = dispatched
         if pending is not None:
             yield _fetch(*pending)
         for i in self.long:
@@ -202,6 +206,24 @@ class Run:
         if is_silent(wave_N):
             self.silent.append(i)
         return wave_N
+
+
+def _ahead(
+    function: Callable[[Any], Any], items: Iterable[Any], workers: int
+) -> Generator[Any, None, None]:
+    """Results in order, made by threads a few items ahead of who takes them."""
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        coming: collections.deque[concurrent.futures.Future] = collections.deque()
+        try:
+            for item in items:
+                coming.append(pool.submit(function, item))
+                if len(coming) > workers + 2:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:  # of an error or Ctrl-C: what nobody waits for
+            for future in coming:
+                future.cancel()
 
 
 def _fetch(indices, lengths_B, arrays) -> tuple[np.ndarray, dict[str, Any]]:

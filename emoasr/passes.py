@@ -13,7 +13,8 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from emoasr import batching, egemaps, feature_sets, features, provenance, raydata
+from emoasr import batching, egemaps, feature_sets, provenance, raydata
+from emoasr.columns import of_sets as columns_of
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, one_line
 from emoasr.record import Report
@@ -66,7 +67,7 @@ class Pass:
         self._raise_if_all_failed(run)
         networks = _networks(config, whole, recognizer, names)
         made_with = provenance.of_rows(config, frontend, networks)
-        columns = features.column_names(recognizer.config, names)
+        columns = columns_of(names, recognizer.config.model, frontend)
         sets = {name: self._open(name, made_with[name], columns[name]) for name in names}
         run.plan(self._missing(list(sets.values())), self._platform)
         networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}

@@ -5,23 +5,31 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
-import audformat
+import jax
 import numpy as np
 import pandas as pd
 from flax import nnx
+from tqdm import tqdm
 
-from emoasr import audio, decoding, features, inference, language, pieces, untrusted
+from emoasr import columns, decoding, inference, inputs, language, longform, untrusted
 from emoasr import frontend as fe
-from emoasr.corpora import Corpus
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError, check_choice, one_line
+from emoasr.inputs import Input
 from emoasr.model import TAPS, GatedConvNet, ModelConfig
 from emoasr.pooling import POOLINGS, Pooler
 
-Input = str | os.PathLike | Sequence[str | os.PathLike] | pd.Index | tuple[Sequence, float]
+Pooling = Literal["mean", "max", "std"]
+Tap = Literal["gate", "skip", "residual"]
+OnError = Literal["raise", "skip"]
+
+_ON_ERROR = ("raise", "skip")
+_REPR_WIDTH = 90  # characters
+_MANY, _LONG = 50, 3600  # inputs, seconds of audio: more get a progress bar
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +44,15 @@ class RecognizerConfig:
 class Recognizer:
     """A trained network with all that is needed to use it; see `emoasr.load_recognizer`.
 
+    Inputs, of `features` as of `transcribe`, are
+
+    * a path, or a list or tuple of paths;
+    * an audformat index (`file`, or `file, start, end`);
+    * `(array, rate)` or `(list of arrays, rate)`, the rate in Hz: floating point, full scale -1 to
+      1, `(N,)`, `(N, channels)` or `(channels, N)`; channels are averaged. NumPy arrays or what
+      becomes one: what librosa, soundfile or torchaudio load;
+    * `{"array": ..., "sampling_rate": ...}`, or a list of these, as Hugging Face datasets decode.
+
     Attributes:
         model: the network.
         config: its size and front end.
@@ -49,67 +66,132 @@ class Recognizer:
     card: dict[str, Any]
     digest: str
     language_file: untrusted.Source | None = None
+    _functions: dict[Any, longform.DeviceFunction] = dataclasses.field(
+        default_factory=dict, init=False
+    )
 
-    def features(self, x: Input, pooling: str = "mean", tap: str = "gate") -> pd.DataFrame:
+    def features(
+        self,
+        x: Input,
+        pooling: Pooling = "mean",
+        tap: Tap | None = None,
+        on_error: OnError = "raise",
+        progress: bool = True,
+    ) -> pd.DataFrame:
         """Pooled unit activations.
 
         Args:
-            x: a path, a list of paths, an audformat index (`file`, or `file, start, end`), or
-                `(list of float32 arrays, sample rate in Hz)`; an array is (N,) or (N, channels).
+            x: what to listen to: see the class.
             pooling: over time: "mean", "max" or "std".
-            tap: "gate" (tanh(filter) * sigmoid(gate)), "skip" or "residual".
+            tap: "gate" (tanh(filter) * sigmoid(gate)), "skip" or "residual"; None: "gate".
+            on_error: of an input that cannot be read: "raise", or "skip" it, with a warning.
+            progress: whether to show a bar, for more than 50 inputs or an hour of audio.
 
         Returns:
             One row an input, in the input's order; float32 columns `layer00.unit000` and on. The
-            index is audformat's; for arrays it counts from 0.
+            index is audformat's; for arrays it counts from 0. With "skip" the rows of inputs that
+            cannot be read are left out, and `.attrs["skipped"]` lists them, each as a dict of its
+            position (`input`) and the `reason`.
 
         Raises:
-            UserError: an unknown pooling or tap, or an input that cannot be read, with its name.
+            UserError: an input of another form, an unknown pooling or tap; with "raise" an input
+                that cannot be read, with its name.
+
+        Example:
+            >>> import emoasr, numpy as np
+            >>> recognizer = emoasr.load_recognizer()
+            >>> second = np.sin(np.arange(16000) / 10)
+            >>> table = recognizer.features((second, 16000))
+            >>> table.shape
+            (1, 1920)
+            >>> table.columns[-1]
+            'layer14.unit127'
+            >>> recognizer.features([], tap="skip").shape
+            (0, 1920)
         """
+        tap = "gate" if tap is None else tap
         check_choice("tap", tap, TAPS)
         check_choice("pooling", pooling, POOLINGS)
-        source, index = _source(x, self.config.frontend)
-        function = Pooler({"neural": self.model}, self.config.frontend, tap, pooling)
-        columns = features.unit_names(self.config.model.n_layers, self.config.model.n_channels)
-        table = np.empty((len(source), len(columns)), np.float32)
-        for indices, arrays in _all(source, self.config.frontend, function):
+        call = _Call(x, self.config.frontend, on_error, progress)
+        names = columns.unit_names(self.config.model.n_layers, self.config.model.n_channels)
+        table = np.empty((len(call.index), len(names)), np.float32)
+        for indices, arrays in call.results(self._function("units", tap, pooling)):
             table[indices] = arrays["neural"]
-        return pd.DataFrame(table, index, columns)
+        return call.finished(pd.DataFrame(table, call.index, names))
 
     def transcribe(
-        self, x: Input, beam_size: int = 1, language_weight: float = decoding.WEIGHT
+        self,
+        x: Input,
+        beam_size: int = 1,
+        language_weight: float = decoding.WEIGHT,
+        on_error: OnError = "raise",
+        progress: bool = True,
     ) -> pd.DataFrame:
         """Transcripts.
 
         Args:
-            x: as for `features`.
+            x: what to listen to: see the class.
             beam_size: 1 decodes greedily, by ear alone; more is beam search over that many
                 prefixes, weighed against the recognizer's language model if it has one.
             language_weight: of the language model; 0: without it.
+            on_error: as for `features`.
+            progress: as for `features`.
 
         Returns:
             One row an input, in the input's order; columns `text`, a..z and spaces, and `times`,
-            for each character of the text the second where it is first heard.
+            for each character of the text the second where it is first heard. Else as `features`.
 
         Raises:
-            UserError: an input that cannot be read, with its name; a beam size below 1, or
-                beam search without the library that it needs.
+            UserError: an input of another form; with "raise" one that cannot be read, with its
+                name; a beam size below 1, or beam search without the library that it needs.
+
+        Example:
+            >>> import emoasr, numpy as np
+            >>> recognizer = emoasr.load_recognizer()
+            >>> silence = {"array": np.zeros(8000), "sampling_rate": 8000}
+            >>> list(recognizer.transcribe(silence))
+            ['text', 'times']
         """
         if beam_size < 1:
             raise UserError(f"beam_size={beam_size}: must be 1 (greedy) or more")
-        source, index = _source(x, self.config.frontend)
-        heard: list[tuple[str, list[float]]] = [("", [])] * len(source)
+        call = _Call(x, self.config.frontend, on_error, progress)
+        heard: list[tuple[str, list[float]]] = [("", [])] * len(call.index)
         seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
         decode: Callable[[np.ndarray], tuple[str, list[int]]] = decoding.greedy
         if beam_size > 1:
             model = self._language_model if language_weight else None
             decode = decoding.BeamSearch(beam_size, model, language_weight)
-        function = decoding.Listener(self.model, self.config.frontend, posteriors=beam_size > 1)
-        for indices, arrays in _all(source, self.config.frontend, function):
+        for indices, arrays in call.results(self._function("scores", beam_size > 1)):
             for i, scores_T in zip(indices, arrays["scores"], strict=True):
                 words, frames = decode(scores_T)
                 heard[i] = words, [round(frame * seconds, 3) for frame in frames]
-        return pd.DataFrame(heard, index, ["text", "times"])
+        return call.finished(pd.DataFrame(heard, call.index, ["text", "times"]))
+
+    def __repr__(self) -> str:
+        model, frontend = self.config.model, self.config.frontend
+        training = self.card.get("training", {})
+        name = self.card.get("name") or training.get("name") or "without a name"
+        n_parameters = sum(v.size for v in jax.tree.leaves(nnx.state(self.model, nnx.Param)))
+        data = textwrap.shorten(one_line(training.get("data") or "unknown data"), _REPR_WIDTH)
+        return (
+            f"<Recognizer {one_line(name)}, digest {self.digest}\n"
+            f"  {n_parameters:,} parameters, {model.n_layers} layers x {model.n_channels} units\n"
+            f"  hears {frontend.sample_rate} Hz, {frontend.n_mfcc} MFCCs a frame of "
+            f"{1000 * frontend.hop_length / frontend.sample_rate:g} ms\n"
+            f"  trained on {data}>"
+        )
+
+    def _function(self, kind: str, *how: Any) -> longform.DeviceFunction:
+        """A device function of this recognizer, with what was compiled for it before."""
+        if (kind, *how) not in self._functions:
+            frontend = self.config.frontend
+            made: longform.DeviceFunction
+            if kind == "units":
+                made = Pooler({"neural": self.model}, frontend, *how)
+            else:
+                made = decoding.Listener(self.model, frontend, *how)
+            self._functions[kind, *how] = _Kept(made)
+        return self._functions[kind, *how]
 
     @functools.cached_property
     def _language_model(self) -> language.LanguageModel | None:
@@ -137,68 +219,58 @@ def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
     return {".".join(map(str, path)): value for path, value in nnx.to_flat_state(state)}
 
 
-class _Coarse:
-    """A source whose lengths are rounded up, so that a loop over single files compiles little."""
+class _Kept:
+    """A device function whose programs stay in memory from call to call: there are few shapes."""
 
-    def __init__(self, source: inference.Source):
-        self._source = source
-        self.samples, self.pieces = source.samples, source.pieces
+    def __init__(self, function: longform.DeviceFunction):
+        self.frontend, self.reach = function.frontend, function.reach
+        self.piece, self.merge = function.piece, function.merge
+        self.compiled = functools.cache(function.compiled)
 
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def n_samples(self, i: int) -> int:
-        n = self._source.n_samples(i)
-        step = 1 << max(0, n.bit_length() - 4)  # eight lengths an octave
-        return -(-n // step) * step
+    def forget(self) -> None:
+        """They stay."""
 
 
-class _Arrays:
-    """Samples that the user has in memory, as a source."""
+class _Call:
+    """One input on its way through a device function."""
 
-    def __init__(self, arrays: Sequence[np.ndarray], rate: float, frontend: fe.FrontEndConfig):
-        self._waves = []
-        wanted, antialias = frontend.sample_rate, frontend.antialias
-        for i, array in enumerate(arrays):
-            try:
-                self._waves.append(audio.resample(array, rate, wanted, antialias))
-            except audio.AudioError as error:
-                raise UserError(f"input {i}: {error}") from None
+    def __init__(self, x: Input, frontend: fe.FrontEndConfig, on_error: str, progress: bool):
+        check_choice("on_error", on_error, _ON_ERROR)
+        source, self.index = inputs.opened(x, frontend)
+        self._skip, self._rate, self._progress = on_error == "skip", frontend.sample_rate, progress
+        workers = os.cpu_count() or 1
+        self._run = inference.Run(source, frontend.hop_length, workers=workers, standard=True)
 
-    def __len__(self) -> int:
-        return len(self._waves)
+    def results(self, function: longform.DeviceFunction) -> Iterator[tuple[np.ndarray, dict]]:
+        """Every result; an input that has none is an error, or left out."""
+        run = self._run
+        run.plan()
+        self._check()
+        seconds = run.n_samples.sum() / self._rate
+        many = len(self.index) > _MANY or seconds > _LONG
+        with tqdm(total=len(self.index), disable=not (self._progress and many)) as bar:
+            for indices, arrays in run.results(function):
+                self._check()
+                yield indices, arrays
+                bar.update(len(indices))
+        self._check()
 
-    def n_samples(self, i: int) -> int:
-        return len(self._waves[i])
+    def finished(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table without the rows of inputs that were left out."""
+        if not self._skip:
+            return table
+        skipped = [{"input": i, "reason": why} for i, why in sorted(self._run.failed.items())]
+        table = table[~np.isin(np.arange(len(table)), list(self._run.failed))]
+        table.attrs["skipped"] = skipped
+        if skipped:
+            warnings.warn(
+                f"{len(skipped)} of {len(self.index)} inputs left out, the first: "
+                f"input {skipped[0]['input']}: {skipped[0]['reason']}; see .attrs['skipped']",
+                stacklevel=3,
+            )
+        return table
 
-    def samples(self, i: int) -> np.ndarray:
-        return self._waves[i]
-
-    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[pieces.Piece]:
-        return pieces.of_array(self._waves[i], core, halo, hop)
-
-
-def _source(x: Input, frontend: fe.FrontEndConfig) -> tuple[inference.Source, pd.Index]:
-    if isinstance(x, tuple):
-        arrays, rate = x
-        return _Arrays(arrays, rate, frontend), pd.RangeIndex(len(arrays))
-    if isinstance(x, str | os.PathLike):
-        x = [x]
-    index = x if isinstance(x, pd.Index) else audformat.filewise_index([os.fspath(p) for p in x])
-    table, rate = pd.DataFrame(index=index), frontend.sample_rate
-    return Corpus("input", Path(), table, sample_rate=rate, antialias=frontend.antialias), index
-
-
-def _all(source, frontend, function):
-    """Every result; an input that has none is an error."""
-    run = inference.Run(_Coarse(source), frontend.hop_length, workers=os.cpu_count() or 1)
-    run.plan()
-    _raise_if_failed(run)
-    yield from run.results(function)
-    _raise_if_failed(run)
-
-
-def _raise_if_failed(run: inference.Run) -> None:
-    if run.failed:
-        i = min(run.failed)
-        raise UserError(f"input {i}: {run.failed[i]}")
+    def _check(self) -> None:
+        if self._run.failed and not self._skip:
+            i = min(list(self._run.failed))
+            raise UserError(f"input {i}: {self._run.failed[i]}")

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from timing import alternate
 
-from emoasr import config, evaluation, features
+from emoasr import columns, config, evaluation
 
 
 def rows(repeats: int) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def _like_iemocap() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     for name, size in sizes.items():
         x_ND = random.standard_normal((n, 64)) @ random.standard_normal((64, size))
         x_ND += ratings @ random.standard_normal((2, size)) + 4 * random.standard_normal((n, size))
-        names = features.unit_names() if size == 1920 else [f"f{i}" for i in range(size)]
+        names = columns.unit_names() if size == 1920 else [f"f{i}" for i in range(size)]
         tables[name] = pd.DataFrame(x_ND.astype(np.float32), index, names)
     people = {"speaker": speaker.astype(str), "session": (speaker // 2).astype(str)}
     return tables, pd.DataFrame(people, index).assign(arousal=ratings[:, 0], valence=ratings[:, 1])

@@ -40,7 +40,7 @@ from bench_device import SIDE, multiplication, weights_of_gates
 from bench_scaling import cold_and_warm, decoded, like_iemocap, open_folder
 
 import emoasr
-from emoasr import audio, config, features, parquet, passes
+from emoasr import audio, columns, config, parquet, passes
 from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import Recognizer
 from emoasr.record import Report
@@ -144,11 +144,11 @@ def _torch_peers(
         n_frames = np.array([_FRONTEND.n_frames(soundfile.info(file).frames) for file in files])
         size = _SETTINGS.batch_frames
         values = torch_peer.batched(network, files, n_frames, size, _mfccs, pool, _CORES)
-        return _table(values, files, features.unit_names())
+        return _table(values, files, columns.unit_names())
 
     return {
         "librosa + PyTorch, one file at a time": lambda: _table(
-            torch_peer.one_by_one(network, files, _mfccs), files, features.unit_names()
+            torch_peer.one_by_one(network, files, _mfccs), files, columns.unit_names()
         ),
         "librosa + PyTorch, batched": batched,
     }

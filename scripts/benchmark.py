@@ -6,10 +6,12 @@
     python scripts/benchmark.py eval --repeats=1
     python scripts/benchmark.py extract --audio=DIR   # and .[egemaps]; any folder of speech
     python scripts/benchmark.py scaling --audio=DIR --hours=1,2,4,8,16 --repeats=3
+    python scripts/benchmark.py start --audio=DIR --repeats=3
     python scripts/benchmark.py longfile --audio=DIR --minutes=180
 
 Prints a table and writes it, with machine and versions, to --out as JSON. What each one does is in
-`bench_device.py`, `bench_train.py`, `bench_eval.py`, `bench_extract.py` and `bench_scaling.py`.
+`bench_device.py`, `bench_train.py`, `bench_eval.py`, `bench_extract.py`, `bench_scaling.py` and
+`bench_start.py`.
 """
 
 import json
@@ -22,6 +24,7 @@ import bench_device
 import bench_eval
 import bench_extract
 import bench_scaling
+import bench_start
 import bench_train
 import jax
 from absl import app, flags
@@ -31,7 +34,7 @@ import emoasr
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each, in alternation.", 1)
 _FRAMES = flags.DEFINE_integer("frames", 256, "Frames an utterance (model, train).", 32)
 _BATCH = flags.DEFINE_integer("batch", 32, "Utterances a batch (model, train).", 1)
-_AUDIO = flags.DEFINE_string("audio", None, "Folder of audio (extract, scaling, longfile).")
+_AUDIO = flags.DEFINE_string("audio", None, "Folder of audio (extract, scaling, start, longfile).")
 _FILES = flags.DEFINE_integer("files", 0, "How many of its files, evenly spread; 0: all.", 0)
 _HOURS = flags.DEFINE_list("hours", "1,2,4,8,16", "Hours of audio (scaling).")
 _ENGINE = flags.DEFINE_enum("engine", "local", ("local", "ray"), "Who extracts (scaling).")
@@ -50,6 +53,7 @@ _BENCHMARKS = {
     "scaling": lambda: bench_scaling.rows(
         _audio(), _FILES.value, _hours(), _REPEATS.value, _ENGINE.value
     ),
+    "start": lambda: bench_start.rows(_some_audio(), _REPEATS.value),
     "longfile": lambda: bench_scaling.long_file(
         _audio(), _FILES.value, _MINUTES.value, _CHECK_MINUTES.value
     ),
@@ -85,6 +89,15 @@ def _audio() -> Path:
     if not _AUDIO.value or not Path(_AUDIO.value).is_dir():
         raise app.UsageError("give --audio=DIR, a folder of audio")
     return Path(_AUDIO.value).resolve()
+
+
+def _some_audio() -> list[Path]:
+    files = sorted(path for path in _audio().iterdir() if path.suffix in (".wav", ".flac"))
+    if len(files) < 100:
+        raise app.UsageError(
+            f"--audio={_AUDIO.value}: has {len(files)} WAV and FLAC files, not 100"
+        )
+    return files
 
 
 def _hours() -> list[float]:

@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import config, features, parquet
+from emoasr import columns, config, parquet
 
 
 def settings(**changes) -> ml_collections.ConfigDict:
@@ -42,7 +42,7 @@ def corpus(
 def neural_like(index: pd.Index, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     X = np.tanh(rng.standard_normal((len(index), 1920))).astype(np.float32)
-    return pd.DataFrame(X, index=index, columns=features.unit_names())
+    return pd.DataFrame(X, index=index, columns=columns.unit_names())
 
 
 def write(

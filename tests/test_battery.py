@@ -7,8 +7,8 @@ import run_folder
 from scipy import stats
 
 from emoasr import evaluation, intervals, trend
+from emoasr.columns import unit_names
 from emoasr.errors import UserError
-from emoasr.features import unit_names
 
 
 def corpus(n_speakers=8, n_each=16, seed=0):

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoasr import correlation, features
+from emoasr import columns, correlation
 from emoasr.errors import UserError
 
 
@@ -140,7 +140,7 @@ def test_no_speaker_known_gives_no_map(tables):
 
 def test_another_network_has_another_shape(tables):
     _, labels = tables
-    names = features.unit_names(2, 3)
+    names = columns.unit_names(2, 3)
     X = np.random.default_rng(0).standard_normal((len(labels), 6))
     table = pd.DataFrame(X, index=labels.index, columns=names)
     assert correlation.pearson_maps(table, labels, "arousal").r.shape == (3, 2, 3)

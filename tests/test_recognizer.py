@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 import emoasr
-from emoasr import checkpoint, features
+from emoasr import checkpoint, columns
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 
@@ -26,7 +26,7 @@ def files(speech):
 def test_one_row_an_input_in_the_inputs_order(recognizer, files):
     table = recognizer.features(files)
     assert list(table.index) == files
-    assert list(table.columns) == features.unit_names(2, 8)
+    assert list(table.columns) == columns.unit_names(2, 8)
     assert (table.dtypes == np.float32).all()
     backwards = recognizer.features(files[::-1])
     np.testing.assert_allclose(backwards.to_numpy()[::-1], table.to_numpy(), atol=1e-5)
