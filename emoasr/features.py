@@ -21,8 +21,6 @@ from emoasr.feature_sets import paths
 _INDEX = ("file", "start", "end")
 
 
-
-
 def load(
     feature_sets: Iterable[str], folder: Path
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
