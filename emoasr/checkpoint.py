@@ -180,6 +180,14 @@ class TrainingCheckpoints:
             cleanup_tmp_directories=True,
         )  # fmt: skip
 
+    def __enter__(self) -> "TrainingCheckpoints":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Closes, but for an error: another process may have ended, and would be waited for."""
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            self.close()
+
     def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
         """Saves in the background; the next save waits for it."""
         self._checkpointer.save_checkpointables_async(

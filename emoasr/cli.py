@@ -13,7 +13,7 @@ import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from emoasr import guard, overrides
+from emoasr import guard, interrupts, overrides
 from emoasr.config import experiment
 from emoasr.errors import UserError
 
@@ -24,6 +24,7 @@ Command = Callable[[ml_collections.ConfigDict, Path], None]
 Seat = Callable[[ml_collections.ConfigDict], str]
 
 
+@interrupts.handled()
 def run(
     command: Command,
     needs: str,
@@ -33,7 +34,8 @@ def run(
 ) -> None:
     """Parses `--config` and `--workdir`, runs `command(config, workdir)`, and exits.
 
-    Exit status: 0 on success; 1, with one line on stderr, for a `UserError` or a bad flag.
+    Exit status: 0 on success; 1, with one line on stderr, for a `UserError` or a bad flag; 130
+    likewise after Ctrl-C, 143 after SIGTERM (see `interrupts`).
 
     Args:
         command: what to run.
@@ -199,12 +201,9 @@ def _guarded(
     seat: Seat,
 ) -> int:
     logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
-    try:
-        with guard.told_in_a_line(), guard.alone(workdir, seat(config)):
-            command(config, workdir)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command continues", file=sys.stderr)
-        return 130
+    # before the error is told: of what an interrupt does within libraries, nothing is
+    with interrupts.handled(), guard.told_in_a_line(), guard.alone(workdir, seat(config)):
+        command(config, workdir)
     return 0
 
 

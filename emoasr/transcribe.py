@@ -11,6 +11,11 @@ text; with --times a JSON object, with the second where each character is first 
 cannot be read is named on stderr, the others go on, and the exit status is 1.
 """
 
+from emoasr import interrupts
+
+if __name__ == "__main__":  # before the other imports, which take time
+    interrupts.prepare()
+
 import json
 import sys
 
@@ -59,6 +64,7 @@ def main(
     return failed
 
 
+@interrupts.handled()
 def _run(argv: list[str]) -> int:
     logging.set_verbosity(logging.ERROR)
     compilation.keep()
