@@ -20,7 +20,7 @@ import safetensors.numpy
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from emoasr import language, manifest, storage, text, untrusted
+from emoasr import interrupts, language, manifest, storage, text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.guard import write_atomically
@@ -170,8 +170,12 @@ def _filled(
 
 
 class TrainingCheckpoints:
-    """Training states by step, in Orbax's format: arrays, and the data iterator's position."""
+    """Training states by step, in Orbax's format: arrays, and the data iterator's position.
 
+    Orbax is not interrupted: its event loop would print what it swallows.
+    """
+
+    @interrupts.deferred()
     def __init__(self, folder: Path, keep: int = 2):
         """Opens the folder; a half-written checkpoint of a killed run is not seen."""
         policies = ocp.training.preservation_policies
@@ -188,12 +192,14 @@ class TrainingCheckpoints:
         if kind is None or issubclass(kind, KeyboardInterrupt):
             self.close()
 
+    @interrupts.deferred()
     def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
         """Saves in the background; the next save waits for it."""
         self._checkpointer.save_checkpointables_async(
             step, {"state": state, "data": data}, force=True
         )
 
+    @interrupts.deferred()
     def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
         """The newest step, its state (of `like`'s structure) and data position; None: none."""
         latest = self._checkpointer.latest
@@ -202,6 +208,7 @@ class TrainingCheckpoints:
         loaded = self._checkpointer.load_checkpointables(latest.step, {"state": like, "data": None})
         return latest.step, loaded["state"], loaded["data"]
 
+    @interrupts.deferred()
     def close(self) -> None:
         """Waits for what is being written."""
         self._checkpointer.close()

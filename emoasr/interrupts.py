@@ -9,14 +9,16 @@ a kill would; that loses nothing that is on disk. The status is 130, or 143 afte
 Nothing heavy is imported here: Ctrl-C must be heard before anything else is imported.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -25,6 +27,7 @@ _REMINDER = getattr(signal, "SIGALRM", None)  # Windows has none: what is swallo
 _AGAIN = 0.25  # seconds after which what was swallowed is raised again
 _ONE_PRESS = 1.0  # seconds: a launcher and the terminal may both send the signal of one Ctrl-C
 _GRACE = 30.0  # seconds that unwinding may take
+_WAIT = b"\nfinishing what must not be lost; Ctrl-C again leaves at once\n"  # to a person
 _TOLD = "stopped; the same command continues"
 
 
@@ -37,7 +40,9 @@ class Listener:
     def __init__(self, is_watched: bool):
         self.signum = 0
         self.is_deferring = False
+        self.wake: Callable[[], object] = lambda: None
         self._is_watched = is_watched
+        self._asked_at = 0.0
 
     def __bool__(self) -> bool:
         return bool(self.signum)
@@ -45,57 +50,69 @@ class Listener:
     def hear(self, signum: int, frame: FrameType | None) -> None:
         """The signals' handler."""
         del frame
-        first, self.signum = not self.signum, self.signum or signum
-        # a second one is the watching thread's: the main thread may be deep in native code
-        if (first and self.is_deferring) or (not first and self._is_watched):
+        now, first = time.monotonic(), not self.signum
+        if first:
+            self.signum, self._asked_at = signum, now
+            self.wake()
+        if first and self.is_deferring:
+            return
+        if not first and self._is_watched:
+            if now - self._asked_at > _ONE_PRESS:
+                _end_process(self.signum)
             return
         raise KeyboardInterrupt
 
     def remind(self, signum: int, frame: FrameType | None) -> None:
-        """Raises again what was swallowed, unless the command is unwinding."""
+        """Raises again what was swallowed, unless an exception is at work: perhaps what it became.
+
+        Then the command unwinds, and writes what is done.
+        """
         del signum, frame
-        error = sys.exception()
-        while error is not None and not isinstance(error, KeyboardInterrupt):
-            error = error.__context__
-        if self.signum and error is None and not self.is_deferring:
+        if self.signum and not self.is_deferring and sys.exception() is None:
             raise KeyboardInterrupt
 
 
 _listener: Listener | None = None  # of the command at work in this process
+_prepared = contextlib.ExitStack()  # what ends with the command
 
 
 def prepare() -> None:
-    """For the first line of a program: an interrupt that nobody catches ends it with one line.
+    """For the first line of a program that runs a command: its imports are covered too.
 
-    An exception hook and no handler, so that programs that run commands within themselves
-    (notebooks, tests) catch KeyboardInterrupt as always.
+    What is set here lasts until the first command ends, but for an exception hook: an interrupt
+    that nobody catches ends the process with one line. Programs that run commands within
+    themselves (notebooks, tests) catch it, as always.
     """
+    if _listener is None:
+        _prepared.enter_context(_listening())
     before = sys.excepthook
-    if getattr(before, "func", None) is _uncaught:
-        return
-    from functools import partial
-
-    sys.excepthook = partial(_uncaught, before)
+    if getattr(before, "func", None) is not _uncaught:
+        sys.excepthook = functools.partial(_uncaught, before)
 
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """Around all that a command does, its imports first: how it stops at a signal.
+    """Around all that a command does: how it stops at a signal.
 
     Raises:
         KeyboardInterrupt: a signal came, whatever was made of it within; ends the process if
             nobody catches it, with one line. Native threads that are still at work (JAX, grain,
             Orbax) would crash the interpreter's own end.
     """
-    prepare()
     with contextlib.ExitStack() as stack:
-        listener = _listener or stack.enter_context(_listening())
+        if _listener is None:
+            prepare()
+        stack.push(_prepared.pop_all())
+        listener = _listener
         try:
             yield
         except BaseException as error:
             if not (listener or isinstance(error, KeyboardInterrupt)):
                 raise
-            raise KeyboardInterrupt(listener.signum or signal.SIGINT) from None
+            signum = listener.signum if listener else 0
+            raise KeyboardInterrupt(signum or signal.SIGINT) from None
+        atexit.unregister(_ignore)
+        atexit.register(_ignore)  # before what libraries do at the end: the command is done
 
 
 @contextlib.contextmanager
@@ -112,12 +129,13 @@ def deferred() -> Iterator[Listener]:
         if listener is None:
             listener = Listener(is_watched=False)
             stack.enter_context(_handlers({signal.SIGINT: listener.hear}))
-        listener.is_deferring = True
+            stack.enter_context(_at_work(listener))
+        outer, listener.is_deferring = listener.is_deferring, True
         try:
             yield listener
         finally:
-            listener.is_deferring = False
-    if listener:
+            listener.is_deferring = outer
+    if listener and not outer:
         raise KeyboardInterrupt
 
 
@@ -142,7 +160,6 @@ def kept_from_children() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _listening() -> Iterator[Listener]:
-    global _listener
     listener = Listener(is_watched=True)
     handlers: dict[int, Any] = dict.fromkeys(_SIGNALS, listener.hear)
     if _REMINDER is not None:
@@ -153,15 +170,25 @@ def _listening() -> Iterator[Listener]:
             return
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
+        # the system's own call; but event loops set another one for their time
         before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        listener.wake = lambda: theirs.send(b"\0")
         threading.Thread(target=_watch, args=(listener, ours), daemon=True).start()
-        _listener = listener
-        try:
-            yield listener
-        finally:
-            _listener = None
-            signal.set_wakeup_fd(before)
-            theirs.close()  # ends the watching
+        with theirs, _at_work(listener):  # closed, it ends the watching
+            try:
+                yield listener
+            finally:
+                signal.set_wakeup_fd(before)
+
+
+@contextlib.contextmanager
+def _at_work(listener: Listener) -> Iterator[None]:
+    global _listener
+    _listener = listener
+    try:
+        yield
+    finally:
+        _listener = None
 
 
 @contextlib.contextmanager
@@ -202,42 +229,51 @@ def _silent_about_interrupts(listener: Listener) -> Iterator[None]:
 
 def _watch(listener: Listener, signals: socket.socket) -> None:
     """Sees every signal, whatever the main thread is at: reminds it, or ends the process."""
-    asked_at = deadline = None
+    asked_at = deadline = 0.0
+    told = 0
     with signals:
         while True:
             signals.settimeout(_AGAIN if asked_at else None)
             try:
-                heard = set(signals.recv(64))
+                heard = signals.recv(64)
             except TimeoutError:
                 heard = None
             now = time.monotonic()
-            if heard == set():
+            if heard == b"":
                 return
-            if heard and heard & set(_SIGNALS):
-                if asked_at and now - asked_at > _ONE_PRESS:
-                    _end_process(listener.signum or min(heard))
+            if heard:
+                if set(heard) & set(_SIGNALS) and asked_at and now - asked_at > _ONE_PRESS:
+                    _end_process(listener.signum or signal.SIGINT)
                 asked_at, deadline = asked_at or now, deadline or now + _GRACE
             elif listener.is_deferring:
+                if now - asked_at > _ONE_PRESS and not told and os.isatty(2):
+                    told = os.write(2, _WAIT)
                 deadline = now + _GRACE
-            elif deadline and now > deadline:
+            elif now > deadline:
                 _end_process(listener.signum)
-            elif asked_at and heard is None and _REMINDER is not None:
+            elif _REMINDER is not None:
                 signal.pthread_kill(threading.main_thread().ident or 0, _REMINDER)
+
+
+def _ignore() -> None:
+    for signum in _SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def _uncaught(
     before: Any, kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """An exception that has left the main program."""
-    if not isinstance(error, KeyboardInterrupt) or hasattr(sys, "ps1"):  # a prompt goes on
+    interrupted = _listener or isinstance(error, KeyboardInterrupt)
+    if not interrupted or hasattr(sys, "ps1"):  # a prompt goes on
         before(kind, error, trace)
         return
-    for signum in _SIGNALS:
-        signal.signal(signum, signal.SIG_IGN)
+    _ignore()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
             stream.flush()
-    _end_process(error.args[0] if error.args else signal.SIGINT)
+    told = error.args[0] if isinstance(error, KeyboardInterrupt) and error.args else 0
+    _end_process(told or (_listener.signum if _listener else signal.SIGINT))
 
 
 def _end_process(signum: int) -> None:
@@ -246,9 +282,10 @@ def _end_process(signum: int) -> None:
     with contextlib.suppress(OSError):
         # the terminal has written ^C; a progress bar's line is open
         os.write(2, f"{chr(10) if bars or os.isatty(2) else ''}{_TOLD}\n".encode())
-    if "multiprocessing.process" in sys.modules:
-        from multiprocessing.process import active_children
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing import active_children, util
 
         for child in active_children():
             child.kill()
+        util._run_finalizers(0)  # type: ignore[attr-defined]  # else its tracker tells of leaks
     os._exit(128 + signum)

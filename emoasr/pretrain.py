@@ -174,7 +174,8 @@ class _Run:
             raise KeyboardInterrupt
 
     def _log(self, bar: tqdm) -> None:
-        means = {k: float(np.mean([m[k] for m in self.pending])) for k in self.pending[0]}
+        names = self.pending[0]
+        means = {k: float(np.mean([np.float32(m[k]) for m in self.pending])) for k in names}
         self.pending.clear()
         with distributed.together():
             _check_finite(means["loss"], self.step, self.train.log_every)
