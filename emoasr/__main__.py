@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from emoasr import cli
+from emoasr import interrupts
 from emoasr.errors import UserError, did_you_mean
 
 COMMANDS = ("extract", "eval", "pretrain", "transcribe")
@@ -25,10 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    interrupts.prepare()  # before other imports, which take time
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in COMMANDS:
         return importlib.import_module(f"emoasr.{name}").command(rest)
-    return cli.enter("emoasr", _list, [name, *rest])
+    from emoasr import cli
+
+    return cli.enter(_list, [name, *rest])
 
 
 def _list(arguments: list[str]) -> int:

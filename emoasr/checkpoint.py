@@ -19,7 +19,7 @@ import numpy as np
 import safetensors.numpy
 from flax import nnx
 
-from emoasr import compilation, language, manifest, places, storage, text, untrusted
+from emoasr import compilation, interrupts, language, manifest, places, storage, text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.guard import write_atomically
@@ -167,8 +167,12 @@ def _filled(
 
 
 class TrainingCheckpoints:
-    """Training states by step, in Orbax's format: arrays, and the data iterator's position."""
+    """Training states by step, in Orbax's format: arrays, and the data iterator's position.
 
+    Orbax is not interrupted: its event loop would print what it swallows.
+    """
+
+    @interrupts.deferred()
     def __init__(self, folder: Path, keep: int = 2):
         """Opens the folder; a half-written checkpoint of a killed run is not seen."""
         from orbax.checkpoint import v1 as ocp  # half a second, which only a training needs
@@ -179,12 +183,22 @@ class TrainingCheckpoints:
             cleanup_tmp_directories=True,
         )  # fmt: skip
 
+    def __enter__(self) -> "TrainingCheckpoints":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Closes, but for an error: another process may have ended, and would be waited for."""
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            self.close()
+
+    @interrupts.deferred()
     def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
         """Saves in the background; the next save waits for it."""
         self._checkpointer.save_checkpointables_async(
             step, {"state": state, "data": data}, force=True
         )
 
+    @interrupts.deferred()
     def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
         """The newest step, its state (of `like`'s structure) and data position; None: none."""
         latest = self._checkpointer.latest
@@ -193,6 +207,7 @@ class TrainingCheckpoints:
         loaded = self._checkpointer.load_checkpointables(latest.step, {"state": like, "data": None})
         return latest.step, loaded["state"], loaded["data"]
 
+    @interrupts.deferred()
     def close(self) -> None:
         """Waits for what is being written."""
         self._checkpointer.close()

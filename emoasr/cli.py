@@ -16,7 +16,7 @@ import ml_collections
 from absl import flags, logging
 
 import emoasr
-from emoasr import fields, output
+from emoasr import fields, interrupts, output
 from emoasr.errors import UserError, did_you_mean
 from emoasr.places import local
 
@@ -62,11 +62,10 @@ def run(command: Command, arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status, see `enter`.
     """
-    return enter(command.name, lambda own: _run(command, own), arguments, goes_on=True)
+    return enter(lambda own: _run(command, own), arguments, goes_on=True)
 
 
 def enter(
-    name: str,
     action: Callable[[list[str]], int],
     arguments: Sequence[str] | None = None,
     goes_on: bool = False,
@@ -74,17 +73,20 @@ def enter(
     """The door of every command: what leaves it is an exit status, and a line if it is not 0.
 
     Args:
-        name: of the command.
         action: takes the arguments and returns the exit status.
         arguments: without the program's name; None: those of this process.
         goes_on: whether it does when nobody reads its output any more (`| head -1`).
 
     Returns:
-        0; 1 for a `UserError`, told on stderr; 130 when interrupted.
+        0; 1 for a `UserError`, told on stderr.
+
+    Raises:
+        KeyboardInterrupt: a signal came; a process that nobody catches it in ends with status 130
+            and a line, see `interrupts`.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     status = 0
-    with output.any_reader(goes_on):
+    with interrupts.handled(), output.any_reader(goes_on):
         try:
             if "--version" in arguments:
                 print(f"emoasr {emoasr.__version__}")
@@ -94,9 +96,6 @@ def enter(
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 1
-        except KeyboardInterrupt:
-            print(f"\n{name}: stopped; the same command continues", file=sys.stderr)
-            status = 130
     return status
 
 
@@ -251,7 +250,8 @@ def _work(
     from emoasr import guard
 
     logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
-    with guard.told_in_a_line(), guard.alone(workdir, seat(config)):
+    # before the error is told: of what an interrupt does within libraries, nothing is
+    with interrupts.handled(), guard.told_in_a_line(), guard.alone(workdir, seat(config)):
         run(config, workdir)
     return 0
 

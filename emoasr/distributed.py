@@ -121,6 +121,7 @@ def job() -> Iterator[None]:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and _farewell.status:
                 _farewell.status = 130
+                time.sleep(_farewell.pause)  # the command ends the process without Python's end
             _farewell.soon()
             raise
         _farewell.status = None
@@ -146,6 +147,18 @@ def together() -> Iterator[None]:
     for process, text in enumerate(told):
         if text:
             raise UserError(f"process {process}: {text}")
+
+
+def any_asks(own: object, together: bool) -> bool:
+    """Whether any process of several asks for an end; one alone need not be `together` with others.
+
+    Args:
+        own: whether this process does.
+        together: whether all come here at this step; several processes are asked then only.
+    """
+    if jax.process_count() == 1:
+        return bool(own)
+    return together and any(_exchange("stop" if own else ""))
 
 
 def first_alone(action: Callable[[], T]) -> T:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emoasr import audio
+from emoasr import audio, interrupts
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.errors import UserError
 
@@ -69,16 +69,20 @@ def _measured(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterator
         yield from map(_measure, corpora)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy JAX's threads' locks
-    with concurrent.futures.ProcessPoolExecutor(
+    pool = concurrent.futures.ProcessPoolExecutor(
         workers, mp_context=context, initializer=_end_with_parent
-    ) as pool:
-        try:
-            yield from pool.map(_measure, corpora)
-        except concurrent.futures.BrokenExecutor:
-            raise UserError(
-                "an openSMILE process died, perhaps for lack of memory; "
-                "lower --config.workers and run the same command again"
-            ) from None
+    )
+    try:
+        with interrupts.kept_from_children():  # all are started here
+            parts = pool.map(_measure, corpora)
+        yield from parts
+    except concurrent.futures.BrokenExecutor:
+        raise UserError(
+            "an openSMILE process died, perhaps for lack of memory; "
+            "lower --config.workers and run the same command again"
+        ) from None
+    finally:  # an interrupt waits for no utterance
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _end_with_parent() -> None:

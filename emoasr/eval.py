@@ -19,6 +19,11 @@ Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and 
 `eval/selected.parquet`, `eval/correlations.parquet` and `eval/figures/` into the workdir.
 """
 
+from emoasr import interrupts
+
+if __name__ == "__main__":  # before the other imports, which take time
+    interrupts.prepare()
+
 from collections.abc import Sequence
 from pathlib import Path
 

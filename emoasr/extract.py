@@ -18,6 +18,11 @@ goes on from there. Entries of `config.feature_sets` that are
 paths of tables are left to `python -m emoasr.eval`.
 """
 
+from emoasr import interrupts
+
+if __name__ == "__main__":  # before the other imports, which take time
+    interrupts.prepare()
+
 from collections.abc import Sequence
 from pathlib import Path
 

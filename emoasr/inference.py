@@ -163,7 +163,8 @@ class Run:
         def program(bucket: batching.Bucket) -> longform.Program:
             return function.compiled(bucket.batch_size, bucket.n_hops * self.hop_length)
 
-        with concurrent.futures.ThreadPoolExecutor(1) as compiler:
+        compiler = concurrent.futures.ThreadPoolExecutor(1)
+        try:
             coming = [compiler.submit(program, bucket) for bucket in plan[:1]]
             for i in range(len(plan)):
                 ready = coming.pop().result()
@@ -171,6 +172,8 @@ class Run:
                 yield ready
                 if len(plan) > _PROGRAMS:
                     function.forget()
+        finally:  # an interrupt waits for no compilation
+            compiler.shutdown(wait=False, cancel_futures=True)
 
     def _listen(self, i: int, function: DeviceFunction) -> dict[str, np.ndarray]:
         """A long utterance's row of each array."""

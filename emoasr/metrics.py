@@ -38,6 +38,10 @@ class MetricsLog:
         self._event(step=step, summary=summary.Summary(value=scalars))
         self._events.flush()
 
+    def has(self, step: int, name: str) -> bool:
+        """Whether this was written after that step."""
+        return any(row["step"] == step and name in row for row in self.rows)
+
     def draw(self) -> Path:
         """Draws loss and error rates over steps to `curves.png`."""
         figure = Figure(figsize=(10, 3.6), layout="constrained")
@@ -80,6 +84,10 @@ class NoLog:
 
     def write(self, step: int, **values: float) -> None:
         """Writes nothing."""
+
+    def has(self, step: int, name: str) -> bool:
+        """Has nothing."""
+        return False
 
     def draw(self) -> None:
         """Draws nothing."""

@@ -3,9 +3,10 @@
 Both leave out what an earlier run has done already, and hand on rows by fingerprint (see `rows`).
 """
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,8 @@ class Pass:
         hours = run.n_samples / pooler.frontend.sample_rate / 3600
         form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
         total = hours[planned].sum() + 1e-9  # sums in another order may exceed it
-        with tqdm(total=total, desc="/".join(sets)[:30], bar_format=form) as bar:
+        name = "/".join(sets)[:30]
+        with _written(sets.values()), tqdm(total=total, desc=name, bar_format=form) as bar:
             for indices, arrays in self._results(run, pooler):
                 silent = np.isin(indices, run.silent)
                 for name, values_RC in arrays.items():
@@ -125,7 +127,7 @@ class Pass:
         rows = self._open("egemaps", provenance.of_egemaps_rows(), egemaps.column_names())
         unreadable = {(s.file, s.start, s.end) for s in self.report.skipped if s.step == "audio"}
         missing = [i for i in self._missing([rows]) if self.corpus.key(i) not in unreadable]
-        with tqdm(total=len(missing), unit="utt", desc="egemaps") as bar:
+        with _written([rows]), tqdm(total=len(missing), unit="utt", desc="egemaps") as bar:
             for part in egemaps.extract(self.corpus, missing, self._workers):
                 rows.put([self.keys[i] for i in part.indices], part.values)
                 self.report.add(part.skipped)
@@ -153,6 +155,18 @@ class Pass:
         return np.array(
             [i for i, key in enumerate(self.keys) if not all(key in rows for rows in sets)], int
         )
+
+
+@contextlib.contextmanager
+def _written(sets: Iterable[Rows]) -> Iterator[None]:
+    """Rows that came out are on disk, should the block be interrupted or fail."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # perhaps what it failed of
+            for rows in sets:
+                rows.flush()
+        raise
 
 
 def _networks(

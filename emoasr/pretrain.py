@@ -22,6 +22,11 @@ HOST is the machine of process 0; all see the same workdir and corpus. On Slurm
 --config.distributed.coordinator=auto is enough. If one process ends, all end.
 """
 
+from emoasr import interrupts
+
+if __name__ == "__main__":  # before the other imports, which take time
+    interrupts.prepare()
+
 from collections.abc import Sequence
 from pathlib import Path
 

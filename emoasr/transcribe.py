@@ -11,6 +11,11 @@ text; with --times a JSON object, with the second where each character is first 
 cannot be read is named on stderr, the others go on, and the exit status is 1.
 """
 
+from emoasr import interrupts
+
+if __name__ == "__main__":  # before the other imports, which take time
+    interrupts.prepare()
+
 import json
 import sys
 from collections.abc import Sequence
@@ -89,7 +94,7 @@ def _is_there(file: str) -> bool:
 
 def command(arguments: Sequence[str] | None = None) -> int:
     """Runs `emoasr transcribe` with arguments, those of this process if None; gives the status."""
-    return cli.enter("transcribe", _run, arguments)
+    return cli.enter(_run, arguments)
 
 
 def _run(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
-"""Kills, full disks, lost and damaged files: what survives of the results of the three commands.
+"""Ctrl-C, kills, full disks, lost and damaged files: what survives of the commands' results.
 
-    python scripts/faults.py --audio=DIR --kills=30
+    python scripts/faults.py --audio=DIR --kills=30 --stops=20
 
 Each fault strikes a run at a random moment; then the same command runs on. What it leaves at its
 end is compared, bit for bit, with what a run without faults leaves. The table says how often each
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Job:
 
     Attributes:
         name: its module in `emoasr`.
-        arguments: all but `--workdir`.
+        arguments: all; WORKDIR stands for the folder of a run.
         outcome: what a finished run's folder holds.
         begin: fills a new folder before the first run.
     """
@@ -53,22 +54,43 @@ class Job:
     outcome: Callable[[Path], Outcome]
     begin: Callable[[Path], object] = lambda workdir: workdir.mkdir(parents=True)
 
-    def start(self, workdir: Path) -> subprocess.Popen:
-        """Starts it in a session of its own, so that its children can be found."""
-        return subprocess.Popen(
-            [sys.executable, "-c", _RUN, f"emoasr.{self.name}", *self.arguments,
-             f"--workdir={workdir}"],
-            cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,
-        )  # fmt: skip
+    def start(self, workdir: Path, *how: str) -> subprocess.Popen:
+        """Starts it in a session of its own, so that its children can be found.
+
+        Args:
+            workdir: the run's folder.
+            how: Python's arguments before the module's name; none: so that short runs have rows.
+        """
+        arguments = [argument.replace("WORKDIR", str(workdir)) for argument in self.arguments]
+        with printed(workdir).open("w") as stdout:
+            return subprocess.Popen(
+                [sys.executable, *(how or ("-c", _RUN)), f"emoasr.{self.name}", *arguments],
+                cwd=_ROOT, stdout=stdout, stderr=subprocess.PIPE,
+                start_new_session=True,
+            )  # fmt: skip
 
     def finish(self, workdir: Path) -> Outcome:
         """Runs it to its end."""
         process = self.start(workdir)
-        _, told = process.communicate()
+        told = errors(process)
         if process.returncode:
             raise SystemExit(f"emoasr.{self.name} failed:\n{told[-2000:]}")
         return self.outcome(workdir)
+
+
+def errors(process: subprocess.Popen) -> str:
+    """What it wrote to stderr until its end; a carriage return is what it is."""
+    return process.communicate()[1].decode(errors="replace")
+
+
+def printed(workdir: Path) -> Path:
+    """Where the last run's standard output is."""
+    return workdir.with_name(f"{workdir.name}.printed")
+
+
+def transcribed(workdir: Path) -> Outcome:
+    """What was printed."""
+    return {"lines": pd.DataFrame({"line": printed(workdir).read_text().splitlines()})}
 
 
 def extracted(workdir: Path) -> Outcome:
@@ -116,32 +138,87 @@ def _numbered(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_index(again, append=True)
 
 
-def kills(job: Job, n: int, folder: Path) -> dict[str, object]:
-    """Kills the command again and again, until it has survived `n` kills."""
-    dice, expected, seconds = random.Random(0), {}, 0.0
+def undisturbed(job: Job, folder: Path) -> tuple[Outcome, float]:
+    """What a run without faults leaves, and the seconds that it takes."""
+    expected, seconds = {}, 0.0
     for name in ("undisturbed", "timed"):  # the first one fills caches
         job.begin(folder / name)
         started = time.monotonic()
         expected = job.finish(folder / name)
         seconds = time.monotonic() - started
-    killed = runs = lost = wrong = orphans = 0
-    while killed < n:
+    return expected, seconds
+
+
+def struck(
+    job: Job, folder: Path, expected: Outcome, moments: list[float], how: list[str],
+    blow: Callable[[subprocess.Popen], None],
+) -> tuple[int, int, int]:  # fmt: skip
+    """Strikes the command at these moments of its life, each time in the folder it left.
+
+    Returns:
+        Runs that came to their end, rows that they lost, and rows of theirs that are wrong.
+    """
+    runs = lost = wrong = 0
+    moments = list(moments)
+    while moments:
         workdir = folder / f"run {runs}"
         job.begin(workdir)
-        while killed < n:
-            process = job.start(workdir)
+        while moments:
+            process = job.start(workdir, *how)
             try:
-                process.communicate(timeout=dice.uniform(0, seconds))
+                process.communicate(timeout=moments[-1])
                 break  # it came to its end
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                killed += 1
-                orphans += _orphans(process.pid)
+                moments.pop()
+                blow(process)
         differs = compare(expected, job.finish(workdir))
         lost, wrong, runs = lost + differs[0], wrong + differs[1], runs + 1
         shutil.rmtree(workdir)
-    return _row(f"{job.name}: kill -9", killed, lost, wrong, f"{runs} runs, {orphans} orphans")
+    return runs, lost, wrong
+
+
+def kills(job: Job, n: int, folder: Path) -> dict[str, object]:
+    """Kills the command again and again, until it has survived `n` kills."""
+    dice, orphans = random.Random(0), 0
+    expected, seconds = undisturbed(job, folder)
+
+    def kill(process: subprocess.Popen) -> None:
+        nonlocal orphans
+        process.kill()
+        process.communicate()
+        orphans += _orphans(process.pid)
+
+    moments = [dice.uniform(0, seconds) for _ in range(n)]
+    runs, lost, wrong = struck(job, folder, expected, moments, [], kill)
+    return _row(f"{job.name}: kill -9", n, lost, wrong, f"{runs} runs, {orphans} orphans")
+
+
+def stops(name: str, job: Job, n: int, folder: Path) -> dict[str, object]:
+    """Ctrl-C as a terminal sends it, to all processes, at `n` moments spread over a run's life."""
+    dice, counts, slowest = random.Random(3), Counter(), 0.0
+    expected, seconds = undisturbed(job, folder)
+
+    def interrupt(process: subprocess.Popen) -> None:
+        nonlocal slowest
+        started = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        told = errors(process)
+        slowest = max(slowest, time.monotonic() - started)
+        lines = [line for line in told.split("\n") if line and "\r" not in line]  # no bars
+        counts["status 130"] += process.returncode == 130
+        counts["one line"] += len(lines) == 1
+        counts["tracebacks"] += "Traceback" in told
+        counts["orphans"] += _orphans(process.pid)
+        if process.returncode != 130 or len(lines) != 1:
+            print(f"{name}: status {process.returncode}\n{told[-1500:]}", file=sys.stderr)
+
+    moments = [seconds * (i + dice.random()) / n for i in range(n)]
+    dice.shuffle(moments)
+    runs, lost, wrong = struck(job, folder, expected, moments, ["-m"], interrupt)
+    note = ", ".join(f"{what} {counts[what]}" for what in ("status 130", "one line", "tracebacks",
+                     "orphans"))  # fmt: skip
+    note += f"; a run takes {seconds:.1f} s, {runs} came to their end, slowest stop {slowest:.1f} s"
+    return _row(f"{name}: Ctrl-C", n, lost, wrong, note)
 
 
 def _orphans(session: int) -> int:
@@ -164,7 +241,7 @@ def full_disk(job: Job, folder: Path) -> Iterator[dict[str, object]]:
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         with _small_disk(folder / "disk", int(size * share)) as disk:
             process = job.start(disk / "run")
-            _, error = process.communicate()
+            error = errors(process)
             struck += process.returncode != 0
             told += "no space left" in error and "Traceback" not in error
             subprocess.run(["mount", "-o", "remount,size=2g", str(disk)], check=True)
@@ -231,7 +308,7 @@ def second_process(job: Job, folder: Path) -> dict[str, object]:
     workdir = folder / "twice"
     job.begin(workdir)
     both = [job.start(workdir), job.start(workdir)]
-    told = [process.communicate()[1] for process in both]
+    told = [errors(process) for process in both]
     refused = ["another emoasr command is at work" in text for text in told].count(True) == 1
     differs = compare(expected, job.outcome(workdir))
     return _row(f"{job.name}: started twice", 1, *differs, "refused" if refused else "NOT REFUSED")
@@ -268,7 +345,7 @@ def jobs(audio: Path, corpus: Path, evaluation: Path, recognizer: str = "") -> d
     sets = "('neural','random','mfcc','egemaps')"
     extract = [
         "--config=folder", f"--config.corpus.path={audio}", f"--config.feature_sets={sets}",
-        f"--config.recognizer={recognizer}", "--config.batch_frames=1024",
+        f"--config.recognizer={recognizer}", "--config.batch_frames=1024", "--workdir=WORKDIR",
     ]  # fmt: skip
     pretrain = [
         "--config=english", f"--config.corpus.path={corpus}", "--config.train.steps=60",
@@ -276,12 +353,42 @@ def jobs(audio: Path, corpus: Path, evaluation: Path, recognizer: str = "") -> d
         "--config.train.batch_frames=512", "--config.train.checkpoint_every=7",
         "--config.train.eval_every=20", "--config.train.log_every=1",
         "--config.train.warmup_steps=5", "--config.train.buckets=1", "--config.model.n_blocks=1",
-        "--config.model.dilations=(1,2)",
+        "--config.model.dilations=(1,2)", "--workdir=WORKDIR",
     ]  # fmt: skip
     return {
         "extract": Job("extract", extract, extracted),
-        "eval": Job("eval", [], evaluated, lambda workdir: shutil.copytree(evaluation, workdir)),
+        "eval": Job(
+            "eval",
+            ["--workdir=WORKDIR"],
+            evaluated,
+            lambda workdir: shutil.copytree(evaluation, workdir),
+        ),
         "pretrain": Job("pretrain", pretrain, trained),
+    }
+
+
+def more_jobs(extract: Job, audio: Path, folder: Path) -> dict[str, Job]:
+    """What else Ctrl-C may meet: a shard, the joining of shards, and transcripts.
+
+    Args:
+        extract: an extraction.
+        audio: its recordings.
+        folder: receives the shards to join.
+    """
+    shards = [
+        dataclasses.replace(extract, arguments=[*extract.arguments, f"--config.shard={i}/2"])
+        for i in (1, 2)
+    ]
+    for shard in shards:
+        dataclasses.replace(shard, outcome=lambda _: {}).finish(folder)
+    of_shard = dataclasses.replace(shards[0], outcome=lambda w: extracted(w / "shards" / "1-of-2"))
+    merge = Job("extract", ["--merge", "--workdir=WORKDIR"], extracted,
+                lambda workdir: shutil.copytree(folder, workdir))  # fmt: skip
+    files = [str(path) for path in sorted(audio.iterdir())]
+    return {
+        "extract --config.shard": of_shard,
+        "extract --merge": merge,
+        "transcribe": Job("transcribe", files, transcribed),
     }
 
 
@@ -294,11 +401,15 @@ def main(argv: list[str]) -> None:
         audio.mkdir()
         for path in sorted(p for p in Path(values.audio).rglob("*") if p.is_file())[: values.files]:
             shutil.copy2(path, audio / path.name)
-        demo = Job("extract", ["--config=demo"], extracted)
+        demo = Job("extract", ["--config=demo", "--workdir=WORKDIR"], extracted)
         demo.finish(folder / "evaluation")
         all_jobs = jobs(audio, noise(folder / "noise", 24), folder / "evaluation")
         rows = [kills(job, values.kills, folder / name) for name, job in all_jobs.items()]
         extract = all_jobs["extract"]
+        if values.stops:
+            stopped = all_jobs | more_jobs(extract, audio, folder / "shards")
+            rows += [stops(name, job, values.stops, folder / f"stop {name}")
+                     for name, job in stopped.items()]  # fmt: skip
         if os.geteuid() == 0:
             for name in ("extract", "pretrain"):
                 rows += full_disk(all_jobs[name], folder / name)
@@ -314,5 +425,6 @@ if __name__ == "__main__":
     flags.DEFINE_string("audio", None, "Folder of speech to extract.", required=True)
     flags.DEFINE_integer("files", 60, "How many of its files.", lower_bound=2)
     flags.DEFINE_integer("kills", 30, "Kills of each command.", lower_bound=1)
+    flags.DEFINE_integer("stops", 20, "Ctrl-C in each command.", lower_bound=0)
     flags.DEFINE_string("out", None, "JSON file to write.")
     app.run(main)

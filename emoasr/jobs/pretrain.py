@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import grain
-import jax
 import ml_collections
 import numpy as np
 import pandas as pd
@@ -22,6 +21,7 @@ from emoasr import (
     compilation,
     distributed,
     guard,
+    interrupts,
     metrics,
     scoring,
     sharding,
@@ -52,14 +52,17 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     state = sharding.replicate(state, trainer.mesh)
     checkpoints = checkpoint.TrainingCheckpoints(folder / "checkpoints")
     data = splits["train"].training(config.train.steps, config.train.seed, trainer.mesh)
-    step, restored = 0, checkpoints.restore(state)
+    step, pending, restored = 0, [], checkpoints.restore(state)
     if restored:
         step, state, position = restored
+        pending = position.pop("pending", [])  # older checkpoints were taken where there was none
         data.set_state(position)
         print(f"continuing after step {step} of {config.train.steps}")
     log = metrics.MetricsLog(folder, step) if distributed.is_first() else metrics.NoLog()
-    state = _train(config.train, trainer, state, step, data, splits["valid"], checkpoints, log)
-    checkpoints.close()
+    valid = splits["valid"]
+    over = _Run(config.train, trainer, data, valid, log, checkpoints, step, state, pending)
+    with checkpoints:
+        state = over.to_the_end()
 
     heard = {name: scoring.transcripts(trainer, state, examples)
              for name, examples in splits.items() if name != "train"}  # fmt: skip
@@ -70,41 +73,92 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
         log.close()
 
 
-def _train(
-    train: ml_collections.ConfigDict,
-    trainer: training.Trainer,
-    state: training.State,
-    step: int,
-    data: grain.DatasetIterator,
-    valid: speechdata.Examples,
-    checkpoints: checkpoint.TrainingCheckpoints,
-    log: metrics.MetricsLog | metrics.NoLog,
-) -> training.State:
-    """Runs the steps that are left; only every `log_every` of them are metrics fetched."""
-    silent = not distributed.is_first()
-    pending: list[dict[str, jax.Array]] = []
-    with tqdm(total=train.steps, initial=step, unit="step", desc="pretrain", disable=silent) as bar:
-        while step < train.steps:
-            batch = sharding.spread(next(data), trainer.mesh)
-            state, step_metrics = trainer.step(state, np.int32(step), batch)
-            step += 1
-            bar.update()
-            pending.append(step_metrics)
-            if step % train.log_every == 0 or step == train.steps:
-                means = {k: float(np.mean([m[k] for m in pending])) for k in pending[0]}
-                pending.clear()
-                with distributed.together():
-                    _check_finite(means["loss"], step, train.log_every)
-                log.write(step, **means)
-                bar.set_postfix(loss=f"{means['loss']:.3f}")
-            if step % train.eval_every == 0 or step == train.steps:
-                rates = scoring.error_rates(scoring.transcripts(trainer, state, valid))["all"]
-                log.write(step, valid_cer=rates["cer"], valid_wer=rates["wer"])
-                bar.write(f"step {step}: validation CER {rates['cer']:.3f}, WER {rates['wer']:.3f}")
-                log.draw()
-            if step % train.checkpoint_every == 0 or step == train.steps:
-                checkpoints.save(step, state, data.get_state())
-    return state
+@dataclasses.dataclass
+class _Run:
+    """A training under way.
+
+    Attributes:
+        train: settings.
+        trainer: the step.
+        data: the training batches.
+        valid: the split that error rates are of.
+        log: receives metrics; only every `log_every` steps are they fetched.
+        checkpoints: receives the state.
+        step: steps done.
+        state: after them.
+        pending: metrics of the last ones, not yet in the log.
+    """
+
+    train: ml_collections.ConfigDict
+    trainer: training.Trainer
+    data: grain.DatasetIterator
+    valid: speechdata.Examples
+    log: metrics.MetricsLog | metrics.NoLog
+    checkpoints: checkpoint.TrainingCheckpoints
+    step: int
+    state: training.State
+    pending: list[dict[str, Any]]
+
+    def to_the_end(self) -> training.State:
+        """Trains and validates in turn, and gives the last state.
+
+        Raises:
+            KeyboardInterrupt: a signal came; all steps that were done are in a checkpoint.
+        """
+        total, every = self.train.steps, self.train.eval_every
+        silent = not distributed.is_first()
+        with tqdm(
+            total=total, initial=self.step, unit="step", desc="pretrain", disable=silent
+        ) as bar:
+            while True:
+                due = self.step and (self.step % every == 0 or self.step == total)
+                if due and not self.log.has(self.step, "valid_cer"):
+                    self._validate(bar)
+                if self.step >= total:
+                    return self.state
+                self._steps(min((self.step // every + 1) * every, total), bar)
+
+    def _steps(self, until: int, bar: tqdm) -> None:
+        """Trains to a step, and saves what came out."""
+        with interrupts.deferred() as stop:
+            stopping = False
+            while self.step < until and not stopping:
+                batch = sharding.spread(next(self.data), self.trainer.mesh)
+                self.state, step_metrics = self.trainer.step(self.state, np.int32(self.step), batch)
+                self.step += 1
+                bar.update()
+                self.pending.append(step_metrics)
+                together = self.step % self.train.log_every == 0 or self.step == self.train.steps
+                if together:
+                    self._log(bar)
+                stopping = distributed.any_asks(stop, together)
+                if self.step % self.train.checkpoint_every == 0 or self.step == until or stopping:
+                    self._save()
+        if stopping:  # another process was asked
+            raise KeyboardInterrupt
+
+    def _log(self, bar: tqdm) -> None:
+        names = self.pending[0]
+        means = {k: float(np.mean([np.float32(m[k]) for m in self.pending])) for k in names}
+        self.pending.clear()
+        with distributed.together():
+            _check_finite(means["loss"], self.step, self.train.log_every)
+        self.log.write(self.step, **means)
+        bar.set_postfix(loss=f"{means['loss']:.3f}")
+
+    def _save(self) -> None:
+        pending = [{name: float(value) for name, value in m.items()} for m in self.pending]
+        position = {**self.data.get_state(), "pending": pending}
+        self.checkpoints.save(self.step, self.state, position)
+
+    def _validate(self, bar: tqdm) -> None:
+        """Error rates of the state that is saved: stopped here, a run validates when it goes on."""
+        rates = scoring.error_rates(scoring.transcripts(self.trainer, self.state, self.valid))[
+            "all"
+        ]
+        self.log.write(self.step, valid_cer=rates["cer"], valid_wer=rates["wer"])
+        bar.write(f"step {self.step}: validation CER {rates['cer']:.3f}, WER {rates['wer']:.3f}")
+        self.log.draw()
 
 
 def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples], dict[str, Any]]:

@@ -1,0 +1,291 @@
+"""Ctrl-C and SIGTERM: a command stops in good order, whatever it is at.
+
+The first signal raises KeyboardInterrupt in the main thread, so that what is done gets written; in
+a `deferred` block it waits until the block has finished what it is at. Libraries may swallow the
+exception (in destructors, callbacks, imports of C extensions): it is raised again until the command
+unwinds. A second signal, or a command that does not come to its end, ends the process at once, as
+a kill would; that loses nothing that is on disk. The status is 130, or 143 after SIGTERM.
+
+Nothing heavy is imported here: Ctrl-C must be heard before anything else is imported.
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REMINDER = getattr(signal, "SIGALRM", None)  # Windows has none: what is swallowed there stays so
+_AGAIN = 0.25  # seconds after which what was swallowed is raised again
+_ONE_PRESS = 1.0  # seconds: a launcher and the terminal may both send the signal of one Ctrl-C
+_GRACE = 30.0  # seconds that unwinding may take
+_WAIT = b"\nfinishing what must not be lost; Ctrl-C again leaves at once\n"  # to a person
+_TOLD = "stopped; the same command continues"
+
+
+class Listener:
+    """What signals have asked for, since a command or a block began to listen.
+
+    True once the user wants an end.
+    """
+
+    def __init__(self, is_watched: bool):
+        self.signum = 0
+        self.is_deferring = False
+        self.wake: Callable[[], object] = lambda: None
+        self._is_watched = is_watched
+        self._asked_at = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.signum)
+
+    def hear(self, signum: int, frame: FrameType | None) -> None:
+        """The signals' handler."""
+        del frame
+        now, first = time.monotonic(), not self.signum
+        if first:
+            self.signum, self._asked_at = signum, now
+            self.wake()
+        if first and self.is_deferring:
+            return
+        if not first and self._is_watched:
+            if now - self._asked_at > _ONE_PRESS:
+                _end_process(self.signum)
+            return
+        raise KeyboardInterrupt
+
+    def remind(self, signum: int, frame: FrameType | None) -> None:
+        """Raises again what was swallowed, unless an exception is at work: perhaps what it became.
+
+        Then the command unwinds, and writes what is done.
+        """
+        del signum, frame
+        if self.signum and not self.is_deferring and sys.exception() is None:
+            raise KeyboardInterrupt
+
+
+_listener: Listener | None = None  # of the command at work in this process
+_prepared = contextlib.ExitStack()  # what ends with the command
+
+
+def prepare() -> None:
+    """For the first line of a program that runs a command: its imports are covered too.
+
+    What is set here lasts until the first command ends, but for an exception hook: an interrupt
+    that nobody catches ends the process with one line. Programs that run commands within
+    themselves (notebooks, tests) catch it, as always.
+    """
+    if _listener is None:
+        _prepared.enter_context(_listening())
+    before = sys.excepthook
+    if getattr(before, "func", None) is not _uncaught:
+        sys.excepthook = functools.partial(_uncaught, before)
+
+
+@contextlib.contextmanager
+def handled() -> Iterator[None]:
+    """Around all that a command does: how it stops at a signal.
+
+    Raises:
+        KeyboardInterrupt: a signal came, whatever was made of it within; ends the process if
+            nobody catches it, with one line. Native threads that are still at work (JAX, grain,
+            Orbax) would crash the interpreter's own end.
+    """
+    with contextlib.ExitStack() as stack:
+        if _listener is None:
+            prepare()
+        stack.push(_prepared.pop_all())
+        listener = _listener
+        try:
+            yield
+        except BaseException as error:
+            if not (listener or isinstance(error, KeyboardInterrupt)):
+                raise
+            signum = listener.signum if listener else 0
+            raise KeyboardInterrupt(signum or signal.SIGINT) from None
+        atexit.unregister(_ignore)
+        atexit.register(_ignore)  # before what libraries do at the end: the command is done
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[Listener]:
+    """A block that is not interrupted: it asks what it is given, and ends itself when that is true.
+
+    Works without `handled` too, in a notebook for instance, where a second signal interrupts.
+
+    Raises:
+        KeyboardInterrupt: at the end of a block, if a signal came.
+    """
+    with contextlib.ExitStack() as stack:
+        listener = _listener
+        if listener is None:
+            listener = Listener(is_watched=False)
+            stack.enter_context(_handlers({signal.SIGINT: listener.hear}))
+            stack.enter_context(_at_work(listener))
+        outer, listener.is_deferring = listener.is_deferring, True
+        try:
+            yield listener
+        finally:
+            listener.is_deferring = outer
+    if listener and not outer:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Processes that are started in the block do not hear Ctrl-C: this one ends them.
+
+    A terminal sends it to all of them, in the middle of their imports too.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its start would unblock
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # children inherit this
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[Listener]:
+    listener = Listener(is_watched=True)
+    handlers: dict[int, Any] = dict.fromkeys(_SIGNALS, listener.hear)
+    if _REMINDER is not None:
+        handlers[_REMINDER] = listener.remind
+    with _handlers(handlers) as there, _silent_about_interrupts(listener):
+        if not there:
+            yield listener
+            return
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        # the system's own call; but event loops set another one for their time
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        listener.wake = lambda: theirs.send(b"\0")
+        threading.Thread(target=_watch, args=(listener, ours), daemon=True).start()
+        with theirs, _at_work(listener):  # closed, it ends the watching
+            try:
+                yield listener
+            finally:
+                signal.set_wakeup_fd(before)
+
+
+@contextlib.contextmanager
+def _at_work(listener: Listener) -> Iterator[None]:
+    global _listener
+    _listener = listener
+    try:
+        yield
+    finally:
+        _listener = None
+
+
+@contextlib.contextmanager
+def _handlers(handlers: dict[int, Any]) -> Iterator[bool]:
+    """Sets handlers, and those there were again at the end; only the main thread may: false."""
+    if threading.current_thread() is not threading.main_thread():
+        yield False
+        return
+    # what is ignored stays so: a shell's background jobs do not hear the Ctrl-C of the foreground
+    heard = [s for s in handlers if signal.getsignal(s) is not signal.SIG_IGN]
+    before = {signum: signal.signal(signum, handlers[signum]) for signum in heard}
+    try:
+        yield True
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+
+
+@contextlib.contextmanager
+def _silent_about_interrupts(listener: Listener) -> Iterator[None]:
+    """No tracebacks of what an interrupt does to destructors and other threads."""
+    unraisable, in_thread = sys.unraisablehook, threading.excepthook
+
+    def tell_unraisable(told: Any) -> None:
+        if not listener:
+            unraisable(told)
+
+    def tell_in_thread(told: Any) -> None:
+        if not listener:
+            in_thread(told)
+
+    sys.unraisablehook, threading.excepthook = tell_unraisable, tell_in_thread
+    try:
+        yield
+    finally:
+        sys.unraisablehook, threading.excepthook = unraisable, in_thread
+
+
+def _watch(listener: Listener, signals: socket.socket) -> None:
+    """Sees every signal, whatever the main thread is at: reminds it, or ends the process."""
+    asked_at = deadline = 0.0
+    told = 0
+    with signals:
+        while True:
+            signals.settimeout(_AGAIN if asked_at else None)
+            try:
+                heard = signals.recv(64)
+            except TimeoutError:
+                heard = None
+            now = time.monotonic()
+            if heard == b"":
+                return
+            if heard:
+                if set(heard) & set(_SIGNALS) and asked_at and now - asked_at > _ONE_PRESS:
+                    _end_process(listener.signum or signal.SIGINT)
+                asked_at, deadline = asked_at or now, deadline or now + _GRACE
+            elif listener.is_deferring:
+                if now - asked_at > _ONE_PRESS and not told and os.isatty(2):
+                    told = os.write(2, _WAIT)
+                deadline = now + _GRACE
+            elif now > deadline:
+                _end_process(listener.signum)
+            elif _REMINDER is not None:
+                signal.pthread_kill(threading.main_thread().ident or 0, _REMINDER)
+
+
+def _ignore() -> None:
+    for signum in _SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
+
+
+def _uncaught(
+    before: Any, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """An exception that has left the main program."""
+    interrupted = _listener or isinstance(error, KeyboardInterrupt)
+    if not interrupted or hasattr(sys, "ps1"):  # a prompt goes on
+        before(kind, error, trace)
+        return
+    _ignore()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+            stream.flush()
+    told = error.args[0] if isinstance(error, KeyboardInterrupt) and error.args else 0
+    _end_process(told or (_listener.signum if _listener else signal.SIGINT))
+
+
+def _end_process(signum: int) -> None:
+    """Ends this process and those it started, without what Python would do at its end."""
+    bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
+    with contextlib.suppress(OSError):
+        # the terminal has written ^C; a progress bar's line is open
+        os.write(2, f"{chr(10) if bars or os.isatty(2) else ''}{_TOLD}\n".encode())
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing import active_children, util
+
+        for child in active_children():
+            child.kill()
+        util._run_finalizers(0)  # type: ignore[attr-defined]  # else its tracker tells of leaks
+    os._exit(128 + signum)
