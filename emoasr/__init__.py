@@ -8,6 +8,8 @@ recognizer.transcribe("a.wav")
 
 from typing import Any
 
+from emoasr import forks as forks  # a parent must have imported it before it forks
+
 __version__ = "0.1.0"
 __all__ = ["load_recognizer"]
 

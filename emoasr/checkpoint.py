@@ -20,7 +20,7 @@ import safetensors.numpy
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from emoasr import language, manifest, storage, text, untrusted
+from emoasr import forks, language, manifest, storage, text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.guard import write_atomically
@@ -82,8 +82,10 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
             (`english`); None: the one that the package ships as its best.
 
     Raises:
-        UserError: no such recognizer, or its files are not what they should be, or too large.
+        UserError: no such recognizer, or its files are not what they should be, or too large; or
+            a process that cannot use JAX, see `forks`.
     """
+    forks.check()
     path = storage.path(path_or_name) if path_or_name else _SHIPPED / _DEFAULT
     if isinstance(path, Path) and not path.exists() and (_SHIPPED / path).is_dir():
         path = _SHIPPED / path

@@ -22,7 +22,6 @@ Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and 
 import datetime
 import importlib.metadata
 import json
-import os
 import platform
 import shlex
 import sys
@@ -35,6 +34,7 @@ import ml_collections
 import pandas as pd
 
 from emoasr import (
+    bounds,
     cli,
     correlation,
     evaluation,
@@ -42,6 +42,7 @@ from emoasr import (
     guard,
     paper,
     parquet,
+    processes,
     provenance,
     record,
     report,
@@ -63,6 +64,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     Raises:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
+    bounds.check(config)
     started = time.monotonic()
     extracted = record.read(workdir)
     labels, _ = features.read(workdir / "labels.parquet")
@@ -72,7 +74,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     provenance.check_same_run(own, extracted["tables"], workdir / "features")
     folder = guard.ensure_folder(workdir / "eval" / "figures").parent
 
-    workers = config.workers or os.cpu_count() or 1
+    workers = processes.count(config.workers)
     found = evaluation.evaluate(tables, labels, config.eval, workers)
     maps = _maps(tables, labels, config.eval.targets)
     parquet.write(found.predictions, folder / "predictions.parquet")

@@ -26,7 +26,18 @@ from typing import TYPE_CHECKING, Any
 
 import ml_collections
 
-from emoasr import cli, features, guard, merging, parquet, provenance, raydata, shards, storage
+from emoasr import (
+    bounds,
+    cli,
+    features,
+    guard,
+    merging,
+    parquet,
+    provenance,
+    raydata,
+    shards,
+    storage,
+)
 from emoasr.audio import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError, check_choice
@@ -51,6 +62,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
             could be read.
     """
+    bounds.check(config)
     guard.steady_memory()
     from emoasr.checkpoint import load_recognizer
 
@@ -93,9 +105,6 @@ def _check(config: ml_collections.ConfigDict) -> None:
     check_choice("config.engine", config.engine, ("local", "ray"))
     features.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     provenance.own_sets(config)
-    for name in ("batch_frames", "buckets"):
-        if config[name] < 1:
-            raise UserError(f"config.{name}={config[name]}: must be 1 or more")
 
 
 def _kept(folder: Path, name: str, wanted: dict[str, Any], corpus: Corpus, report: Report) -> bool:

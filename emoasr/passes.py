@@ -4,7 +4,6 @@ Both leave out what an earlier run has done already, and hand on rows by fingerp
 """
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from emoasr import batching, egemaps, features, provenance, raydata
+from emoasr import batching, egemaps, features, processes, provenance, raydata
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, one_line
 from emoasr.record import Report
@@ -46,7 +45,7 @@ class Pass:
 
     def __post_init__(self):
         self.keys = self.corpus.fingerprints()
-        self._workers = self.config.workers or os.cpu_count() or 1
+        self._workers = processes.count(self.config.workers)
 
     def on_device(self, recognizer: "Recognizer", names: list[str]) -> dict[str, Rows]:
         """Rows of the sets that the accelerator computes, of every utterance that can be read."""

@@ -39,12 +39,14 @@ from tqdm import tqdm
 
 from emoasr import (
     batching,
+    bounds,
     card,
     checkpoint,
     cli,
     compilation,
     distributed,
     guard,
+    manifest,
     metrics,
     scoring,
     sharding,
@@ -53,6 +55,8 @@ from emoasr import (
 )
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError, check_choice
+from emoasr.frontend import FrontEndConfig
+from emoasr.model import ModelConfig
 
 _CORPORA = {"transcribed": transcribed, "vctk": vctk}
 
@@ -69,6 +73,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
         UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN;
             another process of the job has failed.
     """
+    _check(config)
     compilation.keep()
     folder = workdir / "pretrain"
     settings = json.loads(config.to_json_best_effort())
@@ -139,9 +144,21 @@ def _train(
     return state
 
 
+def _check(config: ml_collections.ConfigDict) -> None:
+    bounds.check(config)
+    check_choice("config.corpus.kind", config.corpus.kind, _CORPORA)
+    train, frontend = config.train, FrontEndConfig()
+    manifest.check_sizes("config", ModelConfig(**config.model), frontend)
+    frames = frontend.n_frames(int(train.max_seconds * frontend.sample_rate))
+    if train.batch_frames < frames:
+        raise UserError(
+            f"config.train.batch_frames={train.batch_frames}: an utterance of "
+            f"config.train.max_seconds={train.max_seconds:g} has {frames} frames, and must fit in"
+        )
+
+
 def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples], dict[str, Any]]:
     """Opens the splits; prints and stores what was found, used and skipped."""
-    check_choice("config.corpus.kind", config.corpus.kind, _CORPORA)
     corpus = _CORPORA[config.corpus.kind].load(config.corpus, folder)
     splits, skipped, counts = {}, list(corpus.skipped), {}
     for name, split in corpus.splits.items():

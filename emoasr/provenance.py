@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ml_collections
 
-from emoasr import __version__, features
+from emoasr import __version__, bounds, features
 from emoasr.corpora import Corpus, inputs_digest
 from emoasr.errors import UserError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do 
     from emoasr.recognizer import Recognizer
 
 _SETS = ("neural", "random", "mfcc", "egemaps")
-_SEEDED = re.compile("random-(0|[1-9][0-9]*)")  # one spelling a seed
+_SEEDED = re.compile("random-(0|[1-9][0-9]{0,9})")  # one spelling a seed
 
 
 def own_sets(config: ml_collections.ConfigDict) -> list[str]:
@@ -34,6 +34,8 @@ def own_sets(config: ml_collections.ConfigDict) -> list[str]:
                 f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, or "
                 "the path of a table, which ends in .parquet or .csv"
             )
+    for name, seed in seeds(config, own).items():
+        bounds.check_number(f"config.feature_sets: the seed of {name}", seed, "seed")
     return own
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from flax import nnx
 
-from emoasr import audio, decoding, features, inference, language, pieces, untrusted
+from emoasr import audio, decoding, features, inference, language, pieces, processes, untrusted
 from emoasr import frontend as fe
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, check_choice
@@ -191,7 +191,7 @@ def _source(x: Input, frontend: fe.FrontEndConfig) -> tuple[inference.Source, pd
 
 def _all(source, frontend, function):
     """Every result; an input that has none is an error."""
-    run = inference.Run(_Coarse(source), frontend.hop_length, workers=os.cpu_count() or 1)
+    run = inference.Run(_Coarse(source), frontend.hop_length, workers=processes.count(0))
     run.plan()
     _raise_if_failed(run)
     yield from run.results(function)

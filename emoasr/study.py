@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import folds, joining, regression
+from emoasr import bounds, folds, joining, regression
 from emoasr.correlation import layer_shape
 from emoasr.errors import UserError, check_choice
 from emoasr.regression import BASELINE, Spec
@@ -202,14 +202,11 @@ def _constant(rated: Rated) -> list[str]:
 
 
 def _check(settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]) -> None:
+    bounds.check(settings, "eval.")
     check_choice("config.eval.protocol", settings.protocol, folds.PROTOCOLS)
     check_choice("config.eval.partner", settings.partner, folds.PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, regression.SCOPES)
     check_choice("config.eval.regressor", settings.regressor, regression.REGRESSORS)
-    if settings.n_selected < 0:
-        raise UserError(
-            f"config.eval.n_selected={settings.n_selected}: must be 1 or more, or 0 for all"
-        )
     if not settings.targets or isinstance(settings.targets, str):
         raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
     if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):

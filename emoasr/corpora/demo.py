@@ -12,7 +12,6 @@ with each setting from 0 (lowest level) to 1 (highest). The accent stands in for
 import concurrent.futures
 import ctypes
 import dataclasses
-import multiprocessing
 import os
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from emoasr import guard
+from emoasr import guard, processes
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
@@ -128,8 +127,7 @@ def _speak_apart(plan: pd.DataFrame, folder: Path) -> None:
     eSpeak NG starts once a process, and what it spoke before alters what it speaks next; only a
     fresh one gives the same bytes each time.
     """
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+    with processes.pool(1) as pool:
         try:
             pool.submit(speak, plan, folder).result()
         except concurrent.futures.BrokenExecutor:
