@@ -65,14 +65,13 @@ def _measured(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterator
     if workers == 1:
         yield from map(_measure, corpora)
         return
-    with processes.pool(workers) as pool:
-        try:
-            yield from pool.map(_measure, corpora)
-        except concurrent.futures.BrokenExecutor:
-            raise UserError(
-                "an openSMILE process died, perhaps for lack of memory; "
-                "lower --config.workers and run the same command again"
-            ) from None
+    try:
+        yield from processes.results(_measure, corpora, workers)
+    except concurrent.futures.BrokenExecutor:
+        raise UserError(
+            "an openSMILE process died, perhaps for lack of memory; "
+            "lower --config.workers and run the same command again"
+        ) from None
 
 
 def _measure(corpus: Corpus) -> Part:

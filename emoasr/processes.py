@@ -1,14 +1,19 @@
 """Processes that help this one: how many, and how they start and end."""
 
-import contextlib
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
 
 import joblib
 from joblib.externals import loky
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _LOOK = 1.0  # seconds between looks whether the parent is still there
 
@@ -21,18 +26,34 @@ def count(wanted: int) -> int:
     return wanted or joblib.cpu_count()
 
 
-@contextlib.contextmanager
-def pool(n: int) -> Iterator[loky.ProcessPoolExecutor]:
-    """A pool of `n` fresh processes, which import what their tasks need and nothing else.
+def results(function: Callable[[T], R], inputs: Iterable[T], n: int) -> Iterator[R]:
+    """What a function gives for each input, in order, computed by `n` fresh processes.
 
-    Unlike multiprocessing's they do not run the main module again: that of a command would bring
-    JAX into each, and that of a script without a main guard would start the pool's pool. They end
-    with the block, however it is left, and with this process, even if that is killed.
+    These import what the function needs and nothing else. Multiprocessing's would run the main
+    module again: a command's would bring JAX into each, and that of a script without a main guard
+    would start processes of its own. They end when this ends, however it does, and with this
+    process, even if that is killed.
+
+    Args:
+        function: can be pickled, as can what it takes and gives.
+        inputs: taken as they are needed, twice as many ahead as there are processes.
+        n: processes.
+
+    Raises:
+        concurrent.futures.BrokenExecutor: a process died.
     """
     executor = loky.ProcessPoolExecutor(n, initializer=_follow, initargs=(os.getpid(),))
+    ahead: deque[Future[R]] = deque()
     try:
-        yield executor
+        for x in inputs:
+            ahead.append(executor.submit(function, x))
+            if len(ahead) == 2 * n:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
     finally:
+        while not all(task.running() or task.done() for task in ahead):
+            time.sleep(0.01)  # loky's thread would stumble over tasks that it has not yet taken
         executor.shutdown(kill_workers=True)
 
 

@@ -73,6 +73,5 @@ def test_a_fork_of_a_process_that_has_not_used_jax_may(monkeypatch):
 
 
 def test_a_fresh_process_gives_the_same(recognizer, wave):
-    with processes.pool(1) as pool:
-        there = pool.submit(recognizer.features, wave).result()
+    (there,) = processes.results(recognizer.features, [wave], 1)
     np.testing.assert_allclose(there, recognizer.features(wave), rtol=1e-5, atol=1e-6)
