@@ -62,11 +62,11 @@ def _measured(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterator
     corpora = (
         dataclasses.replace(corpus, table=corpus.table.iloc[chunk], skipped=()) for chunk in chunks
     )
-    if workers == 1:
+    if workers == 1 or not chunks:
         yield from map(_measure, corpora)
         return
     try:
-        yield from processes.results(_measure, corpora, workers)
+        yield from processes.results(_measure, corpora, min(workers, len(chunks)))
     except concurrent.futures.BrokenExecutor:
         raise UserError(
             "an openSMILE process died, perhaps for lack of memory; "
