@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from emoasr.checkpoint import load_recognizer as load_recognizer
     from emoasr.recognizer import Recognizer as Recognizer
 
+from emoasr import forks as forks  # a parent must have imported it before it forks
+
 __version__ = "0.1.0"
 __all__ = ["Recognizer", "__version__", "load_recognizer"]
 

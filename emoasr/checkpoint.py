@@ -19,7 +19,17 @@ import numpy as np
 import safetensors.numpy
 from flax import nnx
 
-from emoasr import compilation, interrupts, language, manifest, places, storage, text, untrusted
+from emoasr import (
+    compilation,
+    forks,
+    interrupts,
+    language,
+    manifest,
+    places,
+    storage,
+    text,
+    untrusted,
+)
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.guard import write_atomically
@@ -82,7 +92,8 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
             (`english`); None: the one that the package ships as its best.
 
     Raises:
-        UserError: no such recognizer, or its files are not what they should be, or too large.
+        UserError: no such recognizer, or its files are not what they should be, or too large; or
+            a process that cannot use JAX, see `forks`.
 
     Example:
         >>> import emoasr
@@ -92,6 +103,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
           hears 16000 Hz, 20 MFCCs a frame of 32 ms
           trained on train splits of ...>
     """
+    forks.check()
     path = places.of_recognizer(path_or_name)
     there = [*places.RECOGNIZER_FILES, *([LANGUAGE_FILE] * places.is_file(path / LANGUAGE_FILE))]
     files = {name: _own(path / name, _MOST[name]) for name in there}

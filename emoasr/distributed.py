@@ -20,7 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 import emoasr
-from emoasr import rendezvous
+from emoasr import bounds, rendezvous
 from emoasr.errors import UserError, one_line
 
 T = TypeVar("T")
@@ -73,8 +73,10 @@ def start(config: ml_collections.ConfigDict) -> str:
         What sets this process apart in a workdir that all use: empty for the first.
 
     Raises:
-        UserError: the others are not there in time, or have another version or configuration.
+        UserError: a number is out of bounds; the others are not there in time, or have another
+            version or configuration.
     """
+    bounds.check(config)
     given = config.distributed
     if not given.coordinator:
         return ""

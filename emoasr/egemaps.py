@@ -3,16 +3,13 @@
 import concurrent.futures
 import dataclasses
 import functools
-import multiprocessing
-import os
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from emoasr import audio, interrupts
+from emoasr import audio, processes
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.errors import UserError
 
@@ -65,35 +62,16 @@ def _measured(corpus: Corpus, chunks: list[list[int]], workers: int) -> Iterator
     corpora = (
         dataclasses.replace(corpus, table=corpus.table.iloc[chunk], skipped=()) for chunk in chunks
     )
-    if workers == 1:
+    if workers == 1 or not chunks:
         yield from map(_measure, corpora)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy JAX's threads' locks
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_end_with_parent
-    )
     try:
-        with interrupts.kept_from_children():  # all are started here
-            parts = pool.map(_measure, corpora)
-        yield from parts
+        yield from processes.results(_measure, corpora, min(workers, len(chunks)))
     except concurrent.futures.BrokenExecutor:
         raise UserError(
             "an openSMILE process died, perhaps for lack of memory; "
             "lower --config.workers and run the same command again"
         ) from None
-    finally:  # an interrupt waits for no utterance
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Ends this process once its parent is gone, even if that was killed: it would wait forever."""
-
-    def watch() -> None:
-        if parent := multiprocessing.parent_process():
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _measure(corpus: Corpus) -> Part:
@@ -112,7 +90,8 @@ def _measure(corpus: Corpus) -> Part:
         else:
             seconds = len(x) / audio.SAMPLE_RATE
             skipped.append(corpus.skip(i, "egemaps", f"too short for eGeMAPS: {seconds:.3f} s"))
-    return Part(rows, np.array(values, np.float32).reshape(len(values), -1), skipped)
+    shape = (len(values), len(column_names()))
+    return Part(rows, np.array(values, np.float32).reshape(shape), skipped)
 
 
 def _functionals(x: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Collection, Iterable
 
+_QUOTED = 60  # characters of a value in a message
+
 
 class UserError(Exception):
     """A mistake that its user can mend.
@@ -27,6 +29,12 @@ class AudioError(Exception):
 def one_line(text: object) -> str:
     """A text that any stream can print, on one line; names may hold newlines, or not be UTF-8."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def quoted(value: object) -> str:
+    """A value for a message, which may be a stranger's: short, without control characters."""
+    text = repr(value)
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import cli, config, feature_sets, places, settings
+from emoasr import bounds, cli, config, feature_sets, places, settings
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -42,6 +42,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     Raises:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
+    bounds.check(config)
     settings.check_evaluation(config.eval)
     places.check_extracted(places.local(workdir))
     feature_sets.check_there(config.feature_sets, places.local(workdir) / "features")

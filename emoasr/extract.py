@@ -28,7 +28,7 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import cli, config, feature_sets, places, settings
+from emoasr import bounds, cli, config, feature_sets, places, settings
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -43,6 +43,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
             could be read.
     """
+    bounds.check(config)
     settings.check_extraction(config)
     feature_sets.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     feature_sets.own_sets(config)

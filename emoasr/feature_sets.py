@@ -6,11 +6,11 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import storage
+from emoasr import bounds, storage
 from emoasr.errors import UserError, did_you_mean
 
 _SETS = ("neural", "random", "mfcc", "egemaps")
-_SEEDED = re.compile("random-(0|[1-9][0-9]*)")  # one spelling a seed
+_SEEDED = re.compile("random-(0|[1-9][0-9]{0,9})")  # one spelling a seed
 
 
 def own_sets(config: ml_collections.ConfigDict) -> list[str]:
@@ -26,6 +26,8 @@ def own_sets(config: ml_collections.ConfigDict) -> list[str]:
                 f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, or "
                 f"the path of a table, which ends in .parquet or .csv{did_you_mean(name, _SETS)}"
             )
+    for name, seed in seeds(config, own).items():
+        bounds.check_number(f"config.feature_sets: the seed of {name}", seed, "seed")
     return own
 
 

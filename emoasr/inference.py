@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from emoasr import batching, longform
+from emoasr import batching, forks, longform
 from emoasr.audio import AudioError, is_silent
 from emoasr.longform import DeviceFunction
 from emoasr.pieces import Piece
@@ -107,7 +107,11 @@ class Run:
             wanted: utterances whose results are wanted; None: all. They are computed with whom
                 they would be if all were, so that their results are the same to the last bit.
             platform: what will compute them, as JAX calls it; None: what JAX uses here.
+
+        Raises:
+            UserError: a process that cannot use JAX, see `forks`.
         """
+        forks.check()
         hops = -(-self.n_samples // self.hop_length)
         wanted = np.arange(len(hops)) if wanted is None else wanted
         self.long = wanted[hops[wanted] > self._longest].tolist()

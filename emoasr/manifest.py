@@ -1,14 +1,13 @@
 """What `recognizer.json` may say: the sizes of network and front end, within bounds.
 
-The bounds are far beyond any recognizer that was trained yet, and so low that no file makes a
-computer run out of memory, or wait for minutes, before its weights are looked at. (msgspec's checks
-would be as long, and its messages say neither what was found nor between which bounds it must be.)
+msgspec's checks would be as long, and its messages say neither what was found nor between which
+bounds it must be.
 """
 
 import dataclasses
 from typing import Any
 
-from emoasr import text, untrusted
+from emoasr import bounds, text, untrusted
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.settings import ModelConfig
@@ -18,20 +17,6 @@ FORMAT = 1
 
 MOST_BYTES = 1 << 20
 _FIXED = {"format": FORMAT, "symbols": text.SYMBOLS, "blank": text.BLANK}
-_BOUNDS = {  # lowest and highest; `FrontEndConfig` checks its other fields itself
-    "model.n_mfcc": (1, 512),
-    "model.n_channels": (1, 4096),
-    "model.kernel_size": (1, 255),  # frames
-    "model.dilations": (1, 4096),  # frames, each
-    "model.n_blocks": (1, 100),
-    "model.n_symbols": (text.BLANK + 1, text.BLANK + 1),
-    "model.dropout": (0, 0.99),
-    "frontend.n_fft": (2, 1 << 14),
-    "frontend.hop_length": (1, 1 << 14),
-    "frontend.n_mels": (1, 512),
-    "frontend.n_mfcc": (1, 512),
-    "frontend.top_db": (1, 1000),
-}
 _MOST_LAYERS = 100
 _MOST_REACH = 1 << 16  # frames
 _MOST_WINDOWS = 64  # that see one sample
@@ -59,7 +44,7 @@ def read(path: untrusted.Source) -> tuple[ModelConfig, FrontEndConfig, dict[str,
         _group(path, name, record.get(name, {}))
     model = ModelConfig(**_fields(path, "model", record.pop("model", None), ModelConfig()))
     frontend = _frontend(path, record.pop("frontend", None))
-    _check(path, model, frontend)
+    check_sizes(str(path), model, frontend)
     return model, frontend, record
 
 
@@ -78,10 +63,8 @@ def _fields(path: untrusted.Source, group: str, given: Any, default: Any) -> dic
             raise UserError(f"{path}: {group} has an unknown field {quoted(name)}")
         what = f"{path}: {group}.{name}"
         fields[name] = untrusted.like(known[name], value, what)
-        low, high = _BOUNDS.get(f"{group}.{name}", (None, None))
-        for number in value if isinstance(value, list) else [value]:
-            if low is not None and not low <= number <= high:
-                raise UserError(f"{what}={quoted(value)}: must be {low} to {high}")
+        if f"{group}.{name}" in bounds.BOUNDS:
+            bounds.check_number(what, value, f"{group}.{name}")
     return fields
 
 
@@ -93,8 +76,17 @@ def _frontend(path: untrusted.Source, given: Any) -> FrontEndConfig:
         raise UserError(f"{path}: frontend.{str(error)[:_TOLD]}") from None
 
 
-def _check(path: untrusted.Source, model: ModelConfig, frontend: FrontEndConfig) -> None:
-    """Refuses what no field says alone."""
+def check_sizes(where: str, model: ModelConfig, frontend: FrontEndConfig) -> None:
+    """Refuses what no field says alone.
+
+    Args:
+        where: what holds the fields, for complaints.
+        model: the network's size, each field within its bounds.
+        frontend: the front end.
+
+    Raises:
+        UserError: the two do not fit, or are too large.
+    """
     seen = frontend.n_fft / frontend.hop_length
     for right, what in (
         (model.kernel_size % 2, f"model.kernel_size={model.kernel_size}: must be odd"),
@@ -120,4 +112,4 @@ def _check(path: untrusted.Source, model: ModelConfig, frontend: FrontEndConfig)
         ),
     ):
         if not right:
-            raise UserError(f"{path}: {what}")
+            raise UserError(f"{where}: {what}")

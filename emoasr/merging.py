@@ -6,7 +6,7 @@ from typing import Any
 import ml_collections
 import pyarrow.parquet as pq
 
-from emoasr import guard, parquet, provenance
+from emoasr import bounds, guard, parquet, provenance
 from emoasr.checkpoint import load_recognizer
 from emoasr.corpora import Skipped, open_corpus
 from emoasr.errors import UserError
@@ -27,6 +27,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     Raises:
         UserError: shards are missing, or were made of other files or with other settings.
     """
+    bounds.check(config)
     config.shard = ""
     shards = there(workdir)
     corpus = open_corpus(config.corpus, workdir)

@@ -5,7 +5,6 @@ Both leave out what an earlier run has done already, and hand on rows by fingerp
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from emoasr import batching, egemaps, feature_sets, provenance, raydata
+from emoasr import batching, egemaps, feature_sets, processes, provenance, raydata
 from emoasr.columns import of_sets as columns_of
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError, one_line
@@ -48,7 +47,7 @@ class Pass:
 
     def __post_init__(self):
         self.keys = self.corpus.fingerprints()
-        self._workers = self.config.workers or os.cpu_count() or 1
+        self._workers = processes.count(self.config.workers)
 
     def on_device(self, recognizer: "Recognizer", names: list[str]) -> dict[str, Rows]:
         """Rows of the sets that the accelerator computes, of every utterance that can be read."""

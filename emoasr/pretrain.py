@@ -32,7 +32,7 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import cli, config, places, settings
+from emoasr import bounds, cli, config, places, settings
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -46,6 +46,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
         UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN;
             another process of the job has failed.
     """
+    bounds.check(config)
     settings.check_training(config.train)
     places.check(config.corpus, config.train.init)
     from emoasr.jobs import pretrain

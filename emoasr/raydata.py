@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import ml_collections
 import numpy as np
 
-from emoasr import __version__
+from emoasr import __version__, bounds
 from emoasr.errors import UserError, one_line
 
 if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
@@ -44,10 +44,7 @@ def start(config: ml_collections.ConfigDict) -> None:
         raise UserError("config.engine=ray needs Ray; pip install 'emoasr[ray]'") from None
     import jax
 
-    if config.actors < 1 or min(config.cpus, config.gpus) < 0 or not 0 < config.gpu_memory <= 1:
-        raise UserError(
-            "config.ray: actors must be 1 or more, cpus and gpus 0 or more, gpu_memory in (0, 1]"
-        )
+    bounds.check(config, "ray.")
     jax.config.update("jax_platforms", "cpu")  # the driver's; a GPU's memory is the actors'
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray will by itself soon
     options = {"address": config.address} if config.address else {"include_dashboard": False}

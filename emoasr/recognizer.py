@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,7 +15,17 @@ import pandas as pd
 from flax import nnx
 from tqdm import tqdm
 
-from emoasr import columns, decoding, inference, inputs, language, longform, untrusted
+from emoasr import (
+    columns,
+    decoding,
+    forks,
+    inference,
+    inputs,
+    language,
+    longform,
+    processes,
+    untrusted,
+)
 from emoasr import frontend as fe
 from emoasr.errors import UserError, check_choice, one_line
 from emoasr.inputs import Input
@@ -235,10 +244,11 @@ class _Call:
     """One input on its way through a device function."""
 
     def __init__(self, x: Input, frontend: fe.FrontEndConfig, on_error: str, progress: bool):
+        forks.check()
         check_choice("on_error", on_error, _ON_ERROR)
         source, self.index = inputs.opened(x, frontend)
         self._skip, self._rate, self._progress = on_error == "skip", frontend.sample_rate, progress
-        workers = os.cpu_count() or 1
+        workers = processes.count(0)
         self._run = inference.Run(source, frontend.hop_length, workers=workers, standard=True)
 
     def results(self, function: longform.DeviceFunction) -> Iterator[tuple[np.ndarray, dict]]:

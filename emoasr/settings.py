@@ -89,9 +89,6 @@ def check_extraction(config: ml_collections.ConfigDict) -> None:
     check_choice("config.compute_dtype", config.compute_dtype, COMPUTE_DTYPES)
     check_choice("config.pooling", config.pooling, POOLINGS)
     check_choice("config.engine", config.engine, ENGINES)
-    for name in ("batch_frames", "buckets"):
-        if config[name] < 1:
-            raise UserError(f"config.{name}={config[name]}: must be 1 or more")
 
 
 def check_evaluation(settings: ml_collections.ConfigDict) -> None:
@@ -100,10 +97,6 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     check_choice("config.eval.partner", settings.partner, PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
     check_choice("config.eval.regressor", settings.regressor, REGRESSORS)
-    if settings.n_selected < 0:
-        raise UserError(
-            f"config.eval.n_selected={settings.n_selected}: must be 1 or more, or 0 for all"
-        )
     if not settings.targets or isinstance(settings.targets, str):
         raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
     if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):

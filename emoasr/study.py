@@ -8,7 +8,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import folds, joining
+from emoasr import bounds, folds, joining
 from emoasr.correlation import layer_shape
 from emoasr.errors import UserError
 from emoasr.regression import BASELINE, Spec
@@ -203,6 +203,7 @@ def _constant(rated: Rated) -> list[str]:
 
 
 def _check(settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]) -> None:
+    bounds.check(settings, "eval.")
     check_evaluation(settings)
     if not tables or BASELINE in tables:
         raise UserError(

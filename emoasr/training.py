@@ -11,7 +11,7 @@ import optax
 import optax.contrib
 from flax import nnx
 
-from emoasr import augment, sharding, text
+from emoasr import augment, forks, sharding, text
 from emoasr import frontend as fe
 from emoasr.checkpoint import load_recognizer
 from emoasr.errors import UserError
@@ -139,6 +139,7 @@ def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
     Raises:
         UserError: `train.init` is no recognizer or of another size; an unknown `train.optimizer`.
     """
+    forks.check()
     train = config.train
     model = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
     frontend = fe.FrontEndConfig()

@@ -15,12 +15,11 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from emoasr.errors import UserError
+from emoasr.errors import UserError, quoted
 from emoasr.storage import Fetched, Place, Remote
 
 _DEPTH = 32  # of nested JSON
 _DIGITS = 18  # of a whole number in JSON
-_QUOTED = 60  # characters of a stranger's text in a message
 _HEADER_BYTES = 1 << 20  # of safetensors: some ten thousand tensors
 _DIMENSIONS = 8  # of a tensor
 _KINDS: dict[type, str] = {
@@ -37,12 +36,6 @@ Source = Path | Fetched
 
 class _NoNumber(str):
     """What stands in JSON where a number could be, and cannot be used as one."""
-
-
-def quoted(value: object) -> str:
-    """A stranger's value for a message: short, on one line, without control characters."""
-    text = repr(value)
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
 
 
 def fetched(path: Remote, most_bytes: int) -> Fetched:

@@ -7,7 +7,6 @@ pipeline would make it: fold by fold, without intervals.
 
 import copy
 import itertools
-import os
 import statistics
 from typing import Any
 
@@ -21,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from timing import alternate
 
-from emoasr import columns, config, evaluation
+from emoasr import columns, config, evaluation, processes
 
 
 def rows(repeats: int) -> list[dict[str, Any]]:
@@ -30,7 +29,7 @@ def rows(repeats: int) -> list[dict[str, Any]]:
     settings = config.experiment("table").eval
     asked = copy.deepcopy(settings)
     asked.battery = True
-    workers = os.cpu_count() or 1
+    workers = processes.count(0)
     peers = {
         "emoasr, plain table": lambda: evaluation.evaluate(tables, labels, settings, workers),
         "emoasr, battery": lambda: evaluation.evaluate(tables, labels, asked, workers),

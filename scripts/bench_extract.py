@@ -21,7 +21,6 @@ ten; and the shapes that a corpus of IEMOCAP's size and lengths gets.
 
 import functools
 import multiprocessing
-import os
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -40,12 +39,12 @@ from bench_device import SIDE, multiplication, weights_of_gates
 from bench_scaling import cold_and_warm, decoded, like_iemocap, open_folder
 
 import emoasr
-from emoasr import audio, columns, config, parquet, passes
+from emoasr import audio, columns, config, parquet, passes, processes
 from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import Recognizer
 from emoasr.record import Report
 
-_CORES = os.cpu_count() or 1
+_CORES = processes.count(0)
 _Result = pd.DataFrame | list[pa.Table]
 _TOLERANCE = 1e-3  # between emoasr's features and PyTorch's, one file at a time
 _SETTINGS = config.experiment("folder")

@@ -15,7 +15,6 @@ Prints a table and writes it, with machine and versions, to --out as JSON. What 
 """
 
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import bench_scaling
 import bench_start
 import bench_train
 import jax
+import joblib
 from absl import app, flags
 
 import emoasr
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
         "benchmark": argv[1],
         "rows": rows,
         "machine": {"processor": platform.processor() or platform.machine(),
-                    "cores": os.cpu_count(), "devices": [str(d) for d in jax.devices()]},
+                    "cores": joblib.cpu_count(), "devices": [str(d) for d in jax.devices()]},
         "versions": {"emoasr": emoasr.__version__, "jax": jax.__version__,
                      "python": platform.python_version()},
     }  # fmt: skip

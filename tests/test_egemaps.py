@@ -1,6 +1,9 @@
+import importlib.util
+import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import soundfile
 
 from emoasr import egemaps
 from emoasr.corpora import Corpus, table
-from emoasr.errors import UserError
+from emoasr.errors import AudioError, UserError
 
 opensmile = pytest.importorskip("opensmile", reason="no openSMILE: pip install emoasr[egemaps]")
 
@@ -125,7 +128,72 @@ def test_a_process_that_dies_is_told(corpus):
         extracted(deadly, range(8), workers=2)
 
 
-def test_workers_do_not_import_jax():
-    code = "import sys, emoasr.egemaps, emoasr.corpora.table; sys.exit('jax' in sys.modules)"
-    root = Path(__file__).resolve().parents[1]
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+def test_a_chunk_of_which_nothing_is_left(corpus):
+    features, skipped = extracted(corpus, [1, 3], workers=1)
+    assert features.shape == (0, 88) and len(skipped) == 2
+
+
+class Telling(Corpus):
+    """A corpus that tells of the process that reads it, in place of samples."""
+
+    def samples(self, i: int) -> np.ndarray:
+        egemaps.column_names()  # with openSMILE at work
+        told = {"jax": "jax" in sys.modules, "process": os.getpid(), "bytes": _memory()}
+        raise AudioError(json.dumps(told))
+
+
+def _memory() -> int:
+    import psutil
+
+    return psutil.Process().memory_info().rss
+
+
+def command() -> types.ModuleType:
+    """The main module of `python -m emoasr.extract`."""
+    main = types.ModuleType("__main__")
+    main.__spec__ = importlib.util.find_spec("emoasr.extract")
+    return main
+
+
+def script() -> types.ModuleType:
+    """The main module of a script that uses JAX."""
+    main = types.ModuleType("__main__")
+    main.__file__ = str(Path(__file__).with_name("test_model.py"))
+    return main
+
+
+def notebook() -> types.ModuleType:
+    """The main module of a notebook that uses JAX."""
+    main = types.ModuleType("__main__")
+    main.jax = importlib.import_module("jax")
+    return main
+
+
+@pytest.mark.parametrize("main", [command, script, notebook])
+def test_workers_do_without_jax_and_its_memory(corpus, main, monkeypatch):
+    telling = Telling(corpus.name, corpus.root, corpus.table)
+    monkeypatch.setitem(sys.modules, "__main__", main())
+    (part,) = egemaps.extract(telling, range(8), workers=2)
+    for skipped in part.skipped:
+        told = json.loads(skipped.reason)
+        assert told["process"] != os.getpid() and not told["jax"]
+        assert told["bytes"] < 250e6  # with JAX 370e6
+
+
+SCRIPT = """
+from pathlib import Path
+from emoasr import egemaps
+from emoasr.corpora import table
+
+folder = Path({folder!r})
+corpus = table.build(table.read_frame(folder / "table.csv"), "test", folder, folder)
+print([len(part.values) for part in egemaps.extract(corpus, range(len(corpus)), 2)])
+"""
+
+
+def test_a_script_needs_no_main_guard(corpus, tmp_path):
+    corpus.table.reset_index()[["file"]].to_csv(tmp_path / "table.csv", index=False)
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT.format(folder=str(tmp_path)))
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("[5]\n", "", 0)

@@ -169,7 +169,7 @@ def test_another_setting_in_the_same_folder_is_refused(unbroken, speech, data_di
 
 def test_a_loss_that_is_no_number_stops_the_run(speech, data_dir, tmp_path):
     with pytest.raises(UserError, match="learning_rate"):
-        pretrain.main(settings(speech, data_dir, learning_rate=float("inf"), steps=8), tmp_path)
+        pretrain.main(settings(speech, data_dir, learning_rate=1e30, steps=8), tmp_path)
 
 
 def table(folder, lines: str):

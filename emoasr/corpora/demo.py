@@ -12,7 +12,7 @@ with each setting from 0 (lowest level) to 1 (highest). The accent stands in for
 import concurrent.futures
 import ctypes
 import dataclasses
-import multiprocessing
+import functools
 import os
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from emoasr import guard
+from emoasr import guard, processes
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
@@ -128,16 +128,14 @@ def _speak_apart(plan: pd.DataFrame, folder: Path) -> None:
     eSpeak NG starts once a process, and what it spoke before alters what it speaks next; only a
     fresh one gives the same bytes each time.
     """
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        try:
-            pool.submit(speak, plan, folder).result()
-        except concurrent.futures.BrokenExecutor:
-            raise UserError(
-                "eSpeak NG crashed; reinstall it: pip install --force-reinstall espeakng-loader"
-            ) from None
-        except (OSError, soundfile.SoundFileError) as error:
-            raise UserError(f"cannot make the demo corpus in {folder} ({error})") from None
+    try:
+        list(processes.results(functools.partial(speak, folder=folder), [plan], 1))
+    except concurrent.futures.BrokenExecutor:
+        raise UserError(
+            "eSpeak NG crashed; reinstall it: pip install --force-reinstall espeakng-loader"
+        ) from None
+    except (OSError, soundfile.SoundFileError) as error:
+        raise UserError(f"cannot make the demo corpus in {folder} ({error})") from None
 
 
 def speak(plan: pd.DataFrame, folder: Path) -> None:

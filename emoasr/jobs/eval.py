@@ -3,7 +3,6 @@
 import datetime
 import importlib.metadata
 import json
-import os
 import platform
 import shlex
 import sys
@@ -23,6 +22,7 @@ from emoasr import (
     guard,
     paper,
     parquet,
+    processes,
     provenance,
     record,
     report,
@@ -45,7 +45,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     provenance.check_same_run(own, extracted["tables"], workdir / "features")
     folder = guard.ensure_folder(workdir / "eval" / "figures").parent
 
-    workers = config.workers or os.cpu_count() or 1
+    workers = processes.count(config.workers)
     found = evaluation.evaluate(tables, labels, config.eval, workers)
     maps = _maps(tables, labels, config.eval.targets)
     parquet.write(found.predictions, folder / "predictions.parquet")

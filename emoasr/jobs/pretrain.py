@@ -22,6 +22,7 @@ from emoasr import (
     distributed,
     guard,
     interrupts,
+    manifest,
     metrics,
     scoring,
     sharding,
@@ -30,6 +31,8 @@ from emoasr import (
 )
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError, check_choice
+from emoasr.frontend import FrontEndConfig
+from emoasr.settings import ModelConfig
 
 _CORPORA = {"transcribed": transcribed, "vctk": vctk}
 
@@ -37,6 +40,7 @@ _CORPORA = {"transcribed": transcribed, "vctk": vctk}
 @distributed.job()
 def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Trains as `emoasr.pretrain.main` says."""
+    _check_fit(config)
     compilation.keep()
     folder = workdir / "pretrain"
     settings = json.loads(config.to_json_best_effort())
@@ -161,9 +165,21 @@ class _Run:
         self.log.draw()
 
 
+def _check_fit(config: ml_collections.ConfigDict) -> None:
+    """Refuses settings that each are right, but do not fit each other."""
+    check_choice("config.corpus.kind", config.corpus.kind, _CORPORA)
+    train, frontend = config.train, FrontEndConfig()
+    manifest.check_sizes("config", ModelConfig(**config.model), frontend)
+    frames = frontend.n_frames(int(train.max_seconds * frontend.sample_rate))
+    if train.batch_frames < frames:
+        raise UserError(
+            f"config.train.batch_frames={train.batch_frames}: an utterance of "
+            f"config.train.max_seconds={train.max_seconds:g} has {frames} frames, and must fit in"
+        )
+
+
 def _open_corpus(config, trainer, folder) -> tuple[dict[str, speechdata.Examples], dict[str, Any]]:
     """Opens the splits; prints and stores what was found, used and skipped."""
-    check_choice("config.corpus.kind", config.corpus.kind, _CORPORA)
     corpus = _CORPORA[config.corpus.kind].load(config.corpus, folder)
     splits, skipped, counts = {}, list(corpus.skipped), {}
     for name, split in corpus.splits.items():
