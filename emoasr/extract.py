@@ -28,7 +28,7 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import bounds, cli, config, feature_sets, places, settings
+from emoasr import bounds, cli, config, feature_sets, places, settings, shards
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -47,6 +47,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     settings.check_extraction(config)
     feature_sets.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     feature_sets.own_sets(config)
+    shards.wanted(config)
     places.check(config.corpus, config.recognizer)
     from emoasr.jobs import extract
 
@@ -61,12 +62,6 @@ def merge(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     merging.main(config, places.local(workdir))
 
 
-def _seat(config: ml_collections.ConfigDict) -> str:
-    from emoasr import shards
-
-    return shards.seat(config)
-
-
 _COMMAND = cli.Command(
     "extract",
     __doc__,
@@ -76,7 +71,7 @@ _COMMAND = cli.Command(
         "corpus", "feature_sets", "recognizer", "tap", "pooling", "seed", "batch_frames", "buckets",
         "compute_dtype", "workers", "engine", "ray", "shard",
     ),
-    seat=_seat,
+    seat=shards.seat,
     instead={"merge": merge},
 )  # fmt: skip
 
