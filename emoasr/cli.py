@@ -83,10 +83,11 @@ def enter(
         0; 1 for a `UserError`, told on stderr; 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
     status = 0
     with output.any_reader(goes_on):
         try:
-            if "--version" in arguments:
+            if {"--version", "-version"} & set(arguments):
                 print(f"emoasr {emoasr.__version__}")
             else:
                 status = action(arguments)
@@ -140,7 +141,7 @@ def _run(command: Command, arguments: list[str]) -> int:
     if values.help:
         print(_help(command, values))
         return 0
-    source, config = _configuration(command, values, rest)
+    source, config = _configuration(command, values)
     fields.define(values, fields.leaves(config) if config else fields.every(command.base), rest)
     if unexpected := parse(values, arguments):
         raise UserError(f"unexpected argument {unexpected[0]!r}; flags begin with -- (see --help)")
@@ -179,7 +180,7 @@ def _flags(command: Command) -> flags.FlagValues:
 
 
 def _configuration(
-    command: Command, values: flags.FlagValues, rest: list[str]
+    command: Command, values: flags.FlagValues
 ) -> tuple[Path | None, ml_collections.ConfigDict | None]:
     """The configuration's file and content; neither where none is given."""
     for name in ("config", "workdir", "overrides"):
@@ -250,7 +251,6 @@ def _work(
 ) -> int:
     from emoasr import guard
 
-    logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
     with guard.told_in_a_line(), guard.alone(workdir, seat(config)):
         run(config, workdir)
     return 0
