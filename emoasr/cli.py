@@ -85,10 +85,11 @@ def enter(
             and a line, see `interrupts`.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
     status = 0
     with interrupts.handled(), output.any_reader(goes_on):
         try:
-            if "--version" in arguments:
+            if {"--version", "-version"} & set(arguments):
                 print(f"emoasr {emoasr.__version__}")
             else:
                 status = action(arguments)
@@ -139,7 +140,7 @@ def _run(command: Command, arguments: list[str]) -> int:
     if values.help:
         print(_help(command, values))
         return 0
-    source, config = _configuration(command, values, rest)
+    source, config = _configuration(command, values)
     fields.define(values, fields.leaves(config) if config else fields.every(command.base), rest)
     if unexpected := parse(values, arguments):
         raise UserError(f"unexpected argument {unexpected[0]!r}; flags begin with -- (see --help)")
@@ -178,7 +179,7 @@ def _flags(command: Command) -> flags.FlagValues:
 
 
 def _configuration(
-    command: Command, values: flags.FlagValues, rest: list[str]
+    command: Command, values: flags.FlagValues
 ) -> tuple[Path | None, ml_collections.ConfigDict | None]:
     """The configuration's file and content; neither where none is given."""
     for name in ("config", "workdir", "overrides"):
@@ -249,7 +250,6 @@ def _work(
 ) -> int:
     from emoasr import guard
 
-    logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
     # before the error is told: of what an interrupt does within libraries, nothing is
     with interrupts.handled(), guard.told_in_a_line(), guard.alone(workdir, seat(config)):
         run(config, workdir)

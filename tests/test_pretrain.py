@@ -11,8 +11,9 @@ import pytest
 from tensorboardX.proto import event_pb2
 
 import emoasr
-from emoasr import config, pretrain, recognizer, training
+from emoasr import config, pretrain, recognizer
 from emoasr.errors import UserError
+from emoasr.settings import OPTIMIZERS
 
 
 def settings(speech, data_dir, **train):
@@ -105,7 +106,7 @@ def test_what_a_training_cannot_start_with_is_named(speech, data_dir, tmp_path, 
         pretrain.main(settings(speech, data_dir, **train), tmp_path)
 
 
-@pytest.mark.parametrize("optimizer", training.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_loss_falls(speech, data_dir, tmp_path, optimizer):
     c = settings(speech, data_dir, steps=40, learning_rate=0.02, optimizer=optimizer)
     c.augment = {}
