@@ -9,10 +9,6 @@ recognizer.transcribe("a.wav")
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from emoasr.checkpoint import load_recognizer as load_recognizer
-    from emoasr.recognizer import Recognizer as Recognizer
-
 from emoasr import forks as forks  # a parent must have imported it before it forks
 
 __version__ = "0.1.0"
@@ -20,13 +16,17 @@ __all__ = ["Recognizer", "__version__", "load_recognizer"]
 
 _HOMES = {"load_recognizer": "emoasr.checkpoint", "Recognizer": "emoasr.recognizer"}
 
+if TYPE_CHECKING:
+    from emoasr.checkpoint import load_recognizer as load_recognizer
+    from emoasr.recognizer import Recognizer as Recognizer
+else:
 
-def __getattr__(name: str) -> Any:
-    # Lazy: commands answer, and openSMILE's processes work, without JAX.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value = getattr(importlib.import_module(_HOMES[name]), name)
-    return value
+    def __getattr__(name: str) -> Any:
+        # Lazy: commands answer, and openSMILE's processes work, without JAX.
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value = getattr(importlib.import_module(_HOMES[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

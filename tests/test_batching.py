@@ -152,3 +152,27 @@ def test_those_wanted_keep_their_company(hops, data):
         for bucket, indices in batching.batches(batching.with_any_of(buckets, wanted))
     ]
     assert left == [batch for batch in whole if set(batch[2]) & set(wanted.tolist())]
+
+
+@hypothesis.given(
+    st.lists(st.integers(1, 8192), min_size=1, max_size=200), st.integers(1, 8),
+    st.integers(0, 2000),
+)  # fmt: skip
+def test_standard_buckets_hold_every_utterance_in_shapes_of_a_fixed_set(hops, n_buckets, cost):
+    hops = np.array(hops)
+    buckets = batching.standard_buckets(hops, n_buckets, cost)
+    assert len({(bucket.n_hops, bucket.batch_size) for bucket in buckets}) == len(buckets)
+    seen = []
+    for bucket, indices in batching.batches(buckets):
+        assert len(indices) <= bucket.batch_size
+        assert hops[indices].max() <= bucket.n_hops <= 8192
+        assert bucket.batch_size in (1, max(1, 1024 // bucket.n_hops))
+        seen += indices.tolist()
+    assert sorted(seen) == list(range(len(hops)))
+
+
+def test_single_utterances_of_any_length_up_to_four_minutes_have_13_shapes():
+    plans = [batching.standard_buckets([hops], 8, 1500) for hops in range(1, 8193)]
+    shapes = {(bucket.n_hops, bucket.batch_size) for buckets in plans for bucket in buckets}
+    assert len(shapes) == 13 and all(size == 1 for _, size in shapes)
+    assert all(buckets[0].n_hops <= max(128, 1.5 * hops) for hops, buckets in enumerate(plans, 1))

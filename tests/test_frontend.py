@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import librosa
 import numpy as np
 import pytest
+import scipy.fft
+import scipy.signal
 
 from emoasr import audio, frontend
 
@@ -190,3 +192,19 @@ def test_rates_from_one_to_384_khz_are_allowed(rate):
 def test_a_front_end_that_cannot_be_is_refused(field, value, why):
     with pytest.raises(ValueError, match=why):
         frontend.FrontEndConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_fft", "n_mels"),
+    [(16000, 2048, 128), (16000, 512, 80), (22050, 1024, 64), (8000, 512, 40), (1000, 256, 20)],
+)
+def test_window_bands_and_transform_are_those_of_scipy_and_librosa(rate, n_fft, n_mels):
+    config = frontend.FrontEndConfig(rate, n_fft, n_fft // 4, n_mels)
+    window_K = scipy.signal.get_window("hann", n_fft).astype(np.float32)
+    np.testing.assert_array_equal(frontend.hann(n_fft), window_K)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bands narrower than a bin
+        basis_MF = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
+    np.testing.assert_allclose(frontend.mel_basis(config), basis_MF.T, rtol=1e-6, atol=1e-12)
+    dct_MD = scipy.fft.dct(np.eye(n_mels), norm="ortho", axis=1)
+    np.testing.assert_allclose(frontend.dct(n_mels, 20), dct_MD[:, :20], rtol=1e-6, atol=1e-9)
