@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
-import librosa
 import numpy as np
 import scipy.fft
 import scipy.signal
@@ -171,10 +170,31 @@ def _mel_power(hops_HK: jax.Array, config: FrontEndConfig) -> jax.Array:
 
 @lru_cache
 def _mel_basis(config: FrontEndConfig) -> np.ndarray:
-    basis_MF = librosa.filters.mel(
-        sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float64
-    )
-    return basis_MF.T.astype(np.float32)
+    """Triangles between neighbouring mel bands (F, M), of unit area, as `librosa.filters.mel`.
+
+    Not librosa's own: for this alone it would bring numba and LLVM, a seventh of an installation.
+    """
+    bins_F = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
+    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(config.sample_rate / 2), config.n_mels + 2))
+    ramps = edges[:, None] - bins_F
+    widths = np.diff(edges)[:, None]
+    triangles_MF = np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:])
+    heights_M1 = 2 / (edges[2:] - edges[:-2])[:, None]
+    return (np.maximum(triangles_MF, 0) * heights_M1).T.astype(np.float32)
+
+
+# Slaney's mel scale: linear up to 1000 Hz, then 27 bands a factor of 6.4.
+_LINEAR = 200 / 3  # Hz a mel
+_CORNER = 1000 / _LINEAR  # mel
+_LOG_STEP = np.log(6.4) / 27
+
+
+def _hz_to_mel(hz: float) -> float:
+    return hz / _LINEAR if hz < 1000 else _CORNER + np.log(hz / 1000) / _LOG_STEP
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < _CORNER, _LINEAR * mel, 1000 * np.exp(_LOG_STEP * (mel - _CORNER)))
 
 
 def _matmul(x: jax.Array, y: np.ndarray) -> jax.Array:

@@ -44,6 +44,17 @@ def ours(y: np.ndarray, length: int | None = None, junk: float = 0.0, config=CON
     return np.asarray(mfcc_BTD[0, : int(frames_B[0])])
 
 
+@hypothesis.given(
+    st.integers(1000, 384000), st.sampled_from([256, 1024, 2048, 4096]), st.integers(1, 256)
+)
+def test_mel_bands_are_librosas_to_the_bit(rate, n_fft, n_mels):
+    config = frontend.FrontEndConfig(rate, n_fft, n_fft // 4, n_mels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # librosa warns of bands between two bins
+        basis_MF = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
+    np.testing.assert_array_equal(frontend._mel_basis(config), basis_MF.T.astype(np.float32))
+
+
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(st.one_of(st.integers(1, 2100), st.integers(1, 8192)), st.integers(0, 99))
 def test_equals_librosa_at_every_length_from_one_sample_up(n, seed):
