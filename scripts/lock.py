@@ -48,7 +48,7 @@ def _compile(lock: str, options: list[str]) -> None:
 def _requires(python: str) -> dict[str, list[str]]:
     """`NAME==VERSION` → its requirements, of all that a Python needs on Linux."""
     with tempfile.TemporaryDirectory() as folder:
-        uv = "uv pip install --quiet --no-deps --require-hashes --target".split()
+        uv = ["uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target"]
         target = [folder, "--python-version", python, "--python-platform", "x86_64-manylinux_2_28"]
         locks = [part for lock in (BUILD, *LOCKS) for part in ("-r", lock)]
         subprocess.run([*uv, *target, *locks], cwd=ROOT, check=True)
