@@ -26,7 +26,18 @@ from typing import TYPE_CHECKING, Any
 
 import ml_collections
 
-from emoasr import cli, features, guard, merging, parquet, provenance, raydata, shards, storage
+from emoasr import (
+    cli,
+    extras,
+    features,
+    guard,
+    merging,
+    parquet,
+    provenance,
+    raydata,
+    shards,
+    storage,
+)
 from emoasr.audio import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError, check_choice
@@ -91,6 +102,10 @@ def _check(config: ml_collections.ConfigDict) -> None:
     check_choice("config.compute_dtype", config.compute_dtype, COMPUTE_DTYPES)
     check_choice("config.pooling", config.pooling, POOLINGS)
     check_choice("config.engine", config.engine, ("local", "ray"))
+    if "egemaps" in config.feature_sets:
+        extras.require("egemaps", "config.feature_sets: egemaps")
+    if config.engine == "ray":
+        extras.require("ray", "config.engine=ray")
     features.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     provenance.own_sets(config)
     for name in ("batch_frames", "buckets"):

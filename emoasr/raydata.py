@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import ml_collections
 import numpy as np
 
-from emoasr import __version__
+from emoasr import __version__, extras
 from emoasr.errors import UserError, one_line
 
 if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
@@ -38,11 +38,9 @@ def start(config: ml_collections.ConfigDict) -> None:
     Raises:
         UserError: Ray is not installed, no cluster answers, or a number is out of range.
     """
-    try:
-        import ray
-    except ImportError:
-        raise UserError("config.engine=ray needs Ray; pip install 'emoasr[ray]'") from None
+    extras.require("ray", "config.engine=ray")
     import jax
+    import ray
 
     if config.actors < 1 or min(config.cpus, config.gpus) < 0 or not 0 < config.gpu_memory <= 1:
         raise UserError(
