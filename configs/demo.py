@@ -1,7 +1,7 @@
 """Synthetic demo: 16 eSpeak NG voices read 20 sentences; the labels are the voices' settings.
 
 It shows every step without a download, and says nothing about how people feel. The speech and
-`labels.csv` are written to `WORKDIR/corpus`. Needs `pip install emoasr[demo,egemaps]`.
+`labels.csv` are written to `WORKDIR/corpus`. Needs `pip install -e '.[demo,egemaps]'`.
 
 Cost: 320 utterances, 10 minutes of speech, made in two seconds; extraction of all four feature sets
 and evaluation take under a minute on two CPU cores.

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from emoasr import extras
+
 _REFUSED = ("dask",)  # its client unpickles what the other end sends
 
 # Seconds and attempts. With those of botocore and s3fs, which multiply, it takes ten minutes to say
@@ -77,7 +79,7 @@ class Stream:
 
 
 class UnreachableError(OSError):
-    """The store does not answer, or not to this user: so it will be with every other file."""
+    """The store does not answer, or not to this user or package: so with every other file."""
 
 
 @contextlib.contextmanager
@@ -106,5 +108,6 @@ def _in_words(error: Exception, url: str) -> OSError:
     if isinstance(error, PermissionError):
         return PermissionError(errno.EACCES, f"the store refuses access: {told}", url)
     if isinstance(error, ImportError):
-        told += "; what reads s3:// comes with pip install 'emoasr[remote]'"
+        told += f"; what reads s3:// comes with {extras.installing('remote')}"
+        return UnreachableError(errno.EPROTO, told, url)
     return OSError(errno.EPROTO, told, url)

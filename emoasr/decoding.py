@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from emoasr import compilation
+from emoasr import compilation, extras
 from emoasr import frontend as fe
-from emoasr.errors import UserError
 from emoasr.language import LanguageModel
 from emoasr.longform import Cut, Program, waves
 from emoasr.model import GatedConvNet
@@ -109,12 +108,9 @@ class BeamSearch:
         Raises:
             UserError: `flashlight-text` is not installed.
         """
-        try:
-            from flashlight.lib.text import decoder
-        except ImportError:
-            raise UserError(
-                "beam search needs flashlight-text: pip install 'emoasr[beam]' (Python 3.11, 3.12)"
-            ) from None
+        extras.require("beam", "beam search")
+        from flashlight.lib.text import decoder
+
         self._penalty = _BLANK_PENALTY if language else 0.0
         self._model = _as_flashlight(language) if language else decoder.ZeroLM()
         options = decoder.LexiconFreeDecoderOptions(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emoasr import audio, processes
+from emoasr import audio, extras, processes
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.errors import UserError
 
@@ -105,10 +105,9 @@ def _functionals(x: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _smile() -> Any:
-    try:
-        import opensmile
-    except ImportError:
-        raise UserError("eGeMAPS needs openSMILE: pip install emoasr[egemaps]") from None
+    extras.require("egemaps", "eGeMAPS")
+    import opensmile
+
     return opensmile.Smile(
         feature_set=opensmile.FeatureSet.eGeMAPSv02,
         feature_level=opensmile.FeatureLevel.Functionals,

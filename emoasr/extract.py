@@ -28,7 +28,7 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import bounds, cli, config, feature_sets, places, settings, shards
+from emoasr import bounds, cli, config, extras, feature_sets, places, settings, shards
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -48,6 +48,10 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     feature_sets.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     feature_sets.own_sets(config)
     shards.wanted(config)
+    if "egemaps" in config.feature_sets:
+        extras.require("egemaps", "config.feature_sets: egemaps")
+    if config.engine == "ray":
+        extras.require("ray", "config.engine=ray")
     places.check(config.corpus, config.recognizer)
     from emoasr.jobs import extract
 

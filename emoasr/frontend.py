@@ -8,7 +8,6 @@ mel bands, T frames, D coefficients.
 """
 
 import dataclasses
-import math
 from functools import lru_cache
 
 import jax
@@ -181,24 +180,31 @@ def dct(n_mels: int, n_mfcc: int) -> np.ndarray:
 
 @lru_cache
 def mel_basis(config: FrontEndConfig) -> np.ndarray:
-    """Slaney's mel bands (F, n_mels), each of area one, from 0 Hz to half the sample rate."""
-    top = config.sample_rate / 2
-    edges_M = _hz(np.linspace(0.0, _mel(top), config.n_mels + 2))
-    bins_F1 = np.linspace(0.0, top, config.n_fft // 2 + 1)[:, None]
-    widths_M = np.diff(edges_M)
-    rising_FM = (bins_F1 - edges_M[:-2]) / widths_M[:-1]
-    falling_FM = (edges_M[2:] - bins_F1) / widths_M[1:]
-    area_M = (edges_M[2:] - edges_M[:-2]) / 2
-    return (np.maximum(0, np.minimum(rising_FM, falling_FM)) / area_M).astype(np.float32)
+    """Triangles between neighbouring mel bands (F, M), of unit area, as `librosa.filters.mel`.
+
+    Not librosa's own: for this alone it would bring numba and LLVM, a seventh of an installation.
+    """
+    bins_F = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
+    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(config.sample_rate / 2), config.n_mels + 2))
+    ramps = edges[:, None] - bins_F
+    widths = np.diff(edges)[:, None]
+    triangles_MF = np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:])
+    heights_M1 = 2 / (edges[2:] - edges[:-2])[:, None]
+    return (np.maximum(triangles_MF, 0) * heights_M1).T.astype(np.float32)
 
 
-def _mel(hz: float) -> float:
-    """Slaney's scale: linear up to 1 kHz, which is 15 mel, and logarithmic above."""
-    return 3 * hz / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)
+# Slaney's mel scale: linear up to 1000 Hz, then 27 bands a factor of 6.4.
+_LINEAR = 200 / 3  # Hz a mel
+_CORNER = 1000 / _LINEAR  # mel
+_LOG_STEP = np.log(6.4) / 27
 
 
-def _hz(mel_M: np.ndarray) -> np.ndarray:
-    return np.where(mel_M < 15, 200 / 3 * mel_M, 1000 * np.exp(math.log(6.4) / 27 * (mel_M - 15)))
+def _hz_to_mel(hz: float) -> float:
+    return hz / _LINEAR if hz < 1000 else _CORNER + np.log(hz / 1000) / _LOG_STEP
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < _CORNER, _LINEAR * mel, 1000 * np.exp(_LOG_STEP * (mel - _CORNER)))
 
 
 def _matmul(x: jax.Array, y: np.ndarray) -> jax.Array:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import ml_collections
 import numpy as np
 
-from emoasr import __version__, bounds
+from emoasr import __version__, bounds, extras
 from emoasr.errors import UserError, one_line
 
 if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
@@ -38,11 +38,9 @@ def start(config: ml_collections.ConfigDict) -> None:
     Raises:
         UserError: Ray is not installed, no cluster answers, or a number is out of range.
     """
-    try:
-        import ray
-    except ImportError:
-        raise UserError("config.engine=ray needs Ray; pip install 'emoasr[ray]'") from None
+    extras.require("ray", "config.engine=ray")
     import jax
+    import ray
 
     bounds.check(config, "ray.")
     jax.config.update("jax_platforms", "cpu")  # the driver's; a GPU's memory is the actors'

@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import librosa
 import numpy as np
 from flax import nnx
 from timing import alternate
@@ -29,6 +28,8 @@ SIDE = 3072  # of the matrices whose product is the ceiling
 
 def frontend(repeats: int) -> list[dict[str, Any]]:
     """Seconds of the front end."""
+    import librosa
+
     config = fe.FrontEndConfig()
     random = np.random.default_rng(0)
     n_samples = int(4.5 * config.sample_rate)

@@ -28,7 +28,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -159,6 +158,8 @@ def _table(values: np.ndarray, files: list[Path], columns: list[str]) -> pd.Data
 
 
 def _mfccs(files: list[Path]) -> list[np.ndarray]:
+    import librosa
+
     found = []
     for file in files:
         wave_N, rate = librosa.load(file, sr=audio.SAMPLE_RATE)
@@ -177,6 +178,8 @@ def _pool() -> ProcessPoolExecutor:
 
 
 def _prepare(ready) -> None:
+    import librosa
+
     threadpoolctl.threadpool_limits(1)  # one thread each: else BLAS takes all cores for each
     _smile()
     librosa.feature.mfcc(y=np.zeros(4096, np.float32), sr=audio.SAMPLE_RATE)  # imports the rest

@@ -1,7 +1,7 @@
 """Speed beside peers, in one run: ratios and medians, since machines differ and are noisy.
 
-    python scripts/benchmark.py frontend
-    python scripts/benchmark.py model      # this, train and extract need pip install -e '.[bench]'
+    python scripts/benchmark.py frontend   # this, model, train, extract: pip install -e '.[bench]'
+    python scripts/benchmark.py model
     python scripts/benchmark.py train
     python scripts/benchmark.py eval --repeats=1
     python scripts/benchmark.py extract --audio=DIR   # and .[egemaps]; any folder of speech
@@ -30,6 +30,8 @@ import joblib
 from absl import app, flags
 
 import emoasr
+from emoasr import extras
+from emoasr.errors import UserError
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each, in alternation.", 1)
 _FRAMES = flags.DEFINE_integer("frames", 256, "Frames an utterance (model, train).", 32)
@@ -64,6 +66,11 @@ def main(argv: list[str]) -> None:
     """Runs the named benchmark."""
     if len(argv) != 2 or argv[1] not in _BENCHMARKS:
         raise app.UsageError(f"name one benchmark: {', '.join(_BENCHMARKS)}")
+    if argv[1] in ("frontend", "model", "train", "extract"):
+        try:
+            extras.require("bench", f"benchmark.py {argv[1]}")
+        except UserError as error:
+            raise SystemExit(f"error: {error}") from None
     rows = _BENCHMARKS[argv[1]]()
     for row in rows:
         print("  ".join(_cell(*item) for item in row.items()))

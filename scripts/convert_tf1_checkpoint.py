@@ -1,6 +1,6 @@
 """Turns a TensorFlow checkpoint of the original recognizer into a recognizer's folder.
 
-    pip install 'emoasr[tf]'
+    pip install -e '.[tf]'
     python scripts/convert_tf1_checkpoint.py asset/train/model.ckpt-205919 runs/original
     python -m emoasr.transcribe --recognizer=runs/original FILE ...
 
@@ -30,7 +30,7 @@ import tf1_names
 from absl import app, flags, logging
 
 import emoasr
-from emoasr import checkpoint
+from emoasr import checkpoint, extras
 from emoasr.errors import UserError
 from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import weights
@@ -124,10 +124,9 @@ def _tensorflow(ckpt: Path) -> Any:
         raise UserError(f"{ckpt}: no such file, and no {ckpt.name}.index beside it")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # which it would tell of, at any level
-    try:
-        import tensorflow as tf
-    except ImportError:
-        raise UserError(f"{ckpt}: needs TensorFlow to be read: pip install 'emoasr[tf]'") from None
+    extras.require("tf", f"{ckpt}: reading it")
+    import tensorflow as tf
+
     return tf
 
 
@@ -207,10 +206,8 @@ def differing(tensors: Mapping[str, np.ndarray]) -> list[str]:
 
 def masked_crc32c(tensor: np.ndarray) -> int:
     """CRC-32C of a tensor's bytes, masked as TensorFlow stores it."""
-    try:
-        import google_crc32c
-    except ImportError:
-        raise UserError("checksums need google-crc32c: pip install 'emoasr[tf]'") from None
+    import google_crc32c
+
     crc = google_crc32c.value(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 

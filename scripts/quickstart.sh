@@ -2,7 +2,8 @@
 # From a fresh clone to a results table: sets up, makes a small synthetic corpus, extracts features
 # with the shipped recognizer and evaluates them. Results: runs/demo/.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/setup.sh
 
 .venv/bin/python -m emoasr.extract --config=configs/demo.py --workdir=runs/demo
 .venv/bin/python -m emoasr.eval --config=configs/demo.py --workdir=runs/demo

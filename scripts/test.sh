@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Sets up, then lint, types and all tests. Arguments go to pytest: scripts/test.sh -k frontend
 set -euo pipefail
-# some tests compare with TensorFlow; some need a Ray cluster and a store, on this machine
-LOCKS=(requirements.lock scripts/tensorflow.lock scripts/cluster.lock)
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/setup.sh scripts/dev.lock
 
 install_chromium() {
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && { timeout 120 apt-get update &&

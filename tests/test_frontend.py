@@ -46,6 +46,17 @@ def ours(y: np.ndarray, length: int | None = None, junk: float = 0.0, config=CON
     return np.asarray(mfcc_BTD[0, : int(frames_B[0])])
 
 
+@hypothesis.given(
+    st.integers(1000, 384000), st.sampled_from([256, 1024, 2048, 4096]), st.integers(1, 256)
+)
+def test_mel_bands_are_librosas_to_the_bit(rate, n_fft, n_mels):
+    config = frontend.FrontEndConfig(rate, n_fft, n_fft // 4, n_mels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # librosa warns of bands between two bins
+        basis_MF = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
+    np.testing.assert_array_equal(frontend.mel_basis(config), basis_MF.T.astype(np.float32))
+
+
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(st.one_of(st.integers(1, 2100), st.integers(1, 8192)), st.integers(0, 99))
 def test_equals_librosa_at_every_length_from_one_sample_up(n, seed):
@@ -195,16 +206,10 @@ def test_a_front_end_that_cannot_be_is_refused(field, value, why):
 
 
 @pytest.mark.parametrize(
-    ("rate", "n_fft", "n_mels"),
-    [(16000, 2048, 128), (16000, 512, 80), (22050, 1024, 64), (8000, 512, 40), (1000, 256, 20)],
+    ("n_fft", "n_mels"), [(2048, 128), (512, 80), (1024, 64), (512, 40), (256, 20)]
 )
-def test_window_bands_and_transform_are_those_of_scipy_and_librosa(rate, n_fft, n_mels):
-    config = frontend.FrontEndConfig(rate, n_fft, n_fft // 4, n_mels)
+def test_window_and_transform_are_those_of_scipy(n_fft, n_mels):
     window_K = scipy.signal.get_window("hann", n_fft).astype(np.float32)
     np.testing.assert_array_equal(frontend.hann(n_fft), window_K)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # bands narrower than a bin
-        basis_MF = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
-    np.testing.assert_allclose(frontend.mel_basis(config), basis_MF.T, rtol=1e-6, atol=1e-12)
     dct_MD = scipy.fft.dct(np.eye(n_mels), norm="ortho", axis=1)
     np.testing.assert_allclose(frontend.dct(n_mels, 20), dct_MD[:, :20], rtol=1e-6, atol=1e-9)

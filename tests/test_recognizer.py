@@ -101,7 +101,7 @@ def test_transcripts_are_text(recognizer, files, beam_size, beam_search):
 
 def test_beam_search_without_its_library_names_the_remedy(recognizer, files, monkeypatch):
     monkeypatch.setitem(sys.modules, "flashlight.lib.text", None)
-    with pytest.raises(UserError, match=r"pip install 'emoasr\[beam\]'"):
+    with pytest.raises(UserError, match=r"pip install .*\[beam\]"):
         recognizer.transcribe(files[0], beam_size=2)
     with pytest.raises(UserError, match="beam_size=0"):
         recognizer.transcribe(files[0], beam_size=0)

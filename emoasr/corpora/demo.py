@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from emoasr import guard, processes
+from emoasr import extras, guard, processes
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
@@ -87,6 +87,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     plan, labels = design(config.seed), folder / "labels.csv"
     text = plan.to_csv(index=False)
     if not (_content(labels) == text and all((folder / file).is_file() for file in plan["file"])):
+        extras.require("demo", "the demo corpus")
         labels.unlink(missing_ok=True)  # until the last WAV is written, nothing is finished
         _speak_apart(plan, folder)
         guard.write_atomically(labels, text)
@@ -142,7 +143,7 @@ def speak(plan: pd.DataFrame, folder: Path) -> None:
     """Speaks each row of a `design` into its file, at eSpeak's native rate, 16 bit.
 
     Raises:
-        UserError: the `demo` extra is missing, or eSpeak NG lacks its data or a voice.
+        UserError: eSpeak NG lacks its data or a voice.
     """
     library, rate = _start()
     pieces: list[np.ndarray] = []
@@ -170,10 +171,8 @@ def speak(plan: pd.DataFrame, folder: Path) -> None:
 
 def _start() -> tuple[ctypes.CDLL, int]:
     """Starts eSpeak NG in synchronous mode; gives it and its sampling rate in Hz."""
-    try:
-        import espeakng_loader
-    except ImportError:
-        raise UserError("the demo corpus needs eSpeak NG: pip install emoasr[demo]") from None
+    import espeakng_loader
+
     # A path from here: eSpeak NG cuts long ones, such as a deep virtual environment's.
     os.chdir(Path(espeakng_loader.get_data_path()).parent)
     library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
