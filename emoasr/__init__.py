@@ -9,15 +9,15 @@ recognizer.transcribe("a.wav")
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from emoasr import forks as forks  # a parent must have imported it before it forks
+from emoasr.system import forks as forks  # a parent must have imported it before it forks
 
 __version__ = "0.1.0"
 __all__ = ["Recognizer", "__version__", "load_recognizer"]
 
-_HOMES = {"load_recognizer": "emoasr.checkpoint", "Recognizer": "emoasr.recognizer"}
+_HOMES = {"load_recognizer": "emoasr.asr.checkpoint", "Recognizer": "emoasr.recognizer"}
 
 if TYPE_CHECKING:
-    from emoasr.checkpoint import load_recognizer as load_recognizer
+    from emoasr.asr.checkpoint import load_recognizer as load_recognizer
     from emoasr.recognizer import Recognizer as Recognizer
 else:
 

@@ -10,8 +10,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from emoasr import interrupts
 from emoasr.errors import UserError, did_you_mean
+from emoasr.system import interrupts
 
 COMMANDS = ("extract", "eval", "pretrain", "transcribe")
 

@@ -16,9 +16,10 @@ import ml_collections
 from absl import flags, logging
 
 import emoasr
-from emoasr import fields, interrupts, output
 from emoasr.errors import UserError, did_you_mean
-from emoasr.places import local
+from emoasr.files.places import local
+from emoasr.settings import fields
+from emoasr.system import interrupts, output
 
 _WIDTH = 100
 
@@ -149,7 +150,7 @@ def _run(command: Command, arguments: list[str]) -> int:
         raise UserError(f"give --config, or the --workdir of an extraction; there are: {known}")
     given = fields.given(values)
     if values.overrides:
-        from emoasr import overrides
+        from emoasr.settings import overrides
 
         overrides.apply(config, local(values.overrides), given)
     config.update_from_flattened_dict(given)
@@ -248,7 +249,7 @@ def _work(
     workdir: Path,
     seat: Callable[[ml_collections.ConfigDict], str],
 ) -> int:
-    from emoasr import guard
+    from emoasr.files import guard
 
     # before the error is told: of what an interrupt does within libraries, nothing is
     with interrupts.handled(), guard.told_in_a_line(), guard.alone(workdir, seat(config)):

@@ -51,7 +51,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
 
 def pretraining(kind: str) -> ml_collections.ConfigDict:
     """Fields of `emoasr.pretrain`, for a corpus of the given kind (`transcribed`, `vctk`)."""
-    from emoasr.settings import AugmentConfig, ModelConfig
+    from emoasr.settings.choices import AugmentConfig, ModelConfig
 
     c = ml_collections.ConfigDict()
 

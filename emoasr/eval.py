@@ -19,7 +19,7 @@ Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and 
 `eval/selected.parquet`, `eval/correlations.parquet` and `eval/figures/` into the workdir.
 """
 
-from emoasr import interrupts
+from emoasr.system import interrupts
 
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
@@ -29,7 +29,9 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import bounds, cli, config, feature_sets, places, settings
+from emoasr import cli, config
+from emoasr.files import places
+from emoasr.settings import bounds, choices, feature_sets
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -43,7 +45,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
     bounds.check(config)
-    settings.check_evaluation(config.eval)
+    choices.check_evaluation(config.eval)
     places.check_extracted(places.local(workdir))
     feature_sets.check_there(config.feature_sets, places.local(workdir) / "features")
     from emoasr.jobs import eval as evaluation

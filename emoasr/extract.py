@@ -18,7 +18,7 @@ goes on from there. Entries of `config.feature_sets` that are
 paths of tables are left to `python -m emoasr.eval`.
 """
 
-from emoasr import interrupts
+from emoasr.system import interrupts
 
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
@@ -28,7 +28,11 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import bounds, cli, config, extras, feature_sets, places, settings, shards
+from emoasr import cli, config
+from emoasr.extraction import shards
+from emoasr.files import places
+from emoasr.settings import bounds, choices, feature_sets
+from emoasr.system import extras
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -44,7 +48,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
             could be read.
     """
     bounds.check(config)
-    settings.check_extraction(config)
+    choices.check_extraction(config)
     feature_sets.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
     feature_sets.own_sets(config)
     shards.wanted(config)
@@ -53,7 +57,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     if config.engine == "ray":
         extras.require("ray", "config.engine=ray")
     places.check(config.corpus, config.recognizer)
-    from emoasr.jobs import extract
+    from emoasr.extraction import extract
 
     extract.run(config, places.local(workdir))
 
@@ -61,9 +65,9 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
 def merge(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus."""
     places.check(config.corpus, config.recognizer)
-    from emoasr import merging
+    from emoasr.extraction import merge
 
-    merging.main(config, places.local(workdir))
+    merge.main(config, places.local(workdir))
 
 
 _COMMAND = cli.Command(

@@ -22,7 +22,7 @@ HOST is the machine of process 0; all see the same workdir and corpus. On Slurm
 --config.distributed.coordinator=auto is enough. If one process ends, all end.
 """
 
-from emoasr import interrupts
+from emoasr.system import interrupts
 
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
@@ -32,7 +32,9 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import bounds, cli, config, places, settings
+from emoasr import cli, config
+from emoasr.files import places
+from emoasr.settings import bounds, choices
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
@@ -47,19 +49,19 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
             another process of the job has failed.
     """
     bounds.check(config)
-    settings.check_training(config.train)
+    choices.check_training(config.train)
     places.check(config.corpus, config.train.init)
-    from emoasr.jobs import pretrain
+    from emoasr.training import loop
 
-    pretrain.run(config, places.local(workdir))
+    loop.run(config, places.local(workdir))
 
 
 def _seat(config: ml_collections.ConfigDict) -> str:
     if not config.distributed.coordinator:
         return ""
-    from emoasr import distributed
+    from emoasr.training import multihost
 
-    return distributed.start(config)
+    return multihost.start(config)
 
 
 _COMMAND = cli.Command(

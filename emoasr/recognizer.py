@@ -15,22 +15,15 @@ import pandas as pd
 from flax import nnx
 from tqdm import tqdm
 
-from emoasr import (
-    columns,
-    decoding,
-    forks,
-    inference,
-    inputs,
-    language,
-    longform,
-    processes,
-    untrusted,
-)
-from emoasr import frontend as fe
+from emoasr.asr import decoding, language_model
+from emoasr.asr import frontend as fe
+from emoasr.asr.networks.gated import TAPS, GatedConvNet, ModelConfig
 from emoasr.errors import UserError, check_choice, one_line
-from emoasr.inputs import Input
-from emoasr.model import TAPS, GatedConvNet, ModelConfig
-from emoasr.pooling import POOLINGS, Pooler
+from emoasr.files import untrusted
+from emoasr.inference import columns, inputs, long_recordings, runner
+from emoasr.inference.inputs import Input
+from emoasr.inference.pooling import POOLINGS, Pooler
+from emoasr.system import forks, processes
 
 Pooling = Literal["mean", "max", "std"]
 Tap = Literal["gate", "skip", "residual"]
@@ -75,7 +68,7 @@ class Recognizer:
     card: dict[str, Any]
     digest: str
     language_file: untrusted.Source | None = None
-    _functions: dict[Any, longform.DeviceFunction] = dataclasses.field(
+    _functions: dict[Any, long_recordings.DeviceFunction] = dataclasses.field(
         default_factory=dict, init=False
     )
 
@@ -190,11 +183,11 @@ class Recognizer:
             f"  trained on {data}>"
         )
 
-    def _function(self, kind: str, *how: Any) -> longform.DeviceFunction:
+    def _function(self, kind: str, *how: Any) -> long_recordings.DeviceFunction:
         """A device function of this recognizer, with what was compiled for it before."""
         if (kind, *how) not in self._functions:
             frontend = self.config.frontend
-            made: longform.DeviceFunction
+            made: long_recordings.DeviceFunction
             if kind == "units":
                 made = Pooler({"neural": self.model}, frontend, *how)
             else:
@@ -203,8 +196,8 @@ class Recognizer:
         return self._functions[kind, *how]
 
     @functools.cached_property
-    def _language_model(self) -> language.LanguageModel | None:
-        return language.load(self.language_file) if self.language_file else None
+    def _language_model(self) -> language_model.LanguageModel | None:
+        return language_model.load(self.language_file) if self.language_file else None
 
 
 def digest(model: GatedConvNet, frontend: fe.FrontEndConfig) -> str:
@@ -231,7 +224,7 @@ def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
 class _Kept:
     """A device function whose programs stay in memory from call to call: there are few shapes."""
 
-    def __init__(self, function: longform.DeviceFunction):
+    def __init__(self, function: long_recordings.DeviceFunction):
         self.frontend, self.reach = function.frontend, function.reach
         self.piece, self.merge = function.piece, function.merge
         self.compiled = functools.cache(function.compiled)
@@ -249,9 +242,11 @@ class _Call:
         source, self.index = inputs.opened(x, frontend)
         self._skip, self._rate, self._progress = on_error == "skip", frontend.sample_rate, progress
         workers = processes.count(0)
-        self._run = inference.Run(source, frontend.hop_length, workers=workers, standard=True)
+        self._run = runner.Run(source, frontend.hop_length, workers=workers, standard=True)
 
-    def results(self, function: longform.DeviceFunction) -> Iterator[tuple[np.ndarray, dict]]:
+    def results(
+        self, function: long_recordings.DeviceFunction
+    ) -> Iterator[tuple[np.ndarray, dict]]:
         """Every result; an input that has none is an error, or left out."""
         run = self._run
         run.plan()

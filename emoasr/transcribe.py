@@ -11,7 +11,7 @@ text; with --times a JSON object, with the second where each character is first 
 cannot be read is named on stderr, the others go on, and the exit status is 1.
 """
 
-from emoasr import interrupts
+from emoasr.system import interrupts
 
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
@@ -22,9 +22,10 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from emoasr import cli, places, storage
+from emoasr import cli
 from emoasr.errors import UserError, one_line
-from emoasr.settings import LANGUAGE_WEIGHT
+from emoasr.files import places, storage
+from emoasr.settings.choices import LANGUAGE_WEIGHT
 
 
 def main(
@@ -53,8 +54,10 @@ def main(
     n_files, files = len(files), [file for file in files if _is_there(file)]
     if not files:
         return n_files
-    from emoasr import compilation, decoding, guard
-    from emoasr.checkpoint import load_recognizer
+    from emoasr.asr import decoding
+    from emoasr.asr.checkpoint import load_recognizer
+    from emoasr.files import guard
+    from emoasr.inference import compilation
 
     if beam_size > 1:
         decoding.BeamSearch(beam_size, None)  # complains of a missing library, once

@@ -19,9 +19,9 @@ from flax import nnx
 from timing import alternate
 
 import emoasr
-from emoasr import batching, pooling
-from emoasr import frontend as fe
-from emoasr.model import GatedConvNet
+from emoasr.asr import frontend as fe
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.inference import bucketing, pooling
 
 SIDE = 3072  # of the matrices whose product is the ceiling
 
@@ -35,7 +35,7 @@ def frontend(repeats: int) -> list[dict[str, Any]]:
     n_samples = int(4.5 * config.sample_rate)
     waves = list((0.1 * random.standard_normal((64, n_samples))).astype(np.float32))
     longest = -(-n_samples // config.hop_length) * config.hop_length
-    wave_BN, lengths_B = batching.pad(waves, len(waves), longest)
+    wave_BN, lengths_B = bucketing.pad(waves, len(waves), longest)
     mfcc = jax.jit(lambda wave_BN: fe.mfcc(wave_BN, lengths_B, config)[0])
     peers = {
         "emoasr": lambda: jax.block_until_ready(mfcc(wave_BN)),

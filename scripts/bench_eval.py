@@ -20,7 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from timing import alternate
 
-from emoasr import columns, config, evaluation, processes
+from emoasr import config
+from emoasr.evaluation import evaluate
+from emoasr.inference import columns
+from emoasr.system import processes
 
 
 def rows(repeats: int) -> list[dict[str, Any]]:
@@ -31,8 +34,8 @@ def rows(repeats: int) -> list[dict[str, Any]]:
     asked.battery = True
     workers = processes.count(0)
     peers = {
-        "emoasr, plain table": lambda: evaluation.evaluate(tables, labels, settings, workers),
-        "emoasr, battery": lambda: evaluation.evaluate(tables, labels, asked, workers),
+        "emoasr, plain table": lambda: evaluate.evaluate(tables, labels, settings, workers),
+        "emoasr, battery": lambda: evaluate.evaluate(tables, labels, asked, workers),
         "scikit-learn pipeline": lambda: _by_pipeline(tables, labels),
     }
     seconds = alternate(peers, repeats, warm_up=False)

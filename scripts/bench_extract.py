@@ -38,10 +38,15 @@ from bench_device import SIDE, multiplication, weights_of_gates
 from bench_scaling import cold_and_warm, decoded, like_iemocap, open_folder
 
 import emoasr
-from emoasr import audio, columns, config, parquet, passes, processes
-from emoasr.frontend import FrontEndConfig
+from emoasr import config
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.audio import reading
+from emoasr.extraction import passes
+from emoasr.extraction.run_summary import Report
+from emoasr.files import parquet
+from emoasr.inference import columns
 from emoasr.recognizer import Recognizer
-from emoasr.record import Report
+from emoasr.system import processes
 
 _CORES = processes.count(0)
 _Result = pd.DataFrame | list[pa.Table]
@@ -91,7 +96,7 @@ def _steady(
     seconds[bound] = [s * flop / (2 * SIDE**3) for s in seconds[bound]]
     summaries = {name: timing.summary(measured) for name, measured in seconds.items()}
     for name, row in summaries.items():
-        real_time = float(n_samples.sum() / audio.SAMPLE_RATE / row["median_s"])
+        real_time = float(n_samples.sum() / reading.SAMPLE_RATE / row["median_s"])
         ratio = row["median_s"] / summaries[ours]["median_s"]
         beside = {"share_of_bound" if name == bound else "ours_is": ratio}
         found.append({"peer": name, **row, "times_real_time": real_time, **beside})
@@ -162,7 +167,7 @@ def _mfccs(files: list[Path]) -> list[np.ndarray]:
 
     found = []
     for file in files:
-        wave_N, rate = librosa.load(file, sr=audio.SAMPLE_RATE)
+        wave_N, rate = librosa.load(file, sr=reading.SAMPLE_RATE)
         mfcc_DT = librosa.feature.mfcc(y=wave_N, sr=rate, n_mfcc=20, pad_mode="reflect")
         found.append(np.ascontiguousarray(mfcc_DT.T, np.float32))
     return found
@@ -182,7 +187,7 @@ def _prepare(ready) -> None:
 
     threadpoolctl.threadpool_limits(1)  # one thread each: else BLAS takes all cores for each
     _smile()
-    librosa.feature.mfcc(y=np.zeros(4096, np.float32), sr=audio.SAMPLE_RATE)  # imports the rest
+    librosa.feature.mfcc(y=np.zeros(4096, np.float32), sr=reading.SAMPLE_RATE)  # imports the rest
     ready.wait()
 
 

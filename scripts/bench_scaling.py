@@ -26,8 +26,12 @@ import timing
 from flax import nnx
 
 import emoasr
-from emoasr import audio, batching, config, features, frontend, inference, pooling
+from emoasr import config
+from emoasr.asr import frontend
+from emoasr.audio import reading
 from emoasr.corpora import Corpus, open_corpus
+from emoasr.extraction import feature_tables
+from emoasr.inference import bucketing, pooling, runner
 
 
 def open_folder(folder: Path) -> Corpus:
@@ -53,9 +57,9 @@ def decoded(source: Path, n_files: int, folder: Path) -> list[Path]:
     folder.mkdir()
     n_files = min(n_files or len(corpus), len(corpus))
     for i in np.linspace(0, len(corpus) - 1, n_files).round().astype(int):
-        with contextlib.suppress(audio.AudioError):
+        with contextlib.suppress(reading.AudioError):
             wave_N = corpus.samples(i)
-            soundfile.write(folder / f"{i:06d}.wav", wave_N, audio.SAMPLE_RATE, subtype="PCM_16")
+            soundfile.write(folder / f"{i:06d}.wav", wave_N, reading.SAMPLE_RATE, subtype="PCM_16")
     return sorted(folder.iterdir())
 
 
@@ -93,9 +97,9 @@ def like_iemocap() -> dict[str, Any]:
     """The plan for 10039 utterances with about IEMOCAP's mean, shortest and longest length."""
     seconds = np.random.default_rng(0).lognormal(sigma=0.65, size=10039)
     seconds = (4.5 * seconds / seconds.mean()).clip(0.6, 34)
-    source: Any = _Lengths((seconds * audio.SAMPLE_RATE).astype(int))
+    source: Any = _Lengths((seconds * reading.SAMPLE_RATE).astype(int))
     settings, hop = config.experiment("folder"), frontend.FrontEndConfig().hop_length
-    run = inference.Run(source, hop, settings.batch_frames, settings.buckets)
+    run = runner.Run(source, hop, settings.batch_frames, settings.buckets)
     start = time.perf_counter()
     run.plan()
     hops = -(-run.n_samples // hop)
@@ -103,7 +107,7 @@ def like_iemocap() -> dict[str, Any]:
         "plan": "lengths like IEMOCAP's", "utterances": len(source),
         "mean_s": float(seconds.mean()), "max_s": float(seconds.max()),
         "planned_in_s": time.perf_counter() - start, "shapes": len(run.buckets),
-        "padding": batching.padding_share(run.buckets, hops),
+        "padding": bucketing.padding_share(run.buckets, hops),
     }  # fmt: skip
 
 
@@ -196,15 +200,15 @@ def long_file(
             row = timing.extract(path.parent, folder / f"run {name}", folder / "cache")
             speed = row["hours"] * 3600 / row["wall_s"]
             found.append({"minutes": length, **row, "times_real_time": speed})
-        table, _ = features.read(folder / "run check" / "features" / "neural.parquet")
+        table, _ = feature_tables.read(folder / "run check" / "features" / "neural.parquet")
         difference = float(np.abs(table.to_numpy()[0] - _in_one_piece(path)).max())
     return [*found, {"minutes in one piece": check_minutes, "max_abs_difference": difference}]
 
 
 def _concatenate(files: list[Path], minutes: float, path: Path) -> None:
     path.parent.mkdir()
-    left = round(minutes * 60 * audio.SAMPLE_RATE)
-    with soundfile.SoundFile(path, "w", audio.SAMPLE_RATE, 1, "PCM_16") as out:
+    left = round(minutes * 60 * reading.SAMPLE_RATE)
+    with soundfile.SoundFile(path, "w", reading.SAMPLE_RATE, 1, "PCM_16") as out:
         for file in itertools.cycle(files):
             block = soundfile.read(file, dtype="int16")[0][:left]
             out.write(block)
@@ -226,6 +230,6 @@ def _in_one_piece(path: Path) -> np.ndarray:
         layers = nnx.merge(graph, state)(mfcc_BTD, frames_B).taps["gate"]
         return jnp.concatenate([pooling.pool(x, mask_BT, "mean") for x in layers], axis=1)[0]
 
-    wave_N = audio.read(audio.Segment(path), front.sample_rate, front.antialias)
+    wave_N = reading.read(reading.Segment(path), front.sample_rate, front.antialias)
     wave_BN = np.pad(wave_N, (0, -len(wave_N) % front.hop_length))[None]
     return np.asarray(units(state, wave_BN, np.array([len(wave_N)], np.int32)))

@@ -15,8 +15,9 @@ import optax
 from flax import nnx
 from timing import alternate
 
-from emoasr import config, training
-from emoasr.text import BLANK
+from emoasr import config
+from emoasr.asr.text import BLANK
+from emoasr.training.step import create, ctc_loss
 
 
 def rows(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]:
@@ -30,7 +31,7 @@ def rows(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]
     shape = (n_utterances, n_frames, 20)
     mfcc_BTD = random.normal(size=shape).astype(np.float32) * 50
     labels_BL = random.integers(0, 26, (n_utterances, n_frames // 4)).astype(np.int32)
-    trainer, state = training.create(settings)
+    trainer, state = create(settings)
     model = trainer.network(state)
     peer = TorchNet(model)
     _check_same(model, peer, mfcc_BTD)
@@ -74,7 +75,7 @@ def _jax_step(trainer, state, mfcc_BTD, labels_BL) -> Callable[[], Any]:
     def loss(params, statistics):
         model = nnx.merge(trainer.graph, params, statistics, copy=True)
         logits_BTV = model(mfcc_BTD, frames_B, jax.random.key(0)).logits_BTV
-        return training.ctc_loss(logits_BTV, frames_B, labels_BL, n_labels_B)
+        return ctc_loss(logits_BTV, frames_B, labels_BL, n_labels_B)
 
     @jax.jit
     def step(state):

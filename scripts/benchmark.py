@@ -30,8 +30,8 @@ import joblib
 from absl import app, flags
 
 import emoasr
-from emoasr import extras
 from emoasr.errors import UserError
+from emoasr.system import extras
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each, in alternation.", 1)
 _FRAMES = flags.DEFINE_integer("frames", 256, "Frames an utterance (model, train).", 32)

@@ -30,10 +30,11 @@ import tf1_names
 from absl import app, flags, logging
 
 import emoasr
-from emoasr import checkpoint, extras
+from emoasr.asr import checkpoint
+from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
-from emoasr.frontend import FrontEndConfig
 from emoasr.recognizer import weights
+from emoasr.system import extras
 
 _CRCS = Path(__file__).with_name("official_crc32c.json")
 _OFFICIAL = "model.ckpt-205919"

@@ -17,10 +17,11 @@ import wordnet
 from absl import app, flags
 
 import emoasr
-from emoasr import card, language, text
-from emoasr.checkpoint import LANGUAGE_FILE
+from emoasr.asr import language_model, text
+from emoasr.asr.checkpoint import LANGUAGE_FILE
 from emoasr.corpora import table
-from emoasr.guard import write_atomically
+from emoasr.files.guard import write_atomically
+from emoasr.training import model_card
 
 flags.adopt_module_key_flags(wordnet)
 _BEAM = flags.DEFINE_integer("beam_size", 50, "Prefixes kept, in measuring.", 2)
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> None:
     examples = examples[~examples.str.contains(r"\d")].map(text.normalise)
     texts = [*rows["true"][rows["split"] == "train"], *examples]
     texts = [t for t in dict.fromkeys(texts) if t and t not in held_out]
-    language.save(language.fit(texts, order=6, min_count=5), folder / LANGUAGE_FILE)
+    language_model.save(language_model.fit(texts, order=6, min_count=5), folder / LANGUAGE_FILE)
     record = json.loads((folder / "recognizer.json").read_text(encoding="utf-8"))
     record["language_model"] = {
         "kind": "6-gram of characters, contexts seen five times",
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> None:
         "metrics": _error_rates(folder, corpus, rows),
     }
     write_atomically(folder / "recognizer.json", json.dumps(record, indent=1) + "\n")
-    card.write(folder)
+    model_card.write(folder)
     print(json.dumps(record["language_model"], indent=1))
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from absl import app
 
 import emoasr
-from emoasr import card, checkpoint
-from emoasr.guard import write_atomically
+from emoasr.asr import checkpoint
+from emoasr.files.guard import write_atomically
+from emoasr.training import model_card
 
 
 def main(argv: list[str]) -> None:
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> None:
         write_atomically(language_file, trained.language_file.read_bytes())
     else:
         language_file.unlink(missing_ok=True)  # an older recognizer's
-    card.write(Path(argv[2]))
+    model_card.write(Path(argv[2]))
     shipped = emoasr.load_recognizer(argv[2])
 
     random = np.random.default_rng(0)

@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 from absl import app, flags
 
-from emoasr import batching, parquet, rows, shards
 from emoasr.corpora import Corpus, table
+from emoasr.extraction import row_store, shards
+from emoasr.files import parquet
+from emoasr.inference import bucketing
 
 _UTTERANCES = flags.DEFINE_integer("utterances", 1_000_000, "Rows.", lower_bound=1)
 _SHARDS = flags.DEFINE_integer("shards", 64, "Parts, each a run of its own.", lower_bound=1)
@@ -64,7 +66,9 @@ def main(_) -> None:
         _put(shard, keys[shard], workdir, share=1.0)
         _finish(shard, corpus, keys[shard], workdir)
     clock.tell("resumed: the other half, and the tables")
-    told = rows.join_keys([shard.folder(workdir) / ".rows/x" for shard in parts], workdir / ".rows")
+    told = row_store.join_keys(
+        [shard.folder(workdir) / ".rows/x" for shard in parts], workdir / ".rows"
+    )
     tables = [shard.folder(workdir) / "x.parquet" for shard in parts]
     parquet.join(tables, workdir / "x.parquet", {"rows": told})
     clock.tell("merge: one table of all")
@@ -81,7 +85,7 @@ def _plan(parts: list[shards.Shard], corpus: Corpus) -> None:
     for shard in parts:
         seconds = np.clip(random.gamma(2.2, 2.05, len(shard.of(corpus))), 0.6, 34)
         hops = np.ceil(seconds * _HOPS_A_SECOND).astype(int)
-        buckets = batching.plan_buckets(hops, 24, 8192, 300_000)
+        buckets = bucketing.plan_buckets(hops, 24, 8192, 300_000)
         assert sum(len(bucket.indices) for bucket in buckets) == len(hops)
 
 
@@ -103,9 +107,9 @@ def _finish(shard: shards.Shard, corpus: Corpus, keys: list[bytes], workdir: Pat
     kept.clear()
 
 
-def _rows(shard: shards.Shard, workdir: Path) -> rows.Rows:
+def _rows(shard: shards.Shard, workdir: Path) -> row_store.Rows:
     columns = [f"x{i}" for i in range(_COLUMNS.value)]
-    return rows.Rows(shard.folder(workdir) / ".rows" / "x", {"simulated": True}, columns)
+    return row_store.Rows(shard.folder(workdir) / ".rows" / "x", {"simulated": True}, columns)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ import wordnet
 from absl import app, flags
 from tqdm import tqdm
 
+from emoasr.asr.text import normalise
 from emoasr.corpora import table
-from emoasr.text import normalise
 
 _UTTERANCES = flags.DEFINE_integer("utterances", 9000, "Synthetic utterances.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of texts and voices.")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emoasr.errors import UserError
-from emoasr.settings import ModelConfig
+from emoasr.settings.choices import ModelConfig
 
 SIZE = ModelConfig()  # the original's
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from emoasr.model import GatedConvNet
+from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.recognizer import weights
 
 _AHEAD = 4  # batches whose MFCCs may be made before the network asks for them

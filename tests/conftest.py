@@ -7,9 +7,9 @@ import pytest
 import soundfile
 from flax import nnx
 
-from emoasr import checkpoint
-from emoasr.frontend import FrontEndConfig
-from emoasr.model import GatedConvNet, ModelConfig
+from emoasr.asr import checkpoint
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 
 hypothesis.settings.register_profile("emoasr", deadline=None)  # compilation and busy machines
 hypothesis.settings.load_profile("emoasr")

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import run_folder
 
-from emoasr import correlation, evaluation
+from emoasr.evaluation import correlation, evaluate
 from emoasr.report import content, writing
 
 SPEAKER = "<img src=x onerror=alert(1)>"
@@ -34,7 +34,7 @@ def _evaluated(battery: bool, neural: bool):
     if neural:
         maps = [correlation.pearson_maps(tables["neural"], labels, t) for t in (TARGET, "valence")]
     settings = run_folder.settings(targets=(TARGET, "valence"), battery=battery)
-    return evaluation.evaluate(tables, labels, settings), maps, settings.to_dict()
+    return evaluate.evaluate(tables, labels, settings), maps, settings.to_dict()
 
 
 def make(battery: bool = False, neural: bool = True):

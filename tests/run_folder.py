@@ -8,7 +8,9 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import columns, config, parquet
+from emoasr import config
+from emoasr.files import parquet
+from emoasr.inference import columns
 
 
 def settings(**changes) -> ml_collections.ConfigDict:

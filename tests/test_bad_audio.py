@@ -12,9 +12,12 @@ import soundfile
 import soxr
 from awkward import BAD, CASES, EXACT, FORMS, NAMES, NFD, Case, sound, voice
 
-from emoasr import audio, checkpoint, config, extract, features
+from emoasr import config, extract
+from emoasr.asr import checkpoint
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.audio import reading
 from emoasr.errors import one_line
-from emoasr.frontend import FrontEndConfig
+from emoasr.extraction import feature_tables
 
 SETS = ("neural", "mfcc")
 
@@ -33,7 +36,9 @@ def extracted(kind: str, path, recognizer, workdir):
     c.corpus.update({"path": str(path)} | ({"root": ""} if kind == "table" else {}))
     c.update({"recognizer": str(recognizer), "feature_sets": SETS, "workers": 2, "buckets": 2})
     extract.main(c, workdir)
-    tables = {name: features.read(workdir / "features" / f"{name}.parquet")[0] for name in SETS}
+    tables = {
+        name: feature_tables.read(workdir / "features" / f"{name}.parquet")[0] for name in SETS
+    }
     return tables, json.loads((workdir / "extract.json").read_text())
 
 
@@ -141,27 +146,27 @@ def test_a_segment_of_what_is_left_of_a_cut_file_is_right(tmp_path, kind):
     whole, left = tmp_path / f"whole.{kind}", tmp_path / f"left.{kind}"
     soundfile.write(whole, x, 16000)
     left.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
-    early = audio.read(audio.Segment(left, 0.2, 0.9))
-    np.testing.assert_array_equal(early, audio.read(audio.Segment(whole, 0.2, 0.9)))
+    early = reading.read(reading.Segment(left, 0.2, 0.9))
+    np.testing.assert_array_equal(early, reading.read(reading.Segment(whole, 0.2, 0.9)))
     for start, end in ((0.0, None), (1.0, 1.9), (1.7, 1.9)):
-        with pytest.raises(audio.AudioError, match="cut short|not audio"):
-            audio.read(audio.Segment(left, start, end))
+        with pytest.raises(reading.AudioError, match="cut short|not audio"):
+            reading.read(reading.Segment(left, start, end))
 
 
 def test_samples_at_the_wanted_rate_are_bit_for_bit_what_the_resampler_gives():
     x = np.random.default_rng(0).normal(size=5000) * 10.0 ** np.linspace(-44, 1, 5000)
     x = np.concatenate([x, [0.0, -0.0, 1.0, -1.0]]).astype(np.float32)
     for wave in (x, x[::2], x[:1]):
-        y = audio.resample(wave, 16000)
+        y = reading.resample(wave, 16000)
         assert y.tobytes() == soxr.resample(wave, 16000, 16000).tobytes()
         assert not np.shares_memory(wave, y)
 
 
 def test_integers_that_were_only_called_floats_are_refused():
     x = 32768 * voice()
-    with pytest.raises(audio.AudioError, match="samples reach 8907"):
-        audio.resample(x, 16000)
-    assert np.abs(audio.resample(x / 32768 * 100, 16000)).max() > 20  # loud, and as it was meant
+    with pytest.raises(reading.AudioError, match="samples reach 8907"):
+        reading.resample(x, 16000)
+    assert np.abs(reading.resample(x / 32768 * 100, 16000)).max() > 20  # loud, and as it was meant
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from emoasr import batching
+from emoasr.inference import bucketing
 
 lengths = st.lists(st.integers(1, 3000), min_size=1, max_size=200)
 
@@ -13,15 +13,15 @@ lengths = st.lists(st.integers(1, 3000), min_size=1, max_size=200)
 @hypothesis.given(lengths, st.integers(1, 8), st.integers(1, 5000))
 def test_every_utterance_is_in_one_batch_and_fits(hops, n_buckets, batch_hops):
     hops = np.array(hops)
-    buckets = batching.plan_buckets(hops, n_buckets, batch_hops)
+    buckets = bucketing.plan_buckets(hops, n_buckets, batch_hops)
     assert len(buckets) <= n_buckets
     seen = []
-    for bucket, indices in batching.batches(buckets):
+    for bucket, indices in bucketing.batches(buckets):
         assert len(indices) <= bucket.batch_size
         assert hops[indices].max() <= bucket.n_hops
         seen += indices.tolist()
     assert sorted(seen) == list(range(len(hops)))
-    assert 0 <= batching.padding_share(buckets, hops) < 1
+    assert 0 <= bucketing.padding_share(buckets, hops) < 1
 
 
 @hypothesis.settings(max_examples=40)
@@ -50,57 +50,57 @@ def test_no_partition_costs_less(hops, n_buckets, bucket_cost):
         for k in range(min(n_buckets, len(different)))
         for cut in itertools.combinations(different[:-1], k)
     )
-    buckets = batching.plan_buckets(hops, n_buckets, batch_hops, bucket_cost)
+    buckets = bucketing.plan_buckets(hops, n_buckets, batch_hops, bucket_cost)
     padded_hops = sum(b.n_hops * b.batch_size * b.n_batches for b in buckets)
     assert padded_hops + bucket_cost * len(buckets) == best
 
 
 def test_thousands_of_lengths_are_rounded_up_a_little():
     hops = np.random.default_rng(0).permutation(np.arange(1, 3001))
-    buckets = batching.plan_buckets(hops, 4, 3000)
+    buckets = bucketing.plan_buckets(hops, 4, 3000)
     for bucket in buckets:
         assert bucket.n_hops - 6 < hops[bucket.indices].max() <= bucket.n_hops
         assert bucket.n_hops % 6 == 0  # no more than 512 lengths
     assert sorted(np.concatenate([b.indices for b in buckets])) == list(range(3000))
     assert len(buckets) == 4
-    assert batching.padding_share(buckets, hops) < 0.25  # of four equal steps: 0.2
+    assert bucketing.padding_share(buckets, hops) < 0.25  # of four equal steps: 0.2
 
 
 def test_within_a_bucket_utterances_keep_their_order_and_the_shortest_come_first():
     hops = np.random.default_rng(0).integers(1, 100, 50)
-    buckets = batching.plan_buckets(hops, 3, 300)
+    buckets = bucketing.plan_buckets(hops, 3, 300)
     assert [b.n_hops for b in buckets] == sorted({b.n_hops for b in buckets})
     for bucket in buckets:
         assert bucket.indices.tolist() == sorted(bucket.indices.tolist())
 
 
 def test_no_utterance_no_bucket():
-    assert batching.plan_buckets([], 8, 1000) == []
-    assert batching.padding_share([], np.array([])) == 0.0
+    assert bucketing.plan_buckets([], 8, 1000) == []
+    assert bucketing.padding_share([], np.array([])) == 0.0
 
 
 def test_the_share_of_padding_counts_empty_rows():
-    bucket = batching.Bucket(10, 2, np.arange(3))
+    bucket = bucketing.Bucket(10, 2, np.arange(3))
     assert bucket.n_batches == 2
-    assert batching.padding_share([bucket], np.array([10, 9, 8])) == pytest.approx(13 / 40)
+    assert bucketing.padding_share([bucket], np.array([10, 9, 8])) == pytest.approx(13 / 40)
 
 
 def test_pad_keeps_values_and_lengths():
-    padded, true = batching.pad([np.array([1.0, 2.0]), np.array([3.0])], 3, 4)
+    padded, true = bucketing.pad([np.array([1.0, 2.0]), np.array([3.0])], 3, 4)
     np.testing.assert_array_equal(padded, [[1, 2, 0, 0], [3, 0, 0, 0], [0, 0, 0, 0]])
     assert true.tolist() == [2, 1, 0]
     assert padded.dtype == np.float32 and true.dtype == np.int32
-    assert batching.pad([np.array([5])], 1, 2, np.int16)[0].dtype == np.int16
+    assert bucketing.pad([np.array([5])], 1, 2, np.int16)[0].dtype == np.int16
 
 
 @pytest.fixture
 def buckets():
-    return batching.plan_buckets(np.random.default_rng(0).integers(1, 100, 137), 4, 300)
+    return bucketing.plan_buckets(np.random.default_rng(0).integers(1, 100, 137), 4, 300)
 
 
 @pytest.fixture
 def plan(buckets):
-    return batching.EpochPlan(buckets, 1000, seed=1)
+    return bucketing.EpochPlan(buckets, 1000, seed=1)
 
 
 def epoch(plan, number: int):
@@ -134,22 +134,22 @@ def test_a_batch_is_of_the_bucket_it_names_and_fits(plan, buckets):
 
 
 def test_batches_follow_from_the_seed(buckets, plan):
-    again, other = (batching.EpochPlan(buckets, 1000, seed) for seed in (1, 2))
+    again, other = (bucketing.EpochPlan(buckets, 1000, seed) for seed in (1, 2))
     rows = [[each[i][1].tolist() for i in range(20)] for each in (plan, again, other)]
     assert rows[0] == rows[1] != rows[2]
 
 
 @hypothesis.given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.data())
 def test_those_wanted_keep_their_company(hops, data):
-    buckets = batching.plan_buckets(hops, 4, 400)
+    buckets = bucketing.plan_buckets(hops, 4, 400)
     wanted = np.array(data.draw(st.lists(st.sampled_from(range(len(hops))), unique=True)), int)
     whole = [
         (bucket.n_hops, bucket.batch_size, indices.tolist())
-        for bucket, indices in batching.batches(buckets)
+        for bucket, indices in bucketing.batches(buckets)
     ]
     left = [
         (bucket.n_hops, bucket.batch_size, indices.tolist())
-        for bucket, indices in batching.batches(batching.with_any_of(buckets, wanted))
+        for bucket, indices in bucketing.batches(bucketing.with_any_of(buckets, wanted))
     ]
     assert left == [batch for batch in whole if set(batch[2]) & set(wanted.tolist())]
 
@@ -160,10 +160,10 @@ def test_those_wanted_keep_their_company(hops, data):
 )  # fmt: skip
 def test_standard_buckets_hold_every_utterance_in_shapes_of_a_fixed_set(hops, n_buckets, cost):
     hops = np.array(hops)
-    buckets = batching.standard_buckets(hops, n_buckets, cost)
+    buckets = bucketing.standard_buckets(hops, n_buckets, cost)
     assert len({(bucket.n_hops, bucket.batch_size) for bucket in buckets}) == len(buckets)
     seen = []
-    for bucket, indices in batching.batches(buckets):
+    for bucket, indices in bucketing.batches(buckets):
         assert len(indices) <= bucket.batch_size
         assert hops[indices].max() <= bucket.n_hops <= 8192
         assert bucket.batch_size in (1, max(1, 1024 // bucket.n_hops))
@@ -172,7 +172,7 @@ def test_standard_buckets_hold_every_utterance_in_shapes_of_a_fixed_set(hops, n_
 
 
 def test_single_utterances_of_any_length_up_to_four_minutes_have_13_shapes():
-    plans = [batching.standard_buckets([hops], 8, 1500) for hops in range(1, 8193)]
+    plans = [bucketing.standard_buckets([hops], 8, 1500) for hops in range(1, 8193)]
     shapes = {(bucket.n_hops, bucket.batch_size) for buckets in plans for bucket in buckets}
     assert len(shapes) == 13 and all(size == 1 for _, size in shapes)
     assert all(buckets[0].n_hops <= max(128, 1.5 * hops) for hops, buckets in enumerate(plans, 1))

@@ -6,9 +6,9 @@ import pytest
 import run_folder
 from scipy import stats
 
-from emoasr import evaluation, intervals, trend
-from emoasr.columns import unit_names
 from emoasr.errors import UserError
+from emoasr.evaluation import bootstrap, evaluate, layer_trend
+from emoasr.inference.columns import unit_names
 
 
 def corpus(n_speakers=8, n_each=16, seed=0):
@@ -32,7 +32,7 @@ def found():
     settings = run_folder.settings(battery=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return evaluation.evaluate({"neural": table, "other": other}, labels, settings)
+        return evaluate.evaluate({"neural": table, "other": other}, labels, settings)
 
 
 def rows(found, analysis):
@@ -47,14 +47,14 @@ def test_every_question_is_answered(found):
     assert found.battery["omitted"] == []
     for row in found.battery["rows"]:
         keys = row.keys()
-        assert {p + key for p in intervals.VARIANTS for key in intervals.FIGURES} <= keys
+        assert {p + key for p in bootstrap.VARIANTS for key in bootstrap.FIGURES} <= keys
         assert ("ccc_low" in keys) == (row["analysis"] != "permuted")
 
 
 def test_the_main_table_does_not_depend_on_the_battery(found):
     table, labels = corpus()
     other = table.iloc[:, :3].rename(columns=str.upper)
-    plain = evaluation.evaluate({"neural": table, "other": other}, labels, run_folder.settings())
+    plain = evaluate.evaluate({"neural": table, "other": other}, labels, run_folder.settings())
     assert plain.battery is None
     assert plain.rows == found.rows and plain.differences == found.differences
     pd.testing.assert_frame_equal(plain.predictions, found.predictions)
@@ -72,7 +72,7 @@ def test_an_analysis_is_what_its_settings_alone_would_give(found):
     }.items():
         settings = run_folder.settings()
         settings.update_from_flattened_dict(changes)
-        alone = evaluation.evaluate({"neural": table, "other": other}, labels, settings)
+        alone = evaluate.evaluate({"neural": table, "other": other}, labels, settings)
         ours = [
             {key: row[key] for key in row if key != "analysis"}
             for row in found.battery["rows"]
@@ -86,10 +86,10 @@ def test_an_analysis_is_what_its_settings_alone_would_give(found):
 def test_leaving_the_partner_out_trains_on_other_sessions_only():
     table, labels = corpus()
     settings = run_folder.settings(partner="out")
-    before = evaluation.evaluate({"neural": table}, labels, settings).predictions
+    before = evaluate.evaluate({"neural": table}, labels, settings).predictions
     partner = (labels["session"] == "session0") & (labels["speaker"] == "s1")
     table[partner] = 1000.0
-    after = evaluation.evaluate({"neural": table}, labels, settings).predictions
+    after = evaluate.evaluate({"neural": table}, labels, settings).predictions
     held_out = before["fold"] == "s0"
     pd.testing.assert_frame_equal(before[held_out], after[held_out])
     other = before["fold"] == "s2"
@@ -104,7 +104,7 @@ def test_refitted_intervals_are_the_jackknifes(found):
         other = table.iloc[:, :3].rename(columns=str.upper)
         tables = {"neural": table[kept], "other": other[kept]}
         settings = run_folder.settings(targets=("arousal",))
-        return evaluation.evaluate(tables, labels[kept], settings).differences[0]["rmse"]
+        return evaluate.evaluate(tables, labels[kept], settings).differences[0]["rmse"]
 
     parts = [difference((labels["speaker"] != s).to_numpy()) for s in speakers]
     error = np.sqrt((len(parts) - 1) / len(parts) * np.sum((parts - np.mean(parts)) ** 2))
@@ -148,7 +148,7 @@ def test_layers_of_equal_worth_show_no_trend():
         frames[target] = [
             pd.DataFrame({"speaker": speaker, "label": label, "clipped": p}) for p in noisy
         ]
-    verdicts = [t["verdict"] for t in trend.over_layers(frames)]
+    verdicts = [t["verdict"] for t in layer_trend.over_layers(frames)]
     assert verdicts == [
         "no trend of arousal over layers is shown",
         "no trend of valence over layers is shown",
@@ -160,7 +160,7 @@ def test_what_the_data_cannot_answer_is_said():
     table, labels = corpus(n_speakers=4)
     labels = labels.drop(columns="session")
     settings = run_folder.settings(battery=True)
-    found = evaluation.evaluate({"x": table}, labels, settings).battery
+    found = evaluate.evaluate({"x": table}, labels, settings).battery
     assert found["omitted"] == [
         "layers: there is no feature set 'neural'",
         "partner: the labels have no session for every utterance",
@@ -172,7 +172,7 @@ def test_what_the_data_cannot_answer_is_said():
 def test_targets_rated_on_different_utterances_are_each_compared_on_theirs():
     table, labels = corpus()
     labels.loc[labels.index[:5], "valence"] = np.nan
-    found = evaluation.evaluate({"neural": table}, labels, run_folder.settings(battery=True))
+    found = evaluate.evaluate({"neural": table}, labels, run_folder.settings(battery=True))
     n = {(r["target"], r["n_utterances"]) for r in [*found.rows, *found.battery["rows"]]}
     assert n == {("arousal", 128), ("valence", 123)}
     assert [r["target"] for r in found.rows] == ["arousal"] * 2 + ["valence"] * 2
@@ -181,9 +181,9 @@ def test_targets_rated_on_different_utterances_are_each_compared_on_theirs():
 def test_layers_can_be_compared_as_feature_sets():
     table, labels = corpus()
     settings = run_folder.settings(layers={"first": (0,), "last": (-1,)})
-    found = evaluation.evaluate({"neural": table}, labels, settings)
+    found = evaluate.evaluate({"neural": table}, labels, settings)
     assert [r["feature_set"] for r in found.rows[:4]] == ["first", "last", "neural", "mean"]
-    by_hand = evaluation.evaluate({"first": table.iloc[:, :4]}, labels, run_folder.settings())
+    by_hand = evaluate.evaluate({"first": table.iloc[:, :4]}, labels, run_folder.settings())
     assert found.rows[0] == by_hand.rows[0]
 
 
@@ -199,15 +199,15 @@ def test_layers_can_be_compared_as_feature_sets():
 def test_layers_that_cannot_be_are_named(tables, layers, message):
     table, labels = corpus()
     with pytest.raises(UserError, match=message):
-        evaluation.evaluate({tables: table}, labels, run_folder.settings(layers=layers))
+        evaluate.evaluate({tables: table}, labels, run_folder.settings(layers=layers))
 
 
 def test_leaky_selection_flatters_noise():
     table, labels = run_folder.corpus(n_speakers=6, n_each=10, n_features=400)
     table.columns = [f"x{i}" for i in range(400)]
     kwargs = {"targets": ("valence",), "n_selected": 10}
-    honest = evaluation.evaluate({"x": table}, labels, run_folder.settings(**kwargs)).rows[0]
+    honest = evaluate.evaluate({"x": table}, labels, run_folder.settings(**kwargs)).rows[0]
     settings = run_folder.settings(**kwargs)
     settings.selection.scope = "all"
-    leaky = evaluation.evaluate({"x": table}, labels, settings).rows[0]
+    leaky = evaluate.evaluate({"x": table}, labels, settings).rows[0]
     assert leaky["ccc"] > honest["ccc"] + 0.2

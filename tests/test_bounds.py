@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoasr import bounds, config, eval, extract, pretrain
+from emoasr import config, eval, extract, pretrain
 from emoasr.errors import UserError
+from emoasr.settings import bounds
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 

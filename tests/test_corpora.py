@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from emoasr import audio
+from emoasr.audio import reading
 from emoasr.corpora import open_corpus
 from emoasr.corpora.base import Skipped
 from emoasr.errors import UserError
@@ -52,7 +52,7 @@ def test_csv_with_labels(tmp_path):
     assert audformat.is_filewise_index(t)
     assert corpus.name == "t"
     assert not corpus.synthetic
-    assert corpus.segment(1) == audio.Segment(tmp_path / "b.wav")
+    assert corpus.segment(1) == reading.Segment(tmp_path / "b.wav")
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_csv_with_labels(tmp_path):
 def test_csv_with_segments(tmp_path, rows):
     corpus = table(csv(tmp_path, "file,start,end\n" + rows))
     assert audformat.is_segmented_index(corpus.table)
-    assert corpus.segment(0) == audio.Segment(tmp_path / "a.wav", 0.5, 1.25)
-    assert corpus.segment(1) == audio.Segment(tmp_path / "a.wav", 1.25, None)
+    assert corpus.segment(0) == reading.Segment(tmp_path / "a.wav", 0.5, 1.25)
+    assert corpus.segment(1) == reading.Segment(tmp_path / "a.wav", 1.25, None)
     assert corpus.skip(0, "extract", "why") == Skipped("a.wav", "why", "extract", 0.5, 1.25)
 
 
 def test_start_without_end(tmp_path):
     corpus = table(csv(tmp_path, "file,start\na.wav,2\nb.wav,\n"))
-    assert corpus.segment(0) == audio.Segment(tmp_path / "a.wav", 2.0, None)
-    assert corpus.segment(1) == audio.Segment(tmp_path / "b.wav", 0.0, None)
+    assert corpus.segment(0) == reading.Segment(tmp_path / "a.wav", 2.0, None)
+    assert corpus.segment(1) == reading.Segment(tmp_path / "b.wav", 0.0, None)
 
 
 SEGMENTED = audformat.segmented_index(["x/a.wav", "x/b.wav"], ["0s", "1.5s"], ["1s", pd.NaT])
@@ -148,7 +148,7 @@ def test_a_corpus_gives_samples_at_the_rate_it_is_set_to(tmp_path):
 
 def test_missing_audio_is_for_extraction_to_skip(tmp_path):
     corpus = table(csv(tmp_path, "file\nnowhere.wav\n"))
-    with pytest.raises(audio.AudioError, match="no such file"):
+    with pytest.raises(reading.AudioError, match="no such file"):
         corpus.samples(0)
 
 
@@ -157,7 +157,7 @@ def test_transcribed_table(shared_data):
     assert list(corpus.table.columns) == ["speaker", "text", "split"]
     assert set(corpus.table["split"]) == {"train", "valid", "test"}
     assert not corpus.table["text"].isna().any()
-    assert len(corpus.samples(0)) == audio.n_samples(corpus.segment(0))
+    assert len(corpus.samples(0)) == reading.n_samples(corpus.segment(0))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoasr import columns, correlation
 from emoasr.errors import UserError
+from emoasr.evaluation import correlation
+from emoasr.inference import columns
 
 
 @pytest.fixture

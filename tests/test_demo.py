@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from emoasr import audio
+from emoasr.audio import reading
 from emoasr.corpora import demo, open_corpus
 from emoasr.errors import UserError
 
@@ -38,10 +38,10 @@ def measured(corpus):
     """Some utterances' settings, and their duration (s), level (dB), F0's median and spread."""
     plan = demo.design(0)[::2]
     samples = [corpus.samples(i) for i in range(0, len(corpus), 2)]
-    tracks = [np.log2(librosa.yin(x, fmin=60, fmax=500, sr=audio.SAMPLE_RATE)) for x in samples]
+    tracks = [np.log2(librosa.yin(x, fmin=60, fmax=500, sr=reading.SAMPLE_RATE)) for x in samples]
     plan["median"] = [np.median(track) for track in tracks]
     plan["spread"] = [np.subtract(*np.percentile(track, [75, 25])) for track in tracks]
-    plan["duration"] = [len(x) / audio.SAMPLE_RATE for x in samples]
+    plan["duration"] = [len(x) / reading.SAMPLE_RATE for x in samples]
     plan["level"] = [20 * np.log10(np.sqrt((x**2).mean())) for x in samples]
     return plan
 

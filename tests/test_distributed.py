@@ -13,9 +13,12 @@ import pytest
 import test_training
 from distributed import Job, end, free_port
 
-from emoasr import checkpoint, config, guard, sharding
-from emoasr import distributed as processes
+from emoasr import config
+from emoasr.asr import checkpoint
 from emoasr.errors import UserError
+from emoasr.files import guard
+from emoasr.training import multihost as processes
+from emoasr.training import sharding
 
 HERE = Path(__file__).parent
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from emoasr import egemaps
 from emoasr.corpora import Corpus, table
 from emoasr.errors import AudioError, UserError
+from emoasr.extraction import egemaps
 
 opensmile = pytest.importorskip("opensmile", reason="no openSMILE: pip install -e '.[egemaps]'")
 

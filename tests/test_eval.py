@@ -8,8 +8,8 @@ import pytest
 import run_folder
 
 from emoasr import eval as command
-from emoasr import features
 from emoasr.errors import UserError
+from emoasr.extraction import feature_tables
 
 SKIPPED = {"file": "x.wav", "start": None, "end": None, "step": "audio", "reason": "is empty"}
 
@@ -67,17 +67,17 @@ def test_results_are_those_of_the_contract(run):
 
 
 def test_tables_can_be_read_back(run):
-    predictions, _ = features.read(run / "eval" / "predictions.parquet")
+    predictions, _ = feature_tables.read(run / "eval" / "predictions.parquet")
     assert predictions.index.name == "file"
     assert list(predictions) == [
         "feature_set", "target", "fold", "speaker", "label", "prediction", "clipped",
     ]  # fmt: skip
     assert len(predictions) == 3 * (48 + 47)
     assert not predictions.isna().any().any()
-    selected, _ = features.read(run / "eval" / "selected.parquet")
+    selected, _ = feature_tables.read(run / "eval" / "selected.parquet")
     assert list(selected) == ["feature_set", "target", "fold", "feature", "f_score", "rank"]
     assert len(selected) == 2 * 2 * 4 * 5
-    correlations, _ = features.read(run / "eval" / "correlations.parquet")
+    correlations, _ = feature_tables.read(run / "eval" / "correlations.parquet")
     assert len(correlations) == (4 + 1) * 2 * 1920  # speakers and their mean, ratings, units
 
 

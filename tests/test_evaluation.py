@@ -12,8 +12,8 @@ from scipy import optimize
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
-from emoasr import evaluation, intervals, regression
 from emoasr.errors import UserError
+from emoasr.evaluation import bootstrap, evaluate, regression
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def of(frame, feature_set, target="arousal"):
 
 def test_a_linear_relation_is_found_and_noise_is_not():
     table, labels = run_folder.corpus(n_each=40)
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=1))
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings(n_selected=1))
     assert row(result, "x")["ccc"] > 0.99
     assert row(result, "x")["mse_mean"] < 0.01
     assert abs(row(result, "x", "valence")["ccc"]) < 0.3
@@ -43,9 +43,9 @@ def test_a_linear_relation_is_found_and_noise_is_not():
 
 def test_a_row_has_the_fields_of_the_contract():
     table, labels = run_folder.corpus()
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
-    figures = {"mse_variance", "mse_std", *intervals.FIGURES}
-    figures |= {f"{f}_{side}" for f in intervals.FIGURES for side in ("low", "high")}
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
+    figures = {"mse_variance", "mse_std", *bootstrap.FIGURES}
+    figures |= {f"{f}_{side}" for f in bootstrap.FIGURES for side in ("low", "high")}
     for r in result.rows:
         assert {*figures, *(f"clipped_{f}" for f in figures)} <= r.keys()
     assert {k: row(result, "x")[k] for k in list(row(result, "x"))[:11]} == {
@@ -68,7 +68,7 @@ def test_a_row_has_the_fields_of_the_contract():
 
 def test_the_baseline_is_the_mean_of_the_training_fold():
     table, labels = run_folder.corpus()
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     mse = []
     for speaker in sorted(set(labels.speaker)):
         test = labels.speaker == speaker
@@ -84,7 +84,7 @@ def test_the_baseline_is_the_mean_of_the_training_fold():
 
 def test_figures_equal_those_of_the_predictions():
     table, labels = run_folder.corpus()
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     for r in result.rows:
         p = of(result.predictions, r["feature_set"], r["target"])
         for column, prefix in (("prediction", ""), ("clipped", "clipped_")):
@@ -100,7 +100,7 @@ def test_figures_equal_those_of_the_predictions():
 
 def test_predictions_equal_a_regression_done_by_hand():
     table, labels = run_folder.corpus(n_features=3)
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=100))
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings(n_selected=100))
     test = labels.speaker == "s2"
     by_hand = LinearRegression().fit(
         table[~test].astype(float), labels.valence[~test].astype(float)
@@ -115,7 +115,7 @@ def test_predictions_equal_a_regression_done_by_hand():
 def test_ridge_on_all_features_equals_a_search_for_the_penalty_by_hand():
     table, labels = run_folder.corpus()
     settings = run_folder.settings(n_selected=0, regressor="ridge")
-    result = evaluation.evaluate({"x": table}, labels, settings)
+    result = evaluate.evaluate({"x": table}, labels, settings)
     train, test = labels.speaker != "s2", labels.speaker == "s2"
     X, y = table.to_numpy(float), labels.valence.to_numpy(float)
     X = (X - X[train].mean(0)) / X[train].std(0)
@@ -134,7 +134,7 @@ def test_ridge_on_all_features_equals_a_search_for_the_penalty_by_hand():
 def test_support_vector_regression_is_of_standardised_ratings_and_features():
     table, labels = run_folder.corpus(n_each=40)
     settings = run_folder.settings(n_selected=0, regressor="svr")
-    result = evaluation.evaluate({"x": table}, labels, settings)
+    result = evaluate.evaluate({"x": table}, labels, settings)
     train, test = labels.speaker != "s2", labels.speaker == "s2"
     X, y = table.to_numpy(float), labels.valence.to_numpy(float)
     X = (X - X[train].mean(0)) / X[train].std(0)
@@ -154,11 +154,11 @@ def test_support_vector_regression_is_of_standardised_ratings_and_features():
 def test_the_fitted_model_never_sees_the_held_out_speaker(regressor):
     table, labels = run_folder.corpus()
     settings = run_folder.settings(regressor=regressor)
-    before = evaluation.evaluate({"x": table}, labels, settings)
+    before = evaluate.evaluate({"x": table}, labels, settings)
     held_out = labels.speaker == "s1"
     table[held_out] = table[held_out] * 7 + 100
     labels.loc[held_out, ["arousal", "valence"]] = np.float32(5)
-    after = evaluation.evaluate({"x": table}, labels, settings)
+    after = evaluate.evaluate({"x": table}, labels, settings)
 
     ours = [r.selected[r.selected.fold == "s1"].reset_index(drop=True) for r in (before, after)]
     pd.testing.assert_frame_equal(*ours)
@@ -174,8 +174,8 @@ def test_the_order_of_rows_does_not_matter(random):
     table, labels = run_folder.corpus()
     order = list(range(len(table)))
     random.shuffle(order)
-    expected = evaluation.evaluate({"x": table}, labels, run_folder.settings())
-    shuffled = evaluation.evaluate({"x": table.iloc[order]}, labels[::-1], run_folder.settings())
+    expected = evaluate.evaluate({"x": table}, labels, run_folder.settings())
+    shuffled = evaluate.evaluate({"x": table.iloc[order]}, labels[::-1], run_folder.settings())
     assert shuffled.rows == expected.rows
     pd.testing.assert_frame_equal(shuffled.predictions, expected.predictions)
     pd.testing.assert_frame_equal(shuffled.selected, expected.selected)
@@ -184,7 +184,7 @@ def test_the_order_of_rows_does_not_matter(random):
 @pytest.mark.parametrize("k", [1, 5, 8, 50])
 def test_selected_lists_k_features_a_fold_the_best_first(k):
     table, labels = run_folder.corpus()
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=k))
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings(n_selected=k))
     for _, fold in result.selected.groupby(["feature_set", "target", "fold"]):
         assert list(fold["rank"]) == list(range(1, min(k, 8) + 1))
         assert fold["f_score"].is_monotonic_decreasing
@@ -195,14 +195,14 @@ def test_selected_lists_k_features_a_fold_the_best_first(k):
 def test_clipping_is_to_the_scale_or_to_the_range_of_the_training_fold():
     table, labels = run_folder.corpus()
     table.iloc[0, 0] = 1000  # extrapolates
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     p = of(result.predictions, "x")
     assert p["prediction"].max() > 50
     assert (p["clipped"] == p["prediction"].clip(1, 5)).all()
     assert row(result, "x")["clipped_mse_mean"] < row(result, "x")["mse_mean"]
 
     labels.loc[labels.speaker == "s0", "arousal"] *= np.float32(0.5)
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(scale=()))
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings(scale=()))
     p = of(result.predictions, "x")
     trained_on = labels.arousal[labels.speaker != "s0"]
     assert p["clipped"][p.fold == "s0"].min() >= trained_on.min()
@@ -212,7 +212,7 @@ def test_clipping_is_to_the_scale_or_to_the_range_of_the_training_fold():
 def test_sessions_can_be_held_out():
     table, labels = run_folder.corpus()
     s = run_folder.settings(protocol="leave-one-session-out")
-    result = evaluation.evaluate({"x": table}, labels, s)
+    result = evaluate.evaluate({"x": table}, labels, s)
     assert row(result, "x")["n_folds"] == 2
     assert set(result.predictions["fold"]) == {"session0", "session1"}
 
@@ -220,7 +220,7 @@ def test_sessions_can_be_held_out():
 def test_a_speaker_with_one_utterance_is_a_fold():
     table, labels = run_folder.corpus()
     labels.iloc[0, 0] = "lonely"
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     assert row(result, "x")["n_folds"] == 5
     assert (of(result.predictions, "x")["fold"] == "lonely").sum() == 1
 
@@ -228,10 +228,10 @@ def test_a_speaker_with_one_utterance_is_a_fold():
 @pytest.mark.parametrize("value", [0.0, 0.1, -3e5])
 def test_constant_features_do_no_harm(value):
     table, labels = run_folder.corpus()
-    without = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=9))
+    without = evaluate.evaluate({"x": table}, labels, run_folder.settings(n_selected=9))
     table["constant"] = np.float32(value)
     table["constant64"] = value
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=10))
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings(n_selected=10))
     assert row(result, "x")["mse_mean"] == pytest.approx(row(without, "x")["mse_mean"])
     last = result.selected[result.selected["rank"] > 8]
     assert set(last["feature"]) == {"constant", "constant64"}
@@ -240,7 +240,7 @@ def test_constant_features_do_no_harm(value):
 def test_what_is_undefined_is_none():
     table, labels = run_folder.corpus()
     labels["arousal"] = np.float32(3)
-    result = evaluation.evaluate({"x": table * 0}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table * 0}, labels, run_folder.settings())
     assert row(result, "x")["pearson"] is None
     assert row(result, "mean")["ccc"] is None
     assert row(result, "x")["mse_mean"] == 0
@@ -248,8 +248,8 @@ def test_what_is_undefined_is_none():
 
 def test_float32_features_give_what_float64_ones_give():
     table, labels = run_folder.corpus(n_features=40)
-    single = evaluation.evaluate({"x": table}, labels, run_folder.settings(n_selected=20))
-    double = evaluation.evaluate(
+    single = evaluate.evaluate({"x": table}, labels, run_folder.settings(n_selected=20))
+    double = evaluate.evaluate(
         {"x": table.astype(float)}, labels, run_folder.settings(n_selected=20)
     )
     assert single.rows == double.rows
@@ -273,36 +273,36 @@ def test_float32_features_give_what_float64_ones_give():
 def test_a_wrong_setting_is_named(change, message):
     table, labels = run_folder.corpus()
     with pytest.raises(UserError, match=message) as caught:
-        evaluation.evaluate({"x": table}, labels, run_folder.settings(**change))
+        evaluate.evaluate({"x": table}, labels, run_folder.settings(**change))
     assert "\n" not in str(caught.value)
 
 
 def test_the_baselines_name_is_taken():
     table, labels = run_folder.corpus()
     with pytest.raises(UserError, match="config.feature_sets"):
-        evaluation.evaluate({"mean": table}, labels, run_folder.settings())
+        evaluate.evaluate({"mean": table}, labels, run_folder.settings())
 
 
 def test_fewer_than_three_speakers_are_refused():
     table, labels = run_folder.corpus(n_speakers=2)
     with pytest.raises(UserError, match="2 speaker.*arousal and valence.*needs 3 or more"):
-        evaluation.evaluate({"x": table}, labels, run_folder.settings())
+        evaluate.evaluate({"x": table}, labels, run_folder.settings())
 
 
 def test_leaving_the_partner_out_needs_sessions():
     table, labels = run_folder.corpus()
     settings = run_folder.settings(partner="out")
     with pytest.raises(UserError, match="config.eval.partner=out: needs the session"):
-        evaluation.evaluate({"x": table}, labels.drop(columns="session"), settings)
+        evaluate.evaluate({"x": table}, labels.drop(columns="session"), settings)
     labels["session"] = "all"
     with pytest.raises(UserError, match="without the sessions of s0"):
-        evaluation.evaluate({"x": table}, labels, settings)
+        evaluate.evaluate({"x": table}, labels, settings)
 
 
 def test_a_speaker_whose_ratings_are_all_alike_is_told():
     table, labels = run_folder.corpus()
     labels.loc[labels.speaker == "s1", "arousal"] = np.float32(2)
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     (note,) = result.notes
     assert note.startswith("speaker s1: all 12 ratings of arousal are 2;")
     assert row(result, "x")["pearson_mean"] is not None
@@ -311,7 +311,7 @@ def test_a_speaker_whose_ratings_are_all_alike_is_told():
 def test_differences_are_those_of_rows_and_each_pair_comes_once():
     table, labels = run_folder.corpus()
     tables = {"x": table, "y": table.iloc[:, 4:].add_prefix("y")}
-    result = evaluation.evaluate(tables, labels, run_folder.settings())
+    result = evaluate.evaluate(tables, labels, run_folder.settings())
     pairs = [(d["target"], d["a"], d["b"]) for d in result.differences]
     sets = [("x", "y"), ("x", "mean"), ("y", "mean")]
     assert pairs == [(t, *ab) for t in ("arousal", "valence") for ab in sets]
@@ -323,12 +323,12 @@ def test_differences_are_those_of_rows_and_each_pair_comes_once():
 def test_support_vector_regression_finds_a_linear_relation():
     table, labels = run_folder.corpus(n_each=300)  # its C is for hundreds of utterances and more
     settings = run_folder.settings(regressor="svr", n_selected=0)
-    assert row(evaluation.evaluate({"x": table}, labels, settings), "x")["ccc"] > 0.7
+    assert row(evaluate.evaluate({"x": table}, labels, settings), "x")["ccc"] > 0.7
 
 
 def test_the_number_of_workers_does_not_matter():
     table, labels = run_folder.corpus()
     one, three = (
-        evaluation.evaluate({"x": table}, labels, run_folder.settings(), workers=n) for n in (1, 3)
+        evaluate.evaluate({"x": table}, labels, run_folder.settings(), workers=n) for n in (1, 3)
     )
     assert one.rows == three.rows and one.differences == three.differences

@@ -9,11 +9,14 @@ import pytest
 import soundfile
 from flax import nnx
 
-from emoasr import batching, checkpoint, config, control, features, frontend
+from emoasr import config
 from emoasr import extract as command
+from emoasr.asr import checkpoint, frontend
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.errors import UserError
-from emoasr.frontend import FrontEndConfig
-from emoasr.model import GatedConvNet, ModelConfig
+from emoasr.extraction import feature_tables, untrained
+from emoasr.inference import bucketing
 from emoasr.recognizer import weights
 
 
@@ -36,7 +39,7 @@ def record(workdir):
 def test_tables_labels_and_record(speech, small_recognizer, tmp_path):
     command.main(settings(speech, small_recognizer), tmp_path)
     for name, width in (("neural", 16), ("random", 16), ("mfcc", 40)):
-        table, metadata = features.read(tmp_path / "features" / f"{name}.parquet")
+        table, metadata = feature_tables.read(tmp_path / "features" / f"{name}.parquet")
         assert table.shape == (12, width)
         assert np.isfinite(table.to_numpy()).all()
         assert metadata["feature_set"] == name and metadata["version"]
@@ -61,7 +64,8 @@ def test_batch_size_and_buckets_change_nothing(
     command.main(other, tmp_path / "b")
     for name in ("neural", "mfcc"):
         a, b = (
-            features.read(tmp_path / run / "features" / f"{name}.parquet")[0] for run in ("a", "b")
+            feature_tables.read(tmp_path / run / "features" / f"{name}.parquet")[0]
+            for run in ("a", "b")
         )
         pd.testing.assert_frame_equal(a, b, atol=1e-5, rtol=1e-5)
 
@@ -76,7 +80,7 @@ def test_a_long_file_is_heard_in_pieces_with_the_same_result(speech, small_recog
         assert record(tmp_path / name)["used"] == 12
     for name, atol in (("neural", 1e-5), ("random", 1e-4), ("mfcc", 1e-3)):
         whole, pieces = (
-            features.read(tmp_path / run / "features" / f"{name}.parquet")[0]
+            feature_tables.read(tmp_path / run / "features" / f"{name}.parquet")[0]
             for run in ("whole", "pieces")
         )
         pd.testing.assert_frame_equal(whole, pieces, atol=atol, rtol=1e-4)
@@ -85,13 +89,13 @@ def test_a_long_file_is_heard_in_pieces_with_the_same_result(speech, small_recog
 def test_the_type_of_factors_is_part_of_a_tables_provenance(speech, small_recognizer, tmp_path):
     exact = settings(speech, small_recognizer, feature_sets=("neural",))
     command.main(exact, tmp_path)
-    before, metadata = features.read(tmp_path / "features" / "neural.parquet")
+    before, metadata = feature_tables.read(tmp_path / "features" / "neural.parquet")
     assert metadata["compute_dtype"] == "float32"
     command.main(
         settings(speech, small_recognizer, feature_sets=("neural",), compute_dtype="bfloat16"),
         tmp_path,
     )
-    after, metadata = features.read(tmp_path / "features" / "neural.parquet")
+    after, metadata = feature_tables.read(tmp_path / "features" / "neural.parquet")
     assert metadata["compute_dtype"] == "bfloat16"
     assert 0 < np.abs(after - before).to_numpy().max() < 0.05
 
@@ -106,7 +110,7 @@ def test_bad_files_are_skipped_with_reasons_and_the_rest_goes_on(
     soundfile.write(folder / "03.wav", np.full(9000, np.nan), 16000, subtype="FLOAT")
     soundfile.write(folder / "04.wav", np.zeros(9000), 16000)
     command.main(settings(folder, small_recognizer), tmp_path)
-    table, metadata = features.read(tmp_path / "features" / "neural.parquet")
+    table, metadata = feature_tables.read(tmp_path / "features" / "neural.parquet")
     assert len(table) == 8 and np.isfinite(table.to_numpy()).all()
     told = record(tmp_path)
     assert (told["found"], told["used"]) == (12, 8)
@@ -121,7 +125,9 @@ def test_the_good_files_features_do_not_depend_on_the_bad_ones(speech, small_rec
     (folder / "05.wav").write_bytes(b"")
     for source, run in ((speech, "a"), (folder, "b")):
         command.main(settings(source, small_recognizer, feature_sets=("neural",)), tmp_path / run)
-    a, b = (features.read(tmp_path / run / "features" / "neural.parquet")[0] for run in ("a", "b"))
+    a, b = (
+        feature_tables.read(tmp_path / run / "features" / "neural.parquet")[0] for run in ("a", "b")
+    )
     pd.testing.assert_frame_equal(a.drop(index="05.wav"), b, atol=1e-5, rtol=1e-5)
 
 
@@ -165,7 +171,7 @@ def test_a_recognizer_of_another_size_makes_the_untrained_control_anew(
     larger = GatedConvNet(ModelConfig(n_channels=9, n_blocks=1, dilations=(1,)), rngs=nnx.Rngs(0))
     checkpoint.save_recognizer(other, larger, FrontEndConfig(), {})
     command.main(settings(speech, other), tmp_path / "run")
-    table, _ = features.read(tmp_path / "run" / "features" / "random.parquet")
+    table, _ = feature_tables.read(tmp_path / "run" / "features" / "random.parquet")
     assert table.shape == (12, 9)
 
 
@@ -183,7 +189,7 @@ def test_the_untrained_control_follows_from_its_seed(speech, small_recognizer, t
     for run, seed in (("a", 0), ("b", 0), ("c", 1)):
         changes = {"feature_sets": ("random",), "seed": seed}
         command.main(settings(speech, small_recognizer, **changes), tmp_path / run)
-        tables.append(features.read(tmp_path / run / "features" / "random.parquet")[0])
+        tables.append(feature_tables.read(tmp_path / run / "features" / "random.parquet")[0])
     pd.testing.assert_frame_equal(tables[0], tables[1])
     assert not np.allclose(tables[0], tables[2])
 
@@ -192,14 +198,14 @@ def test_the_untrained_controls_batch_norms_have_seen_the_corpus():
     """Raw MFCCs would drive every unit of the first layer to the ends of its range."""
     random = np.random.default_rng(0)
     waves = [np.float32(random.normal(size=n)) for n in (9000, 20000, 16384)]
-    network = control.untrained(ModelConfig(n_channels=8, n_blocks=1), FrontEndConfig(), waves, 0)
-    mfcc = frontend.mfcc(*batching.pad(waves, 3, 20480), FrontEndConfig())
+    network = untrained.untrained(ModelConfig(n_channels=8, n_blocks=1), FrontEndConfig(), waves, 0)
+    mfcc = frontend.mfcc(*bucketing.pad(waves, 3, 20480), FrontEndConfig())
     heard = network(*mfcc)
     as_in_training = network(*mfcc, dropout_key=jax.random.key(0))
     for a, b in zip(heard.taps["gate"], as_in_training.taps["gate"], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
     dropping = ModelConfig(n_channels=8, n_blocks=1, dropout=0.5)  # in training, never here
-    again = weights(control.untrained(dropping, FrontEndConfig(), waves, 0))
+    again = weights(untrained.untrained(dropping, FrontEndConfig(), waves, 0))
     for name, value in weights(network).items():
         np.testing.assert_allclose(again[name], value, rtol=1e-4, err_msg=name)
 
@@ -207,7 +213,7 @@ def test_the_untrained_controls_batch_norms_have_seen_the_corpus():
 def test_every_seed_is_a_control_of_its_own(speech, small_recognizer, tmp_path):
     sets = ("random", "random-0", "random-7", "random-12")
     command.main(settings(speech, small_recognizer, feature_sets=sets, seed=7), tmp_path)
-    read = {name: features.read(tmp_path / "features" / f"{name}.parquet") for name in sets}
+    read = {name: feature_tables.read(tmp_path / "features" / f"{name}.parquet") for name in sets}
     tables = {name: table.to_numpy() for name, (table, _) in read.items()}
     np.testing.assert_array_equal(tables["random"], tables["random-7"])
     for name in ("random-0", "random-12"):
@@ -263,13 +269,15 @@ def test_a_recognizer_at_another_rate_hears_the_corpus_at_it(speech, small_recog
     checkpoint.save_recognizer(recognizer, model, FrontEndConfig(sample_rate=22050), {})
     settled = settings(speech, recognizer, feature_sets=("neural", "egemaps"))
     command.main(settled, tmp_path)
-    tables = {s: features.read(tmp_path / f"features/{s}.parquet")[0] for s in settled.feature_sets}
+    tables = {
+        s: feature_tables.read(tmp_path / f"features/{s}.parquet")[0] for s in settled.feature_sets
+    }
     files = [str(speech / file) for file in tables["neural"].index]
     expected = checkpoint.load_recognizer(recognizer).features(files)
     np.testing.assert_allclose(tables["neural"].to_numpy(), expected.to_numpy(), atol=1e-5)
     command.main(settings(speech, small_recognizer, feature_sets=("egemaps",)), tmp_path / "b")
     pd.testing.assert_frame_equal(
-        tables["egemaps"], features.read(tmp_path / "b/features/egemaps.parquet")[0]
+        tables["egemaps"], feature_tables.read(tmp_path / "b/features/egemaps.parquet")[0]
     )
     seconds = sum(soundfile.info(file).duration for file in files)
     assert record(tmp_path)["hours_of_audio"] == pytest.approx(seconds / 3600, abs=1e-4)

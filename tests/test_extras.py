@@ -12,8 +12,12 @@ import convert_tf1_checkpoint
 import pytest
 from packaging.requirements import Requirement
 
-from emoasr import config, decoding, egemaps, extract, extras, inference
+from emoasr import config, extract
+from emoasr.asr import decoding
 from emoasr.errors import UserError
+from emoasr.extraction import egemaps
+from emoasr.inference import runner
+from emoasr.system import extras
 
 ROOT = Path(__file__).parents[1]
 OPTIONAL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -85,7 +89,7 @@ def test_extraction_says_so_before_it_computes(extra, settings, tmp_path, monkey
     chosen.corpus.seed = 0  # demo
     chosen.update({"feature_sets": ("neural",), **settings})
     without(extra, monkeypatch)
-    monkeypatch.setattr(inference, "Run", None)
+    monkeypatch.setattr(runner, "Run", None)
     with pytest.raises(UserError, match=rf"needs .*: pip install -e .*\[{extra}\]"):
         extract.main(chosen, tmp_path)
     assert not list(tmp_path.rglob("*.parquet"))
@@ -100,7 +104,7 @@ def test_a_table_that_names_a_store_says_so_before_it_computes(speech, tmp_path,
         {"feature_sets": ("neural",), "corpus": {"path": str(table), "root": str(speech)}}
     )
     without("remote", monkeypatch)
-    monkeypatch.setattr(inference, "Run", None)
+    monkeypatch.setattr(runner, "Run", None)
     with pytest.raises(UserError, match=r"s3://speech: .*pip install .*\[remote\]"):
         extract.main(chosen, tmp_path)
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoasr import feature_sets, features, parquet
 from emoasr.errors import UserError
+from emoasr.extraction import feature_tables
+from emoasr.files import parquet
+from emoasr.settings import feature_sets
 
 FILES = st.text(string.ascii_letters + "/. ,\"'åß日", min_size=1, max_size=8).map("f{}".format)
 
@@ -66,7 +68,7 @@ WRITERS = {
 def test_a_table_is_read_as_it_was_written_whoever_wrote_it(tmp_path_factory, name, table):
     path = tmp_path_factory.mktemp("t") / name
     WRITERS[name](table, path)
-    read, metadata = features.read(path)
+    read, metadata = feature_tables.read(path)
     assert metadata == {}
     audformat.assert_index(read)
     pd.testing.assert_index_equal(read.index, table.index, exact=False)
@@ -81,17 +83,17 @@ def test_seconds_and_text_give_the_same_times(tmp_path):
         {"file": "x.wav", "start": [f"0 days 00:00:{s:07.4f}" for s in seconds], "a": 1.0}
     )
     text.to_csv(tmp_path / "text.csv", index=False)
-    expected = features.read(tmp_path / "text.csv")[0].index
+    expected = feature_tables.read(tmp_path / "text.csv")[0].index
     for name, dtype in (("double", np.float64), ("single", np.float32)):
         text.assign(start=seconds.astype(dtype)).to_parquet(tmp_path / f"{name}.parquet")
-        read, _ = features.read(tmp_path / f"{name}.parquet")
+        read, _ = feature_tables.read(tmp_path / f"{name}.parquet")
         pd.testing.assert_index_equal(read.index, expected, exact=False)
 
 
 def test_metadata_returns(tmp_path):
     table = pd.DataFrame({"a": [1.0]}, audformat.filewise_index(["x.wav"]))
     parquet.write(table, tmp_path / "x.parquet", {"tap": "gate"})
-    assert features.read(tmp_path / "x.parquet")[1] == {"tap": "gate"}
+    assert feature_tables.read(tmp_path / "x.parquet")[1] == {"tap": "gate"}
 
 
 @pytest.mark.parametrize("index", [
@@ -112,7 +114,7 @@ def test_arrow_is_what_arrow_makes_of_the_frame(index, n_rows):
 def test_a_table_of_something_else_keeps_its_rows(tmp_path):
     rows = pd.DataFrame({"feature_set": ["a", "b"], "rank": [1, 2]})
     parquet.write(rows, tmp_path / "x.parquet")
-    pd.testing.assert_frame_equal(features.read(tmp_path / "x.parquet")[0], rows)
+    pd.testing.assert_frame_equal(feature_tables.read(tmp_path / "x.parquet")[0], rows)
 
 
 def written(folder, text, name="given.csv"):
@@ -128,7 +130,7 @@ def test_sets_of_extract_and_given_ones_stand_side_by_side(tmp_path, monkeypatch
     ours = pd.DataFrame({"a": np.float32([1.1])}, audformat.filewise_index(["x.wav"]))
     parquet.write(ours, folder / "random-3.parquet", {"recognizer": "untrained, seed 3"})
     written(tmp_path, "file,0,1\nx.wav,.1,2\n", "wav2vec2.large.csv")
-    sets, metadata = features.load(("random-3", "~/wav2vec2.large.csv"), folder)
+    sets, metadata = feature_tables.load(("random-3", "~/wav2vec2.large.csv"), folder)
     assert list(sets) == ["random-3", "wav2vec2.large"]
     assert metadata == {"random-3": {"recognizer": "untrained, seed 3"}, "wav2vec2.large": {}}
     pd.testing.assert_frame_equal(sets["random-3"], ours, check_index_type=False)
@@ -148,7 +150,7 @@ def test_every_kind_of_number_becomes_a_float(tmp_path):
     }
     path = tmp_path / "given.parquet"
     pd.DataFrame(columns).to_parquet(path)
-    table = features.load([str(path)], tmp_path / "run")[0]["given"]
+    table = feature_tables.load([str(path)], tmp_path / "run")[0]["given"]
     assert set(table.drop(columns="single").dtypes) == {np.dtype(np.float64)}
     assert table["single"].dtype == np.float32
     np.testing.assert_array_equal(
@@ -157,14 +159,14 @@ def test_every_kind_of_number_becomes_a_float(tmp_path):
          [1, np.nan]],
     )  # fmt: skip
     path = written(tmp_path, "file,whole,yes,perhaps\nx.wav,3,True,\ny.wav,4,False,True\n")
-    table = features.load([path], tmp_path / "run")[0]["given"]
+    table = feature_tables.load([path], tmp_path / "run")[0]["given"]
     np.testing.assert_array_equal(table.to_numpy(), [[3, 1, np.nan], [4, 0, 1]])
 
 
 def test_names_of_columns_become_text(tmp_path):
     path = tmp_path / "given.parquet"
     pd.DataFrame(np.eye(2), audformat.filewise_index(["x.wav", "y.wav"])).to_parquet(path)
-    assert list(features.load([str(path)], tmp_path / "run")[0]["given"]) == ["0", "1"]
+    assert list(feature_tables.load([str(path)], tmp_path / "run")[0]["given"]) == ["0", "1"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_names_of_columns_become_text(tmp_path):
 )
 def test_a_csv_that_is_no_feature_table_is_explained(tmp_path, text, message):
     with pytest.raises(UserError, match=message) as error:
-        features.load([written(tmp_path, text)], tmp_path / "run")
+        feature_tables.load([written(tmp_path, text)], tmp_path / "run")
     assert "\n" not in str(error.value)
 
 
@@ -220,13 +222,13 @@ def test_a_parquet_that_is_no_feature_table_is_explained(tmp_path, write, messag
     path = tmp_path / "given.parquet"
     write(path)
     with pytest.raises(UserError, match=message) as error:
-        features.load([str(path)], tmp_path / "run")
+        feature_tables.load([str(path)], tmp_path / "run")
     assert "\n" not in str(error.value)
 
 
 def test_a_set_that_extract_did_not_write_is_named(tmp_path):
     with pytest.raises(UserError, match=r"neural\.parquet: no such table; run .*emoasr\.extract"):
-        features.load(("neural",), tmp_path)
+        feature_tables.load(("neural",), tmp_path)
 
 
 def test_two_sets_of_one_name_are_refused(tmp_path):
@@ -244,7 +246,7 @@ def test_a_strangers_metadata_is_understood_or_refused_in_a_line(tmp_path, key, 
     table = pa.table({"file": ["a", "b"], "x": [1.0, 2.0]})
     pq.write_table(table.replace_schema_metadata({key: value}), path)
     try:
-        frame, metadata = features.read(path)
+        frame, metadata = feature_tables.read(path)
     except UserError as error:
         assert "x.parquet" in str(error) and "\n" not in str(error)
     else:

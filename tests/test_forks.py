@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import emoasr
-from emoasr import config, forks, processes, training
+from emoasr import config
 from emoasr.errors import UserError
+from emoasr.system import forks, processes
+from emoasr.training import step
 
 REMEDY = "forked from one that had used JAX.*get_context\\('spawn'\\)"
 pytestmark = [
@@ -55,7 +57,7 @@ def test_it_says_so_whatever_it_is_asked(recognizer, wave, small_recognizer):
         lambda: recognizer.features(wave),
         lambda: recognizer.transcribe(wave),
         lambda: emoasr.load_recognizer(small_recognizer),
-        lambda: training.create(config.pretraining("vctk")),
+        lambda: step.create(config.pretraining("vctk")),
     ):
         told = in_a_fork(action)
         assert "\n" not in told and "forked from one that had used JAX" in told

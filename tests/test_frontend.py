@@ -12,7 +12,8 @@ import pytest
 import scipy.fft
 import scipy.signal
 
-from emoasr import audio, frontend
+from emoasr.asr import frontend
+from emoasr.audio import reading
 
 CONFIG = frontend.FrontEndConfig()
 mfcc = jax.jit(frontend.mfcc, static_argnums=2)
@@ -120,7 +121,7 @@ def test_equals_librosa_on_real_speech(shared_data):
     differences = [
         np.abs(ours(y) - reference(y)).max()
         for f in files
-        if (y := audio.read(audio.Segment(f))).any()
+        if (y := reading.read(reading.Segment(f))).any()
     ]
     print(f"largest difference from librosa on real speech: {max(differences):.1e}")
     assert len(differences) == 10

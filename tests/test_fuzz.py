@@ -19,8 +19,9 @@ from fuzzing import examples, mutations, outcome
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from emoasr import features, parquet
 from emoasr.corpora import base, iemocap, iemocap_files, table, transcribed, vctk
+from emoasr.extraction import feature_tables
+from emoasr.files import parquet
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # pandas has opinions about odd cells
 
@@ -35,7 +36,7 @@ def opened(path) -> base.Corpus:
 
 def read_both_ways(path) -> None:
     outcome(opened, path)
-    outcome(features.load, [str(path)], path.parent)
+    outcome(feature_tables.load, [str(path)], path.parent)
 
 
 # Tables
@@ -137,7 +138,7 @@ def test_two_columns_of_one_name(tmp_path, twice):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.Table.from_arrays(columns, names=names), path)
     assert outcome(opened, path) is None
-    assert outcome(features.load, [str(path)], tmp_path) is None
+    assert outcome(feature_tables.load, [str(path)], tmp_path) is None
 
 
 @pytest.fixture(scope="module")

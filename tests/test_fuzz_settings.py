@@ -12,7 +12,8 @@ from fuzzing import examples, mutations, outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoasr import checkpoint, extract
+from emoasr import extract
+from emoasr.asr import checkpoint
 
 # Settings
 

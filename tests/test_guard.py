@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from emoasr import cli, config, guard
+from emoasr import cli, config
 from emoasr.errors import UserError
+from emoasr.files import guard
 
 
 def _hold(workdir, held, release):

@@ -11,9 +11,13 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emoasr import config, extract, features, fields, joining, parquet
+from emoasr import config, extract
 from emoasr.corpora import iemocap, open_corpus
 from emoasr.errors import UserError
+from emoasr.evaluation import alignment
+from emoasr.extraction import feature_tables
+from emoasr.files import parquet
+from emoasr.settings import fields
 
 HEAD = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 NEUTRAL = (
@@ -331,11 +335,11 @@ def test_consistent_leaves_something(tmp_path):
 
 def test_the_labels_file_serves_evaluation(release, tmp_path):
     parquet.write(opened(release).table, tmp_path / "labels.parquet")
-    labels, _ = features.read(tmp_path / "labels.parquet")
-    assert joining.ratings(labels, "arousal").tolist() == [2.5, 2.5, 2.5, 2.5, 2.5, 4.0, 2.5]
-    assert set(joining.groups(labels, "session")) == {"Ses01", "Ses02"}
+    labels, _ = feature_tables.read(tmp_path / "labels.parquet")
+    assert alignment.ratings(labels, "arousal").tolist() == [2.5, 2.5, 2.5, 2.5, 2.5, 4.0, 2.5]
+    assert set(alignment.groups(labels, "session")) == {"Ses01", "Ses02"}
     with pytest.raises(UserError, match="holds no numbers"):
-        joining.ratings(labels, "arousal_ratings")
+        alignment.ratings(labels, "arousal_ratings")
 
 
 def test_extraction_tells_every_turn(release, small_recognizer, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from emoasr import comparison, crossvalidation, evaluation, intervals, jackknife, study
+from emoasr.evaluation import bootstrap, comparison, cross_validation, dataset, evaluate, jackknife
 
 
 def predicted(n_speakers=6, n_each=15, seed=0, sessions=False, offset=0.0):
@@ -43,7 +43,7 @@ def resampled(frame, draw):
 def test_figures_are_those_of_the_libraries():
     frame = predicted()
     y, p = frame["label"].to_numpy(), frame["prediction"].to_numpy()
-    found = intervals.figures(frame, "prediction")
+    found = bootstrap.figures(frame, "prediction")
     folds = [f for _, f in frame.groupby("fold")]
     r = [stats.pearsonr(f["label"], f["prediction"]).statistic for f in folds]
     assert found["rmse"] == pytest.approx(np.sqrt(sk.mean_squared_error(y, p)))
@@ -59,31 +59,31 @@ def test_a_draws_figures_from_sums_are_those_of_its_utterances(seed, draw):
     frame = predicted(seed=seed)[5:]  # the first speaker has fewer
     speakers = np.unique(frame["speaker"])
     counts_BS = np.bincount(draw, minlength=6)[None].astype(float)
-    ours = intervals._Cells(frame, speakers).figures(counts_BS)[..., 0]
+    ours = bootstrap._Cells(frame, speakers).figures(counts_BS)[..., 0]
     drawn = resampled(frame, speakers[draw])
-    for v, column in enumerate(intervals.VARIANTS.values()):
-        expected = intervals.figures(drawn, column)
-        for f, key in enumerate(intervals.FIGURES):
+    for v, column in enumerate(bootstrap.VARIANTS.values()):
+        expected = bootstrap.figures(drawn, column)
+        for f, key in enumerate(bootstrap.FIGURES):
             assert ours[v, f] == pytest.approx(expected[key], rel=1e-9)
 
 
 def test_a_session_counts_as_often_as_its_speakers_were_drawn():
     frame = predicted(sessions=True)
-    whole = intervals._Cells(frame, np.unique(frame.speaker)).figures(np.ones((1, 6)))[0, :, 0]
-    expected = intervals.figures(frame, "prediction")
-    assert list(whole) == pytest.approx([expected[key] for key in intervals.FIGURES])
+    whole = bootstrap._Cells(frame, np.unique(frame.speaker)).figures(np.ones((1, 6)))[0, :, 0]
+    expected = bootstrap.figures(frame, "prediction")
+    assert list(whole) == pytest.approx([expected[key] for key in bootstrap.FIGURES])
 
 
 def test_limits_hold_the_figure_and_are_paired_over_runs():
     runs = {"a": predicted(), "b": predicted(offset=-1.0), "again": predicted()}
-    drawn = intervals.Bootstrap(runs)
-    figures, limits = intervals.both(runs["a"]), drawn.of("a")
-    for prefix, key in itertools.product(intervals.VARIANTS, intervals.FIGURES):
+    drawn = bootstrap.Bootstrap(runs)
+    figures, limits = bootstrap.both(runs["a"]), drawn.of("a")
+    for prefix, key in itertools.product(bootstrap.VARIANTS, bootstrap.FIGURES):
         name = prefix + key
         assert limits[f"{name}_low"] < figures[name] < limits[f"{name}_high"]
     assert set(drawn.difference("a", "again").values()) == {0.0}
     assert drawn.difference("a", "b")["rmse_high"] < 0  # b is further off
-    assert intervals.Bootstrap(runs).of("a") == limits
+    assert bootstrap.Bootstrap(runs).of("a") == limits
 
 
 def test_the_mean_over_speakers_has_the_interval_that_scipy_gives():
@@ -91,9 +91,9 @@ def test_the_mean_over_speakers_has_the_interval_that_scipy_gives():
     errors = ((frame.prediction - frame.label) ** 2).groupby(frame.speaker).mean()
     expected = stats.bootstrap(
         (errors.to_numpy(),), np.mean, n_resamples=2000, method="percentile", rng=0,
-        confidence_level=intervals._level(7),
+        confidence_level=bootstrap._level(7),
     ).confidence_interval  # fmt: skip
-    limits = intervals.Bootstrap({"x": frame}).of("x")
+    limits = bootstrap.Bootstrap({"x": frame}).of("x")
     assert limits["mse_mean_low"] == pytest.approx(expected.low, rel=1e-9)
     assert limits["mse_mean_high"] == pytest.approx(expected.high, rel=1e-9)
 
@@ -102,7 +102,7 @@ def test_intervals_are_by_speaker_not_by_utterance():
     few = predicted(n_speakers=4, n_each=300)
     noisy = few["speaker"].isin(["s00", "s01"])
     few.loc[noisy, ["prediction", "clipped"]] = 3.0
-    limits = intervals.Bootstrap({"x": few}).of("x")
+    limits = bootstrap.Bootstrap({"x": few}).of("x")
     utterances = stats.bootstrap(
         ((few["prediction"] - few["label"]).to_numpy() ** 2,), np.mean, rng=0, n_resamples=500
     ).confidence_interval
@@ -113,23 +113,23 @@ def test_intervals_are_by_speaker_not_by_utterance():
 def test_what_a_speaker_leaves_undefined_is_left_out_of_means_over_folds():
     frame = predicted()
     frame.loc[frame.speaker == "s00", "label"] = 3.0
-    found = intervals.figures(frame, "prediction")
-    others = intervals.figures(frame[frame.speaker != "s00"], "prediction")
+    found = bootstrap.figures(frame, "prediction")
+    others = bootstrap.figures(frame[frame.speaker != "s00"], "prediction")
     assert found["pearson_mean"] == pytest.approx(others["pearson_mean"])
-    limits = intervals.Bootstrap({"x": frame}).of("x")
+    limits = bootstrap.Bootstrap({"x": frame}).of("x")
     assert limits["pearson_mean_low"] < found["pearson_mean"] < limits["pearson_mean_high"]
 
 
 def test_one_speaker_has_no_interval():
-    assert intervals.of_mean(np.array([0.5])) == (None, None)
-    low, high = intervals.of_mean(np.array([0.4, 0.5, 0.6]))
+    assert bootstrap.of_mean(np.array([0.5])) == (None, None)
+    low, high = bootstrap.of_mean(np.array([0.4, 0.5, 0.6]))
     assert low < 0.5 < high
 
 
 def test_an_undefined_figure_has_no_limits():
     frame = predicted()
     frame[["prediction", "clipped"]] = 3.0
-    limits = intervals.Bootstrap({"x": frame}).of("x")
+    limits = bootstrap.Bootstrap({"x": frame}).of("x")
     assert limits["pearson_low"] is None and limits["pearson_high"] is None
     assert limits["rmse_low"] > 0
 
@@ -138,22 +138,22 @@ def test_wilcoxon_is_scipys_over_folds():
     a, b = (predicted(seed=seed)[10:] for seed in (0, 1))  # the first fold is smaller
     b["label"] = a["label"]
     errors = [((f.prediction - f.label) ** 2).groupby(f.fold).mean() for f in (a, b)]
-    assert intervals.wilcoxon(a, b)["wilcoxon_p"] == stats.wilcoxon(*errors).pvalue
-    assert intervals.wilcoxon(a, a)["wilcoxon_p"] is None
-    assert intervals.wilcoxon(a, predicted(sessions=True))["wilcoxon_p"] is None
+    assert bootstrap.wilcoxon(a, b)["wilcoxon_p"] == stats.wilcoxon(*errors).pvalue
+    assert bootstrap.wilcoxon(a, a)["wilcoxon_p"] is None
+    assert bootstrap.wilcoxon(a, predicted(sessions=True))["wilcoxon_p"] is None
 
 
 def drawn(tables, labels, settings):
     """Differences between feature sets, their intervals by drawing speakers."""
-    result = evaluation.evaluate(tables, labels, settings)
+    result = evaluate.evaluate(tables, labels, settings)
     return [d for d in result.differences if d["b"] != "mean"]
 
 
 def refitted(tables, labels, settings):
     """The same, with everything fitted again without each speaker."""
-    of = study.prepare(tables, labels, settings)
+    of = dataset.prepare(tables, labels, settings)
     specs = of.specs()[:-1]
-    runs = crossvalidation.run(of, of.rated[0], specs, "")
+    runs = cross_validation.run(of, of.rated[0], specs, "")
     left = jackknife.left_out(of, of.rated[0], specs)
     compared = comparison.Comparison(of, "arousal", runs.of("arousal"))
     return [jackknife.limits(left, compared, *ab) for ab in itertools.combinations(specs, 2)]

@@ -23,8 +23,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr import audio, batching
-from emoasr.pooling import POOLINGS, Pooler
+from emoasr.audio import reading
+from emoasr.inference import bucketing
+from emoasr.inference.pooling import POOLINGS, Pooler
 
 HOP = 512
 SHORT = 64  # hops
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def waves(shared_data):
     files = sorted((shared_data / "emotale" / "wav").iterdir())[::16]
-    return [audio.read(audio.Segment(path)) for path in files]
+    return [reading.read(reading.Segment(path)) for path in files]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def in_batches(pooler, waves, order, size: int, hops: int = 0) -> dict[str, np.n
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         sets = program(pooler, size, hops)(
-            *batching.pad([waves[i] for i in rows], size, hops * HOP)
+            *bucketing.pad([waves[i] for i in rows], size, hops * HOP)
         )
         for name, values in sets.items():
             table = tables.setdefault(name, np.empty((len(waves), values.shape[1]), np.float32))
@@ -166,7 +167,7 @@ def test_gain_moves_the_mean_of_c0_alone_among_mfccs(features, speech, decibels)
 @pytest.mark.parametrize("rate", [22050, 44100, 48000, 96000])
 def test_the_rate_of_a_file_matters_little(features, speech, rate):
     raised = [soxr.resample(wave, 16000, rate, quality="VHQ") for wave in speech]
-    again = features([audio.resample(wave, rate)[: SHORT * HOP] for wave in raised])
+    again = features([reading.resample(wave, rate)[: SHORT * HOP] for wave in raised])
     at_16 = features(speech)
     tell(f"{rate} Hz and back", again, at_16)
     assert np.abs(again["neural"] - at_16["neural"]).mean() < 0.004

@@ -6,8 +6,9 @@ import run_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoasr import evaluation, features, joining
 from emoasr.errors import UserError
+from emoasr.evaluation import alignment, evaluate
+from emoasr.extraction import feature_tables
 
 
 def n_utterances(result, target):
@@ -18,7 +19,7 @@ def test_missing_labels_are_skipped_per_target_and_told():
     table, labels = run_folder.corpus()
     labels.loc["wav/0003.wav", "valence"] = np.nan
     labels.loc["wav/0005.wav", "speaker"] = None
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     assert n_utterances(result, "arousal") == {47}
     assert n_utterances(result, "valence") == {46}
     told = {(s["file"], s["reason"]) for s in result.skipped}
@@ -34,7 +35,7 @@ def test_feature_sets_are_compared_on_the_same_utterances():
     other = table.iloc[2:].copy()
     other.iloc[4, 1] = np.nan
     table = pd.concat([table, table.iloc[:1].set_axis(audformat.filewise_index(["new.wav"]))])
-    result = evaluation.evaluate({"x": table, "y": other}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table, "y": other}, labels, run_folder.settings())
     assert {r["n_utterances"] for r in result.rows} == {45}
     assert {(s["file"], s["reason"], s["step"]) for s in result.skipped} == {
         ("wav/0000.wav", "no features in y", "eval"),
@@ -51,7 +52,7 @@ def test_segments_are_told_in_seconds():
     index = audformat.segmented_index(["dialogue.wav"] * len(table), starts, ends)
     table, labels = table.set_axis(index), labels.set_axis(index)
     labels.iloc[[1, -1], 2] = np.nan
-    result = evaluation.evaluate({"x": table}, labels, run_folder.settings())
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     assert [(s["file"], s["start"], s["end"]) for s in result.skipped] == [
         ("dialogue.wav", 1.5, 2.5),
         ("dialogue.wav", 70.5, None),
@@ -150,14 +151,14 @@ def foreign_index(table, labels):
 def test_a_table_that_cannot_be_evaluated_is_named(spoil, message):
     table, labels = spoil(*run_folder.corpus())
     with pytest.raises(UserError, match=message) as caught:
-        evaluation.evaluate({"x": table}, labels, run_folder.settings())
+        evaluate.evaluate({"x": table}, labels, run_folder.settings())
     assert "\n" not in str(caught.value)
 
 
 def test_two_tables_without_a_common_utterance_are_named():
     table, labels = run_folder.corpus()
     with pytest.raises(UserError, match=r"set 'y': no utterance is left: .*0024.wav.*0000.wav"):
-        joining.join({"x": table.iloc[:24], "y": table.iloc[24:]}, labels.index)
+        alignment.join({"x": table.iloc[:24], "y": table.iloc[24:]}, labels.index)
 
 
 S = pd.Timedelta(seconds=1)
@@ -178,7 +179,7 @@ OVERLAPPING = segments(("a", 0 * S, 2 * S), ("a", 0 * S, 3 * S))
 
 def aligned(index, labelled):
     table = pd.DataFrame({"f": np.arange(len(index), dtype=float)}, index)
-    (result,) = joining.align({"x": table}, labelled).values()
+    (result,) = alignment.align({"x": table}, labelled).values()
     return result
 
 
@@ -189,7 +190,7 @@ def aligned(index, labelled):
 )
 def test_a_file_its_whole_segment_and_an_open_end_are_the_same_utterance(index, labelled):
     table = aligned(index[::-1], labelled)
-    found, skipped = joining.join({"x": table}, labelled)
+    found, skipped = alignment.join({"x": table}, labelled)
     assert skipped == []
     pd.testing.assert_index_equal(found, labelled, exact=False)
     assert table.loc[labelled, "f"].tolist() == list(range(len(index)))[::-1]
@@ -208,12 +209,12 @@ def test_a_file_its_whole_segment_and_an_open_end_are_the_same_utterance(index, 
 def test_segments_of_which_none_is_the_file_are_not_guessed_at(index, labelled):
     table = aligned(index, labelled)
     with pytest.raises(UserError, match="feature set 'x': indexed by file.*but the labels by file"):
-        joining.join({"x": table}, labelled)
+        alignment.join({"x": table}, labelled)
 
 
 def test_only_an_open_end_is_taken_for_another():
     table = aligned(segments(("a", 0 * S, 2.5 * S), ("b", 0 * S, 3 * S)), TIMED)
-    found, skipped = joining.join({"x": table}, TIMED)
+    found, skipped = alignment.join({"x": table}, TIMED)
     assert found.tolist() == TIMED[1:].tolist()
     assert [(s["end"], s["reason"]) for s in skipped] == [
         (2.0, "no features in x"),
@@ -223,7 +224,7 @@ def test_only_an_open_end_is_taken_for_another():
 
 def test_segments_of_unlabelled_files_do_not_stand_in_the_way():
     table = aligned(TIMED.append(segments(("c", 0 * S, 1 * S), ("c", 1 * S, 2 * S))), FILES)
-    found, skipped = joining.join({"x": table}, FILES)
+    found, skipped = alignment.join({"x": table}, FILES)
     assert found.tolist() == ["a", "b"]
     assert [(s["file"], s["reason"]) for s in skipped] == [("c", "in x, but not in the labels")]
 
@@ -245,13 +246,13 @@ def test_every_utterance_is_used_or_reported(drawn):
         f"set{i}": pd.DataFrame({"f": [np.nan if f in bad else 1.0 for f in files]}, kind(files))
         for i, (files, kind, bad) in enumerate(others)
     }
-    tables = joining.align(tables, labels)
+    tables = alignment.align(tables, labels)
     usable = [set(labelled), *(set(files) - bad for files, _, bad in others)]
     if not set.intersection(*usable):
         with pytest.raises(UserError, match="feature set 'set"):
-            joining.join(tables, labels)
+            alignment.join(tables, labels)
         return
-    index, skipped = joining.join(tables, labels)
+    index, skipped = alignment.join(tables, labels)
     used = set(index.get_level_values("file"))
     told = {s["file"] for s in skipped}
     assert used == set.intersection(*usable)
@@ -267,9 +268,9 @@ def test_a_given_table_is_evaluated_beside_ours(tmp_path):
     seconds = np.arange(len(table)) + 1.25
     given_index = audformat.segmented_index(table.index, [0] * len(table), seconds)
     table.set_axis(given_index).iloc[2:].to_csv(tmp_path / "whisper.csv")
-    sets, _ = features.load(("mfcc", str(tmp_path / "whisper.csv")), tmp_path / "features")
-    sets = joining.align(sets, labels.index)
-    result = evaluation.evaluate(sets, labels, run_folder.settings())
+    sets, _ = feature_tables.load(("mfcc", str(tmp_path / "whisper.csv")), tmp_path / "features")
+    sets = alignment.align(sets, labels.index)
+    result = evaluate.evaluate(sets, labels, run_folder.settings())
     figures = {
         name: [{**r, "feature_set": None} for r in result.rows if r["feature_set"] == name]
         for name in sets

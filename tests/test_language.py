@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr import decoding, language
+from emoasr.asr import decoding, language_model
+from emoasr.asr.text import BLANK, SYMBOLS
 from emoasr.errors import UserError
-from emoasr.text import BLANK, SYMBOLS
 
 TEXTS = ["the cat sat on the mat", "the dog sat on the log", "a cat and a dog", "that is that"] * 3
 
 
 @pytest.fixture(scope="module")
 def model():
-    return language.fit(TEXTS, order=4, min_count=2)
+    return language_model.fit(TEXTS, order=4, min_count=2)
 
 
 def test_every_states_probabilities_add_up_to_one(model):
@@ -25,7 +25,7 @@ def test_every_states_probabilities_add_up_to_one(model):
 
 @given(text=st.text(alphabet=SYMBOLS, max_size=12))
 def test_the_automaton_is_the_longest_known_context(text):
-    model = language.fit(TEXTS, order=4, min_count=2)
+    model = language_model.fit(TEXTS, order=4, min_count=2)
     known = [set(codes.tolist()) for codes in model.contexts]
     begin = np.cumsum([0, *map(len, model.contexts)])
     state, symbols = model.start, [0]
@@ -39,7 +39,7 @@ def test_the_automaton_is_the_longest_known_context(text):
 
 def test_counted_by_hand():
     """Witten-Bell for "ab": after "a" came "b" once, one type; p(b) = (1 + 1 * p0(b)) / 2."""
-    model = language.fit(["ab"], order=2, min_count=1)
+    model = language_model.fit(["ab"], order=2, min_count=1)
     p0 = (1 + 3 / 27) / (4 + 3)  # four symbols with the spaces, of three types
     after_a = model.next_SV[model.start, SYMBOLS.index("a")]
     probability = np.exp(model.log_prob_SV[after_a, SYMBOLS.index("b")])
@@ -47,13 +47,13 @@ def test_counted_by_hand():
 
 
 def test_it_is_the_same_after_saving(model, tmp_path):
-    language.save(model, tmp_path / "language.safetensors")
-    read = language.load(tmp_path / "language.safetensors")
+    language_model.save(model, tmp_path / "language.safetensors")
+    read = language_model.load(tmp_path / "language.safetensors")
     np.testing.assert_array_equal(read.next_SV, model.next_SV)
     assert read.log_prob("the cat") == pytest.approx(model.log_prob("the cat"), abs=0.05)
     (tmp_path / "broken.safetensors").write_bytes(b"no model")
     with pytest.raises(UserError, match="broken.safetensors: not safetensors"):
-        language.load(tmp_path / "broken.safetensors")
+        language_model.load(tmp_path / "broken.safetensors")
 
 
 def test_it_decides_between_what_sounds_alike(model, beam_search):
@@ -73,7 +73,7 @@ def test_it_decides_between_what_sounds_alike(model, beam_search):
 def test_the_shipped_recognizer_errs_less_with_it(shared_data, beam_search):
     import pandas as pd
 
-    from emoasr import text
+    from emoasr.asr import text
 
     recognizer = emoasr.load_recognizer()
     rows = pd.read_csv(shared_data / "english" / "metadata.csv")

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr import audio, inference, pieces
+from emoasr.asr.decoding import Listener
+from emoasr.audio import chunks, reading
 from emoasr.corpora import Corpus
-from emoasr.decoding import Listener
-from emoasr.pooling import POOLINGS, Pooler
+from emoasr.inference import runner
+from emoasr.inference.pooling import POOLINGS, Pooler
 
 HOP = 512
 
@@ -33,11 +34,11 @@ class OneArray:
         return self._wave_N
 
     def pieces(self, i, core, halo, hop):
-        return pieces.of_array(self._wave_N, core, halo, hop)
+        return chunks.of_array(self._wave_N, core, halo, hop)
 
 
 def results(source, function, batch_frames):
-    run = inference.Run(source, HOP, batch_frames)
+    run = runner.Run(source, HOP, batch_frames)
     run.plan()
     ((indices, arrays),) = run.results(function)
     assert indices.tolist() == [0] and not run.failed
@@ -84,7 +85,7 @@ def test_transcripts_of_pieces_are_those_of_the_whole(speechlike):
 def test_cores_partition_the_frames(n, core, halo, hop):
     wave_N = np.arange(n, dtype=np.float32)
     frames, last = [], False
-    for piece in pieces.of_array(wave_N, core, halo, hop):
+    for piece in chunks.of_array(wave_N, core, halo, hop):
         assert not last and len(piece.wave_N) <= piece.length
         n_frames = 1 + len(piece.wave_N) // hop
         last = piece.stop is None
@@ -116,10 +117,10 @@ def test_pieces_of_a_file_are_parts_of_what_read_gives(tmp_path, name, rate, cha
     random = np.random.default_rng(1)
     y = np.cumsum(random.normal(size=(10 * rate + 123, channels)), axis=0)
     soundfile.write(tmp_path / name, 0.5 * np.sin(y / 20), rate)
-    part = audio.Segment(tmp_path / name, *segment)
-    whole_N = audio.read(part)
+    part = reading.Segment(tmp_path / name, *segment)
+    whole_N = reading.read(part)
     end = 0
-    for piece in pieces.of_file(part, 40_000, 6_000, HOP, 16000):
+    for piece in chunks.of_file(part, 40_000, 6_000, HOP, 16000):
         edge = 1500  # samples at a piece's ends in which a resampler's filter is at work
         begin = end - piece.first * HOP
         inner = slice(edge if begin else 0, len(piece.wave_N) - edge)
@@ -132,17 +133,17 @@ def test_pieces_of_a_file_are_parts_of_what_read_gives(tmp_path, name, rate, cha
 
 
 def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(inference, "_SHORTEST_PIECE", 64)
-    monkeypatch.setattr(audio, "_BLOCK", 20_000)
+    monkeypatch.setattr(runner, "_SHORTEST_PIECE", 64)
+    monkeypatch.setattr(reading, "_BLOCK", 20_000)
     path = tmp_path / "long.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=100_000), 16000)
     index = audformat.filewise_index(["long.wav"])
     corpus = Corpus("c", tmp_path, pd.DataFrame(index=index))
-    promised = audio.n_samples(audio.Segment(path))
-    monkeypatch.setattr(audio, "_span", lambda file, segment: (0, promised + 60_000))
+    promised = reading.n_samples(reading.Segment(path))
+    monkeypatch.setattr(reading, "_span", lambda file, segment: (0, promised + 60_000))
     recognizer = emoasr.load_recognizer()
     pooler = Pooler({"neural": recognizer.model}, recognizer.config.frontend, "gate", "mean")
-    run = inference.Run(corpus, HOP, 64)
+    run = runner.Run(corpus, HOP, 64)
     run.plan()
     assert list(run.results(pooler)) == []
     assert "cut short" in run.failed[0]

@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 
 import emoasr
-from emoasr.model import TAPS, GatedConvNet, ModelConfig
-from emoasr.norm import MaskedBatchNorm
+from emoasr.asr.networks.gated import TAPS, GatedConvNet, ModelConfig
+from emoasr.asr.networks.norm import MaskedBatchNorm
 
 SMALL = ModelConfig(n_channels=8, n_blocks=2, dilations=(1, 2, 4))
 

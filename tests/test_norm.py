@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from emoasr.norm import MaskedBatchNorm
+from emoasr.asr.networks.norm import MaskedBatchNorm
 
 
 def example(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from tensorboardX.proto import event_pb2
 import emoasr
 from emoasr import config, pretrain, recognizer
 from emoasr.errors import UserError
-from emoasr.settings import OPTIMIZERS
+from emoasr.settings.choices import OPTIMIZERS
 
 
 def settings(speech, data_dir, **train):

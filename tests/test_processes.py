@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from emoasr import processes
+from emoasr.system import processes
 
 ROOT = Path(__file__).parents[1]
 

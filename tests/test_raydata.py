@@ -9,8 +9,9 @@ import soundfile
 from test_extract import record, settings
 from test_resume import assert_same, tables
 
-from emoasr import extract, raydata, rows
+from emoasr import extract
 from emoasr.errors import UserError
+from emoasr.extraction import ray_engine, row_store
 
 ray = pytest.importorskip("ray", reason="no Ray: the extra `ray` is not installed")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -68,7 +69,7 @@ def test_nothing_is_lost_with_a_node(local, asked, tmp_path, monkeypatch):
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     seen, dead = threading.Event(), []
-    put = rows.Rows.put
+    put = row_store.Rows.put
 
     def spy(self, *args):
         seen.set()
@@ -79,7 +80,7 @@ def test_nothing_is_lost_with_a_node(local, asked, tmp_path, monkeypatch):
         cluster.remove_node(nodes[0], allow_graceful=False)
         dead.append(time.monotonic())
 
-    monkeypatch.setattr(rows.Rows, "put", spy)
+    monkeypatch.setattr(row_store.Rows, "put", spy)
     killer = threading.Thread(target=kill)
     killer.start()
     try:
@@ -101,7 +102,7 @@ def test_a_cluster_that_does_not_answer_is_told(asked, tmp_path, address):
 
 
 def test_a_worker_of_another_version_is_told(asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(raydata, "__version__", "9.9.9")
+    monkeypatch.setattr(ray_engine, "__version__", "9.9.9")
     with pytest.raises(UserError, match="a worker has emoasr .*, the driver 9.9.9"):
         extract.main(asked("ray"), tmp_path)
 

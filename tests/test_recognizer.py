@@ -8,9 +8,10 @@ import pytest
 import soundfile
 
 import emoasr
-from emoasr import checkpoint, columns
+from emoasr.asr import checkpoint
+from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
-from emoasr.frontend import FrontEndConfig
+from emoasr.inference import columns
 
 
 @pytest.fixture(scope="module")

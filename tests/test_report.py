@@ -9,18 +9,9 @@ import pandas as pd
 import plotly.graph_objects
 import pytest
 
-from emoasr import features, report
-from emoasr.report import (
-    charts,
-    content,
-    figures,
-    mapdata,
-    markdown,
-    page,
-    scores,
-    tables,
-    wording,
-)
+from emoasr import report
+from emoasr.extraction import feature_tables
+from emoasr.report import charts, content, figures, mapdata, markdown, page, scores, tables, wording
 
 PNG = b"\x89PNG"
 
@@ -329,7 +320,7 @@ def test_everything_is_written_whole_and_an_earlier_run_is_gone(tmp_path, made):
     maps = ["00-mean", "01-_img_src_x_onerror_alert_1_", "02-s1", "03-s2", "04-s3"]
     others = ["selected.png", "speakers.png", "summary.png"]
     assert names == ["differences.png", "mine.png", *(f"pearson-{m}.png" for m in maps), *others]
-    rows, _ = features.read(tmp_path / "correlations.parquet")
+    rows, _ = feature_tables.read(tmp_path / "correlations.parquet")
     assert len(rows) == 2 * 5 * 1920
     report.write(*made_report.make(neural=False), tmp_path)
     assert not (tmp_path / "correlations.parquet").exists()

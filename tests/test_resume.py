@@ -10,10 +10,13 @@ import pytest
 import soundfile
 from test_extract import record, settings
 
-from emoasr import checkpoint, extract, features, inference, provenance, rows
 from emoasr import eval as emoasr_eval
+from emoasr import extract
+from emoasr.asr import checkpoint
 from emoasr.errors import UserError
-from emoasr.jobs import extract as extraction
+from emoasr.extraction import extract as extraction
+from emoasr.extraction import feature_tables, provenance, row_store
+from emoasr.inference import runner
 
 SETS = ("neural", "random", "mfcc")
 
@@ -22,13 +25,13 @@ SETS = ("neural", "random", "mfcc")
 def listened(monkeypatch):
     """Files of the utterances whose samples were decoded for the device, in a list."""
     heard = []
-    decode = inference.Run._decode
+    decode = runner.Run._decode
 
     def spy(self, i, longest):
         heard.append(str(self.source.table.index[i]))
         return decode(self, i, longest)
 
-    monkeypatch.setattr(inference.Run, "_decode", spy)
+    monkeypatch.setattr(runner.Run, "_decode", spy)
     return heard
 
 
@@ -39,7 +42,7 @@ def folder(speech, tmp_path):
 
 
 def tables(workdir, sets=SETS):
-    return {name: features.read(workdir / "features" / f"{name}.parquet") for name in sets}
+    return {name: feature_tables.read(workdir / "features" / f"{name}.parquet") for name in sets}
 
 
 def assert_same(found, expected, atol=None):
@@ -57,7 +60,7 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
     assert sorted(listened) == sorted(f"{i:02d}.wav" for i in range(12))
     listened.clear()
     puts = []
-    put = rows.Rows.put
+    put = row_store.Rows.put
 
     def failing(self, *args):
         if len(puts) == 7:
@@ -66,7 +69,7 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
         self.flush()
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(rows.Rows, "put", failing)
+        patch.setattr(row_store.Rows, "put", failing)
         extract.main(c, tmp_path / "run")
     assert not (tmp_path / "run" / "features" / "neural.parquet").exists()
     listened.clear()
@@ -179,7 +182,9 @@ def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(
     c = settings(folder, small_recognizer, feature_sets=sets)
     extract.main(c, tmp_path)
     recorded = record(tmp_path)["tables"]
-    metadata = {name: features.read(tmp_path / f"features/{name}.parquet")[1] for name in sets}
+    metadata = {
+        name: feature_tables.read(tmp_path / f"features/{name}.parquet")[1] for name in sets
+    }
     provenance.check_same_run(metadata, recorded, tmp_path / "features")
     monkeypatch.setattr(extraction, "tell", lambda *_: None)  # stopped before its end
     extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoasr import features, parquet, rows
+from emoasr.extraction import feature_tables, row_store
+from emoasr.files import parquet
 
 COLUMNS = list("abc")
 MADE_WITH = {"tap": "gate"}
@@ -31,7 +32,7 @@ def put(store, numbers):
 
 def finish(folder, table, numbers):
     """What extract does once it has all rows."""
-    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
     keys = [key(i) for i in numbers]
     index = audformat.filewise_index([f"{i}.wav" for i in numbers])
     told = {"rows": store.seal(keys)}
@@ -46,12 +47,12 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path_factory, data, n, chunk)
     asked = data.draw(st.lists(st.sampled_from(range(n)), unique=True)) if n else []
     folder = tmp_path_factory.mktemp("rows")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "_CHUNK", chunk)
+        patch.setattr(row_store, "_CHUNK", chunk)
         for part in np.array_split(np.array(order, int), 3):  # three runs
-            store = rows.Rows(folder, MADE_WITH, COLUMNS)
+            store = row_store.Rows(folder, MADE_WITH, COLUMNS)
             put(store, part.tolist())
             store.flush()
-        store = rows.Rows(folder, MADE_WITH, COLUMNS)
+        store = row_store.Rows(folder, MADE_WITH, COLUMNS)
         index = audformat.filewise_index([f"{i}.wav" for i in asked])
         found = pa.concat_tables(store.tables([key(i) for i in asked], index)).to_pandas()
     assert len(store) == n and all(store.is_silent(key(i)) == (i % 5 == 0) for i in range(n))
@@ -60,19 +61,19 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path_factory, data, n, chunk)
 
 
 def test_other_settings_or_columns_have_other_rows(tmp_path):
-    store = rows.Rows(tmp_path, MADE_WITH, COLUMNS)
+    store = row_store.Rows(tmp_path, MADE_WITH, COLUMNS)
     put(store, range(4))
     store.flush()
-    assert len(rows.Rows(tmp_path, MADE_WITH, COLUMNS)) == 4
-    assert len(rows.Rows(tmp_path, {"tap": "skip"}, COLUMNS)) == 0
-    assert len(rows.Rows(tmp_path, MADE_WITH, list("abd"))) == 0
+    assert len(row_store.Rows(tmp_path, MADE_WITH, COLUMNS)) == 4
+    assert len(row_store.Rows(tmp_path, {"tap": "skip"}, COLUMNS)) == 0
+    assert len(row_store.Rows(tmp_path, MADE_WITH, list("abd"))) == 0
 
 
 @settings(max_examples=60)
 @given(st.data())
 def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("rows")
-    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
     for numbers in (range(5), range(5, 9)):
         put(store, numbers)
         store.flush()
@@ -87,24 +88,24 @@ def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, 
         elif what == "longer":
             told += data.draw(st.binary(max_size=80))
         path.write_bytes(told[:at] if what == "cut" else told)
-    again = rows.Rows(folder, MADE_WITH, COLUMNS)
+    again = row_store.Rows(folder, MADE_WITH, COLUMNS)
     left = [i for i in range(9) if key(i) in again]
     index = audformat.filewise_index([f"{i}.wav" for i in left])
     found = pa.concat_tables(again.tables([key(i) for i in left], index)).to_pandas()
     np.testing.assert_array_equal(found.to_numpy(), values(left))
     put(again, [i for i in range(9) if i not in left])
     again.flush()
-    assert len(rows.Rows(folder, MADE_WITH, COLUMNS)) == 9
+    assert len(row_store.Rows(folder, MADE_WITH, COLUMNS)) == 9
 
 
 def test_rows_of_a_finished_table_are_taken_over(tmp_path):
     folder, table = tmp_path / "rows", tmp_path / "x.parquet"
-    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
     put(store, range(9))
     store.flush()
     finish(folder, table, [3, 1, 8, 5])
     assert not list(folder.glob("*/*.rows"))
-    again = rows.Rows(folder, MADE_WITH, COLUMNS)
+    again = row_store.Rows(folder, MADE_WITH, COLUMNS)
     assert len(again) == 0
     again.take_over(table)
     assert sorted(i for i in range(9) if key(i) in again) == [1, 3, 5, 8]
@@ -117,12 +118,12 @@ def test_rows_of_a_finished_table_are_taken_over(tmp_path):
 @pytest.mark.parametrize("what", ["another table", "a broken table", "no table", "broken keys"])
 def test_rows_of_another_table_are_not_taken_over(tmp_path, what):
     folder, table = tmp_path / "rows", tmp_path / "x.parquet"
-    store = rows.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
     put(store, range(9))
     store.flush()
     finish(folder, table, range(9))
     if what == "another table":
-        parquet.write(features.read(table)[0] + 1, table, {"rows": "0123456789abcdef"})
+        parquet.write(feature_tables.read(table)[0] + 1, table, {"rows": "0123456789abcdef"})
     elif what == "a broken table":
         os.truncate(table, 100)
     elif what == "no table":
@@ -130,16 +131,16 @@ def test_rows_of_another_table_are_not_taken_over(tmp_path, what):
     else:
         (keys,) = folder.glob("*/keys")
         os.truncate(keys, 20)
-    again = rows.Rows(folder, MADE_WITH, COLUMNS)
+    again = row_store.Rows(folder, MADE_WITH, COLUMNS)
     again.take_over(table)
     assert len(again) == 0
 
 
 def test_what_a_finished_table_has_goes(tmp_path):
-    old = rows.Rows(tmp_path, {"tap": "skip"}, COLUMNS)
+    old = row_store.Rows(tmp_path, {"tap": "skip"}, COLUMNS)
     put(old, range(3))
     old.flush()
-    store = rows.Rows(tmp_path, MADE_WITH, COLUMNS)
+    store = row_store.Rows(tmp_path, MADE_WITH, COLUMNS)
     put(store, range(3))
     store.flush()
     store.seal([key(0)])
@@ -151,5 +152,5 @@ def test_the_outline_of_segments_is_that_of_the_table(tmp_path):
     index = audformat.segmented_index(["a", "a"], [0, 1.25], [1.25, 2.5])
     parquet.write(pd.DataFrame({"x": [1.0, 2.0]}, index), tmp_path / "x.parquet")
     found, n_columns, metadata = parquet.outline(tmp_path / "x.parquet")
-    assert found.equals(features.read(tmp_path / "x.parquet")[0].index)
+    assert found.equals(feature_tables.read(tmp_path / "x.parquet")[0].index)
     assert (n_columns, metadata) == (1, {})

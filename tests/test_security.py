@@ -22,10 +22,13 @@ import safetensors
 import safetensors.numpy
 
 import emoasr
-from emoasr import checkpoint, cli, config, language, overrides, untrusted
-from emoasr.corpora import archives, transcribed, vctk
+from emoasr import cli, config
+from emoasr.asr import checkpoint, language_model
+from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError
+from emoasr.files import archives, untrusted
 from emoasr.report import markdown, page, wording
+from emoasr.settings import overrides
 
 ROOT = Path(__file__).parents[1]
 
@@ -333,7 +336,9 @@ def test_what_is_no_file_is_not_opened(folder, special):
 @pytest.fixture
 def spelling(tmp_path):
     path = tmp_path / "language.safetensors"
-    language.save(language.fit(["the cat sat on the mat"] * 3, order=3, min_count=1), path)
+    language_model.save(
+        language_model.fit(["the cat sat on the mat"] * 3, order=3, min_count=1), path
+    )
     return path
 
 
@@ -356,12 +361,12 @@ def test_a_language_model_is_refused(spelling, name, change, message):
     tensors = safetensors.numpy.load_file(spelling)
     tensors[name] = change(tensors.get(name, np.zeros(1, np.int32)))
     safetensors.numpy.save_file(tensors, spelling)
-    refused(message, spelling, language.load, spelling)
+    refused(message, spelling, language_model.load, spelling)
 
 
 def test_a_language_models_size_is_refused(spelling, nothing_is_allocated):
     os.truncate(spelling, 1 << 30)
-    refused("are the most", spelling, language.load, spelling)
+    refused("are the most", spelling, language_model.load, spelling)
 
 
 # Zips

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from test_extract import record, settings
 from test_resume import assert_same, tables
 
-from emoasr import extract, merging, shards
+from emoasr import extract
 from emoasr.corpora import table
 from emoasr.errors import UserError
+from emoasr.extraction import merge, shards
 
 SETS = ("neural", "random", "mfcc", "egemaps")
 
@@ -54,7 +55,7 @@ def joined(asked, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("joined")
     for shard in ("2/3", "3/3", "1/3"):
         extract.main(asked(shard), workdir)
-    merging.main(asked("2/3"), workdir)
+    merge.main(asked("2/3"), workdir)
     return workdir
 
 
@@ -96,7 +97,7 @@ def test_a_shard_of_unreadable_files_alone_stops_nobody(asked, damaged, tmp_path
 
     for shard in ("1/2", "2/2"):
         extract.main(two(shard), tmp_path)
-    merging.main(two(), tmp_path)
+    merge.main(two(), tmp_path)
     told = record(tmp_path)
     assert (told["found"], told["used"], len(told["skipped"])) == (2, 1, 1)
 
@@ -104,7 +105,7 @@ def test_a_shard_of_unreadable_files_alone_stops_nobody(asked, damaged, tmp_path
 def test_what_cannot_be_joined_is_told(joined, asked, damaged, tmp_path):
     def refused(workdir, words, **changes):
         with pytest.raises(UserError, match=words):
-            merging.main(asked(**changes), workdir)
+            merge.main(asked(**changes), workdir)
 
     refused(tmp_path, "has no finished shards")
     workdir = shutil.copytree(joined, tmp_path / "run")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import emoasr
-from emoasr import text
+from emoasr.asr import text
 
 
 @pytest.fixture(scope="module")

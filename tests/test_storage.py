@@ -22,23 +22,16 @@ import test_iemocap
 from object_store import methods, serving
 
 import emoasr
-from emoasr import (
-    audio,
-    config,
-    egemaps,
-    extract,
-    feature_sets,
-    features,
-    language,
-    manifest,
-    parquet,
-    storage,
-    training,
-    transcribe,
-)
+from emoasr import config, extract, transcribe
 from emoasr import eval as emoasr_eval
+from emoasr.asr import language_model, manifest
+from emoasr.audio import reading
 from emoasr.corpora import open_corpus
 from emoasr.errors import UserError
+from emoasr.extraction import egemaps, feature_tables
+from emoasr.files import parquet, storage
+from emoasr.settings import feature_sets
+from emoasr.training import step
 
 SETS = ("neural", "mfcc")
 
@@ -107,7 +100,9 @@ def extracted(c, workdir):
     """Tables by feature set, and what the run says of itself."""
     extract.main(c, workdir)
     own = [name for name in c.feature_sets if not feature_sets.is_given(name)]
-    tables = {name: features.read(workdir / "features" / f"{name}.parquet")[0] for name in own}
+    tables = {
+        name: feature_tables.read(workdir / "features" / f"{name}.parquet")[0] for name in own
+    }
     return tables, json.loads((workdir / "extract.json").read_text())
 
 
@@ -226,11 +221,11 @@ def test_a_segment_does_not_fetch_its_file(store):
         file.seek(n // 2)
         file.write(random.integers(-9000, 9000, 16000).astype(np.int16))
     url = store.put("s3://speech/long.wav", buffer.getvalue())
-    whole = audio.Segment(storage.path(url))
+    whole = reading.Segment(storage.path(url))
     begin = n // 2 / 16000
     with store.noted() as requests:
-        assert audio.n_samples(whole) == n
-        x = audio.read(audio.Segment(whole.path, begin, begin + 1))
+        assert reading.n_samples(whole) == n
+        x = reading.read(reading.Segment(whole.path, begin, begin + 1))
     assert len(x) == 16000 and x.std() > 0.1
     assert len(requests) <= 6
     assert sum(r.n_bytes for r in requests if r.method == "GET") < 500_000
@@ -274,7 +269,7 @@ def test_strangers_tables_name_no_other_kinds_of_place(tmp_path):
     for url in ("dask://127.0.0.1:1/a.wav", "simplecache::s3://b/a.wav", "http://127.0.0.1/a.wav"):
         (tmp_path / "t.csv").write_text(f"file\n{url}\n")
         corpus = opened("table", str(tmp_path / "t.csv"), root="")
-        with pytest.raises(audio.AudioError, match="no such file"):
+        with pytest.raises(reading.AudioError, match="no such file"):
             corpus.samples(0)
         assert corpus.fingerprints()
     assert "run programs" in told(opened, "folder", "dask://127.0.0.1:1/a")
@@ -297,7 +292,7 @@ def test_a_given_table(store, tmp_path):
     rows = json.loads((tmp_path / "eval" / "results.json").read_text())["rows"]
     errors = {row["feature_set"]: row["mse_mean"] for row in rows if row["target"] == "arousal"}
     assert errors["given"] == pytest.approx(errors["egemaps"], rel=1e-4)
-    ours, theirs = (features.load([url], tmp_path)[0]["given"] for url in urls)
+    ours, theirs = (feature_tables.load([url], tmp_path)[0]["given"] for url in urls)
     assert ours.index.tolist() == theirs.index.tolist()
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     c.feature_sets = ("egemaps", "s3://speech/tables/none.parquet")
@@ -328,12 +323,12 @@ def test_a_training_starts_from_a_recognizer(recognizer):
     c = config.pretraining("transcribed")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})
     c.train.update({"init": recognizer, "steps": 1})
-    training.create(c)
+    step.create(c)
 
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("recognizer.json", manifest.MOST_BYTES), ("language.safetensors", language.MOST_BYTES)],
+    [("recognizer.json", manifest.MOST_BYTES), ("language.safetensors", language_model.MOST_BYTES)],
 )
 def test_a_recognizers_file_that_is_too_large_is_not_fetched(store, small_recognizer, name, most):
     url = store.put(f"s3://speech/large/{name}", small_recognizer)
@@ -393,8 +388,8 @@ def test_a_user_without_rights(store, remote, anew, monkeypatch):
     try:
         assert "the store refuses access" in told(opened, "folder", remote)
         assert "the store refuses access" in told(emoasr.load_recognizer, remote)
-        with pytest.raises(audio.AudioError, match="00.wav: cannot be read .the store refuses"):
-            audio.read(audio.Segment(storage.path(f"{remote}/00.wav")))
+        with pytest.raises(reading.AudioError, match="00.wav: cannot be read .the store refuses"):
+            reading.read(reading.Segment(storage.path(f"{remote}/00.wav")))
     finally:
         check_rights(store, False)
 
@@ -451,8 +446,8 @@ def test_what_vanishes_or_changes_while_a_run_is_at_work(store, local):
     store.client().delete_object(Bucket="speech", Key="restless/00.wav")
     store.put(f"{url}/03.wav", (local / "06.wav").read_bytes())
     by_file = {file: i for i, file in enumerate(corpus.table.index)}
-    with pytest.raises(audio.AudioError, match="restless/00.wav: no such file"):
+    with pytest.raises(reading.AudioError, match="restless/00.wav: no such file"):
         corpus.samples(by_file["00.wav"])
-    with pytest.raises(audio.AudioError, match="restless/03.wav: cannot be read"):
+    with pytest.raises(reading.AudioError, match="restless/03.wav: cannot be read"):
         corpus.samples(by_file["03.wav"])
     assert len(corpus.samples(by_file["06.wav"]))

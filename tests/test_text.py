@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from emoasr import decoding, text
+from emoasr.asr import decoding, text
 
 A, B = 1, 2  # classes of a and b
 

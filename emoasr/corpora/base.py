@@ -11,8 +11,9 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio, pieces, places, storage
+from emoasr.audio import chunks, reading
 from emoasr.errors import UserError, check_choice
+from emoasr.files import places, storage
 
 RATINGS = ("arousal", "valence", "dominance")
 LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
@@ -56,30 +57,30 @@ class Corpus:
     synthetic: bool = False
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-    sample_rate: int = audio.SAMPLE_RATE
+    sample_rate: int = reading.SAMPLE_RATE
     antialias: bool = True
 
     def __len__(self) -> int:
         """Number of utterances."""
         return len(self.table)
 
-    def segment(self, i: int) -> audio.Segment:
+    def segment(self, i: int) -> reading.Segment:
         """Where utterance `i`'s samples lie: path, start and end in seconds."""
         file, start, end = self.key(i)
-        return audio.Segment(storage.joined(self.root, file), start or 0.0, end)
+        return reading.Segment(storage.joined(self.root, file), start or 0.0, end)
 
     def n_samples(self, i: int) -> int:
         """How many `samples` gives, at most, from the file's header. Raises: audio.AudioError."""
-        return audio.n_samples(self.segment(i), self.sample_rate, self.antialias)
+        return reading.n_samples(self.segment(i), self.sample_rate, self.antialias)
 
     def samples(self, i: int) -> np.ndarray:
         """Utterance `i`, mono float32 at `sample_rate`. Raises: audio.AudioError."""
-        return audio.read(self.segment(i), self.sample_rate, self.antialias)
+        return reading.read(self.segment(i), self.sample_rate, self.antialias)
 
-    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[pieces.Piece]:
+    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[chunks.Piece]:
         """Utterance `i` in overlapping pieces, see `pieces.of_file`. Raises: audio.AudioError."""
         rate, antialias = self.sample_rate, self.antialias
-        return pieces.of_file(self.segment(i), core, halo, hop, rate, antialias)
+        return chunks.of_file(self.segment(i), core, halo, hop, rate, antialias)
 
     def fingerprints(self) -> list[bytes]:
         """16 bytes an utterance, which change with its segment and its file's size or time.

@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from emoasr import extras, guard, processes
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
+from emoasr.files import guard
+from emoasr.system import extras, processes
 
 NAME = "eSpeak NG demo (synthetic)"
 

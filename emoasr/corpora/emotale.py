@@ -5,10 +5,10 @@ from pathlib import Path
 import ml_collections
 import pandas as pd
 
-from emoasr import storage
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, Skipped, folder_of
 from emoasr.errors import UserError
+from emoasr.files import storage
 
 LANGUAGES = ("DK", "EN")
 EMOTIONS = {"A": "anger", "H": "happiness", "B": "boredom", "S": "sadness", "N": "neutral"}

@@ -10,10 +10,10 @@ import ml_collections
 import pandas as pd
 import soundfile
 
-from emoasr import storage
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, Skipped, folder_of
 from emoasr.errors import UserError, one_line
+from emoasr.files import storage
 
 _COMMON = {"aif", "aifc", "mp2", "oga", "opus", "snd", "sph", "wave"}  # not named like their format
 _FOREIGN = {"aac", "ac3", "amr", "ape", "m4a", "m4b", "mka", "webm", "wma", "wv"}  # not decodable

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from emoasr import storage
 from emoasr.corpora.base import RATINGS
 from emoasr.errors import UserError
+from emoasr.files import storage
 
 RATERS = tuple(f"{label}_ratings" for label in (*RATINGS, "emotion"))  # columns, by annotator
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 
-from emoasr import audio
+from emoasr.audio import reading
 from emoasr.corpora.base import Corpus, Skipped, inputs_digest
 from emoasr.errors import UserError
 
@@ -79,7 +79,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         for i in map(int, rows):
             try:
                 samples = self._corpus.samples(i)
-            except audio.AudioError as error:
+            except reading.AudioError as error:
                 self.skipped.append(self._corpus.skip(i, "audio", str(error)))
                 continue
             yield (

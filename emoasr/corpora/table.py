@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emoasr import places, storage
 from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, folder_of
 from emoasr.errors import UserError
+from emoasr.files import places, storage
 
 # What pandas and Arrow raise for broken files; of a Parquet file's note about its index, anything.
 _BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)

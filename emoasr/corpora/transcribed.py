@@ -14,11 +14,12 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio, places
+from emoasr.asr.text import normalise
+from emoasr.audio import reading
 from emoasr.corpora import prepared, table
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.errors import UserError
-from emoasr.text import normalise
+from emoasr.files import places
 
 SPLITS = ("train", "valid", "test")
 
@@ -135,7 +136,7 @@ def _parts(corpus: Corpus) -> dict[str, np.ndarray]:
 def _n_bytes(corpus: Corpus, i: int) -> int:
     try:
         return 2 * corpus.n_samples(i)
-    except audio.AudioError:
+    except reading.AudioError:
         return 0  # reading will tell
 
 

@@ -14,10 +14,11 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr import audio, places
-from emoasr.corpora import archives, table, transcribed
+from emoasr.audio import reading
+from emoasr.corpora import table, transcribed
 from emoasr.corpora.base import Corpus, Skipped, on_disk
 from emoasr.errors import UserError, check_choice
+from emoasr.files import archives, places
 
 # By speaker, fixed; both hold out men and women of the corpus's main accents.
 VALID = ("p226", "p234", "p245", "p248", "p253", "p294", "p302", "p347")
@@ -39,12 +40,12 @@ class Decimated(Corpus):
     def samples(self, i: int) -> np.ndarray:
         """As `Corpus.samples`, but recordings at another rate than 48 kHz are refused."""
         segment = self.segment(i)
-        frames, rate = audio.read_native(segment)
+        frames, rate = reading.read_native(segment)
         if rate != _NATIVE_RATE:
-            raise audio.AudioError(
+            raise reading.AudioError(
                 f"{segment.path}: is at {rate} Hz; config.corpus.decimate needs 48000 Hz"
             )
-        return audio.resample(frames, rate, self.sample_rate, self.antialias)
+        return reading.resample(frames, rate, self.sample_rate, self.antialias)
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.TranscribedCorpus:

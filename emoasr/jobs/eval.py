@@ -14,21 +14,14 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr import (
-    correlation,
-    evaluation,
-    feature_sets,
-    features,
-    guard,
-    paper,
-    parquet,
-    processes,
-    provenance,
-    record,
-    report,
-)
+from emoasr import report
 from emoasr.corpora.base import RATINGS
-from emoasr.report import content, tables
+from emoasr.evaluation import correlation, evaluate
+from emoasr.extraction import feature_tables, provenance, run_summary
+from emoasr.files import guard, parquet
+from emoasr.report import content, paper, tables
+from emoasr.settings import feature_sets
+from emoasr.system import processes
 
 _PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "plotly")
 _REASONS_PRINTED = 8
@@ -37,16 +30,16 @@ _REASONS_PRINTED = 8
 def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Evaluates as `emoasr.eval.main` says."""
     started = time.monotonic()
-    extracted = record.read(workdir)
-    labels, _ = features.read(workdir / "labels.parquet")
-    tables, metadata = features.load(config.feature_sets, workdir / "features")
+    extracted = run_summary.read(workdir)
+    labels, _ = feature_tables.read(workdir / "labels.parquet")
+    tables, metadata = feature_tables.load(config.feature_sets, workdir / "features")
     given = {Path(entry).stem for entry in config.feature_sets if feature_sets.is_given(entry)}
     own = {name: told for name, told in metadata.items() if name not in given}
     provenance.check_same_run(own, extracted["tables"], workdir / "features")
     folder = guard.ensure_folder(workdir / "eval" / "figures").parent
 
     workers = processes.count(config.workers)
-    found = evaluation.evaluate(tables, labels, config.eval, workers)
+    found = evaluate.evaluate(tables, labels, config.eval, workers)
     maps = _maps(tables, labels, config.eval.targets)
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr.correlation import Maps
+from emoasr.evaluation.correlation import Maps
 from emoasr.report import mapdata, scores, tables, wording
 from emoasr.report.wording import interval
 

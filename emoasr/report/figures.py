@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from emoasr.correlation import MEAN, SIGNIFICANT, Maps
+from emoasr.evaluation.correlation import MEAN, SIGNIFICANT, Maps
 from emoasr.report import mapdata, style
 from emoasr.report.charts import Chart
 

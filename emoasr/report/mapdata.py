@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emoasr.correlation import MEAN, SIGNIFICANT, Maps
+from emoasr.evaluation.correlation import MEAN, SIGNIFICANT, Maps
 from emoasr.report import style
 from emoasr.report.wording import number, plot_text, visible
 

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from emoasr.correlation import Maps
+from emoasr.evaluation.correlation import Maps
 from emoasr.report import charts, mapdata, plots, wording
 from emoasr.report.charts import Chart
 

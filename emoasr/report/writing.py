@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr import correlation, guard, parquet
+from emoasr.evaluation import correlation
+from emoasr.files import guard, parquet
 from emoasr.report import charts, content, figures, markdown, page, tables
 
 _OURS = re.compile(

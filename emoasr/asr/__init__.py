@@ -1,0 +1,1 @@
+"""The recognizer: front end, networks, text, decoding, language model, and its files."""

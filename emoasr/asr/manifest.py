@@ -1,0 +1,117 @@
+"""What `recognizer.json` may say: the sizes of network and front end, within bounds.
+
+msgspec's checks would be as long, and its messages say neither what was found nor between which
+bounds it must be.
+"""
+
+import dataclasses
+from typing import Any
+
+from emoasr.asr import text
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.errors import UserError
+from emoasr.files import untrusted
+from emoasr.files.untrusted import quoted
+from emoasr.settings import bounds
+from emoasr.settings.choices import ModelConfig
+
+FORMAT = 1
+
+MOST_BYTES = 1 << 20
+_FIXED = {"format": FORMAT, "symbols": text.SYMBOLS, "blank": text.BLANK}
+_MOST_LAYERS = 100
+_MOST_REACH = 1 << 16  # frames
+_MOST_WINDOWS = 64  # that see one sample
+_TOLD = 160  # characters of a complaint that quotes a value
+
+
+def read(path: untrusted.Source) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
+    """Reads `recognizer.json`.
+
+    Returns:
+        The network's size, the front end, and all else that it says.
+
+    Raises:
+        UserError: what `untrusted.read_json` refuses; a field of the first two that is unknown, of
+            another type or out of bounds; or symbols that are not this version's.
+    """
+    record = untrusted.read_json(path, MOST_BYTES)
+    for name, wanted in _FIXED.items():
+        if name not in record or untrusted.like(wanted, record[name], f"{path}: {name}") != wanted:
+            raise UserError(
+                f"{path}: {name} is {quoted(record.get(name))}; "
+                f"this version of emoasr reads {wanted!r}"
+            )
+    for name in ("training", "metrics"):
+        _group(path, name, record.get(name, {}))
+    model = ModelConfig(**_fields(path, "model", record.pop("model", None), ModelConfig()))
+    frontend = _frontend(path, record.pop("frontend", None))
+    check_sizes(str(path), model, frontend)
+    return model, frontend, record
+
+
+def _group(path: untrusted.Source, name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: {name} is {quoted(value)}; must be an object")
+    return value
+
+
+def _fields(path: untrusted.Source, group: str, given: Any, default: Any) -> dict[str, Any]:
+    """An object's fields, if they are like those of the dataclass `default`."""
+    known = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
+    fields = {}
+    for name, value in _group(path, group, given).items():
+        if name not in known:
+            raise UserError(f"{path}: {group} has an unknown field {quoted(name)}")
+        what = f"{path}: {group}.{name}"
+        fields[name] = untrusted.like(known[name], value, what)
+        if f"{group}.{name}" in bounds.BOUNDS:
+            bounds.check_number(what, value, f"{group}.{name}")
+    return fields
+
+
+def _frontend(path: untrusted.Source, given: Any) -> FrontEndConfig:
+    fields = _fields(path, "frontend", given, FrontEndConfig())
+    try:
+        return FrontEndConfig(**fields)
+    except ValueError as error:
+        raise UserError(f"{path}: frontend.{str(error)[:_TOLD]}") from None
+
+
+def check_sizes(where: str, model: ModelConfig, frontend: FrontEndConfig) -> None:
+    """Refuses what no field says alone.
+
+    Args:
+        where: what holds the fields, for complaints.
+        model: the network's size, each field within its bounds.
+        frontend: the front end.
+
+    Raises:
+        UserError: the two do not fit, or are too large.
+    """
+    seen = frontend.n_fft / frontend.hop_length
+    for right, what in (
+        (model.kernel_size % 2, f"model.kernel_size={model.kernel_size}: must be odd"),
+        (
+            0 < model.n_layers <= _MOST_LAYERS,
+            f"model: {model.n_layers} layers, not 1 to {_MOST_LAYERS}",
+        ),
+        (
+            model.reach <= _MOST_REACH,
+            f"model: units see {model.reach} frames to each side, not up to {_MOST_REACH}",
+        ),
+        (
+            model.n_mfcc == frontend.n_mfcc,
+            f"model.n_mfcc={model.n_mfcc}: frontend.n_mfcc is {frontend.n_mfcc}",
+        ),
+        (
+            frontend.n_mfcc <= frontend.n_mels,
+            f"frontend.n_mfcc={frontend.n_mfcc}: must be at most n_mels",
+        ),
+        (
+            seen <= _MOST_WINDOWS,
+            f"frontend.n_fft={frontend.n_fft}: must be at most {_MOST_WINDOWS} hop_lengths",
+        ),
+    ):
+        if not right:
+            raise UserError(f"{where}: {what}")

@@ -1,0 +1,1 @@
+"""From the front end's frames to symbol scores and taps."""

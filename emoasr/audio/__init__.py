@@ -1,0 +1,1 @@
+"""Reading audio, what its header promises, what libsndfile opens, chunks of long recordings."""

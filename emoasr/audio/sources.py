@@ -1,0 +1,71 @@
+"""What libsndfile can open: a file on disk, in a zip, or in a store."""
+
+import contextlib
+import io
+import os
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from emoasr.errors import AudioError, UserError
+from emoasr.files import storage
+from emoasr.files.clients import UnreachableError
+
+
+def opened(path: Path | zipfile.Path | storage.Remote, ahead: int) -> AbstractContextManager[Any]:
+    """Opens a file for libsndfile.
+
+    Args:
+        path: of the file.
+        ahead: bytes to fetch beyond those wanted, where the file is in a store.
+
+    Raises:
+        AudioError: it is missing, no file, or cannot be read; the text leaves the path to others.
+        UserError: its store does not answer.
+    """
+    if isinstance(path, storage.Remote):
+        return _in_store(path, ahead)
+    return contextlib.nullcontext(_at_hand(path))
+
+
+@contextlib.contextmanager
+def _in_store(path: storage.Remote, ahead: int) -> Iterator[storage.Stream]:
+    try:
+        with path.streamed(ahead) as stream:
+            yield stream
+    except UnreachableError as error:  # else all that follow would be left out, one by one
+        raise UserError(f"{path}: {error.strerror}; the same command goes on from here") from None
+    except FileNotFoundError:
+        raise AudioError("no such file") from None
+    except OSError as error:
+        raise AudioError(f"cannot be read ({error.strerror or error})") from None
+
+
+def _at_hand(path: Path | zipfile.Path) -> int | Path | io.BytesIO:
+    try:
+        if path.is_dir():
+            raise AudioError("is a folder, not an audio file")
+        if not path.exists():
+            raise AudioError(f"no such file{_other_form(path)}")
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise AudioError("is a pipe or device, not an audio file")
+        if not isinstance(path, Path):  # whole: libsndfile seeks, and each time decompresses anew
+            return io.BytesIO(path.read_bytes())
+        # By name, libsndfile would refuse long ones, and those that are not UTF-8.
+        return os.open(path, os.O_RDONLY) if os.name == "posix" else path
+    except OSError as error:
+        raise AudioError(f"cannot be opened ({error.strerror or error})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise AudioError(f"cannot be unpacked ({error})") from None
+
+
+def _other_form(path: Path | zipfile.Path) -> str:
+    """A hint where a file has the same name in another of Unicode's normal forms."""
+    forms = {unicodedata.normalize(form, path.name) for form in ("NFC", "NFD")} - {path.name}
+    if isinstance(path, Path) and any(path.with_name(name).exists() for name in forms if name):
+        return "; one of that name in another Unicode normal form (NFC, NFD) is there"
+    return ""

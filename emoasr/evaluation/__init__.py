@@ -1,0 +1,1 @@
+"""Dataset, splits, regression, cross-validation, intervals, ablations; no JAX, no audio."""

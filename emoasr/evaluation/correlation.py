@@ -1,0 +1,195 @@
+"""Per-speaker correlation of every unit with a rating (the paper's section 4, figures 1 and 3)."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from emoasr.errors import UserError
+from emoasr.evaluation import alignment
+
+MEAN = "mean over speakers"
+SIGNIFICANT = 0.05  # a unit is marked whose q is below
+
+_FEWEST_UTTERANCES = 3  # two points always lie on a line
+_LARGEST_R = np.nextafter(1.0, 0.0)  # Fisher's z of 1 is infinite
+
+
+@dataclasses.dataclass(frozen=True)
+class Maps:
+    """Correlation maps of one rating.
+
+    Attributes:
+        target: the rating.
+        speakers: sorted, one a map.
+        r: (speakers, layers, units) Pearson correlation, float64; NaN where undefined.
+        p: (speakers, layers, units) two-sided p value of `r`; NaN where that is.
+        q: (speakers, layers, units) `p` after Benjamini and Hochberg (1995), each speaker's
+            defined units being a family.
+        n_utterances: (speakers,) rated utterances of each.
+        undefined: by speaker, why (some of) its correlations are undefined.
+        mean_r: (layers, units) mean of `r` over the speakers that have one.
+        mean_p: (layers, units) p value of Student's t test, over speakers, that Fisher's z =
+            artanh(r) is zero on average; NaN with fewer than two speakers.
+        mean_q: (layers, units) `mean_p` after Benjamini and Hochberg.
+    """
+
+    target: str
+    speakers: tuple[str, ...]
+    r: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+    n_utterances: np.ndarray
+    undefined: dict[str, str]
+    mean_r: np.ndarray
+    mean_p: np.ndarray
+    mean_q: np.ndarray
+
+
+def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps:
+    """Correlates each neural feature with the rating, over each speaker's utterances.
+
+    The p values take utterances as independent and normal, as is usual. Utterances of one dialogue
+    resemble each other, so that p comes out too small; q corrects for the number of units only.
+
+    Args:
+        table: (utterances, features), columns `layerLL.unitUUU` in that order, audformat index.
+        labels: audformat index, columns `speaker` and `target`.
+        target: the rating.
+
+    Raises:
+        UserError: no ratings or speakers, or the columns are not those of a tap.
+    """
+    shape = layer_shape(table.columns)
+    index, _ = alignment.join({"neural": table}, labels.index)
+    rated, _ = alignment.rated(
+        alignment.ratings(labels, target), alignment.groups(labels, "speaker"), index
+    )
+    speakers, maps, counts, undefined = [], [], [], {}
+    for speaker, rows in rated.groupby("group"):
+        y = rows["label"].to_numpy()
+        r = _pearson(table.loc[rows.index].to_numpy(np.float64), y)
+        if np.isnan(r).any():
+            undefined[str(speaker)] = _why(r, y)
+        speakers.append(str(speaker))
+        maps.append(r)
+        counts.append(len(rows))
+    r = np.array(maps, np.float64).reshape(-1, *shape)
+    n = np.array(counts, dtype=np.int64)
+    return from_r(target, tuple(speakers), r, n, undefined)
+
+
+def from_r(
+    target: str,
+    speakers: tuple[str, ...],
+    r: np.ndarray,
+    n_utterances: np.ndarray,
+    undefined: dict[str, str],
+) -> Maps:
+    """Adds to correlations their p and q values, and the mean map (see `Maps`)."""
+    p = p_values(r, n_utterances[:, None, None])
+    mean_r, mean_p = _mean_over_speakers(r)
+    return Maps(
+        target=target,
+        speakers=speakers,
+        r=r,
+        p=p,
+        q=np.array([q_values(one) for one in p]).reshape(p.shape),
+        n_utterances=n_utterances,
+        undefined=undefined,
+        mean_r=mean_r,
+        mean_p=mean_p,
+        mean_q=q_values(mean_p),
+    )
+
+
+def p_values(r: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Two-sided p values of Pearson correlations, by Student's t with n - 2 degrees of freedom.
+
+    Args:
+        r: any shape; NaN where undefined.
+        n: number of pairs, 3 or more where r is defined; broadcast to r's shape.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):  # r = 1: t is infinite and p is 0
+        t = abs(r) * np.sqrt((n - 2) / ((1 - r) * (1 + r)))
+        return 2 * scipy.stats.t.sf(t, n - 2)
+
+
+def q_values(p: np.ndarray) -> np.ndarray:
+    """P values corrected so that q < .05 holds, on average, one false finding in twenty.
+
+    Benjamini and Hochberg's false discovery rate (1995, J. R. Stat. Soc. B 57: 289-300).
+
+    Args:
+        p: one family, any shape; NaN, of no test, is not counted and stays NaN.
+    """
+    q = np.full_like(p, np.nan)
+    defined = ~np.isnan(p)
+    if defined.any():
+        q[defined] = scipy.stats.false_discovery_control(p[defined])
+    return q
+
+
+def as_table(maps: Sequence[Maps]) -> pd.DataFrame:
+    """All maps as rows: speaker (or "mean over speakers"), target, layer, unit, r, p, q."""
+    frames = []
+    for m in maps:
+        layers, units = np.indices(m.mean_r.shape).reshape(2, -1)
+        values = [(MEAN, m.mean_r, m.mean_p, m.mean_q)]
+        values += zip(m.speakers, m.r, m.p, m.q, strict=True)
+        for speaker, r, p, q in values:
+            where = {"speaker": speaker, "target": m.target, "layer": layers, "unit": units}
+            figures = {"r": r.ravel(), "p": p.ravel(), "q": q.ravel()}
+            frames.append(pd.DataFrame({**where, **figures}))
+    columns = ["speaker", "target", "layer", "unit", "r", "p", "q"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _mean_over_speakers(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of r (S, L, U) over speakers, and p of a t test of Fisher's z: (L, U) each."""
+    n = (~np.isnan(r)).sum(axis=0)
+    z = np.arctanh(r.clip(-_LARGEST_R, _LARGEST_R))
+    with np.errstate(divide="ignore", invalid="ignore"):  # no speaker, one, or all alike
+        mean_r = np.nansum(r, axis=0) / n
+        mean_z = np.nansum(z, axis=0) / n
+        variance = np.nansum((z - mean_z) ** 2, axis=0) / (n - 1)
+        t = abs(mean_z) / np.sqrt(variance / n)
+    return mean_r, 2 * scipy.stats.t.sf(t, np.where(n > 1, n - 1, np.nan))
+
+
+def _pearson(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Correlation of each column of X (N, D) with y (N,): (D,), NaN where undefined."""
+    if len(y) < _FEWEST_UTTERANCES:
+        return np.full(X.shape[1], np.nan)
+    x_ND, y_N = X - X.mean(axis=0), y - y.mean()
+    norms = np.linalg.norm(x_ND, axis=0) * np.linalg.norm(y_N)
+    # by range: rounding of the mean leaves a constant column a norm above zero
+    norms[(np.ptp(X, axis=0) == 0) | (np.ptp(y) == 0)] = np.nan
+    return (y_N @ x_ND / norms).clip(-1, 1)
+
+
+def _why(r: np.ndarray, y: np.ndarray) -> str:
+    if len(y) < _FEWEST_UTTERANCES:
+        return f"{len(y)} utterance(s); a correlation needs {_FEWEST_UTTERANCES}"
+    if np.ptp(y) == 0:
+        return f"all {len(y)} ratings are {y[0]:g}"
+    return f"{np.isnan(r).sum()} of {r.size} features are constant"
+
+
+def layer_shape(columns: pd.Index) -> tuple[int, int]:
+    """Layers and units, from names `layer00.unit000` and on.
+
+    Raises:
+        UserError: the names are others.
+    """
+    numbers = columns.astype(str).str.extract(r"^layer(\d+)\.unit(\d+)$").astype(float)
+    layers, units = numbers[0].nunique(), numbers[1].nunique()
+    expected = [(i, j) for i in range(layers) for j in range(units)]
+    if not expected or list(numbers.itertuples(index=False, name=None)) != expected:
+        raise UserError(
+            "feature set 'neural': its columns are not layer00.unit000, layer00.unit001, ... in "
+            "order; run python -m emoasr.extract again"
+        )
+    return layers, units

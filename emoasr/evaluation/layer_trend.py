@@ -1,0 +1,96 @@
+"""Is a rating told by early layers or by late ones? A test that can say no."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import audmetric
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from emoasr.evaluation import bootstrap
+
+_FEWEST_SPEAKERS = 6  # with five, a two-sided Wilcoxon test never gets below .05
+_ALPHA = 0.05
+
+
+def over_layers(runs: Mapping[str, Sequence[pd.DataFrame]]) -> list[dict[str, Any]]:
+    """Tests a trend over layers, and its difference between targets.
+
+    For each speaker, Spearman's correlation of the layers' numbers with the CCCs of predictions
+    from each layer alone; then its mean over speakers, with an interval, and a two-sided Wilcoxon
+    test over speakers. Every speaker counts once.
+
+    Args:
+        runs: by target, the predictions of each layer, from the first to the last; columns
+            `speaker`, `label` and `clipped`.
+
+    Returns:
+        Records with target (or "one - other"), n_speakers, rho, rho_low, rho_high, p, verdict.
+    """
+    rhos = {target: _rhos(layers) for target, layers in runs.items()}
+    found = [_record(target, rho, _verdict_of(target)) for target, rho in rhos.items()]
+    for one, other in itertools.combinations(rhos, 2):
+        difference = (rhos[one] - rhos[other]).dropna()
+        found.append(_record(f"{one} - {other}", difference, _verdict_between(one, other)))
+    return found
+
+
+def _rhos(layers: Sequence[pd.DataFrame]) -> pd.Series:
+    """Spearman's rho by speaker; speakers where it is undefined are left out."""
+    ccc = pd.DataFrame(
+        [
+            {
+                speaker: audmetric.concordance_cc(rows["label"], rows["clipped"])
+                for speaker, rows in layer.groupby("speaker")
+                if rows["label"].nunique() > 1
+            }
+            for layer in layers
+        ]
+    )
+    return ccc.apply(lambda column: _spearman(column.to_numpy()), result_type="reduce").dropna()
+
+
+def _spearman(ccc: np.ndarray) -> float:
+    if not np.isfinite(ccc).all() or np.ptp(ccc) == 0:
+        return np.nan
+    return float(stats.spearmanr(np.arange(len(ccc)), ccc).statistic)
+
+
+def _record(target: str, rho: pd.Series, verdicts: tuple[str, str, str]) -> dict[str, Any]:
+    n = len(rho)
+    mean = float(rho.mean()) if n else None
+    low, high = bootstrap.of_mean(rho.to_numpy())
+    p = float(stats.wilcoxon(rho).pvalue) if n and (rho != 0).any() else None
+    if n < _FEWEST_SPEAKERS:
+        verdict = f"{n} speakers with a trend are too few to tell"
+    elif p is None or mean is None or p >= _ALPHA:
+        verdict = verdicts[0]
+    else:
+        verdict = verdicts[1 if mean > 0 else 2]
+    return {
+        "target": target,
+        "n_speakers": n,
+        "rho": mean,
+        "rho_low": low,
+        "rho_high": high,
+        "p": p,
+        "verdict": verdict,
+    }
+
+
+def _verdict_of(target: str) -> tuple[str, str, str]:
+    return (
+        f"no trend of {target} over layers is shown",
+        f"later layers tell {target} better than earlier ones",
+        f"earlier layers tell {target} better than later ones",
+    )
+
+
+def _verdict_between(one: str, other: str) -> tuple[str, str, str]:
+    return (
+        f"no difference between the trends of {one} and {other} is shown",
+        f"{one} is told by later layers than {other}",
+        f"{one} is told by earlier layers than {other}",
+    )

@@ -1,0 +1,123 @@
+"""Feature tables: ours, and those that somebody else made.
+
+A table has one row an utterance, indexed as audformat does (`file`, or `file, start, end`), and one
+number a column.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import audformat
+import numpy as np
+import pandas as pd
+
+from emoasr.corpora.base import LABELS
+from emoasr.corpora.table import index_of
+from emoasr.errors import UserError
+from emoasr.files import parquet, storage
+from emoasr.settings.feature_sets import paths
+
+_INDEX = ("file", "start", "end")
+
+
+def load(
+    feature_sets: Iterable[str], folder: Path
+) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
+    """Reads the tables of `config.feature_sets`.
+
+    Args:
+        feature_sets: see `paths`.
+        folder: see `paths`.
+
+    Returns:
+        Tables by feature set: float32 stays, all other numbers become float64, and what is no
+        number stays for `joining` to complain of. And their metadata, {} where there is none.
+
+    Raises:
+        UserError: two sets have the same name, or a table is missing, broken, has no `file`, or
+            has columns that cannot be features.
+    """
+    tables, metadata = {}, {}
+    for name, path in paths(feature_sets, folder).items():
+        if path.parent != folder:
+            storage.check_there(path, f"config.feature_sets: {path}")
+        table, metadata[name] = read(path)
+        tables[name] = _numbers(table, path)
+    return tables, metadata
+
+
+def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Reads a table, CSV or Parquet, and its metadata ({} where the file has none).
+
+    The index is the one that pandas stored, or, as CSV and other programs' Parquet have it, comes
+    from the columns `file` and perhaps `start`, `end` (see `index_of`).
+
+    Raises:
+        UserError: the file is missing or broken, or its index is none.
+    """
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path), {}
+    frame, metadata = parquet.read(path)
+    try:
+        audformat.assert_index(frame)
+    except ValueError:
+        if "file" in frame.index.names:
+            frame = frame.reset_index()
+        frame = _indexed(frame, path) if "file" in frame else frame
+    return frame, metadata
+
+
+def _read_csv(path: storage.Place) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(
+            storage.at_hand(path), dtype=dict.fromkeys(_INDEX, str), skipinitialspace=True,
+            low_memory=False, encoding="utf-8-sig",
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        what = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable table ({what})") from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise UserError(f"{path}: rows have more cells than the header; quote cells with commas")
+    return _indexed(frame, path)
+
+
+def _indexed(frame: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
+    _require_file(frame, path)
+    features = frame.drop(columns=[name for name in _INDEX if name in frame])
+    return features.set_axis(index_of(frame, path))
+
+
+def _require_file(frame: pd.DataFrame, path: storage.Place) -> None:
+    if "file" not in frame and "file" not in frame.index.names:
+        columns = list(map(str, frame.columns))
+        has = ", ".join(columns[:5]) + (", ..." if columns[5:] else "")
+        raise UserError(
+            f"{path}: says of no row which file it is about; it needs a column `file`, perhaps "
+            f"`start` and `end`; it has {has or 'none'}"
+        )
+
+
+def _numbers(table: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
+    """The table with names as text and numbers as floats; refuses columns that are no features."""
+    _require_file(table, path)
+    names = pd.Index([str(name) for name in table.columns], dtype="str")  # pandas has numbers too
+    problems = (
+        (names.duplicated(), "stands there twice; remove one"),
+        (names.str.startswith("Unnamed: "), "has no name in the header: row numbers? remove it"),
+        (names.isin(LABELS), "is a label, which features must not give away; remove it"),
+    )
+    for wrong, what in problems:
+        for name in names[wrong][:1]:
+            raise UserError(f"{path}: column {name!r} {what}")
+    table = table.set_axis(names, axis="columns")
+    # yes, no and nothing: such columns are Python objects
+    gaps = [name for name, dtype in table.dtypes.items() if dtype.kind == "O"]
+    table = table.assign(**table[gaps].convert_dtypes()) if gaps else table
+    return table.astype(
+        {
+            name: np.float64
+            for name, dtype in table.dtypes.items()
+            if pd.api.types.is_numeric_dtype(dtype) and dtype != np.float32
+        }
+    )

@@ -1,0 +1,85 @@
+"""Joins what the shards of a corpus have extracted: `python -m emoasr.extract --merge`."""
+
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+import pyarrow.parquet as pq
+
+from emoasr.asr.checkpoint import load_recognizer
+from emoasr.corpora import Skipped, open_corpus
+from emoasr.errors import UserError
+from emoasr.extraction import provenance
+from emoasr.extraction.row_store import join_keys
+from emoasr.extraction.run_summary import Report, read, tell
+from emoasr.extraction.shards import Shard, there
+from emoasr.files import guard, parquet
+from emoasr.settings import bounds
+
+
+def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """Joins the tables of all shards (--config.shard) into those of the whole corpus.
+
+    What is left is what a run without shards leaves, `python -m emoasr.extract` goes on from it.
+
+    Args:
+        config: as of `extract.main`; its `shard` is not heeded.
+        workdir: the run's folder, with all shards in `shards`.
+
+    Raises:
+        UserError: shards are missing, or were made of other files or with other settings.
+    """
+    bounds.check(config)
+    config.shard = ""
+    shards = there(workdir)
+    corpus = open_corpus(config.corpus, workdir)
+    recognizer = load_recognizer(config.recognizer or None)
+    wanted = provenance.wanted(config, corpus, recognizer)
+    records = {shard: read(shard.folder(workdir)) for shard in shards}
+    for shard, record in records.items():
+        of_shard = provenance.wanted(config, shard.of(corpus), recognizer)
+        _check(shard, record["tables"], of_shard, workdir)
+    folder = guard.ensure_folder(workdir / "features")
+    for name, made_with in wanted.items():
+        parquet.join(
+            [shard.folder(workdir) / "features" / f"{name}.parquet" for shard in shards],
+            folder / f"{name}.parquet",
+            {**made_with, **_told(name, shards, workdir)},
+        )
+    report = Report(list(corpus.skipped))
+    for record in records.values():
+        report.add([Skipped(**s) for s in record["skipped"]], record["warnings"])
+    report.figures = {
+        "shards": len(shards),
+        "seconds": round(sum(record["seconds"] for record in records.values()), 2),
+        "tables": wanted,
+    }
+    tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
+    print(f"{workdir / 'shards'}: joined; it can be removed")
+
+
+def _check(shard: Shard, made: dict[str, Any], wanted: dict[str, Any], workdir: Path) -> None:
+    """Refuses a shard that an extraction with these settings would not leave as it is."""
+    where = shard.folder(workdir)
+    again = f"run emoasr.extract --config.shard={shard} again, with the settings of this run"
+    for name, fields in wanted.items():
+        odd = [field for field in fields if made.get(name, {}).get(field) != fields[field]]
+        if name not in made:
+            raise UserError(f"{where}: has no {name}; {again}")
+        if "inputs" in odd:
+            raise UserError(f"{where}: {name}: files have changed since; {again}")
+        if odd:
+            found, not_this = made[name].get(odd[0]), fields[odd[0]]
+            raise UserError(f"{where}: its {odd[0]} is {found!r}, not {not_this!r}; {again}")
+
+
+def _told(name: str, shards: list[Shard], workdir: Path) -> dict[str, Any]:
+    """What the metadata of the joined table says beside its provenance."""
+    told: dict[str, Any] = {"skipped": [], "warnings": []}
+    for shard in shards:
+        path = shard.folder(workdir) / "features" / f"{name}.parquet"
+        metadata = parquet.metadata_of(pq.read_schema(path), path)
+        told["skipped"] += metadata.get("skipped", [])
+        told["warnings"] += metadata.get("warnings", [])
+    parts = [shard.folder(workdir) / ".rows" / name for shard in shards]
+    return {**told, "rows": join_keys(parts, workdir / ".rows" / name)}

@@ -1,0 +1,92 @@
+"""Which feature sets a configuration asks for, and where the numbers of each come from."""
+
+import dataclasses
+import importlib.metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_collections
+
+from emoasr import __version__
+from emoasr.corpora import Corpus, inputs_digest
+from emoasr.errors import UserError
+from emoasr.settings.feature_sets import own_sets, seeds
+
+if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
+    from emoasr.asr.frontend import FrontEndConfig
+    from emoasr.asr.networks.gated import GatedConvNet
+    from emoasr.recognizer import Recognizer
+
+
+def wanted(
+    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "Recognizer"
+) -> dict[str, dict[str, Any]]:
+    """The provenance of each table to be; a table on disk with the same one can be kept."""
+    from emoasr.extraction import untrained
+
+    names = own_sets(config)
+    common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
+              "inputs": inputs_digest(corpus)}  # fmt: skip
+    sizes = dataclasses.asdict(recognizer.config.model)
+    sizes["dilations"] = list(sizes["dilations"])  # as JSON will have it
+    frontend = dataclasses.asdict(recognizer.config.frontend)
+    network = {"model": sizes, "frontend": frontend, **_how(config)}
+    calibration = {"utterances": untrained.N_CALIBRATION, "seconds": untrained.CALIBRATION_SECONDS}
+    specific: dict[str, dict[str, Any]] = {
+        "neural": {**network, "recognizer": recognizer.digest},
+        **{
+            name: {**network, "recognizer": f"untrained, seed {seed}", "calibration": calibration}
+            for name, seed in seeds(config, names).items()
+        },
+        "mfcc": {"frontend": frontend, "pooling": "mean and std"},
+        "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
+    }
+    return {name: {"feature_set": name, **common, **specific[name]} for name in names}
+
+
+def check_same_run(
+    tables: dict[str, dict[str, Any]], recorded: dict[str, dict[str, Any]], folder: Path
+) -> None:
+    """Refuses tables that are not those which the last extraction that came to its end left.
+
+    Args:
+        tables: metadata by feature set.
+        recorded: what `extract.json` says of its tables: `wanted`'s provenance by feature set.
+        folder: of the tables.
+
+    Raises:
+        UserError: a table was made otherwise, as by another recognizer.
+    """
+    for name in tables.keys() & recorded.keys():
+        for field, value in recorded[name].items():
+            if (found := tables[name].get(field)) != value:
+                raise UserError(
+                    f"{folder / name}.parquet: its {field} is {found!r}, that of the whole "
+                    f"extraction {value!r}; an extraction was stopped: run emoasr.extract again"
+                )
+
+
+def of_rows(
+    config: ml_collections.ConfigDict,
+    frontend: "FrontEndConfig",
+    networks: dict[str, "GatedConvNet"],
+) -> dict[str, dict[str, Any]]:
+    """What a row of each set depends on besides its utterance; of `mfcc` too."""
+    from emoasr.recognizer import digest
+
+    own = {
+        name: {**_how(config), "network": digest(net, frontend)} for name, net in networks.items()
+    }
+    own["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
+    return {name: {"version": __version__, **made_with} for name, made_with in own.items()}
+
+
+def _how(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """What of the settings changes every network's numbers."""
+    return {name: config[name] for name in ("tap", "pooling", "compute_dtype")}
+
+
+def of_egemaps_rows() -> dict[str, Any]:
+    """As `of_rows`."""
+    opensmile = importlib.metadata.version("opensmile")
+    return {"version": __version__, "feature_set": "eGeMAPSv02", "opensmile": opensmile}

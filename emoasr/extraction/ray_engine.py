@@ -1,0 +1,164 @@
+"""A pass over a corpus on Ray Data: its batches on any number of machines.
+
+The driver plans batches, keeps rows and knows what is done, as on one machine; Ray's actors run the
+batches through the same code, so the rows are the same, and a run goes on from the other's rows.
+"""
+
+import dataclasses
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import ml_collections
+import numpy as np
+
+from emoasr import __version__
+from emoasr.errors import UserError, one_line
+from emoasr.settings import bounds
+from emoasr.system import extras
+
+if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
+    import ray
+
+    from emoasr.inference.long_recordings import DeviceFunction
+    from emoasr.inference.runner import Run
+
+_MOST_BATCHES = 16  # of a task: what a lost machine costs
+_PATIENCE = 10.0  # seconds, for a cluster's head
+_LONG = -1  # in place of a bucket's number
+_TASKS = 4  # an actor, at least: so that no one is left waiting for another's last
+
+
+def start(config: ml_collections.ConfigDict) -> None:
+    """Connects to the cluster, or makes one of this machine; before JAX computes anything.
+
+    Args:
+        config: `address`, `actors`, `cpus`, `gpus`, `gpu_memory`.
+
+    Raises:
+        UserError: Ray is not installed, no cluster answers, or a number is out of range.
+    """
+    extras.require("ray", "config.engine=ray")
+    import jax
+    import ray
+
+    bounds.check(config, "ray.")
+    jax.config.update("jax_platforms", "cpu")  # the driver's; a GPU's memory is the actors'
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray will by itself soon
+    options = {"address": config.address} if config.address else {"include_dashboard": False}
+    try:
+        if config.address:  # Ray itself would ask for minutes
+            host, _, port = config.address.rpartition(":")
+            socket.create_connection((host, int(port)), _PATIENCE).close()
+        ray.init(**options, configure_logging=False, log_to_driver=False, ignore_reinit_error=True)
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"config.ray.address={config.address}: no Ray cluster answers there ({_line(error)}); "
+            "give its head's HOST:PORT"
+        ) from None
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # ours counts hours of audio
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def results(
+    run: "Run", function: "DeviceFunction", config: ml_collections.ConfigDict
+) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    """As `run.results(function)`, by `config.actors` processes, in any order.
+
+    Raises:
+        UserError: a machine has another version of emoasr, or nothing is left that could go on.
+    """
+    import ray
+
+    tasks = _tasks(run, config.actors)
+    if not tasks:
+        return
+    # in a list: a reference that Ray does not take for a value, so that actors can be started anew
+    held = [ray.put((dataclasses.replace(run, failed={}, silent=[]), function))]
+    dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
+        _Listener,
+        fn_constructor_args=(held, __version__),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=config.actors),
+        num_cpus=config.cpus,
+        num_gpus=config.gpus,
+        runtime_env={"env_vars": _environment(config)},
+    )
+    try:
+        blocks = dataset.iter_batches(batch_size=None, batch_format="numpy")
+        for found in cast("Iterator[dict[str, np.ndarray]]", blocks):
+            indices, why_not = found.pop("index"), found.pop("failed")
+            run.silent += indices[found.pop("silent")].tolist()
+            done = why_not == ""
+            run.failed |= dict(zip(indices[~done].tolist(), why_not[~done].tolist(), strict=True))
+            yield indices[done], {name: values_RC[done] for name, values_RC in found.items()}
+    except ray.exceptions.RayError as error:
+        raise UserError(f"Ray gave up: {_line(error)}; what is finished is kept") from None
+
+
+def _tasks(run: "Run", n_actors: int) -> list[dict[str, int]]:
+    """Stretches of buckets, whole batches each, longest first; and each long utterance."""
+    n_batches = sum(bucket.n_batches for bucket in run.buckets)
+    share = min(max(n_batches // (_TASKS * n_actors), 1), _MOST_BATCHES)
+    long = [{"bucket": _LONG, "start": i, "stop": i + 1} for i in range(len(run.long))]
+    short = [
+        {"bucket": b, "start": start, "stop": start + share * bucket.batch_size}
+        for b, bucket in reversed(list(enumerate(run.buckets)))
+        for start in range(0, len(bucket.indices), share * bucket.batch_size)
+    ]
+    return long + short
+
+
+def _environment(config: ml_collections.ConfigDict) -> dict[str, str]:
+    """Of an actor, before JAX is imported: it takes no more of a GPU than its share."""
+    if not config.gpus:
+        return {"JAX_PLATFORMS": "cpu"}
+    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{min(config.gpus, 1.0) * config.gpu_memory:.3f}"}
+
+
+class _Listener:
+    """An actor: holds the networks and what was compiled for them."""
+
+    def __init__(self, held: "list[ray.ObjectRef]", version: str):
+        import ray
+
+        from emoasr.files import guard
+        from emoasr.inference import compilation
+
+        if version != __version__:
+            raise UserError(f"a worker has emoasr {__version__}, the driver {version}")
+        guard.steady_memory()
+        compilation.keep()
+        self._run, self._function = ray.get(held[0])
+
+    def __call__(self, task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Rows of a task's utterances; `failed` says why one has none."""
+        number, start, stop = (int(task[name][0]) for name in ("bucket", "start", "stop"))
+        run = dataclasses.replace(self._run, failed={}, silent=[], buckets=[], long=[])
+        if number == _LONG:
+            run.long = self._run.long[start:stop]
+            indices = np.array(run.long)
+        else:
+            bucket = self._run.buckets[number]
+            indices = bucket.indices[start:stop]
+            run.buckets = [dataclasses.replace(bucket, indices=indices)]
+        rows = {"index": indices}
+        place = {int(i): r for r, i in enumerate(indices)}
+        for done, arrays in run.results(self._function):
+            for name, values_RC in arrays.items():
+                shape = (len(indices), np.shape(values_RC)[-1])
+                own = rows.setdefault(name, np.zeros(shape, np.float32))
+                own[[place[int(i)] for i in done]] = values_RC
+        rows["failed"] = np.array([run.failed.get(int(i), "") for i in indices])
+        rows["silent"] = np.isin(rows["index"], run.silent)
+        return rows
+
+
+def _line(error: BaseException) -> str:
+    """The cause that Ray wraps, without its traceback."""
+    cause = getattr(error, "cause", None) or error
+    told = [line for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
+    return one_line(told[-1].strip())

@@ -1,0 +1,191 @@
+"""A feature set's rows on disk from the first batch on: where a run was killed, the next goes on.
+
+Rows are kept by what they are of (`Corpus.fingerprints`), in a folder named after what they are
+made with: a row is taken up again exactly if it would come out the same. They lie in part files,
+each written beside its place and renamed. Once all are in a table, the table takes the parts'
+place, and a file of keys says what its rows are of.
+
+Shape suffixes: R rows, C columns.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emoasr.errors import UserError
+from emoasr.files import parquet
+from emoasr.files.guard import write_atomically
+
+_CHUNK = 1024  # rows in memory at most: of a part not yet written, and of those given at once
+_SECONDS = 5.0  # of work that a kill may cost
+_Part = Path | np.ndarray  # on disk, or held
+_OF_TABLE = np.dtype([("key", "V16"), ("silent", "u1")])
+
+
+class Rows:
+    """Float32 rows by fingerprint."""
+
+    def __init__(self, folder: Path, made_with: Any, columns: Sequence[str]):
+        """Opens what is there; rows of parts that are cut off or altered are left out.
+
+        Args:
+            folder: of this feature set's rows, whatever they were made with.
+            made_with: JSON-able: all that the numbers depend on, besides the utterance.
+            columns: names.
+        """
+        told = json.dumps([made_with, list(columns)], sort_keys=True)
+        self._folder = folder / hashlib.sha256(told.encode()).hexdigest()[:16]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._columns = list(columns)
+        self._dtype = np.dtype([
+            ("key", "V16"), ("silent", "u1"), ("values", "<f4", (len(columns),)), ("crc", "<u4"),
+        ])  # fmt: skip
+        self._where: dict[bytes, tuple[_Part, int]] = {}
+        self._silent: dict[bytes, bool] = {}
+        self._held: list[np.ndarray] = []
+        self._since = time.monotonic()
+        self._n_parts = 0
+        for path in sorted(self._folder.glob("*.rows")):
+            self._register(path, np.fromfile(path, self._dtype))
+            self._n_parts = int(path.stem) + 1
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._where
+
+    def __len__(self) -> int:
+        """Rows put or found."""
+        return len(self._where)
+
+    def is_silent(self, key: bytes) -> bool:
+        """Whether the row is that of an utterance without a sound."""
+        return self._silent[key]
+
+    def put(
+        self, keys: Sequence[bytes], values_RC: np.ndarray, silent: np.ndarray | bool = False
+    ) -> None:
+        """Keeps rows; they are on disk when more come after some seconds, or after `flush`."""
+        part_R = np.zeros(len(keys), self._dtype)
+        part_R["key"] = np.frombuffer(b"".join(keys), "V16")
+        part_R["silent"], part_R["values"] = silent, values_RC
+        part_R["crc"] = _checksums(part_R)
+        self._held.append(part_R)
+        self._register(part_R, part_R)
+        late = time.monotonic() - self._since > _SECONDS
+        if late or sum(map(len, self._held)) >= _CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is held, as a part of its own."""
+        if self._held:
+            part_R, path = np.concatenate(self._held), self._folder / f"{self._n_parts:06d}.rows"
+            write_atomically(path, part_R.tobytes())
+            self._register(path, part_R)
+            self._n_parts += 1
+        self._held, self._since = [], time.monotonic()
+
+    def take_over(self, table: Path) -> None:
+        """Takes up the rows of a finished table, if it is the one that the keys here are of."""
+        try:
+            told = (self._folder / "keys").read_bytes()
+            with pq.ParquetFile(table, page_checksum_verification=True) as file:
+                if parquet.metadata_of(file.schema_arrow, table).get("rows") != _digest(told):
+                    return
+                keys_R = np.frombuffer(told, _OF_TABLE)
+                for batch in file.iter_batches(_CHUNK, columns=self._columns):
+                    own_R, keys_R = keys_R[: len(batch)], keys_R[len(batch) :]
+                    values_RC = np.stack([column.to_numpy() for column in batch.columns], axis=1)
+                    self.put([bytes(key) for key in own_R["key"]], values_RC, own_R["silent"])
+        except (OSError, pa.ArrowException, UserError):
+            return  # no such table, or a broken one: its rows are made anew
+        self.flush()
+
+    def tables(self, keys: Sequence[bytes], index: pd.Index) -> Iterator[pa.Table]:
+        """Tables of some rows each, for `parquet.write`.
+
+        Args:
+            keys: of rows on disk, in the order wanted.
+            index: of the whole table, one entry a key.
+        """
+        for i in range(0, max(len(keys), 1), _CHUNK):
+            chunk = keys[i : i + _CHUNK]
+            # column by column, as Parquet wants them
+            values_RC = np.empty((len(chunk), len(self._columns)), np.float32, order="F")
+            by_part: dict[int, tuple[_Part, list[tuple[int, int]]]] = {}
+            for r, key in enumerate(chunk):
+                part, place = self._where[key]
+                by_part.setdefault(id(part), (part, []))[1].append((r, place))
+            for part, places in by_part.values():
+                own, there = np.array(places).T
+                if isinstance(part, Path):
+                    part = np.memmap(part, self._dtype, "r", shape=(int(there.max()) + 1,))
+                values_RC[own] = part["values"][there]
+            yield parquet.arrow(values_RC, index[i : i + _CHUNK], self._columns)
+
+    def seal(self, keys: Sequence[bytes]) -> str:
+        """Writes the keys of a table to come; returns what its metadata must say as `rows`."""
+        told = np.array([(key, self._silent[key]) for key in keys], _OF_TABLE).tobytes()
+        write_atomically(self._folder / "keys", told)
+        return _digest(told)
+
+    def clear(self) -> None:
+        """Removes what the finished table has, and what was made with other settings."""
+        for other in self._folder.parent.iterdir():
+            if other != self._folder:
+                shutil.rmtree(other)
+        remove_parts(self._folder.parent)
+
+    def _register(self, part: _Part, part_R: np.ndarray) -> None:
+        for place in np.flatnonzero(part_R["crc"] == _checksums(part_R)).tolist():
+            key = bytes(part_R["key"][place])
+            self._where[key] = part, place
+            self._silent[key] = bool(part_R["silent"][place])
+
+
+def join_keys(parts: Sequence[Path], whole: Path) -> str:
+    """Makes the keys of several finished tables those of one that has their rows in that order.
+
+    Args:
+        parts: the folder of each table's rows, as given to `Rows`.
+        whole: that of the one table's rows.
+
+    Returns:
+        What its metadata must say as `rows`.
+
+    Raises:
+        UserError: rows of a part were made otherwise than the others.
+    """
+    made_with = {path.parent.name for part in parts for path in part.glob("*/keys")}
+    if len(made_with) != 1:
+        raise UserError(f"{whole.name}: the parts were made with different settings; make one anew")
+    (digest,) = made_with
+    folder = whole / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    told = b"".join((part / digest / "keys").read_bytes() for part in parts)
+    write_atomically(folder / "keys", told)
+    return _digest(told)
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes the parts of a feature set whose table is finished, if a kill has left any."""
+    for path in folder.glob("*/*.rows*"):
+        path.unlink()
+
+
+def _checksums(part_R: np.ndarray) -> np.ndarray:
+    """Of all but the field for it, which comes last."""
+    bytes_RN = part_R.view(np.uint8).reshape(len(part_R), part_R.dtype.itemsize)
+    return np.array([zlib.crc32(row_N[:-4].tobytes()) for row_N in bytes_RN], np.uint32)
+
+
+def _digest(told: bytes) -> str:
+    return hashlib.sha256(told).hexdigest()[:16]

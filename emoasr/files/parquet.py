@@ -1,0 +1,156 @@
+"""Parquet tables that say where their numbers come from.
+
+What a table's rows are of is its index, which pandas keeps beside the columns.
+"""
+
+import contextlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emoasr.errors import UserError
+from emoasr.files import guard, storage, untrusted
+
+_KEY = b"emoasr"
+_BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # pandas metadata
+
+
+def write(
+    table: pd.DataFrame | Iterable[pa.Table],
+    path: Path,
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """Writes a table and its metadata, all or nothing.
+
+    Args:
+        table: any frame whose index says what its rows are, or what `arrow` gives, part by part.
+        path: the Parquet file to write.
+        metadata: JSON-able provenance, kept in the schema under the key `emoasr`.
+    """
+    parts = [pa.Table.from_pandas(table)] if isinstance(table, pd.DataFrame) else table
+    _write(parts, path, metadata)
+
+
+def arrow(values_RC: np.ndarray, index: pd.Index, columns: Sequence[str]) -> pa.Table:
+    """What Arrow makes of a frame of one type, without asking pandas about each of its columns.
+
+    Args:
+        values_RC: numbers; quick where they lie column by column.
+        index: what the rows are.
+        columns: names.
+    """
+    one = pa.Table.from_pandas(pd.DataFrame({columns[0]: values_RC[:, 0]}, index))
+    told = json.loads(one.schema.metadata[b"pandas"])
+    first, *levels = told["columns"]
+    told["columns"] = [*({**first, "name": c, "field_name": c} for c in columns), *levels]
+    arrays = [*map(pa.array, values_RC.T), *one.columns[1:]]
+    table = pa.Table.from_arrays(arrays, [*columns, *one.column_names[1:]])
+    return table.replace_schema_metadata({b"pandas": json.dumps(told).encode()})
+
+
+def join(tables: Iterable[Path], path: Path, metadata: dict[str, Any]) -> None:
+    """Writes one table of the rows of several tables of alike columns, row by row as they come.
+
+    Args:
+        tables: written by `write`, at least one.
+        path: as of `write`.
+        metadata: as of `write`; that of the tables is left behind.
+
+    Raises:
+        UserError: a table is missing, broken, or has other columns.
+    """
+
+    def parts() -> Iterator[pa.Table]:
+        wanted = None
+        for source in tables:
+            with _reading(source), pq.ParquetFile(source, page_checksum_verification=True) as file:
+                schema = file.schema_arrow
+                wanted = schema if wanted is None else wanted
+                if schema.names != wanted.names:
+                    raise UserError(f"{source}: has other columns than the tables before it")
+                yield from (pa.Table.from_batches([b], schema) for b in file.iter_batches(1024))
+                if not file.metadata.num_rows:
+                    yield schema.empty_table()
+
+    _write(parts(), path, metadata)
+
+
+def _write(tables: Iterable[pa.Table], path: Path, metadata: dict[str, Any] | None) -> None:
+    tables = iter(tables)
+    first = next(tables)
+    schema = first.schema
+    if metadata is not None:
+        told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
+        schema = schema.with_metadata({**(schema.metadata or {}), **told})
+    # numbers hardly repeat: looking for repeats costs time and room
+    repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    options = {"use_dictionary": repeating, "write_statistics": False, "write_page_checksum": True}
+    with guard.replacing(path) as file, pq.ParquetWriter(file, schema, **options) as writer:
+        for rows in itertools.chain([first], tables):
+            writer.write_table(rows.replace_schema_metadata(schema.metadata))
+
+
+def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table and its metadata ({} where the file has none).
+
+    Raises:
+        UserError: the file is missing or broken.
+    """
+    table = _read(path)
+    return _to_pandas(table, path), metadata_of(table.schema, path)
+
+
+def outline(path: Path) -> tuple[pd.Index, int, dict[str, Any]]:
+    """A written table's index, its number of columns, and its metadata, without its values.
+
+    Raises:
+        UserError: as `read`.
+    """
+    index = _read(path, columns=[])
+    with pq.ParquetFile(path) as file:
+        n_columns = len(file.schema_arrow) - index.num_columns
+    return _to_pandas(index, path).index, n_columns, metadata_of(index.schema, path)
+
+
+def metadata_of(schema: pa.Schema, path: storage.Place) -> dict[str, Any]:
+    """What `write` kept with the table at `path`; {} for a table that somebody else wrote.
+
+    Raises:
+        UserError: it is not what `write` keeps.
+    """
+    return untrusted.parse_json((schema.metadata or {}).get(_KEY, b"{}"), path)
+
+
+def _read(path: storage.Place, columns: list[str] | None = None) -> pa.Table:
+    """All columns, or some and the index that pandas stored."""
+    with (
+        _reading(path),
+        pq.ParquetFile(storage.at_hand(path), page_checksum_verification=True) as file,
+    ):
+        return file.read(columns, use_pandas_metadata=columns is not None)
+
+
+@contextlib.contextmanager
+def _reading(path: storage.Place) -> Iterator[None]:
+    """Turns what goes wrong with a Parquet file into a UserError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such table; run python -m emoasr.extract first") from None
+    except (*_BROKEN, OSError, pa.ArrowException) as error:
+        what = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable Parquet file ({what})") from None
+
+
+def _to_pandas(table: pa.Table, path: storage.Place) -> pd.DataFrame:
+    try:
+        return table.to_pandas()
+    except (*_BROKEN, pa.ArrowException):
+        raise UserError(f"{path}: its pandas metadata cannot be used; write it anew") from None

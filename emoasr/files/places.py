@@ -1,0 +1,89 @@
+"""Places that settings name, looked for before anything heavy is imported."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import ml_collections
+
+from emoasr.errors import UserError, did_you_mean
+from emoasr.files import storage
+
+RECOGNIZER_FILES = ("recognizer.json", "weights.safetensors")
+
+_RECOGNIZERS = Path(__file__).parents[1] / "recognizers"  # that the package ships
+
+
+def local(text: str | os.PathLike) -> Path:
+    """A place on disk, `~` being the home folder."""
+    with contextlib.suppress(RuntimeError):  # nobody's `~name` stays a name
+        return Path(text).expanduser()
+    return Path(text)
+
+
+def of_corpus(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:
+    """The file or folder, on disk or in a store, that a field of `config.corpus` names.
+
+    Raises:
+        UserError: it is empty, does not exist or cannot be reached.
+    """
+    if not config[field]:
+        raise UserError(f"config.corpus.{field} is empty; give --config.corpus.{field}=PATH")
+    path = storage.path(config[field])
+    storage.check_there(path, f"config.corpus.{field}={path}")
+    return path
+
+
+def of_recognizer(path_or_name: str | os.PathLike | None) -> storage.Place:
+    """The folder of a recognizer, on disk or in a store.
+
+    Args:
+        path_or_name: a folder, a URL, or the name of one that the package ships; None or empty: the
+            one that it ships as its best.
+
+    Raises:
+        UserError: it is no recognizer's folder.
+    """
+    path = storage.path(path_or_name) if path_or_name else _RECOGNIZERS / "english"
+    if isinstance(path, Path) and not path.exists() and (_RECOGNIZERS / path).is_dir():
+        path = _RECOGNIZERS / path
+    for name in RECOGNIZER_FILES:
+        if not is_file(path / name):
+            shipped = [p.parent.name for p in _RECOGNIZERS.glob(f"*/{name}")]
+            meant = did_you_mean(str(path_or_name), shipped)
+            raise UserError(f"{path} is no recognizer's folder: it has no {name}{meant}")
+    return path
+
+
+def is_file(file: storage.Place) -> bool:
+    """Whether there is a file. Raises: UserError: it cannot be told."""
+    try:
+        return file.is_file()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{file}: cannot be opened ({why})") from None
+
+
+def check(corpus: ml_collections.ConfigDict, recognizer: str = "") -> None:
+    """Looks for what lies on disk; stores are not asked before there is something to fetch.
+
+    Args:
+        corpus: `config.corpus`.
+        recognizer: as of `of_recognizer`.
+
+    Raises:
+        UserError: of a field that is empty, or what it names is not there.
+    """
+    if "path" in corpus and "://" not in str(corpus.path):
+        of_corpus(corpus)
+    if "://" not in str(recognizer):
+        of_recognizer(recognizer)
+
+
+def check_extracted(workdir: Path) -> None:
+    """Raises a UserError unless `emoasr.extract` has come to its end there."""
+    if not (path := workdir / "extract.json").is_file():
+        raise UserError(
+            f"{path}: no such record of an extraction; "
+            f"run python -m emoasr.extract --workdir={workdir} first"
+        )

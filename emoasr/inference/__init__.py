@@ -1,0 +1,1 @@
+"""Bucketing, the runner, pooling, long recordings, compiled programs."""

@@ -1,0 +1,147 @@
+"""Unit activations pooled over time, on the device: what the feature tables hold.
+
+Shape suffixes: B utterances, P pieces of one, N samples, T frames, D coefficients, C units.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from emoasr.asr import frontend as fe
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.inference import compilation
+from emoasr.inference.long_recordings import Cut, Program, waves
+from emoasr.settings.choices import POOLINGS
+
+
+class Pooler:
+    """From padded waveforms to several feature sets, on the device; a `longform.DeviceFunction`.
+
+    Each shape is compiled once, for all networks of one architecture and all equal poolers: the
+    weights are arguments.
+
+    Attributes:
+        frontend: of all networks.
+        reach: frames at either side that an activation depends on.
+    """
+
+    def __init__(
+        self,
+        networks: dict[str, GatedConvNet],
+        frontend: fe.FrontEndConfig,
+        tap: str,
+        pooling: str,
+        with_mfcc: bool = False,
+    ):
+        """Fixes what is computed.
+
+        Args:
+            networks: by feature set.
+            frontend: of all of them.
+            tap: one of `settings.TAPS`.
+            pooling: one of `POOLINGS`; "mean" is the paper's (section 4).
+            with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
+        """
+        self.frontend, self._tap = frontend, tap
+        self.reach = max((network.config.reach for network in networks.values()), default=0)
+        self._networks = {name: nnx.split(network) for name, network in networks.items()}
+        self._poolings: dict[str, tuple[str, ...]] = dict.fromkeys(networks, (pooling,))
+        if with_mfcc:
+            self._poolings["mfcc"] = ("mean", "std")
+        self._shapes: set[tuple[int, ...]] = set()
+
+    def compiled(self, n_rows: int, n_samples: int) -> Program:
+        """Gives feature sets (B, features), float32, of waveforms with their lengths in samples."""
+        self._shapes.add((n_rows, n_samples))
+        how = self._poolings
+        front = _front.lower(self.frontend, how.get("mfcc"), *waves(n_rows, n_samples), None)
+        inputs = front.out_info[0]
+        units = {
+            name: _units.lower(graph, self._tap, how[name], state, *inputs).compile()
+            for name, (graph, state) in self._networks.items()
+        }
+        return partial(self._run, front.compile(), units)
+
+    def forget(self) -> None:
+        """Lets go of the compiled programs that nobody holds: each takes some 10 MB."""
+        compilation.forget(_front, _units)
+
+    def piece(self, wave_BN: fe.Array, lengths_B: fe.Array, cut: Cut) -> dict[str, jax.Array]:
+        """What `merge` needs of pieces of utterances: all poolings over their cores."""
+        self._shapes.add(wave_BN.shape)
+        front = partial(_front, self.frontend, POOLINGS if "mfcc" in self._poolings else None)
+        units = {
+            name: partial(_units, graph, self._tap, POOLINGS)
+            for name, (graph, _) in self._networks.items()
+        }
+        return self._run(front, units, wave_BN, lengths_B, cut)
+
+    def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, np.ndarray]:
+        """Feature sets (features,) of an utterance, of its pieces and their core frames."""
+        count_P = np.array([core.stop - core.start for core in cores])
+        return {
+            name: _merged(count_P, np.concatenate([part[name] for part in parts]), poolings)
+            for name, poolings in self._poolings.items()
+        }
+
+    @property
+    def n_compilations(self) -> int:
+        """Different shapes so far: each is compiled once."""
+        return len(self._shapes)
+
+    def _run(self, front, units, wave_BN, lengths_B, cut=None):
+        """Runs the front end's function, and on what it gives each network's."""
+        frames, sets = front(wave_BN, lengths_B, cut)
+        of_networks = {
+            name: units[name](state, *frames) for name, (_, state) in self._networks.items()
+        }
+        return of_networks | sets
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _front(frontend, poolings, wave_BN, lengths_B, cut):
+    """MFCCs, valid frames, the mask of those to be pooled; and the MFCCs pooled, if so asked."""
+    top_B = None if cut is None else cut.top_B
+    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
+    mask_BT = fe.frame_mask(frames_B, mfcc_BTD.shape[1]) if cut is None else cut.core_BT
+    pooled = [pool(mfcc_BTD, mask_BT, how) for how in poolings or ()]
+    sets = {"mfcc": jnp.concatenate(pooled, axis=1)} if pooled else {}
+    return (mfcc_BTD, frames_B, mask_BT), sets
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _units(graph, tap, poolings, state, mfcc_BTD, frames_B, mask_BT):
+    layers = nnx.merge(graph, state)(mfcc_BTD, frames_B).taps[tap]
+    pooled = [pool(layer_BTC, mask_BT, how) for how in poolings for layer_BTC in layers]
+    return jnp.concatenate(pooled, axis=1)
+
+
+def _merged(count_P, row_PX, poolings):
+    """Poolings over all frames, of those over parts of so many frames."""
+    by_how = dict(zip(POOLINGS, np.split(row_PX.astype(np.float64), 3, axis=1), strict=True))
+    share_P1 = (count_P / count_P.sum())[:, None]
+    mean_C = (share_P1 * by_how["mean"]).sum(axis=0)
+    variance_PC = by_how["std"] ** 2 + (by_how["mean"] - mean_C) ** 2
+    merged = {
+        "mean": mean_C,
+        "max": by_how["max"].max(axis=0),
+        "std": np.sqrt((share_P1 * variance_PC).sum(axis=0)),
+    }
+    return np.concatenate([merged[how] for how in poolings]).astype(np.float32)
+
+
+def pool(x_BTC: jax.Array, mask_BT: jax.Array, pooling: str) -> jax.Array:
+    """Mean, maximum or standard deviation (B, C) over the frames of the mask."""
+    mask_BT1 = mask_BT[..., None]
+    if pooling == "max":
+        return jnp.max(x_BTC, axis=1, where=mask_BT1, initial=-jnp.inf)
+    count_B1 = jnp.maximum(jnp.sum(mask_BT, axis=1), 1)[:, None]
+    mean_BC = jnp.sum(x_BTC, axis=1, where=mask_BT1) / count_B1
+    if pooling == "mean":
+        return mean_BC
+    deviation_BTC = jnp.square(x_BTC - mean_BC[:, None])
+    return jnp.sqrt(jnp.sum(deviation_BTC, axis=1, where=mask_BT1) / count_B1)

@@ -1,0 +1,1 @@
+"""What a configuration may say: its fields, choices and bounds; overrides; nothing heavy."""

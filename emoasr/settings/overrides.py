@@ -1,0 +1,63 @@
+"""Settings as a JSON file: a stranger's configuration as data, where one in Python is a program.
+
+    {"tap": "skip", "eval": {"n_selected": 0, "regressor": "ridge"}}
+
+It says what the flags `--config.tap=skip --config.eval.n_selected=0` say, and can do no more.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from emoasr.errors import UserError, did_you_mean
+from emoasr.files import untrusted
+from emoasr.files.untrusted import quoted
+from emoasr.settings.fields import NAMED_FREELY, leaves
+
+_MOST_BYTES = 1 << 18
+_NOT_HERE = "corpus.data_dir"  # where a run writes is its user's choice, as --workdir is
+
+
+def apply(config: ml_collections.ConfigDict, path: Path, flags: Mapping[str, Any]) -> None:
+    """Changes a configuration.
+
+    Args:
+        config: changed in place.
+        path: the JSON file: fields nested as in the configuration, tuples as lists.
+        flags: fields given as flags, `eval.n_selected` and so on, with their values; these count.
+
+    Raises:
+        UserError: what `untrusted.read_json` refuses, or a field that is unknown, of another type,
+            or says where to write.
+    """
+    _update(config, untrusted.read_json(path, _MOST_BYTES), path, "", list(leaves(config)))
+    config.update_from_flattened_dict(dict(flags))
+
+
+def _update(
+    config: ml_collections.ConfigDict, given: Any, path: Path, group: str, known: list[str]
+) -> None:
+    if not isinstance(given, dict):
+        raise UserError(f"{path}: {group}={quoted(given)}: must be an object")
+    for name, value in given.items():
+        field = f"{group}.{name}" if group else name
+        if field == _NOT_HERE:
+            raise UserError(f"{path}: {field} says where to write; give it as --config.{field}")
+        if group == NAMED_FREELY:
+            with config.unlocked():
+                config[name] = untrusted.like((0,), value, f"{path}: {quoted(field)}")
+        elif name not in config:
+            meant = did_you_mean(".".join([field, *_first(value)]), known)
+            raise UserError(f"{path}: no such config field: {quoted(field)}{meant}")
+        elif isinstance(config[name], ml_collections.ConfigDict):
+            _update(config[name], value, path, field, known)
+        else:
+            config[name] = untrusted.like(config[name], value, f"{path}: {field}")
+
+
+def _first(value: Any) -> list[str]:
+    """The names that lead to the first field within a value: of a misspelt group."""
+    name, inner = next(iter(value.items()), ("", None)) if isinstance(value, dict) else ("", None)
+    return [name, *_first(inner)] if name else []

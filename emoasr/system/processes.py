@@ -1,0 +1,70 @@
+"""Processes that help this one: how many, and how they start and end."""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
+
+import joblib
+from joblib.externals import loky
+
+from emoasr.system import interrupts
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_LOOK = 1.0  # seconds between looks whether the parent is still there
+
+
+def count(wanted: int) -> int:
+    """How many are to work: `wanted`, or if that is 0 one a core that this process may use.
+
+    Those are fewer than the machine has where its affinity or a container (cgroup) limits them.
+    """
+    return wanted or joblib.cpu_count()
+
+
+def results(function: Callable[[T], R], inputs: Iterable[T], n: int) -> Iterator[R]:
+    """What a function gives for each input, in order, computed by `n` fresh processes.
+
+    These import what the function needs and nothing else. Multiprocessing's would run the main
+    module again: a command's would bring JAX into each, and that of a script without a main guard
+    would start processes of its own. They end when this ends, however it does, and with this
+    process, even if that is killed.
+
+    Args:
+        function: can be pickled, as can what it takes and gives.
+        inputs: taken as they are needed, twice as many ahead as there are processes.
+        n: processes.
+
+    Raises:
+        concurrent.futures.BrokenExecutor: a process died.
+    """
+    executor = loky.ProcessPoolExecutor(n, initializer=_follow, initargs=(os.getpid(),))
+    ahead: deque[Future[R]] = deque()
+    try:
+        for x in inputs:
+            with interrupts.kept_from_children():  # the first ones start them
+                ahead.append(executor.submit(function, x))
+            if len(ahead) == 2 * n:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        while not all(task.running() or task.done() for task in ahead):
+            time.sleep(0.01)  # loky's thread would stumble over tasks that it has not yet taken
+        executor.shutdown(kill_workers=True)
+
+
+def _follow(parent: int) -> None:
+    """Ends this process with its parent."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,1 @@
+"""Step, data, augmentation, sharding, several processes, scoring, metrics, model card."""

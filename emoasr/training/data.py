@@ -1,0 +1,114 @@
+"""Transcribed speech as training batches: what is usable, how it is batched, in which order."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import grain
+import ml_collections
+import numpy as np
+from jax.sharding import Mesh
+
+from emoasr.asr import text
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.corpora import Skipped
+from emoasr.corpora.transcribed import Split
+from emoasr.inference import bucketing
+from emoasr.training import sharding
+from emoasr.training.step import Batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """The usable utterances of a split, and how they are batched.
+
+    Attributes:
+        split: the prepared examples.
+        positions: of the usable ones, in `split`.
+        labels: their CTC classes.
+        buckets: length buckets, over `positions`.
+        hop_length: samples a hop.
+    """
+
+    split: Split
+    positions: np.ndarray
+    labels: list[np.ndarray]
+    buckets: list[bucketing.Bucket]
+    hop_length: int
+
+    def load(self, bucket: bucketing.Bucket, indices: np.ndarray, rows: range) -> Batch:
+        """Reads and pads these rows of a batch; all batches of a bucket have one shape."""
+        indices = indices[rows.start : rows.stop]
+        waves = [self.split.source[int(self.positions[i])]["audio"] for i in indices]
+        longest = max(len(self.labels[i]) for i in bucket.indices)
+        needed_B = np.zeros(len(rows), np.int32)
+        needed_B[: len(indices)] = [text.frames_needed(self.labels[i]) for i in indices]
+        length = bucket.n_hops * self.hop_length
+        wave_BN, lengths_B = bucketing.pad(waves, len(rows), length, np.int16)
+        labels = [self.labels[i] for i in indices]
+        labels_BL, n_labels_B = bucketing.pad(labels, len(rows), longest, np.int32)
+        return Batch(wave_BN, lengths_B, labels_BL, n_labels_B, needed_B)
+
+    def once(self) -> Iterator[tuple[np.ndarray, Batch]]:
+        """Every utterance once, for validation: positions in `positions`, and the batch."""
+        for bucket, indices in bucketing.batches(self.buckets):
+            yield indices, self.load(bucket, indices, range(bucket.batch_size))
+
+    def training(self, n_batches: int, seed: int, mesh: Mesh) -> grain.DatasetIterator:
+        """Shuffled batches, `n_batches` in all, read ahead; the position is its state.
+
+        Of each batch this process reads the rows that its devices of the mesh have.
+        """
+        plan = bucketing.EpochPlan(self.buckets, n_batches, seed)
+
+        def load(entry: tuple[int, np.ndarray]) -> Batch:
+            bucket = self.buckets[entry[0]]
+            return self.load(bucket, entry[1], sharding.own_rows(bucket.batch_size, mesh))
+
+        dataset = grain.MapDataset.source(plan).map(load)
+        return iter(
+            dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
+        )
+
+
+def usable(
+    split: Split, train: ml_collections.ConfigDict, frontend: FrontEndConfig
+) -> tuple[Examples, list[Skipped]]:
+    """Leaves out what CTC cannot learn from, with reasons, and plans the batches.
+
+    Args:
+        split: prepared examples.
+        train: `max_seconds`, `buckets`, `batch_frames`.
+        frontend: for the frame rate.
+
+    Returns:
+        The usable utterances, and the others.
+    """
+    positions, labels, skipped = [], [], []
+    for position, row in enumerate(split.table.to_dict("records")):
+        classes = text.encode(row["text"])
+        reason = _unusable(row["text"], classes, row["n_samples"], train.max_seconds, frontend)
+        if reason:
+            skipped.append(Skipped(row["file"], reason, "pretrain"))
+        else:
+            positions.append(position)
+            labels.append(classes)
+    samples = split.table["n_samples"].to_numpy()[positions]
+    hops = -(-samples // frontend.hop_length)
+    buckets = bucketing.plan_buckets(hops, train.buckets, train.batch_frames)
+    return Examples(split, np.array(positions, int), labels, buckets, frontend.hop_length), skipped
+
+
+def _unusable(
+    written: str, classes: np.ndarray, n_samples: int, max_seconds: float, frontend: FrontEndConfig
+) -> str | None:
+    if not written.strip():
+        return "no text"
+    if any(c.isdigit() for c in written):
+        return "digits in the text: how they were read is not known"
+    if not len(classes):
+        return "text of signs only"
+    if n_samples > max_seconds * frontend.sample_rate:
+        return f"longer than train.max_seconds={max_seconds:g}"
+    if text.frames_needed(classes) > frontend.n_frames(n_samples):
+        return "text longer than CTC can fit into the audio's frames"
+    return None

@@ -1,0 +1,85 @@
+"""What a recognizer says of itself: its training data and terms, how well it recognizes."""
+
+import datetime
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from emoasr import __version__
+from emoasr.asr.checkpoint import load_recognizer
+from emoasr.files.guard import write_atomically
+from emoasr.training import scoring
+
+_SAMPLES = 5  # transcripts a set
+_OF_THIS_MACHINE = ("--workdir", "--overrides", "--config.corpus.path", "--config.corpus.data_dir")
+
+
+def record(
+    settings: dict[str, Any], counts: dict[str, Any], heard: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
+    """What goes into `recognizer.json`, without any path of the machine that trained.
+
+    Args:
+        settings: the run's configuration.
+        counts: utterances, hours and speakers of each split.
+        heard: `scoring.transcripts` of the splits that were not trained on.
+    """
+    train = dict(settings["train"])
+    return {
+        "training": {
+            **settings["card"],
+            "splits": counts,
+            "steps": train["steps"],
+            "init": _ancestor(train.pop("init")),
+            "config": {"model": settings["model"], "augment": settings["augment"], "train": train},
+            "date": datetime.date.today().isoformat(),
+            "command": _command(),
+            "emoasr": __version__,
+        },
+        "metrics": {name: scoring.error_rates(table) for name, table in heard.items()},
+        "samples": scoring.samples(heard["test"], _SAMPLES) if "test" in heard else [],
+    }
+
+
+def write(folder: Path) -> None:
+    """Writes the model card of a recognizer that `record` described, as `README.md` beside it."""
+    recognizer = load_recognizer(folder)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("emoasr.training", "."),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("card.md.jinja").render(
+        model=recognizer.config.model,
+        frontend=recognizer.config.frontend,
+        digest=recognizer.digest,
+        **recognizer.card,
+    )
+    write_atomically(folder / "README.md", page)
+
+
+def _ancestor(init: str) -> dict[str, Any] | None:
+    """The recognizer that training started from, if any."""
+    if not init:
+        return None
+    recognizer = load_recognizer(init)
+    training = recognizer.card.get("training", {})
+    return {"digest": recognizer.digest, **{k: training.get(k) for k in ("name", "steps", "init")}}
+
+
+def _command() -> str:
+    words = []
+    for word in sys.argv[1 + (sys.argv[1:2] == ["pretrain"]) :]:  # as of `emoasr pretrain`
+        flag, is_set, value = word.partition("=")
+        if flag == "--config.train.init" and len(Path(value).parts) > 1:
+            word = f"{flag}=..."
+        elif flag == "--config" and is_set:
+            word = f"--config={Path(value).name}"
+        words.append(f"{flag}=..." if flag in _OF_THIS_MACHINE else word)
+    return " ".join(["python -m emoasr.pretrain", *words])

@@ -1,0 +1,59 @@
+"""How well a recognizer in training recognizes a split: transcripts, and error rates by set."""
+
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+
+from emoasr.asr import decoding, text
+from emoasr.training import data, step
+
+
+def transcripts(trainer: step.Trainer, state: step.State, examples: data.Examples) -> pd.DataFrame:
+    """Greedy transcripts beside the truth.
+
+    Returns:
+        One row an utterance: `file`; `set`, what stands before the `/` in the speaker's name, else
+        empty; `shared`, whether most speakers of the corpus read this text, in training too;
+        `true` and `heard`, normalised texts.
+    """
+    heard = [""] * len(examples.labels)
+    listener = decoding.Listener(trainer.network(state), trainer.frontend, posteriors=False)
+    for indices, batch in examples.once():
+        wave_BN = step.to_float(batch.wave_BN)
+        listen = listener.compiled(*wave_BN.shape)
+        best_BT = np.asarray(listen(wave_BN, batch.lengths_B)["scores"])
+        for i, best_T in zip(indices, best_BT, strict=False):
+            heard[i], _ = decoding.greedy(best_T)
+    table = examples.split.table.iloc[examples.positions]
+    return pd.DataFrame(
+        {
+            "file": table["file"].to_numpy(),
+            "set": [s.split("/")[0] if "/" in s else "" for s in table["speaker"]],
+            "shared": table["shared"].to_numpy(bool),
+            "true": ["".join(text.SYMBOLS[c] for c in classes) for classes in examples.labels],
+            "heard": heard,
+        }
+    )
+
+
+def error_rates(heard: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """CER and WER of `transcripts`: `all`, by set, and `without shared prompts` if there are."""
+    chosen = {str(name): rows for name, rows in heard.groupby("set") if name}
+    if heard["shared"].any():
+        chosen["without shared prompts"] = heard[~heard["shared"]]
+    return {
+        name: text.error_rates(rows["true"].tolist(), rows["heard"].tolist())
+        for name, rows in {"all": heard, **chosen}.items()
+        if len(rows)
+    }
+
+
+def samples(heard: pd.DataFrame, n: int) -> list[dict[Hashable, str]]:
+    """Rows of `transcripts` to show, `n` of each set, evenly spaced by the truth's length."""
+    chosen = []
+    for _, rows in heard.groupby("set"):
+        rows = rows.iloc[np.argsort(rows["true"].str.len(), kind="stable")]
+        places = np.linspace(0, len(rows) - 1, min(n, len(rows)) + 2)[1:-1].round().astype(int)
+        chosen.append(rows.iloc[places])
+    return pd.concat(chosen)[["set", "file", "true", "heard"]].to_dict("records")

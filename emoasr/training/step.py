@@ -1,0 +1,204 @@
+"""One step of CTC training, and the state that it carries."""
+
+import dataclasses
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+import optax.contrib
+from flax import nnx
+
+from emoasr.asr import frontend as fe
+from emoasr.asr import text
+from emoasr.asr.checkpoint import load_recognizer
+from emoasr.asr.frontend import Array
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.errors import UserError
+from emoasr.recognizer import Recognizer
+from emoasr.settings.choices import AugmentConfig, ModelConfig, check_training
+from emoasr.system import forks
+from emoasr.training import augment, sharding
+
+
+class Batch(NamedTuple):
+    """A padded batch of transcribed speech.
+
+    Attributes:
+        wave_BN: samples, int16; N a whole number of hops.
+        lengths_B: true lengths, samples; 0 marks an empty row.
+        labels_BL: CTC classes, padded.
+        n_labels_B: true label counts.
+        min_frames_B: frames that the labels need.
+    """
+
+    wave_BN: Array
+    lengths_B: Array
+    labels_BL: Array
+    n_labels_B: Array
+    min_frames_B: Array
+
+
+class State(NamedTuple):
+    """What a step changes: parameters, batch-norm statistics, optimizer state."""
+
+    params: nnx.State
+    statistics: nnx.State
+    optimizer: optax.OptState
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """The fixed part of a training: everything that a step needs besides state and data.
+
+    Attributes:
+        graph: the network's structure.
+        optimizer: update rule.
+        frontend: front end.
+        augmentation: strengths; None trains on speech as it is.
+        seed: of augmentation and dropout.
+        mesh: the devices, see `sharding`.
+    """
+
+    graph: nnx.GraphDef
+    optimizer: optax.GradientTransformation
+    frontend: fe.FrontEndConfig
+    augmentation: AugmentConfig | None
+    seed: int
+    mesh: jax.sharding.Mesh
+
+    @partial(jax.jit, static_argnums=0)
+    def step(self, state: State, number: jax.Array, batch: Batch) -> tuple[State, dict]:
+        """Step `number` (from 0): the new state, and its loss and gradient norm.
+
+        All randomness follows from the seed, the step's number and the place in the batch, so
+        continuing repeats it, on any number of devices.
+        """
+        key = jax.random.fold_in(jax.random.key(self.seed), number)
+        (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
+            state.params, state.statistics, batch, key
+        )
+        updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
+        return sharding.replicated((State(params, statistics, optimizer), metrics), self.mesh)
+
+    def network(self, state: State) -> GatedConvNet:
+        """The network with the state's weights, this process's own."""
+        params, statistics = sharding.local((state.params, state.statistics))
+        return nnx.merge(self.graph, params, statistics, copy=True)
+
+    def _loss(self, params, statistics, batch: Batch, key):
+        spectra_key, coefficients_key, dropout_key = jax.random.split(key, 3)
+        mel_BTM, frames_B = self._log_mel(to_float(batch.wave_BN), batch.lengths_B)
+        if self.augmentation is not None:
+            mel_BTM, frames_B = augment.spectra(
+                mel_BTM, frames_B, batch.min_frames_B, spectra_key, self.augmentation
+            )
+        mfcc_BTD = fe.cepstra(mel_BTM, self.frontend)
+        if self.augmentation is not None:
+            mfcc_BTD = augment.coefficients(mfcc_BTD, coefficients_key, self.augmentation)
+
+        model = nnx.merge(self.graph, params, statistics, copy=True)
+        logits_BTV = model(mfcc_BTD, frames_B, dropout_key).logits_BTV
+        loss = ctc_loss(logits_BTV, frames_B, batch.labels_BL, batch.n_labels_B)
+        return loss, nnx.state(model, nnx.Not(nnx.Param))
+
+    def _log_mel(self, wave_BN, lengths_B):
+        """Each device's own rows: XLA would give all to all, as chunks of windows span rows."""
+        own = partial(fe.log_mel, config=self.frontend)
+        rows = sharding.ROWS
+        return jax.shard_map(own, mesh=self.mesh, in_specs=rows, out_specs=rows)(wave_BN, lengths_B)
+
+
+def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: Array) -> jax.Array:
+    """CTC loss in nats a character, over the whole batch: long utterances count for more.
+
+    Args:
+        logits_BTV: symbol scores.
+        frames_B: valid frames; 0 marks an empty row.
+        labels_BL: CTC classes, padded.
+        n_labels_B: true label counts.
+    """
+    nats_B = optax.ctc_loss(
+        logits_BTV,
+        1.0 - fe.frame_mask(frames_B, logits_BTV.shape[1]),
+        labels_BL,
+        1.0 - fe.frame_mask(n_labels_B, labels_BL.shape[1]),
+        blank_id=text.BLANK,
+    )
+    total = jnp.sum(jnp.where(frames_B > 0, nats_B, 0.0))
+    return total / jnp.maximum(jnp.sum(n_labels_B), 1)
+
+
+def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
+    """Makes the trainer and the first state from `config` (`model`, `augment`, `train`).
+
+    The trainer is for all devices of all processes; give them the state by `sharding.replicate`.
+
+    Raises:
+        UserError: `train.init` is no recognizer or of another size; an unknown `train.optimizer`.
+    """
+    forks.check()
+    train = config.train
+    model = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
+    frontend = fe.FrontEndConfig()
+    if train.init:
+        _start_from(load_recognizer(train.init), model, frontend, train.init)
+    graph, params, *others = nnx.split(model, nnx.Param, ...)
+    augmentation = AugmentConfig(**config.augment) if config.augment else None
+    mesh = sharding.all_devices()
+    trainer = Trainer(graph, _optimizer(train), frontend, augmentation, train.seed, mesh)
+    return trainer, State(params, others[0], trainer.optimizer.init(params))
+
+
+def _start_from(
+    trained: Recognizer, model: GatedConvNet, frontend: fe.FrontEndConfig, name: str
+) -> None:
+    """Gives `model` the weights of `trained`, which must have its size and front end."""
+    for part, theirs, ours in (
+        ("model", trained.config.model, model.config),
+        ("frontend", trained.config.frontend, frontend),
+    ):
+        for field, value in dataclasses.asdict(ours).items():
+            other = getattr(theirs, field)
+            if field != "dropout" and other != value:
+                raise UserError(
+                    f"config.train.init={name}: its {part} has {field} {other}, "
+                    f"this training {value}; they must agree"
+                )
+    nnx.update(model, nnx.state(trained.model, nnx.Any(nnx.Param, nnx.BatchStat)))
+
+
+def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
+    check_training(train)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, train.learning_rate, min(train.warmup_steps, train.steps // 2), train.steps
+    )
+    if train.optimizer == "adamw":
+        update = optax.adamw(schedule, weight_decay=train.weight_decay, mask=_is_kernel)
+    else:  # 0.2: updates of AdamW's size, so that learning rates mean the same (Liu et al., 2025)
+        update = optax.contrib.muon(
+            schedule,
+            weight_decay=train.weight_decay,
+            muon_weight_dimension_numbers=_kernel_axes,
+            consistent_rms=0.2,
+        )
+    return optax.chain(optax.clip_by_global_norm(train.clip_norm), update)
+
+
+def _is_kernel(params):
+    return jax.tree.map(lambda p: p.ndim > 1, params)  # norms and biases do not decay
+
+
+def _kernel_axes(params):
+    """Kernels are (taps, in, out); Muon sees (taps * in, out). Norms and biases get AdamW."""
+    axes = optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1), output_axis=2)
+    return jax.tree.map(lambda p: axes if p.ndim == 3 else None, params)
+
+
+def to_float(wave_BN: Array) -> jax.Array:
+    """Samples in [-1, 1] of int16 ones."""
+    return jnp.asarray(wave_BN, jnp.float32) / 32768.0
