@@ -38,14 +38,14 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval = ml_collections.ConfigDict()
     c.eval.targets = ("arousal", "valence")  # columns of the labels
     c.eval.protocol = "leave-one-speaker-out"  # or "leave-one-session-out"
-    c.eval.partner = "in"  # "out": never train on who shares a session with the speaker held out
+    c.eval.partner = "in"  # "out": no training on who shares a session with the test speaker
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all
     c.eval.selection = ml_collections.ConfigDict()
     c.eval.selection.scope = "fold"  # F scores of each training fold; "all": leaky, of all data
     c.eval.regressor = "linear"  # "ridge", its penalty chosen within each training fold, or "svr"
     c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
-    c.eval.battery = False  # also what a reviewer asks: controls, leaks, layers, other models
-    c.eval.scale = (1.0, 5.0)  # the rating scale, to which the "clipped" figures are clipped
+    c.eval.battery = False  # True: ablations and controls too: leaks, layers, other models
+    c.eval.scale = (1.0, 5.0)  # predictions are clipped to it; (): to the range of training ratings
     return c
 
 

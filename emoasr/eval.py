@@ -1,4 +1,4 @@
-r"""Compares feature sets: how well does each predict the ratings of speakers never met?
+r"""Compares feature sets: how well does each predict the ratings of unseen speakers?
 
     python -m emoasr.eval --workdir=runs/emotale
     python -m emoasr.eval --config=configs/emotale.py --workdir=runs/emotale
@@ -9,10 +9,11 @@ r"""Compares feature sets: how well does each predict the ratings of speakers ne
     python -m emoasr.eval --workdir=runs/emotale \
         --config.feature_sets=neural,egemaps,elsewhere/whisper.parquet
 
-`--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config` the
-configuration that it stored there is taken. A feature set may also be the path of a table that
-another program made: Parquet or CSV, indexed as audformat does. The battery asks what a reviewer
-would: controls, leaky selection, other protocols and regressors, numbers of features, layers.
+`--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config`, the
+configuration stored there is used. A feature set may also be the path of a table from another
+program: Parquet or CSV, indexed as in audformat. `--config.eval.battery=True` adds ablations and
+controls: untrained networks, permuted labels, leaky selection, other protocols and regressors,
+numbers of features, single layers.
 
 Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and writes
 `eval/report.html`, `eval/report.md`, `eval/results.json`, `eval/predictions.parquet`,
@@ -24,6 +25,8 @@ from emoasr.system import interrupts
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
 
+import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,25 +35,59 @@ import ml_collections
 from emoasr import cli, config
 from emoasr.files import places
 from emoasr.settings import bounds, choices, feature_sets
+from emoasr.system import processes
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
-    """Evaluates the feature tables in `workdir`, and writes and prints what it finds.
+    """Evaluates the feature tables in `workdir`, writes the results and prints the main table.
 
     Args:
-        config: `feature_sets` and `eval`.
+        config: `feature_sets`, `workers` and `eval`.
         workdir: folder that `emoasr.extract` has filled.
 
     Raises:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
+    workdir = places.local(workdir)
     bounds.check(config)
     choices.check_evaluation(config.eval)
-    places.check_extracted(places.local(workdir))
-    feature_sets.check_there(config.feature_sets, places.local(workdir) / "features")
-    from emoasr.jobs import eval as evaluation
+    places.check_extracted(workdir)
+    feature_sets.check_there(config.feature_sets, workdir / "features")
+    _evaluate(config, workdir)
 
-    evaluation.run(config, places.local(workdir))
+
+def _evaluate(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    from emoasr import report
+    from emoasr.corpora.base import RATINGS
+    from emoasr.evaluation.correlation import maps_of
+    from emoasr.evaluation.evaluate import evaluate
+    from emoasr.extraction import outcome
+    from emoasr.files import guard, parquet
+    from emoasr.report import terminal
+    from emoasr.report.provenance import provenance
+
+    started = time.monotonic()
+    inputs = outcome.read(config.feature_sets, workdir)
+    folder = guard.ensure_folder(workdir / "eval" / "figures").parent
+    workers = processes.count(config.workers)
+    found = evaluate(inputs.tables, inputs.labels, config.eval, workers)
+    maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
+    seconds = time.monotonic() - started
+    results = {
+        "rows": found.rows,
+        "differences": found.differences,
+        "battery": found.battery,
+        "notes": found.notes,
+        "provenance": provenance(config.to_dict(), inputs.extraction, inputs.metadata, seconds),
+        "skipped": [*inputs.extraction["skipped"], *found.skipped],
+    }
+    parquet.write(found.predictions, folder / "predictions.parquet")
+    parquet.write(found.selected, folder / "selected.parquet")
+    text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
+    guard.write_atomically(folder / "results.json", text + "\n")
+    page = report.write(results, found.predictions, found.selected, maps, folder)
+    print(terminal.summary(results))
+    print(page)
 
 
 _COMMAND = cli.Command(

@@ -1,8 +1,8 @@
-"""`benchmark.py eval`: tables of IEMOCAP's size, from memory to all figures.
+"""`benchmark.py eval`: tables of IEMOCAP's size, from memory to all metrics.
 
 10039 utterances of 10 speakers in 5 sessions; 1920, 1920, 88 and 40 random features that carry some
-of two ratings. The plain table, the battery, and the plain table as a script with a scikit-learn
-pipeline would make it: fold by fold, without intervals.
+of two ratings. The plain table, ablations and controls, and the plain table as a script with a
+scikit-learn pipeline would make it: fold by fold, without intervals.
 """
 
 import copy
@@ -35,7 +35,7 @@ def rows(repeats: int) -> list[dict[str, Any]]:
     workers = processes.count(0)
     peers = {
         "emoasr, plain table": lambda: evaluate.evaluate(tables, labels, settings, workers),
-        "emoasr, battery": lambda: evaluate.evaluate(tables, labels, asked, workers),
+        "emoasr, with ablations": lambda: evaluate.evaluate(tables, labels, asked, workers),
         "scikit-learn pipeline": lambda: _by_pipeline(tables, labels),
     }
     seconds = alternate(peers, repeats, warm_up=False)

@@ -55,11 +55,15 @@ def test_results_are_those_of_the_contract(run):
     assert [(r["feature_set"], r["target"]) for r in results["rows"]] == [
         (s, t) for t in ("arousal", "valence") for s in ("neural", "mfcc", "mean")
     ]
-    told = results["provenance"]
-    assert (told["corpus"]["name"], told["corpus"]["synthetic"]) == ("made up", True)
-    assert (told["found"], told["used"], told["recognizer"]) == (49, 48, "sha256:abc")
-    assert told["config"]["eval"]["n_selected"] == 5
-    assert {"emoasr", "scikit-learn", "python"} <= told["versions"].keys()
+    provenance = results["provenance"]
+    assert (provenance["corpus"]["name"], provenance["corpus"]["synthetic"]) == ("made up", True)
+    assert (provenance["found"], provenance["used"], provenance["recognizer"]) == (
+        49,
+        48,
+        "sha256:abc",
+    )
+    assert provenance["config"]["eval"]["n_selected"] == 5
+    assert {"emoasr", "scikit-learn", "python"} <= provenance["versions"].keys()
     assert results["skipped"] == [
         SKIPPED,
         {**SKIPPED, "file": "wav/0003.wav", "step": "eval", "reason": "no rating of valence"},
@@ -212,19 +216,19 @@ def test_the_papers_tables_stand_beside_ours_on_iemocap(tmp_path, capsys):
     config.eval.n_selected = 100
     config.eval.layers = {"first": (0, 1, 2), "last": (-3, -2, -1)}
     command.main(config, tmp_path / "w")
-    told = strictly((tmp_path / "w/eval/results.json").read_text())["provenance"]
-    assert len(told["paper"]) == 8
+    provenance = strictly((tmp_path / "w/eval/results.json").read_text())["provenance"]
+    assert len(provenance["paper"]) == 8
     lines = capsys.readouterr().out.splitlines()
-    beside = lines[lines.index("Beside the paper") :]
+    beside = lines[lines.index("Compared with the paper") :]
     (line,) = [line for line in beside if line.split()[:2] == ["valence", "last"]]
     assert {".661", ".089"} <= set(line.replace("[", " ").split())
 
 
-def test_the_battery_is_in_the_results_and_its_verdicts_in_print(tmp_path, capsys):
+def test_ablations_are_in_the_results_and_their_conclusions_in_print(tmp_path, capsys):
     config = made_up(tmp_path / "w")
     config.eval.battery = True
     config.feature_sets = ("mfcc",)
     command.main(config, tmp_path / "w")
-    assert "not asked: layers: there is no feature set 'neural'" in capsys.readouterr().out
+    assert "not done: layers: there is no feature set 'neural'" in capsys.readouterr().out
     battery = strictly((tmp_path / "w/eval/results.json").read_text())["battery"]
     assert set(battery) == {"rows", "differences", "trend", "omitted"}

@@ -1,197 +1,212 @@
-"""What a reviewer asks of a comparison: controls, leaks, other protocols, other models, layers."""
+"""Ablations and controls: changed conditions, other protocols, other models, single layers."""
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr.evaluation import bootstrap, cross_validation, dataset, jackknife, layer_trend
+from emoasr.evaluation import cross_validation, jackknife, layer_trend, layers, splits
 from emoasr.evaluation.comparison import Comparison, describe
-from emoasr.evaluation.correlation import layer_shape
-from emoasr.evaluation.dataset import Rated, Study
-from emoasr.evaluation.regression import BASELINE, REGRESSORS, Spec
+from emoasr.evaluation.dataset import Dataset
+from emoasr.evaluation.metrics import all_metrics
+from emoasr.evaluation.regression import BASELINE, REGRESSORS, PredictorConfig, predictor_configs
 from emoasr.settings.choices import PROTOCOLS
 
 _N_SELECTED = (10, 20, 50, 100, 200, 500, 1000, 0)  # 0: all
 _PERMUTATIONS = 20
 _AGAINST_MAIN = ("selection", "protocol", "partner")  # compared with the main table, set by set
+_WITH_BASELINE = ("controls", "protocol", "partner")  # in the others it is as in the main table
+_ALL_BY_RIDGE = {"regressor": "ridge", "n_selected": 0}
+
+Tables = Mapping[str, pd.DataFrame]
+Analysis = tuple[str, Tables, dict[str, Any]]  # name, feature sets, settings that change
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What to fit besides the main table.
+    """What is fitted on one dataset.
 
     Attributes:
-        study: that of the main table, with each layer as a feature set where layers are asked for.
-        rated: the utterances and targets.
-        main: what the main table has.
-        analyses: name of a question, and a way to predict that it needs.
-        omitted: questions that cannot be asked of these data, and why.
+        dataset: utterances and features, each layer as a feature set where layers are analysed.
+        main: configs of the main table.
+        analyses: name of an analysis, and a config that it needs.
+        omitted: analyses that these data do not allow, and why.
     """
 
-    study: Study
-    rated: Rated
-    main: list[Spec]
-    analyses: list[tuple[str, Spec]] = dataclasses.field(default_factory=list)
+    dataset: Dataset
+    main: list[PredictorConfig]
+    analyses: list[tuple[str, PredictorConfig]] = dataclasses.field(default_factory=list)
     omitted: list[str] = dataclasses.field(default_factory=list)
 
 
-def plan(of: Study, rated: Rated) -> Plan:
-    """Lists what to fit for these utterances.
+def plan(
+    dataset: Dataset, main: list[PredictorConfig], settings: ml_collections.ConfigDict
+) -> Plan:
+    """Lists what to fit besides the main table.
 
-    The questions: `controls`, all sets by ridge on all features (one untrained network is enough
-    for what follows); `selection`, F scores from the utterances tested on too; `protocol`, speakers
-    against sessions held out; `partner`, the dialogue partner kept from training; `regressors`;
-    `n_selected`; `layers`, each alone.
+    The analyses: `controls`, all sets by ridge regression on all features (one untrained network is
+    enough for those that follow); `selection`, F scores from test utterances too; `protocol`,
+    speakers or sessions held out; `partner`, the dialogue partner removed from training;
+    `regressors`; `n_selected`; `layers`, each alone.
     """
-    omitted: list[str] = []
-    main, layers = of.specs(), _layers(of, omitted)
-    wide = dataclasses.replace(of, tables={**of.tables, **layers})
-    found: list[tuple[str, list[Spec]]] = [("controls", of.specs(regressor="ridge", n_selected=0))]
-    of = _one_seed(of)
-    found += [
-        ("selection", _no_baseline(of.specs(selection=_other(of.settings.selection.scope)))),
-        *_protocols(of, rated, omitted),
+    layer_tables = _layer_tables(dataset.tables)
+    asked, omitted = _analyses(dataset, layer_tables, settings)
+    analyses = [
+        (name, config)
+        for name, tables, changes in asked
+        for config in predictor_configs(tables, settings, **changes)
+        if config.feature_set != BASELINE or name in _WITH_BASELINE
     ]
-    kept = of.settings.n_selected or 100
-    for regressor in REGRESSORS:
-        for n_selected in (kept, 0):
-            specs = _no_baseline(of.specs(regressor=regressor, n_selected=n_selected))
-            found.append(("regressors", specs))
-    for regressor in ("linear", "ridge"):
-        for n_selected in _N_SELECTED:
-            specs = of.specs(regressor=regressor, n_selected=n_selected)
-            found.append(("n_selected", [s for s in specs if s.feature_set == subject(of)]))
-    whole = dict(zip(wide.tables, wide.specs(regressor="ridge", n_selected=0), strict=False))
-    found.append(("layers", [whole[name] for name in layers]))
-    each = dict.fromkeys((analysis, spec) for analysis, specs in found for spec in specs)
-    return Plan(wide, rated, main, list(each), omitted)
+    wide = dataclasses.replace(dataset, tables={**dataset.tables, **layer_tables})
+    return Plan(wide, main, list(dict.fromkeys(analyses)), omitted)
 
 
-def subject(of: Study) -> str:
-    """The feature set that the questions about one set are asked of."""
-    return "neural" if "neural" in of.tables else next(iter(of.tables))
-
-
-def report(plans: Sequence[Plan], compared: Sequence[Comparison]) -> dict[str, Any]:
-    """Answers to all questions: `battery` in `eval/results.json`.
+def report(
+    plans: Sequence[Plan], compared: Mapping[str, Comparison], workers: int
+) -> dict[str, Any]:
+    """Results of all analyses: `battery` in `eval/results.json`.
 
     Args:
-        plans: what was fitted, each of other utterances.
-        compared: every target's predictions, those of the main table among them.
+        plans: what was fitted, each on other utterances.
+        compared: predictions by target, those of the main table among them.
+        workers: folds fitted at once.
     """
-    rows, differences, layers = [], [], {}
+    rows, differences, by_layer = [], [], {}
     omitted = {why for plan in plans for why in plan.omitted}
-    by_target = {c.target: c for c in compared}
     for plan in plans:
-        left = jackknife.left_out(plan.study, plan.rated, plan.main)
-        if isinstance(left, str):
-            omitted.add(f"refitted: {left}")
-        for target in plan.rated.targets:
-            c = by_target[target]
-            rows += [{"analysis": a, **c.row(spec)} for a, spec in plan.analyses]
-            rows += _permuted(plan, target)
+        problem = jackknife.problem(plan.dataset, plan.main[0].protocol, plan.main[0].partner)
+        parts = []
+        if problem:
+            omitted.add(f"refitted: {problem}")
+        else:
+            parts = jackknife.without_each_speaker(plan.dataset, plan.main, workers)
+        for target in plan.dataset.targets:
+            c = compared[target]
+            rows += [{"analysis": name, **c.row(config)} for name, config in plan.analyses]
+            rows += _permuted(plan, target, workers)
             differences += _changes(plan, c)
-            if not isinstance(left, str):
-                differences += _refitted(c, left, plan.main)
-            layers[target] = [c.runs[s] for analysis, s in plan.analyses if analysis == "layers"]
+            if parts:
+                differences += _refitted(plan.main, c, parts)
+            by_layer[target] = [c.predictions[s] for name, s in plan.analyses if name == "layers"]
     return {
         "rows": rows,
         "differences": differences,
-        "trend": layer_trend.over_layers(layers) if all(layers.values()) else [],
+        "trend": layer_trend.over_layers(by_layer) if all(by_layer.values()) else [],
         "omitted": sorted(omitted),
     }
 
 
 def _changes(plan: Plan, compared: Comparison) -> list[dict[str, Any]]:
     """Each set under a changed condition against itself in the main table."""
-    main = {spec.feature_set: spec for spec in plan.main}
+    main = {config.feature_set: config for config in plan.main}
     return [
-        {"analysis": analysis, **compared.difference(spec, main[spec.feature_set])}
-        for analysis, spec in plan.analyses
-        if analysis in _AGAINST_MAIN
+        {"analysis": name, **compared.difference(config, main[config.feature_set])}
+        for name, config in plan.analyses
+        if name in _AGAINST_MAIN
     ]
 
 
 def _refitted(
-    compared: Comparison, left: jackknife.Left, main: Sequence[Spec]
+    main: Sequence[PredictorConfig], compared: Comparison, parts: list[jackknife.MetricsOfPart]
 ) -> list[dict[str, Any]]:
     """The main table's differences, their intervals with models fitted without each speaker."""
     return [
         {
             "analysis": "refitted",
             **compared.difference(a, b),
-            **jackknife.limits(left, compared, a, b),
+            **jackknife.limits(parts, compared, a, b),
         }
         for a, b in itertools.combinations(main, 2)
     ]
 
 
-def _permuted(planned: Plan, target: str) -> list[dict[str, Any]]:
-    """Rows of the main way to predict, labels shuffled among each speaker's utterances.
+def _permuted(plan: Plan, target: str, workers: int) -> list[dict[str, Any]]:
+    """Rows of one feature set, labels shuffled among each speaker's utterances.
 
-    What is left then comes from the speakers' means and from chance.
+    What can still be predicted then comes from the speakers' means and from chance.
     """
-    of, people = planned.study, planned.rated.people
-    (spec,) = [s for s in planned.main if s.feature_set == subject(of)]
+    single = _single_set(plan.dataset.tables)
+    (config,) = [c for c in plan.main if c.feature_set == single]
     rng = np.random.default_rng(0)
-    by_speaker = planned.rated.labels[target].groupby(people["speaker"].to_numpy())
+    by_speaker = plan.dataset.ratings[target].groupby(plan.dataset.groups["speaker"].to_numpy())
     shuffled = {str(i): by_speaker.transform(rng.permutation) for i in range(_PERMUTATIONS)}
-    null = Rated(pd.DataFrame(shuffled), people)
-    runs = cross_validation.run(of, null, [spec], f"permuted {target}")
+    null = dataclasses.replace(plan.dataset, ratings=pd.DataFrame(shuffled))
+    fitted = cross_validation.run(null, [config], workers, f"permuted {target}")
     return [
         {
             "analysis": "permuted",
-            **describe(of, spec, target, frame),
+            **describe(config, target, frame),
             "repeat": repeat,
-            **bootstrap.both(frame),
+            **all_metrics(frame),
         }
-        for repeat, frame in enumerate(runs.predictions.values())
+        for repeat, frame in enumerate(fitted.predictions.values())
     ]
 
 
-def _one_seed(of: Study) -> Study:
-    tables = {name: t for name, t in of.tables.items() if not name.startswith("random-")}
-    return dataclasses.replace(of, tables=tables) if tables else of
-
-
-def _layers(of: Study, omitted: list[str]) -> dict[str, pd.DataFrame]:
-    if "neural" not in of.tables:
+def _analyses(
+    dataset: Dataset, layer_tables: Tables, settings: ml_collections.ConfigDict
+) -> tuple[list[Analysis], list[str]]:
+    """All analyses that the data allow; and those omitted, and why."""
+    one_seed = {name: t for name, t in dataset.tables.items() if not name.startswith("random-")}
+    tables = one_seed or dataset.tables
+    single = {name: tables[name] for name in [_single_set(tables)]}
+    protocols, omitted = _protocols(dataset.groups, settings)
+    if not layer_tables:
         omitted.append("layers: there is no feature set 'neural'")
-        return {}
-    n_layers, _ = layer_shape(of.tables["neural"].columns)
-    return dataset.layers(of.tables, {f"layer{i:02d}": (i,) for i in range(n_layers)})
+    other_scope = "fold" if settings.selection.scope == "all" else "all"
+    n_selected = (settings.n_selected or 100, 0)
+    found: list[Analysis] = [
+        ("controls", dataset.tables, _ALL_BY_RIDGE),
+        ("selection", tables, {"selection": other_scope}),
+        *((name, tables, changes) for name, changes in protocols.items()),
+        *(
+            ("regressors", tables, {"regressor": regressor, "n_selected": n})
+            for regressor, n in itertools.product(REGRESSORS, n_selected)
+        ),
+        *(
+            ("n_selected", single, {"regressor": regressor, "n_selected": n})
+            for regressor, n in itertools.product(("linear", "ridge"), _N_SELECTED)
+        ),
+        ("layers", layer_tables, _ALL_BY_RIDGE),
+    ]
+    return found, omitted
 
 
-def _protocols(of: Study, rated: Rated, omitted: list[str]) -> list[tuple[str, list[Spec]]]:
-    """The other protocol, and the partner out (or in)."""
-    if "session" not in rated.people:
-        why = "the labels have no session for every utterance"
-        omitted += [f"protocol: {why}", f"partner: {why}"]
-        return []
+def _protocols(
+    groups: pd.DataFrame, settings: ml_collections.ConfigDict
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The other protocol, and the partner out (or in); and what of these is omitted, and why."""
+    if "session" not in groups:
+        why = "the labels do not have a session for every utterance"
+        return {}, [f"protocol: {why}", f"partner: {why}"]
     by_speaker, by_session = PROTOCOLS
-    other = by_session if of.settings.protocol == by_speaker else by_speaker
-    ways = [("protocol", other, "in")]
-    if of.settings.protocol == by_speaker:
-        ways.append(("partner", by_speaker, "in" if of.settings.partner == "out" else "out"))
+    omitted = []
+    if settings.protocol == by_speaker:
+        partner = "in" if settings.partner == "out" else "out"
+        found = {
+            "protocol": {"protocol": by_session, "partner": "in"},
+            "partner": {"protocol": by_speaker, "partner": partner},
+        }
     else:
-        omitted.append("partner: leaving sessions out keeps the dialogue partner out already")
-    found = []
-    for analysis, protocol, partner in ways:
-        problem = dataset.unfit(rated, protocol, partner)
-        if problem:
-            omitted.append(f"{analysis}: {problem}")
-        else:
-            found.append((analysis, of.specs(protocol=protocol, partner=partner)))
-    return found
+        found = {"protocol": {"protocol": by_speaker, "partner": "in"}}
+        omitted.append("partner: leaving sessions out removes the dialogue partner already")
+    problems = {name: splits.split_problem(groups, **changes) for name, changes in found.items()}
+    omitted += [f"{name}: {problem}" for name, problem in problems.items() if problem]
+    return {name: found[name] for name, problem in problems.items() if not problem}, omitted
 
 
-def _no_baseline(specs: list[Spec]) -> list[Spec]:
-    return [spec for spec in specs if spec.regressor != BASELINE]
+def _layer_tables(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Each layer of the neural features as a feature set."""
+    if "neural" not in tables:
+        return {}
+    n_layers, _ = layers.layer_shape(tables["neural"].columns)
+    return layers.subsets(tables, {f"layer{i:02d}": (i,) for i in range(n_layers)})
 
 
-def _other(scope: str) -> str:
-    return "fold" if scope == "all" else "all"
+def _single_set(tables: Tables) -> str:
+    """The feature set for analyses of a single one."""
+    return "neural" if "neural" in tables else next(iter(tables))

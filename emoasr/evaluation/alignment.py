@@ -1,4 +1,4 @@
-"""Which utterances can be evaluated: labels and feature tables brought together, losses told."""
+"""Labels and feature tables of the same utterances, and a record of all that are left out."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,15 +24,15 @@ def ratings(labels: pd.DataFrame, target: str) -> pd.Series:
     if not rated:
         raise UserError(
             "nothing to evaluate: the corpus has no ratings (labels.parquet has no column of "
-            f"numbers such as {target}); take a corpus that has, e.g. --config=table"
+            f"numbers such as {target}); use a corpus that has ratings, e.g. --config=table"
         )
     if target in labels and not pd.api.types.is_numeric_dtype(labels[target]):
         raise UserError(f"config.eval.targets: column {target!r} of the labels holds no numbers")
     if target not in rated:
-        lack = "no value" if target in labels else "no column"
+        lack = "no value in column" if target in labels else "no column"
         raise UserError(
-            f"config.eval.targets: the labels have {lack} {target!r}; "
-            f"those with ratings are: {', '.join(map(str, rated))}"
+            f"config.eval.targets: {lack} {target!r} in the labels; "
+            f"columns with ratings are: {', '.join(map(str, rated))}"
         )
     values = labels[target].astype(np.float64)
     return values.where(np.isfinite(values))
@@ -54,12 +54,12 @@ def groups(labels: pd.DataFrame, column: str) -> pd.Series:
 
 
 def align(tables: Mapping[str, pd.DataFrame], labelled: pd.Index) -> dict[str, pd.DataFrame]:
-    """Tables indexed as the labels are, so that `join` finds what they have in common.
+    """Tables with the labels' index where the utterances are the same, for `join`.
 
-    A file and its segment from 0 to an open end (NaT) are the same utterance; and a segment with an
-    open end is the same as one with an end, where both start alike and the latter is the last of
-    its file: it says where the file ends. A table of files beside labels of segments, or the
-    reverse, is only touched if that explains every segment of every file that both have.
+    A file and its segment from 0 to an open end (NaT) are the same utterance. A segment with an
+    open end is the same as one with an end if both start at the same time and the latter is the
+    last of its file: its end is then the end of the file. A table of files is matched with labels
+    of segments, or the reverse, only if this explains every segment of every file in both.
 
     Args:
         tables: feature sets by name, audformat index.
@@ -81,7 +81,7 @@ def align(tables: Mapping[str, pd.DataFrame], labelled: pd.Index) -> dict[str, p
 def join(
     tables: Mapping[str, pd.DataFrame], labelled: pd.Index
 ) -> tuple[pd.Index, list[dict[str, Any]]]:
-    """Utterances that are labelled and have finite features in every table, sorted.
+    """Utterances that have labels and finite features in every table, sorted.
 
     Args:
         tables: feature sets by name, as `align` gives them.
@@ -106,15 +106,15 @@ def join(
         )
         if usable.intersection(labelled).empty:
             raise UserError(
-                f"feature set {name!r}: no utterance of it is in the labels: it has "
-                f"({_example(usable)}), they have ({_example(labelled)}); name utterances as "
-                "labels.parquet does"
+                f"feature set {name!r}: none of its utterances is in the labels: it has "
+                f"({_example(usable)}), the labels have ({_example(labelled)}); use the names of "
+                "labels.parquet"
             )
         earlier, index = index, index.intersection(usable)
         if index.empty:
             raise UserError(
-                f"feature set {name!r}: no utterance is left: it has ({_example(usable)}), those "
-                f"before it in config.feature_sets ({_example(earlier)}); leave one of them out"
+                f"feature set {name!r}: no utterance is left: it has ({_example(usable)}), the "
+                f"sets before it in config.feature_sets have ({_example(earlier)}); remove one"
             )
     return index.sort_values(), skipped  # sorted: results do not depend on the order of rows
 
@@ -122,7 +122,7 @@ def join(
 def rated(
     rating: pd.Series, group: pd.Series, index: pd.Index
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """`label` and `group` of the utterances that have both, and those that have not."""
+    """`label` and `group` of the utterances that have both, and a record of the others."""
     frame = pd.DataFrame({"label": rating, "group": group}).loc[index]
     unrated, ungrouped = frame["label"].isna(), frame["group"].isna()
     skipped = skip(index[unrated], f"no rating of {rating.name}")
@@ -154,11 +154,11 @@ def _check_index(index: pd.Index, name: str) -> None:
         raise UserError(f"{name}: its index must be `file`, or `file, start, end`, as in audformat")
     if index.has_duplicates:
         first = index[index.duplicated()][0]
-        raise UserError(f"{name}: the same utterance twice, {first}; remove one")
+        raise UserError(f"{name}: utterance {first} is there twice; remove one of the rows")
 
 
 def _as_labelled(index: pd.Index, labelled: pd.Index) -> pd.Index:
-    """The index with the labels' keys, as it is where it cannot be brought to their kind."""
+    """The index with the labels' keys; unchanged where files and segments cannot be matched."""
     ours, theirs = map(audformat.utils.to_segmented_index, (index, labelled))
     match = theirs.get_indexer(ours)
     match = np.where(match < 0, _match_by_open_end(ours, theirs), match)
@@ -192,7 +192,7 @@ def _last_of_files(index: pd.MultiIndex) -> pd.DataFrame:
 
 
 def _example(index: pd.Index) -> str:
-    """The first key, as people read it."""
+    """The first key, as text."""
     first = index[:1].to_frame(index=False)
     return ", ".join(f"{name} {column[0]}" for name, column in first.items())
 
@@ -204,8 +204,8 @@ def _finite_rows(table: pd.DataFrame, name: str) -> np.ndarray:
     if not rows.any():
         worst = table.columns[finite.sum(axis=0).argmin()]
         raise UserError(
-            f"feature set {name!r}: every row holds NaN or infinity, most of them in column "
-            f"{worst!r}; mend the column or leave it out"
+            f"feature set {name!r}: every row has NaN or infinity, most of them in column "
+            f"{worst!r}; correct the column or remove it"
         )
     return rows
 
@@ -214,18 +214,18 @@ def _check_table(table: pd.DataFrame, name: str, labelled: pd.Index) -> None:
     _check_index(table.index, f"feature set {name!r}")
     for length, what in zip(table.shape, ("rows", "columns"), strict=True):
         if not length:
-            raise UserError(f"feature set {name!r}: it has no {what}; leave it out or make it anew")
+            raise UserError(f"feature set {name!r}: it has no {what}; remove it or make it again")
     ours, theirs = (", ".join(map(str, index.names)) for index in (table.index, labelled))
     if ours != theirs:
         raise UserError(
             f"feature set {name!r}: indexed by {ours} ({_example(table.index)}), but the labels by "
-            f"{theirs} ({_example(labelled)}); they join only where each file has one segment, "
-            "which begins at 0; index both alike"
+            f"{theirs} ({_example(labelled)}); these can be matched only if each file has one "
+            "segment, from 0; use the same kind of index for both"
         )
     for column, dtype in table.dtypes.items():
         if not pd.api.types.is_numeric_dtype(dtype):
             cell = str(table[column].iloc[0])[:40]
             raise UserError(
                 f"feature set {name!r}: column {column!r} holds no numbers, but {cell!r}; "
-                "leave it out, or give one number a column"
+                "remove it, or give one number a column"
             )

@@ -1,13 +1,16 @@
-"""Ways to predict one rating, side by side: figures, intervals, differences."""
+"""Predictors of one rating side by side: metrics, intervals, differences, tests."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
-from emoasr.evaluation import bootstrap
-from emoasr.evaluation.dataset import Study
-from emoasr.evaluation.regression import BASELINE, Spec
+from emoasr.evaluation.bootstrap import Bootstrap
+from emoasr.evaluation.metrics import METRICS, VARIANTS, Metrics, all_metrics, finite
+from emoasr.evaluation.regression import PredictorConfig
 
 
 class Comparison:
@@ -15,27 +18,25 @@ class Comparison:
 
     Attributes:
         target: the rating.
-        runs: predictions by spec, see `crossvalidation.Runs`.
-        figures: see `intervals.both`, by spec.
+        predictions: by config, see `cross_validation.CrossValidated`.
+        metrics: by config, see `metrics.all_metrics`.
     """
 
-    def __init__(self, of: Study, target: str, runs: Mapping[Spec, pd.DataFrame]):
-        self.target, self.runs = target, dict(runs)
-        self._study = of
-        self._drawn = bootstrap.Bootstrap(self.runs)
-        self.figures = {spec: bootstrap.both(frame) for spec, frame in self.runs.items()}
+    def __init__(self, target: str, predictions: Mapping[PredictorConfig, pd.DataFrame]):
+        self.target, self.predictions = target, dict(predictions)
+        self.metrics = {config: all_metrics(frame) for config, frame in predictions.items()}
+        self._bootstrap = Bootstrap(self.predictions)
 
-    def row(self, spec: Spec) -> dict[str, Any]:
-        """What was done, on how much, its figures and their intervals."""
+    def row(self, config: PredictorConfig) -> dict[str, Any]:
+        """What was done, on how much, its metrics and their intervals."""
         return {
-            **describe(self._study, spec, self.target, self.runs[spec]),
-            **self.figures[spec],
-            **self._drawn.of(spec),
+            **describe(config, self.target, self.predictions[config]),
+            **self.metrics[config],
+            **self._bootstrap.limits(config),
         }
 
-    def difference(self, a: Spec, b: Spec) -> dict[str, Any]:
-        """Figures of a minus those of b, their intervals, and a test over the folds."""
-        ours, theirs = self.figures[a], self.figures[b]
+    def difference(self, a: PredictorConfig, b: PredictorConfig) -> dict[str, Any]:
+        """Metrics of a minus those of b, their intervals, and a test over the folds."""
         return {
             "target": self.target,
             "protocol": a.protocol,
@@ -45,31 +46,49 @@ class Comparison:
             "n_selected": a.n_selected,
             "a": a.feature_set,
             "b": b.feature_set,
-            **{key: _minus(ours[key], theirs[key]) for key in _COMPARED},
-            **self._drawn.difference(a, b),
-            **bootstrap.wilcoxon(self.runs[a], self.runs[b]),
+            **{key: _minus(self.metrics[a][key], self.metrics[b][key]) for key in _COMPARED},
+            **self._bootstrap.limits_of_difference(a, b),
+            **wilcoxon(self.predictions[a], self.predictions[b]),
         }
 
 
-def describe(of: Study, spec: Spec, target: str, predicted: pd.DataFrame) -> dict[str, Any]:
+def describe(config: PredictorConfig, target: str, predicted: pd.DataFrame) -> dict[str, Any]:
     """The fields of a row that say what was done, and on how much."""
+    how = dataclasses.asdict(config)
     return {
-        "feature_set": spec.feature_set,
+        "feature_set": how.pop("feature_set"),
         "target": target,
-        "protocol": spec.protocol,
-        "partner": spec.partner,
-        "selection": spec.selection,
-        "regressor": spec.regressor,
-        "n_features": 0 if spec.feature_set == BASELINE else of.tables[spec.feature_set].shape[1],
-        "n_selected": spec.n_selected,
+        **how,
         "n_utterances": len(predicted),
         "n_folds": predicted["fold"].nunique(),
         "n_speakers": predicted["speaker"].nunique(),
     }
 
 
-_COMPARED = [prefix + key for prefix in bootstrap.VARIANTS for key in bootstrap.FIGURES]
+def wilcoxon(a: pd.DataFrame, b: pd.DataFrame) -> Metrics:
+    """P values of the paired two-sided Wilcoxon test over folds' mean squared errors.
+
+    None where the folds differ, or where no error does.
+    """
+    return {
+        f"{prefix}wilcoxon_p": _wilcoxon(*(_fold_errors(frame, column) for frame in (a, b)))
+        for prefix, column in VARIANTS.items()
+    }
+
+
+_COMPARED = [prefix + key for prefix in VARIANTS for key in METRICS]
 
 
 def _minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
+
+
+def _fold_errors(predicted: pd.DataFrame, column: str) -> pd.Series:
+    squares = (predicted[column] - predicted["label"]) ** 2
+    return squares.groupby(predicted["fold"].to_numpy()).mean()
+
+
+def _wilcoxon(a: pd.Series, b: pd.Series) -> float | None:
+    if not a.index.equals(b.index) or np.allclose(a, b):
+        return None
+    return finite(stats.wilcoxon(a, b).pvalue)

@@ -1,14 +1,14 @@
 """Per-speaker correlation of every unit with a rating (the paper's section 4, figures 1 and 3)."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 
-from emoasr.errors import UserError
 from emoasr.evaluation import alignment
+from emoasr.evaluation.layers import layer_shape
 
 MEAN = "mean over speakers"
 SIGNIFICANT = 0.05  # a unit is marked whose q is below
@@ -46,6 +46,27 @@ class Maps:
     mean_r: np.ndarray
     mean_p: np.ndarray
     mean_q: np.ndarray
+
+
+def maps_of(
+    tables: Mapping[str, pd.DataFrame],
+    labels: pd.DataFrame,
+    targets: Iterable[str],
+    others: Iterable[str] = (),
+) -> list[Maps]:
+    """Maps of several ratings, see `pearson_maps`; none without neural features or speakers.
+
+    Args:
+        tables: feature sets by name.
+        labels: audformat index.
+        targets: ratings that must be there.
+        others: ratings that are mapped too, where the labels have them.
+    """
+    if "neural" not in tables or "speaker" not in labels:
+        return []
+    others = [name for name in others if name in labels and labels[name].notna().any()]
+    names = dict.fromkeys([*targets, *others])
+    return [pearson_maps(tables["neural"], labels, name) for name in names]
 
 
 def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps:
@@ -137,12 +158,12 @@ def as_table(maps: Sequence[Maps]) -> pd.DataFrame:
     frames = []
     for m in maps:
         layers, units = np.indices(m.mean_r.shape).reshape(2, -1)
-        values = [(MEAN, m.mean_r, m.mean_p, m.mean_q)]
-        values += zip(m.speakers, m.r, m.p, m.q, strict=True)
-        for speaker, r, p, q in values:
+        maps_of_rating = [(MEAN, m.mean_r, m.mean_p, m.mean_q)]
+        maps_of_rating += zip(m.speakers, m.r, m.p, m.q, strict=True)
+        for speaker, r, p, q in maps_of_rating:
             where = {"speaker": speaker, "target": m.target, "layer": layers, "unit": units}
-            figures = {"r": r.ravel(), "p": p.ravel(), "q": q.ravel()}
-            frames.append(pd.DataFrame({**where, **figures}))
+            values = {"r": r.ravel(), "p": p.ravel(), "q": q.ravel()}
+            frames.append(pd.DataFrame({**where, **values}))
     columns = ["speaker", "target", "layer", "unit", "r", "p", "q"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
@@ -176,20 +197,3 @@ def _why(r: np.ndarray, y: np.ndarray) -> str:
     if np.ptp(y) == 0:
         return f"all {len(y)} ratings are {y[0]:g}"
     return f"{np.isnan(r).sum()} of {r.size} features are constant"
-
-
-def layer_shape(columns: pd.Index) -> tuple[int, int]:
-    """Layers and units, from names `layer00.unit000` and on.
-
-    Raises:
-        UserError: the names are others.
-    """
-    numbers = columns.astype(str).str.extract(r"^layer(\d+)\.unit(\d+)$").astype(float)
-    layers, units = numbers[0].nunique(), numbers[1].nunique()
-    expected = [(i, j) for i in range(layers) for j in range(units)]
-    if not expected or list(numbers.itertuples(index=False, name=None)) != expected:
-        raise UserError(
-            "feature set 'neural': its columns are not layer00.unit000, layer00.unit001, ... in "
-            "order; run python -m emoasr.extract again"
-        )
-    return layers, units

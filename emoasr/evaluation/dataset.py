@@ -1,7 +1,7 @@
-"""What is compared: feature tables and ratings of the same utterances, checked."""
+"""Utterances that can be evaluated: feature tables and ratings brought together, and checked."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
@@ -9,97 +9,68 @@ import numpy as np
 import pandas as pd
 
 from emoasr.errors import UserError
-from emoasr.evaluation import alignment, splits
-from emoasr.evaluation.correlation import layer_shape
-from emoasr.evaluation.regression import BASELINE, Spec
-from emoasr.settings import bounds
-from emoasr.settings.choices import PROTOCOLS, check_evaluation
+from emoasr.evaluation import alignment, layers, splits
+from emoasr.evaluation.regression import BASELINE
+from emoasr.settings import bounds, choices
 
-_SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
-_FEWEST_SPEAKERS = 3  # what others would have given cannot be told from two
+_FEWEST_SPEAKERS = 3  # two do not show how much speakers differ
 _SCALE_TOLERANCE = 0.01  # share of ratings off the scale; IEMOCAP has 4 of 10039
 
 
 @dataclasses.dataclass(frozen=True)
-class Rated:
-    """Utterances with the same targets rated.
+class Dataset:
+    """Utterances that have a rating of the same targets, and their features.
 
     Attributes:
-        labels: (N, T) ratings, float64, one column a target.
-        people: `speaker` and `session` of each utterance, as text, where the labels have them.
+        tables: feature sets by name; they have a row for each utterance, and perhaps further rows.
+        ratings: (N, T), float64, one column a target.
+        groups: `speaker` and `session` of each utterance, as text, where the labels have them.
+        scale: lowest and highest rating, to which predictions are clipped; empty: the range of the
+            training ratings.
     """
 
-    labels: pd.DataFrame
-    people: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    ratings: pd.DataFrame
+    groups: pd.DataFrame
+    scale: tuple[float, ...]
 
     @property
     def targets(self) -> list[str]:
         """Names of the ratings."""
-        return [str(name) for name in self.labels]
+        return [str(name) for name in self.ratings]
 
+    def features(self, feature_set: str) -> np.ndarray:
+        """One feature set of the utterances, (N, D); the baseline has no features."""
+        if feature_set == BASELINE:
+            return np.empty((len(self.ratings), 0))
+        return self.tables[feature_set].loc[self.ratings.index].to_numpy()
 
-@dataclasses.dataclass(frozen=True)
-class Study:
-    """What is compared.
-
-    Attributes:
-        tables: feature sets by name.
-        rated: the targets, those rated on the same utterances together.
-        skipped: utterances left out: file, start, end (seconds), step, reason.
-        notes: what a reader of the figures must know, one line each.
-        settings: `config.eval`.
-        workers: folds fitted at once.
-    """
-
-    tables: Mapping[str, pd.DataFrame]
-    rated: Sequence[Rated]
-    skipped: list[dict[str, Any]]
-    notes: list[str]
-    settings: ml_collections.ConfigDict
-    workers: int
-
-    def specs(self, **changes: Any) -> list[Spec]:
-        """The configured way to predict from every table, and the baseline, with changes."""
-        s = self.settings
-        base = {
-            "protocol": s.protocol,
-            "partner": s.partner,
-            "selection": s.selection.scope,
-            "regressor": s.regressor,
-            "n_selected": s.n_selected,
-        } | changes
-        specs = [Spec(name, **base) for name in self.tables]
-        specs.append(Spec(BASELINE, **base | {"regressor": BASELINE, "n_selected": 0}))
-        return [self.within(spec) for spec in specs]
-
-    def within(self, spec: Spec) -> Spec:
-        """The spec with as many features as the table has at most; 0 selects all."""
-        if spec.regressor == BASELINE:
-            return spec
-        n_features = self.tables[spec.feature_set].shape[1]
-        return dataclasses.replace(spec, n_selected=min(spec.n_selected or n_features, n_features))
+    def where(self, kept: pd.Series) -> "Dataset":
+        """Some of the utterances."""
+        return dataclasses.replace(self, ratings=self.ratings[kept], groups=self.groups[kept])
 
 
 def prepare(
-    tables: Mapping[str, pd.DataFrame],
-    labels: pd.DataFrame,
-    settings: ml_collections.ConfigDict,
-    workers: int = 1,
-) -> Study:
-    """Brings tables and ratings together.
+    tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame, settings: ml_collections.ConfigDict
+) -> tuple[list[Dataset], list[dict[str, Any]], list[str]]:
+    """Brings tables and ratings together, and checks the settings on them.
 
     Args:
         tables: feature sets by name, (utterances, features), audformat index.
         labels: audformat index; the targets' columns, `speaker`, and `session` where it is needed.
         settings: `config.eval`.
-        workers: folds to fit at once.
+
+    Returns:
+        The data, targets with a rating of the same utterances together; the utterances left out:
+        file, start, end (seconds), step, reason; and what a reader of the results must know, one
+        line each.
 
     Raises:
         UserError: a setting, table or label that cannot be evaluated.
     """
-    _check(settings, tables)
+    _check_settings(settings, tables)
     ratings = [alignment.ratings(labels, target) for target in settings.targets]
-    needed = PROTOCOLS[settings.protocol]
+    needed = choices.PROTOCOLS[settings.protocol]
     group = alignment.groups(labels, needed)
     tables = alignment.align(tables, labels.index)
     index, skipped = alignment.join(tables, labels.index)
@@ -108,16 +79,20 @@ def prepare(
         of_target, unrated = alignment.rated(rating, group, index)
         skipped += unrated
         columns.append(of_target["label"].rename(str(rating.name)))
-    rated = [
-        Rated(pd.concat(alike, axis=1), _people(labels.loc[alike[0].index], needed))
+    tables = {**layers.subsets(tables, settings.layers), **tables}
+    tables = {name: table.loc[index] for name, table in tables.items()}
+    datasets = [
+        Dataset(
+            tables,
+            ratings=pd.concat(alike, axis=1),
+            groups=_groups(labels.loc[alike[0].index], needed),
+            scale=tuple(settings.scale),
+        )
         for alike in _by_rows(columns)
     ]
-    for r in rated:
-        _check_folds(r, settings)
-    notes = [note for r in rated for note in _constant(r)]
-    every = {**layers(tables, settings.layers), **tables}
-    chosen = {name: table.loc[index] for name, table in every.items()}
-    return Study(chosen, rated, skipped, notes, settings, workers)
+    for dataset in datasets:
+        _check_dataset(dataset, settings)
+    return datasets, skipped, [note for dataset in datasets for note in _constant(dataset)]
 
 
 def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
@@ -132,54 +107,7 @@ def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
     return found
 
 
-def layers(
-    tables: Mapping[str, pd.DataFrame], wanted: Mapping[str, Sequence[int]]
-) -> dict[str, pd.DataFrame]:
-    """Subsets of the neural features as feature sets: the columns of some layers.
-
-    Args:
-        tables: feature sets by name.
-        wanted: layer numbers by the subset's name; -1 is the last layer.
-
-    Raises:
-        UserError: there are no neural features, no such layer, or the name is taken.
-    """
-    found = {}
-    for name, numbers in wanted.items():
-        field = f"config.eval.layers.{name}"
-        if "neural" not in tables:
-            raise UserError(f"{field}: needs the feature set 'neural' in config.feature_sets")
-        if name in tables or name == BASELINE:
-            raise UserError(f"{field}: a feature set has that name already; give another")
-        columns = tables["neural"].columns
-        n_layers, _ = layer_shape(columns)
-        if not numbers or not all(-n_layers <= n < n_layers for n in numbers):
-            raise UserError(
-                f"{field}={tuple(numbers)}: must be layers from 0 to {n_layers - 1}, or from "
-                f"-{n_layers} to -1, counted from the end"
-            )
-        of_column = np.repeat(np.arange(n_layers), len(columns) // n_layers)
-        kept = np.isin(of_column, [n % n_layers for n in numbers])
-        found[name] = tables["neural"].loc[:, kept]
-    return found
-
-
-def unfit(rated: Rated, protocol: str, partner: str) -> str:
-    """Why these utterances cannot be split so; empty where they can."""
-    group = PROTOCOLS[protocol]
-    few = f"{_SMALLEST_TRAINING_FOLD} utterances"
-    if rated.people[group].nunique() < 2:
-        return f"needs 2 {group}s or more"
-    split = splits.split(rated.people, protocol, partner)
-    smallest = min(split, key=lambda fold: len(fold.train))
-    if len(smallest.train) >= _SMALLEST_TRAINING_FOLD:
-        return ""
-    if partner == "out":
-        return f"without the sessions of {smallest.name} fewer than {few} are left to train on"
-    return f"needs {few} or more besides each {group}"
-
-
-def _people(labels: pd.DataFrame, needed: str) -> pd.DataFrame:
+def _groups(labels: pd.DataFrame, needed: str) -> pd.DataFrame:
     """`speaker`, in its absence the session in its place, and `session` where all have one."""
     known = {
         name: labels[name].astype(str)
@@ -189,54 +117,56 @@ def _people(labels: pd.DataFrame, needed: str) -> pd.DataFrame:
     return pd.DataFrame({"speaker": known[needed]} | known)
 
 
-def _constant(rated: Rated) -> list[str]:
+def _constant(dataset: Dataset) -> list[str]:
     """Speakers whose ratings do not vary."""
     notes = []
-    for target, label in rated.labels.items():
-        for speaker, values in label.groupby(rated.people["speaker"].to_numpy()):
+    for target, rating in dataset.ratings.items():
+        for speaker, values in rating.groupby(dataset.groups["speaker"].to_numpy()):
             if len(values) > 1 and values.nunique() == 1:
                 notes.append(
                     f"speaker {speaker}: all {len(values)} ratings of {target} are "
-                    f"{values.iloc[0]:g}; with that speaker alone a correlation is undefined, "
-                    "and left out of means over folds"
+                    f"{values.iloc[0]:g}; the correlation within this speaker is undefined, and "
+                    "means over folds leave it out"
                 )
     return notes
 
 
-def _check(settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]) -> None:
+def _check_settings(
+    settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]
+) -> None:
     bounds.check(settings, "eval.")
-    check_evaluation(settings)
+    choices.check_evaluation(settings)
     if not tables or BASELINE in tables:
         raise UserError(
             f"config.feature_sets={tuple(tables)}: must be one or more names, not {BASELINE!r}, "
-            "which is the baseline that is always there"
+            "which is the name of the baseline (training mean) and always included"
         )
 
 
-def _check_folds(rated: Rated, settings: ml_collections.ConfigDict) -> None:
-    group = PROTOCOLS[settings.protocol]
-    n_speakers, targets = rated.people["speaker"].nunique(), " and ".join(rated.targets)
+def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> None:
+    group, groups = choices.PROTOCOLS[settings.protocol], dataset.groups
+    n_speakers, targets = groups["speaker"].nunique(), " and ".join(dataset.targets)
     if n_speakers < _FEWEST_SPEAKERS:
         raise UserError(
             f"labels: {n_speakers} speaker(s) with a rating of {targets}; comparing feature sets "
             f"across speakers needs {_FEWEST_SPEAKERS} or more"
         )
-    if settings.partner == "out" and "session" not in rated.people:
+    if settings.partner == "out" and "session" not in groups:
         raise UserError(
-            "config.eval.partner=out: needs the session of every utterance, a column 'session' in "
-            "the labels"
+            "config.eval.partner=out: needs the session of every utterance, in a column 'session' "
+            "of the labels"
         )
-    problem = unfit(rated, settings.protocol, settings.partner)
+    problem = splits.split_problem(groups, settings.protocol, settings.partner)
     if problem:
         raise UserError(
-            f"config.eval.protocol={settings.protocol}: {problem}; those with a rating of "
-            f"{targets} are {len(rated.labels)} of {rated.people[group].nunique()} {group}(s)"
+            f"config.eval.protocol={settings.protocol}: {problem}; there are {len(groups)} "
+            f"utterances of {groups[group].nunique()} {group}(s) with a rating of {targets}"
         )
-    for target, label in rated.labels.items() if settings.scale else ():
-        low, high = settings.scale
-        if (~label.between(low, high)).mean() > _SCALE_TOLERANCE:
+    for target, rating in dataset.ratings.items() if dataset.scale else ():
+        low, high = dataset.scale
+        if (~rating.between(low, high)).mean() > _SCALE_TOLERANCE:
             raise UserError(
-                f"config.eval.scale={tuple(settings.scale)}: but ratings of {target} go from "
-                f"{label.min():g} to {label.max():g}; give their scale, or () for the range of the "
-                "training folds"
+                f"config.eval.scale={dataset.scale}: but ratings of {target} range from "
+                f"{rating.min():g} to {rating.max():g}; give their scale, or () for the range of "
+                "the training folds"
             )

@@ -1,9 +1,9 @@
-"""How much of a rating a feature set carries: folds by speaker, selection, regression, errors.
+"""How well feature sets predict ratings: feature tables and labels in, every metric out.
 
 The protocol is the paper's (section 5; Tits et al. 2018): the features with the best univariate F
-scores, a linear regression on them, and the squared error on speakers that the model never met.
-Scaling, selection and a penalty are fitted inside each training fold. The training fold's mean
-rating, as a constant prediction, stands beside every feature set.
+scores, a linear regression on them, and the squared error on unseen speakers. Scaling, selection
+and a penalty are fitted inside each training fold. A baseline, the mean of the training ratings as
+a constant prediction, is compared with every feature set.
 """
 
 import dataclasses
@@ -14,26 +14,27 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr.evaluation import ablations, cross_validation, dataset
+from emoasr.evaluation import ablations, cross_validation
 from emoasr.evaluation.ablations import Plan
 from emoasr.evaluation.comparison import Comparison
-from emoasr.evaluation.regression import BASELINE, Spec
+from emoasr.evaluation.dataset import prepare
+from emoasr.evaluation.regression import PredictorConfig, predictor_configs
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` finds; figures that are undefined are None.
+    """What `evaluate` finds; metrics that are undefined are None.
 
     Attributes:
         rows: one a feature set and target, with the fields of `eval/results.json`.
         differences: one a pair of feature sets and target, likewise.
-        battery: what a reviewer asks, see `battery`; None where it was not asked for.
+        battery: ablations and controls, see `ablations.report`; None where they were not asked for.
         predictions: one row an utterance, feature set and target, indexed by utterance; columns
             feature_set, target, fold (the group held out), speaker, label, prediction, clipped.
         selected: one row a feature that a fold selected; columns feature_set, target, fold,
             feature, f_score, rank (1 is the best).
         skipped: utterances left out: file, start, end (seconds), step, reason.
-        notes: what a reader of the figures must know, one line each.
+        notes: what a reader of the metrics must know, one line each.
     """
 
     rows: list[dict[str, Any]]
@@ -57,46 +58,36 @@ def evaluate(
         tables: feature sets by name, (utterances, features), audformat index.
         labels: audformat index; the targets' columns and `speaker` or `session`.
         settings: `config.eval`.
-        workers: folds to fit at once.
+        workers: folds fitted at once.
 
     Raises:
         UserError: a setting, table or label that cannot be evaluated.
     """
-    of = dataset.prepare(tables, labels, settings, workers)
-    specs = of.specs()
+    datasets, skipped, notes = prepare(tables, labels, settings)
+    main = predictor_configs(datasets[0].tables, settings)
     plans = [
-        ablations.plan(of, rated) if settings.battery else Plan(of, rated, specs)
-        for rated in of.rated
+        ablations.plan(dataset, main, settings) if settings.battery else Plan(dataset, main)
+        for dataset in datasets
     ]
-    found: dict[str, Comparison] = {}
-    selected: dict[tuple[Spec, str], pd.DataFrame] = {}
+    compared: dict[str, Comparison] = {}
+    selected: dict[tuple[PredictorConfig, str], pd.DataFrame] = {}
     for plan in plans:
-        wanted = [*specs, *(spec for _, spec in plan.analyses)]
-        runs = cross_validation.run(plan.study, plan.rated, wanted, "folds")
-        selected |= runs.selected
-        for target in plan.rated.targets:
-            found[target] = Comparison(plan.study, target, runs.of(target))
-    compared = [found[target] for target in settings.targets]
-    each = [(c, spec) for c in compared for spec in specs]
+        configs = [*main, *(config for _, config in plan.analyses)]
+        fitted = cross_validation.run(plan.dataset, configs, workers, "folds")
+        selected |= fitted.selected
+        for target in plan.dataset.targets:
+            compared[target] = Comparison(target, fitted.of_target(target))
+    each = [(config, target) for target in settings.targets for config in main]
     return Evaluation(
-        rows=[c.row(spec) for c, spec in each],
+        rows=[compared[target].row(config) for config, target in each],
         differences=[
-            c.difference(*ab) for c in compared for ab in itertools.combinations(specs, 2)
+            compared[target].difference(a, b)
+            for target in settings.targets
+            for a, b in itertools.combinations(main, 2)
         ],
-        battery=ablations.report(plans, compared) if settings.battery else None,
-        predictions=pd.concat([_named(c, spec, c.runs[spec]) for c, spec in each]),
-        selected=pd.concat(
-            [_named(c, s, selected[s, c.target]) for c, s in each if s.feature_set != BASELINE],
-            ignore_index=True,
-        ),
-        skipped=of.skipped,
-        notes=of.notes,
+        battery=ablations.report(plans, compared, workers) if settings.battery else None,
+        predictions=pd.concat([compared[target].predictions[config] for config, target in each]),
+        selected=pd.concat([selected[key] for key in each if key in selected], ignore_index=True),
+        skipped=skipped,
+        notes=notes,
     )
-
-
-def _named(compared: Comparison, spec: Spec, frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame with the columns feature_set and target in front."""
-    frame = frame.copy()
-    frame.insert(0, "feature_set", spec.feature_set)
-    frame.insert(1, "target", compared.target)
-    return frame

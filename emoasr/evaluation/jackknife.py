@@ -1,59 +1,73 @@
-"""Intervals with everything fitted again without each speaker: training counts too.
+"""Intervals with everything fitted again without each speaker: training speakers count too.
 
-The bootstrap of `intervals` takes the models as they are. Here cross-validation runs anew without
-each speaker in turn (the jackknife; Efron & Tibshirani 1993, chapter 11), with Student's t for so
-many speakers: S times the work.
+The intervals of `bootstrap` take the fitted models as given. Here cross-validation is repeated
+without each speaker in turn (the jackknife; Efron & Tibshirani 1993, chapter 11), with Student's t
+for that number of speakers: S times the work.
 """
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from emoasr.evaluation import bootstrap, cross_validation
-from emoasr.evaluation.bootstrap import Figures
+from emoasr.evaluation import cross_validation
 from emoasr.evaluation.comparison import Comparison
-from emoasr.evaluation.dataset import Rated, Study, unfit
-from emoasr.evaluation.regression import Spec
+from emoasr.evaluation.dataset import Dataset
+from emoasr.evaluation.metrics import METRICS, VARIANTS, Metrics, all_metrics
+from emoasr.evaluation.regression import PredictorConfig
+from emoasr.evaluation.splits import split_problem
 
 MOST_SPEAKERS = 40  # the work grows with their square
 
-Left = list[dict[tuple[Spec, str], Figures]]  # without each speaker: figures by spec and target
+MetricsOfPart = dict[tuple[PredictorConfig, str], Metrics]  # by config and target
 
 
-def left_out(of: Study, rated: Rated, specs: list[Spec]) -> Left | str:
-    """Figures of all specs without each speaker in turn; or why they cannot be had."""
-    speakers = np.unique(rated.people["speaker"])
-    if len(speakers) > MOST_SPEAKERS:
-        return f"{len(speakers)} speakers; fitting all again without each is for {MOST_SPEAKERS}"
-    parts = []
-    for speaker in speakers:
-        kept = rated.people["speaker"] != speaker
-        part = Rated(rated.labels[kept], rated.people[kept])
-        problem = unfit(part, specs[0].protocol, specs[0].partner)
-        if problem:
-            return f"without {speaker} the data would not do: {problem}"
-        parts.append(part)
-    found: Left = []
-    for number, part in enumerate(parts, start=1):
-        runs = cross_validation.run(of, part, specs, f"refit {number}/{len(parts)}")
-        found.append({key: bootstrap.both(frame) for key, frame in runs.predictions.items()})
+def problem(dataset: Dataset, protocol: str, partner: str) -> str:
+    """Why the jackknife cannot be done on these data; empty where it can."""
+    n_speakers = dataset.groups["speaker"].nunique()
+    if n_speakers > MOST_SPEAKERS:
+        return f"{n_speakers} speakers; fitting again without each is limited to {MOST_SPEAKERS}"
+    for speaker, part in _parts(dataset):
+        why = split_problem(part.groups, protocol, partner)
+        if why:
+            return f"not possible without speaker {speaker}: {why}"
+    return ""
+
+
+def without_each_speaker(
+    dataset: Dataset, configs: Sequence[PredictorConfig], workers: int
+) -> list[MetricsOfPart]:
+    """Metrics of all configs without each speaker in turn."""
+    found = []
+    n_speakers = dataset.groups["speaker"].nunique()
+    for number, (_, part) in enumerate(_parts(dataset), start=1):
+        fitted = cross_validation.run(part, configs, workers, f"refit {number}/{n_speakers}")
+        found.append({key: all_metrics(frame) for key, frame in fitted.predictions.items()})
     return found
 
 
-def limits(left: Left, compared: Comparison, a: Spec, b: Spec) -> Figures:
-    """`KEY_low` and `KEY_high` of run a's figures minus run b's; None where undefined."""
-    found: Figures = {}
-    for prefix in bootstrap.VARIANTS:
-        for key in (prefix + figure for figure in bootstrap.FIGURES):
-            whole = [compared.figures[spec][key] for spec in (a, b)]
-            parts = [[part[spec, compared.target][key] for spec in (a, b)] for part in left]
-            low, high = _interval(pd.DataFrame([whole, *parts], dtype=float).to_numpy())
-            found |= {f"{key}_low": low, f"{key}_high": high}
+def limits(
+    parts: Sequence[MetricsOfPart], whole: Comparison, a: PredictorConfig, b: PredictorConfig
+) -> Metrics:
+    """`KEY_low` and `KEY_high` of predictor a's metrics minus b's; None where undefined."""
+    found: Metrics = {}
+    for key in (prefix + name for prefix in VARIANTS for name in METRICS):
+        of_whole = [whole.metrics[config][key] for config in (a, b)]
+        of_parts = [[part[config, whole.target][key] for config in (a, b)] for part in parts]
+        low, high = _interval(pd.DataFrame([of_whole, *of_parts], dtype=float).to_numpy())
+        found |= {f"{key}_low": low, f"{key}_high": high}
     return found
+
+
+def _parts(dataset: Dataset) -> Iterator[tuple[str, Dataset]]:
+    """The data without each speaker."""
+    for speaker in np.unique(dataset.groups["speaker"]):
+        yield speaker, dataset.where(dataset.groups["speaker"] != speaker)
 
 
 def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
-    """Of a difference: (1 + S, 2) figures of both runs, the first row with all speakers."""
+    """Of a difference: (1 + S, 2) metrics of both predictors, the first row with all speakers."""
     whole, *parts = values[:, 0] - values[:, 1]
     if not np.isfinite(values).all():
         return None, None

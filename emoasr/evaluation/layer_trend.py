@@ -1,4 +1,4 @@
-"""Is a rating told by early layers or by late ones? A test that can say no."""
+"""Do early or late layers predict a rating better? A test that can say no."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from emoasr.evaluation import bootstrap
+from emoasr.evaluation.bootstrap import limits_of_mean
 
 _FEWEST_SPEAKERS = 6  # with five, a two-sided Wilcoxon test never gets below .05
 _ALPHA = 0.05
 
 
-def over_layers(runs: Mapping[str, Sequence[pd.DataFrame]]) -> list[dict[str, Any]]:
+def over_layers(predictions: Mapping[str, Sequence[pd.DataFrame]]) -> list[dict[str, Any]]:
     """Tests a trend over layers, and its difference between targets.
 
     For each speaker, Spearman's correlation of the layers' numbers with the CCCs of predictions
@@ -23,13 +23,13 @@ def over_layers(runs: Mapping[str, Sequence[pd.DataFrame]]) -> list[dict[str, An
     test over speakers. Every speaker counts once.
 
     Args:
-        runs: by target, the predictions of each layer, from the first to the last; columns
-            `speaker`, `label` and `clipped`.
+        predictions: by target, those of each layer, from the first to the last; columns `speaker`,
+            `label` and `clipped`.
 
     Returns:
         Records with target (or "one - other"), n_speakers, rho, rho_low, rho_high, p, verdict.
     """
-    rhos = {target: _rhos(layers) for target, layers in runs.items()}
+    rhos = {target: _rhos(layers) for target, layers in predictions.items()}
     found = [_record(target, rho, _verdict_of(target)) for target, rho in rhos.items()]
     for one, other in itertools.combinations(rhos, 2):
         difference = (rhos[one] - rhos[other]).dropna()
@@ -61,10 +61,10 @@ def _spearman(ccc: np.ndarray) -> float:
 def _record(target: str, rho: pd.Series, verdicts: tuple[str, str, str]) -> dict[str, Any]:
     n = len(rho)
     mean = float(rho.mean()) if n else None
-    low, high = bootstrap.of_mean(rho.to_numpy())
+    low, high = limits_of_mean(rho.to_numpy())
     p = float(stats.wilcoxon(rho).pvalue) if n and (rho != 0).any() else None
     if n < _FEWEST_SPEAKERS:
-        verdict = f"{n} speakers with a trend are too few to tell"
+        verdict = f"{target}: too few speakers with a trend ({n}) for a test"
     elif p is None or mean is None or p >= _ALPHA:
         verdict = verdicts[0]
     else:
@@ -82,15 +82,15 @@ def _record(target: str, rho: pd.Series, verdicts: tuple[str, str, str]) -> dict
 
 def _verdict_of(target: str) -> tuple[str, str, str]:
     return (
-        f"no trend of {target} over layers is shown",
-        f"later layers tell {target} better than earlier ones",
-        f"earlier layers tell {target} better than later ones",
+        f"{target}: no significant trend over layers",
+        f"{target}: later layers predict it better than earlier layers",
+        f"{target}: earlier layers predict it better than later layers",
     )
 
 
 def _verdict_between(one: str, other: str) -> tuple[str, str, str]:
     return (
-        f"no difference between the trends of {one} and {other} is shown",
-        f"{one} is told by later layers than {other}",
-        f"{one} is told by earlier layers than {other}",
+        f"{one} and {other}: no significant difference between their trends over layers",
+        f"{one} is found in later layers than {other}",
+        f"{one} is found in earlier layers than {other}",
     )

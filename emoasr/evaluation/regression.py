@@ -1,12 +1,14 @@
-"""What is fitted inside one training fold: scaling, selection by F score, a linear model."""
+"""Fitting one training fold: scaling, selection by F score, a linear model."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import groupby
 from typing import Any
 
+import ml_collections
 import numpy as np
+import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.feature_selection import f_regression
@@ -17,7 +19,7 @@ from sklearn.svm import LinearSVR
 
 from emoasr.evaluation.splits import Fold
 
-BASELINE = "mean"  # the training fold's mean rating, whatever the features
+BASELINE = "mean"  # constant prediction: the mean of the training ratings
 
 
 def _support_vector() -> MultiOutputRegressor:
@@ -34,17 +36,18 @@ REGRESSORS: dict[str, Any] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Spec:
+@dataclasses.dataclass(frozen=True)
+class PredictorConfig:
     """One way to predict ratings.
 
     Attributes:
         feature_set: a table's name, or `BASELINE`.
-        protocol: one of `settings.PROTOCOLS`.
-        partner: one of `settings.PARTNERS`.
-        selection: where F scores come from: "fold", the training fold; "all", every utterance,
-            those tested on too, which flatters (Ambroise & McLachlan 2002).
+        protocol: one of `settings.choices.PROTOCOLS`.
+        partner: one of `settings.choices.PARTNERS`.
+        selection: utterances that F scores are computed from: "fold", those of the training fold;
+            "all", test utterances too, which makes errors too small (Ambroise & McLachlan 2002).
         regressor: one of `REGRESSORS`, or `BASELINE`.
+        n_features: features that the table has; 0 for the baseline.
         n_selected: features kept, those with the highest F score; 0 for the baseline.
     """
 
@@ -53,16 +56,45 @@ class Spec:
     partner: str
     selection: str
     regressor: str
+    n_features: int
     n_selected: int
 
 
+def predictor_configs(
+    tables: Mapping[str, pd.DataFrame], settings: ml_collections.ConfigDict, **changes: Any
+) -> list[PredictorConfig]:
+    """What `config.eval` asks for: one config a table, and the baseline as the last.
+
+    Args:
+        tables: feature sets by name.
+        settings: `config.eval`.
+        changes: fields that differ from the settings; `n_selected` may be 0 for all features, or
+            more than a table has.
+    """
+    how = {
+        "protocol": settings.protocol,
+        "partner": settings.partner,
+        "selection": settings.selection.scope,
+        "regressor": settings.regressor,
+        "n_selected": settings.n_selected,
+    } | changes
+    configs = []
+    for name, table in tables.items():
+        n_features = table.shape[1]
+        n_selected = min(how["n_selected"] or n_features, n_features)
+        fields = how | {"n_features": n_features, "n_selected": n_selected}
+        configs.append(PredictorConfig(name, **fields))
+    baseline = {"regressor": BASELINE, "n_features": 0, "n_selected": 0}
+    return [*configs, PredictorConfig(BASELINE, **how | baseline)]
+
+
 @dataclasses.dataclass(frozen=True)
-class Fitted:
-    """What one fold gives for one spec, T ratings.
+class FoldResult:
+    """What one fold gives for one config, T ratings.
 
     Attributes:
-        prediction_NT: of the fold's test utterances.
-        features_TK: columns kept, the best first.
+        prediction_NT: of the test utterances.
+        features_TK: columns selected, the best first.
         f_scores_TK: their F scores.
     """
 
@@ -72,42 +104,43 @@ class Fitted:
 
 
 def fit(
-    x_ND: np.ndarray, y_NT: np.ndarray, fold: Fold, specs: Iterable[Spec]
-) -> dict[Spec, Fitted]:
-    """Fits a training fold in several ways that share their scaling and F scores.
+    x_ND: np.ndarray, y_NT: np.ndarray, fold: Fold, configs: Iterable[PredictorConfig]
+) -> dict[PredictorConfig, FoldResult]:
+    """Fits one training fold for several configs, which share scaling and F scores.
 
     Args:
         x_ND: features of all utterances.
         y_NT: their ratings, float64.
-        fold: which to fit, and which to predict.
-        specs: of one feature set, protocol and partner.
+        fold: training and test utterances.
+        configs: of one feature set, protocol and partner.
     """
-    specs = sorted(specs, key=lambda spec: spec.selection)
-    if all(spec.regressor == BASELINE for spec in specs):
-        return {spec: _baseline(y_NT, fold) for spec in specs}
+    configs = sorted(configs, key=lambda config: config.selection)
+    if all(config.regressor == BASELINE for config in configs):
+        return {config: _baseline(y_NT, fold) for config in configs}
     scaler = StandardScaler(copy=False)  # float64, as scikit-learn's F score: converted once
     train_ND = scaler.fit_transform(x_ND[fold.train].astype(np.float64))
     test_ND = scaler.transform(x_ND[fold.test].astype(np.float64))
     train_NT = y_NT[fold.train]
-    found = {}
-    for selection, alike in groupby(specs, key=lambda spec: spec.selection):
+    results = {}
+    for selection, alike in groupby(configs, key=lambda config: config.selection):
         if selection == "fold":
             scores_TD = _f_scores(train_ND, train_NT)
         else:
             scores_TD = _f_scores(x_ND.astype(np.float64), y_NT)
         order_TD = np.argsort(-np.nan_to_num(scores_TD, nan=-1.0), axis=1, kind="stable")
-        for spec in alike:
-            best_TK = order_TD[:, : spec.n_selected]
-            prediction_NT = _predict(spec.regressor, train_ND, train_NT, test_ND, best_TK)
-            found[spec] = Fitted(prediction_NT, best_TK, np.take_along_axis(scores_TD, best_TK, 1))
-    return found
+        for config in alike:
+            best_TK = order_TD[:, : config.n_selected]
+            prediction_NT = _predict(config.regressor, train_ND, train_NT, test_ND, best_TK)
+            best_scores_TK = np.take_along_axis(scores_TD, best_TK, 1)
+            results[config] = FoldResult(prediction_NT, best_TK, best_scores_TK)
+    return results
 
 
-def _baseline(y_NT: np.ndarray, fold: Fold) -> Fitted:
+def _baseline(y_NT: np.ndarray, fold: Fold) -> FoldResult:
     model = DummyRegressor(strategy="mean").fit(np.zeros((len(fold.train), 0)), y_NT[fold.train])
     prediction_NT = model.predict(np.zeros((len(fold.test), 0))).reshape(-1, y_NT.shape[1])
     none = np.zeros((y_NT.shape[1], 0))
-    return Fitted(prediction_NT, none.astype(int), none)
+    return FoldResult(prediction_NT, none.astype(int), none)
 
 
 def _f_scores(x_ND: np.ndarray, y_NT: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the page and the Markdown both say, as text and tables."""
+"""Content of the report, for the page and its Markdown twin: text and tables."""
 
 import json
 from collections import Counter
@@ -13,17 +13,17 @@ from emoasr.report.wording import interval
 
 _ANALYSES = {  # by analysis and what it changed: title, how to read it
     ("selection", "all"): (
-        "Selection that has seen the test speakers",
-        "Here the features were chosen by F scores over all utterances, the test speakers' "
-        "included: a leak, and a common one. The difference is what it is worth.",
+        "Selection on all utterances",
+        "Here the features were selected by F scores over all utterances, including those of the "
+        "test speakers: a common leak. The difference is its size.",
     ),
     ("selection", "fold"): (
         "Selection inside the training folds",
-        "Here the features were chosen without the test speakers; the main table's were not.",
+        "Here the features were selected without the test speakers; in the main table, with them.",
     ),
     ("protocol", "leave-one-session-out"): (
         "Sessions held out",
-        "Here whole sessions were held out, and with them everybody who spoke in them.",
+        "Here whole sessions were held out, with all speakers in them.",
     ),
     ("protocol", "leave-one-speaker-out"): (
         "Speakers held out",
@@ -31,12 +31,12 @@ _ANALYSES = {  # by analysis and what it changed: title, how to read it
     ),
     ("partner", "out"): (
         "Without the dialogue partner in training",
-        "Here those who share a session with the test speaker were left out of training, so that "
-        "no dialogue is on both sides.",
+        "Here speakers who share a session with the test speaker were removed from training, so "
+        "that no dialogue is in both the training and the test data.",
     ),
     ("partner", "in"): (
         "With the dialogue partner in training",
-        "Here those who share a session with the test speaker stayed in training.",
+        "Here speakers who share a session with the test speaker stayed in training.",
     ),
 }
 
@@ -103,11 +103,9 @@ def _setting(provenance: Mapping[str, Any]) -> str:
     n = provenance["n_selected"]
     features = f"the {n} best features by F score" if n else "all features"
     leak = provenance["config"]["eval"]["selection"]["scope"] == "all"
-    fitted = (
-        "selected over all utterances" if leak else "everything fitted inside each training fold"
-    )
+    fitted = "selected on all utterances" if leak else "everything fitted inside each training fold"
     alone = provenance["config"]["eval"]["partner"] == "out"
-    partner = ", the test speaker's dialogue partner left out of training" if alone else ""
+    partner = ", the test speaker's dialogue partner removed from training" if alone else ""
     return (
         f"{provenance['protocol']}{partner}, "
         f"{provenance['regressor']} regression, {features}, {fitted}."
@@ -120,29 +118,29 @@ def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
 
 
 def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
-    """A sentence a target: the highest CCC, the next, and whether the data tell them apart."""
+    """A sentence a target: the highest CCC, the next, and whether they differ significantly."""
     sentences = []
     for target in dict.fromkeys(row["target"] for row in rows):
         of_target = [r for r in rows if r["target"] == target and r["clipped_ccc"] is not None]
         of_target.sort(key=lambda row: -row["clipped_ccc"])
         if not of_target:
             continue
-        told = [f"{r['feature_set']} {interval(r, 'clipped_ccc')}" for r in of_target[:2]]
-        text = f"{target}: highest CCC, {', then '.join(told)}"
+        best = [f"{r['feature_set']} {interval(r, 'clipped_ccc')}" for r in of_target[:2]]
+        text = f"{target}: highest CCC, {', then '.join(best)}"
         pair = {row["feature_set"] for row in of_target[:2]}
         for d in differences:
             if d["target"] == target and {d["a"], d["b"]} == pair:
-                text += _told_apart(d)
+                text += _difference(d)
         sentences.append(f"{text}.")
     return sentences
 
 
-def _told_apart(difference: Mapping[str, Any]) -> str:
+def _difference(difference: Mapping[str, Any]) -> str:
     text = f"; {difference['a']} − {difference['b']} = {interval(difference, 'clipped_ccc')}"
     unclear = wording.includes_zero(difference, "clipped_ccc")
     if unclear is None:
         return text
-    return text + (", not told apart by these data" if unclear else ", told apart by these data")
+    return text + (", not a significant difference" if unclear else ", a significant difference")
 
 
 def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, Any] | None:

@@ -1,8 +1,7 @@
-"""The paper's own results, to stand beside ours: Tits et al. (2018), tables 1 and 2."""
+"""The paper's own results, for comparison: Tits et al. (2018), tables 1 and 2."""
 
+from collections.abc import Mapping
 from typing import Any
-
-import ml_collections
 
 # corpus.consistent: feature set: mean and variance over ten speakers of the MSE, arousal, valence
 _TABLES = {
@@ -17,19 +16,22 @@ _TABLES = {
         "egemaps": ((0.328, 0.064), (0.683, 0.124)),
     },
 }
+_METHOD = {"protocol": "leave-one-speaker-out", "regressor": "linear", "n_selected": 100}
 
 
-def rows(config: ml_collections.ConfigDict) -> list[dict[str, Any]]:
+def rows(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the paper found for this corpus: feature_set, target, mse_mean, mse_variance.
 
     Empty where the paper has nothing to compare with: another corpus, protocol or model.
+
+    Args:
+        config: fields `corpus` and `eval` of a run.
     """
-    of = config.eval
-    theirs = (of.protocol, of.regressor, of.n_selected) == ("leave-one-speaker-out", "linear", 100)
-    if config.corpus.kind != "iemocap" or not theirs:
+    corpus, method = config["corpus"], {name: config["eval"][name] for name in _METHOD}
+    if corpus["kind"] != "iemocap" or method != _METHOD:
         return []
     return [
         {"feature_set": name, "target": target, "mse_mean": mean, "mse_variance": variance}
-        for name, figures in _TABLES.get(config.corpus.get("consistent", ""), {}).items()
-        for target, (mean, variance) in zip(("arousal", "valence"), figures, strict=True)
+        for name, of_targets in _TABLES.get(corpus.get("consistent", ""), {}).items()
+        for target, (mean, variance) in zip(("arousal", "valence"), of_targets, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""What the report counts from predictions and selected features: per speaker, per layer."""
+"""Scores of each speaker, and selected units of each layer, for the report."""
 
 import audmetric
 import numpy as np

@@ -1,4 +1,4 @@
-"""The tables of the report: figures with intervals, as text, one for the page and the Markdown."""
+"""Tables of the report, as text: metrics with intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class Grid(NamedTuple):
         groups: titles over the columns, and how many columns each spans; may be empty.
         head: the columns' names.
         rows: the cells.
-        words: how many of the first columns hold words, not figures.
+        words: how many of the first columns hold words, not numbers.
         starts: numbers of the columns that begin a group.
     """
 
@@ -53,7 +53,7 @@ def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
 
     Args:
         rows: those of `eval/results.json`.
-        prefix: `clipped_` for the figures of clipped predictions.
+        prefix: `clipped_` for the metrics of clipped predictions.
     """
     frame = pd.DataFrame(rows)
     names = {prefix + key: wording.METRICS[key] for key in _PAPER}
@@ -70,7 +70,7 @@ def as_text(table: pd.DataFrame) -> str:
 
 
 def of_analysis(battery: Mapping[str, Any] | None, analysis: str) -> list[dict[str, Any]]:
-    """The battery's rows of one analysis; none without a battery."""
+    """The rows of one of the ablations and controls; none where these were not asked for."""
     rows = [] if battery is None else battery["rows"]
     return [row for row in rows if row["analysis"] == analysis]
 
@@ -88,7 +88,7 @@ def main(rows: Rows, prefix: str) -> pd.DataFrame:
 
 
 def other_metrics(rows: Rows, prefix: str) -> pd.DataFrame:
-    """The figures that `main` has no room for, one line a feature set and target."""
+    """The metrics that `main` has no room for, one line a feature set and target."""
     return pd.DataFrame(
         {
             "target": row["target"],
@@ -134,10 +134,10 @@ def differences(found: Rows, prefix: str) -> pd.DataFrame:
 
 
 def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.DataFrame:
-    """An analysis of the battery beside the main table, figures of clipped predictions.
+    """One of the ablations and the main table, metrics of clipped predictions.
 
     Args:
-        battery: that of `eval/results.json`.
+        battery: ablations and controls in `eval/results.json`.
         rows: those of the main table.
         analysis: `selection`, `protocol` or `partner`.
     """
@@ -159,7 +159,7 @@ def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.Da
 
 
 def permuted(found: Rows, rows: Rows) -> pd.DataFrame:
-    """CCC of permuted labels beside that of the true ones, clipped predictions."""
+    """CCC of permuted and of true labels, clipped predictions."""
     frame = pd.DataFrame(found)
     if frame.empty:
         return frame
@@ -170,20 +170,20 @@ def permuted(found: Rows, rows: Rows) -> pd.DataFrame:
         values = repeats["clipped_ccc"].dropna().astype(float)
         line = {"target": target, "feature set": name, "CCC, true labels": wording.number(true)}
         if len(values):
-            reached = None if true is None else (1 + np.sum(values >= true)) / (1 + len(values))
+            p = None if true is None else (1 + np.sum(values >= true)) / (1 + len(values))
             line |= {
                 "permuted: repeats": str(len(values)),
                 "mean": wording.number(values.mean()),
                 "lowest": wording.number(values.min()),
                 "highest": wording.number(values.max()),
-                "p": wording.p_value(reached),
+                "p": wording.p_value(p),
             }
         lines.append(line)
     return pd.DataFrame(lines).fillna(wording.UNDEFINED)
 
 
 def analysis(battery: Mapping[str, Any], name: str) -> pd.DataFrame:
-    """The rows of one analysis, a line each, figures of clipped predictions."""
+    """The rows of one analysis, a line each, metrics of clipped predictions."""
     return pd.DataFrame(
         {
             "target": row["target"],

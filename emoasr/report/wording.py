@@ -30,11 +30,13 @@ METRICS = {
 _MEANINGS = {
     "neural": "activity of the speech recognizer's hidden units, pooled over time (the paper's "
     "neural features)",
-    "random": "the same network with untrained, random weights: what the architecture alone gives",
-    "mfcc": "mean and standard deviation of the network's input, with no network",
+    "random": "the same network with random weights, untrained: the effect of the architecture "
+    "alone",
+    "mfcc": "mean and standard deviation of the network's input, without a network",
     "egemaps": "the extended Geneva minimalistic acoustic parameter set, by openSMILE",
-    "mean": "no features: the mean rating of the training fold. It moves against the held-out "
-    "group's own mean, so that its pooled Pearson correlation comes out below zero",
+    "mean": "baseline (training mean): the mean rating of the training fold as a constant "
+    "prediction, without features. If the held-out group's own mean is high, the mean of the "
+    "others is low; therefore its Pearson correlation over all folds is below zero",
 }
 
 
@@ -48,7 +50,7 @@ def number(value: float | None) -> str:
 
 
 def interval(record: Mapping[str, Any], key: str) -> str:
-    """A figure and its 95 % interval, as `.259 [.231, .290]`; no line break inside the bracket."""
+    """A metric and its 95 % interval, as `.259 [.231, .290]`; no line break inside the bracket."""
     low, high = record.get(f"{key}_low"), record.get(f"{key}_high")
     if record.get(key) is None or low is None or high is None:
         return number(record.get(key))
@@ -61,7 +63,7 @@ def p_value(p: float | None, equals: str = "") -> str:
 
 
 def includes_zero(record: Mapping[str, Any], key: str) -> bool | None:
-    """Whether a figure's interval holds zero; None where it has no interval."""
+    """Whether a metric's interval includes zero; None where it has no interval."""
     low, high = record.get(f"{key}_low"), record.get(f"{key}_high")
     return None if low is None or high is None else low <= 0 <= high
 

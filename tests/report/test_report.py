@@ -77,7 +77,7 @@ def test_the_page_shows_figures_with_intervals(made, rendered):
         assert re.search(
             rf"<td[^>]*>{value} <span class=\"soft\">\[{re.escape(bounds)}</span>", rendered
         )
-    assert "Beside the paper" in rendered
+    assert "Compared with the paper" in rendered
     assert ".660" in rendered
 
 
@@ -237,7 +237,7 @@ def test_a_page_has_room_for_so_many_maps(monkeypatch, made):
     monkeypatch.setattr(mapdata, "_MOST", 6)
     text = page.render(*made_report.said_and_drawn(*made), made[3])
     assert len(json.loads(in_script(text))["maps"]["maps"]) == 3
-    assert re.search(r"has room for 2 of 4\s+speakers", text)
+    assert re.search(r"shows 2 of 4\s+speakers", text)
 
 
 def test_a_map_shows_layer_0_at_the_top_and_nan_grey():
@@ -346,7 +346,7 @@ def test_everything_left_out_is_listed_with_its_reason(made, rendered):
     )
 
 
-def test_in_short_says_whether_data_tell_the_best_apart():
+def test_in_short_says_whether_the_best_differ_significantly():
     def row(name, ccc):
         return {"feature_set": name, "target": "valence", "clipped_ccc": ccc}
 
@@ -356,8 +356,8 @@ def test_in_short_says_whether_data_tell_the_best_apart():
         rows, [{**pair, "clipped_ccc_low": -0.4, "clipped_ccc_high": 0.1}]
     )
     assert sentence.startswith("valence: highest CCC, y .500, then x .200; x − y = −.300 [")
-    assert sentence.endswith("not told apart by these data.")
+    assert sentence.endswith("not a significant difference.")
     (sentence,) = content.in_short(
         rows, [{**pair, "clipped_ccc_low": -0.4, "clipped_ccc_high": -0.1}]
     )
-    assert "], told apart" in sentence
+    assert sentence.endswith("], a significant difference.")

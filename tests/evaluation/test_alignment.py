@@ -15,15 +15,15 @@ def n_utterances(result, target):
     return {r["n_utterances"] for r in result.rows if r["target"] == target}
 
 
-def test_missing_labels_are_skipped_per_target_and_told():
+def test_missing_labels_are_skipped_per_target_and_listed():
     table, labels = run_folder.corpus()
     labels.loc["wav/0003.wav", "valence"] = np.nan
     labels.loc["wav/0005.wav", "speaker"] = None
     result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
     assert n_utterances(result, "arousal") == {47}
     assert n_utterances(result, "valence") == {46}
-    told = {(s["file"], s["reason"]) for s in result.skipped}
-    assert told == {
+    reported = {(s["file"], s["reason"]) for s in result.skipped}
+    assert reported == {
         ("wav/0003.wav", "no rating of valence"),
         ("wav/0005.wav", "no speaker; needed for arousal"),
         ("wav/0005.wav", "no speaker; needed for valence"),
@@ -45,7 +45,7 @@ def test_feature_sets_are_compared_on_the_same_utterances():
     }
 
 
-def test_segments_are_told_in_seconds():
+def test_segments_are_listed_in_seconds():
     table, labels = run_folder.corpus()
     starts = np.arange(len(table)) * 1.5
     ends = [*(starts[:-1] + 1), pd.NaT]
@@ -123,22 +123,25 @@ def foreign_index(table, labels):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (labels_all_nan, "config.eval.targets: .*no value 'valence'.*: arousal$"),
+        (labels_all_nan, "config.eval.targets: .*no value in column 'valence'.*: arousal$"),
         (labels_without_ratings, "nothing to evaluate: the corpus has no ratings"),
         (labels_without_speaker, "config.eval.protocol: .*'speaker'"),
         (one_speaker, "labels: 1 speaker.* needs 3 or more"),
-        (few_utterances, "config.eval.protocol=.*3 utterances or more besides each speaker"),
+        (
+            few_utterances,
+            "3 utterances or more besides those of each speaker",
+        ),
         (
             no_common_utterance,
-            r"feature set 'x': no utterance of it is in the labels: it has \(file 0\), they have "
-            r"\(file wav/0000.wav\); name utterances as labels.parquet does",
+            r"feature set 'x': none of its utterances is in the labels: it has \(file 0\), the "
+            r"labels have \(file wav/0000.wav\); use the names of labels.parquet",
         ),
-        (no_utterance_with_both, "feature set 'x': no utterance of it is in the labels"),
-        (no_finite_row, "feature set 'x': every row holds NaN or infinity, .* column 'f2'"),
+        (no_utterance_with_both, "feature set 'x': none of its utterances is in the labels"),
+        (no_finite_row, "feature set 'x': every row has NaN or infinity, .* column 'f2'"),
         (no_utterances, "feature set 'x': it has no rows"),
         (ratings_of_text, "config.eval.targets: column 'valence' of the labels holds no numbers"),
-        (duplicated, "feature set 'x': the same utterance twice, wav/0000.wav"),
-        (features_of_text, "feature set 'x': column 'f1' holds no numbers, but 'loud'; leave it"),
+        (duplicated, "feature set 'x': utterance wav/0000.wav is there twice"),
+        (features_of_text, "feature set 'x': column 'f1' holds no numbers, but 'loud'; remove it"),
         (no_features, "feature set 'x': it has no columns"),
         (
             other_kind_of_index,
@@ -254,10 +257,10 @@ def test_every_utterance_is_used_or_reported(drawn):
         return
     index, skipped = alignment.join(tables, labels)
     used = set(index.get_level_values("file"))
-    told = {s["file"] for s in skipped}
+    reported = {s["file"] for s in skipped}
     assert used == set.intersection(*usable)
-    assert used | told == set(labelled).union(*(files for files, _, _ in others))
-    assert not used & told
+    assert used | reported == set(labelled).union(*(files for files, _, _ in others))
+    assert not used & reported
     for table in tables.values():
         assert np.isfinite(table.loc[index]).all(axis=None)
 

@@ -113,7 +113,7 @@ def test_layers_are_rows_and_units_columns(tables):
     assert maps.undefined == {}
 
 
-def test_what_is_undefined_is_nan_and_told(tables):
+def test_what_is_undefined_is_nan_and_explained(tables):
     table, labels = tables
     labels.loc[labels.speaker == "s0", "arousal"] = np.float32(2.1)
     labels.loc[labels.index[labels.speaker == "s1"][:4], "arousal"] = np.nan

@@ -1,0 +1,44 @@
+"""What an extraction left in its workdir, for an evaluation."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emoasr.extraction import feature_tables, run_summary
+from emoasr.extraction.provenance import check_same_run
+from emoasr.settings.feature_sets import is_given
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Feature sets and labels of the same utterances.
+
+    Attributes:
+        tables: feature sets by name, external tables among them.
+        metadata: of each table.
+        labels: speakers, sessions and ratings.
+        extraction: its summary, see `run_summary.read`.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    metadata: dict[str, dict[str, Any]]
+    labels: pd.DataFrame
+    extraction: dict[str, Any]
+
+
+def read(feature_sets: Sequence[str], workdir: Path) -> Outcome:
+    """Reads the tables of `config.feature_sets`, and what belongs to them.
+
+    Raises:
+        UserError: a table is missing, broken, or of another run than the others.
+    """
+    extraction = run_summary.read(workdir)
+    labels, _ = feature_tables.read(workdir / "labels.parquet")
+    tables, metadata = feature_tables.load(feature_sets, workdir / "features")
+    external = {Path(entry).stem for entry in feature_sets if is_given(entry)}
+    extracted = {name: made for name, made in metadata.items() if name not in external}
+    check_same_run(extracted, extraction["tables"], workdir / "features")
+    return Outcome(tables, metadata, labels, extraction)

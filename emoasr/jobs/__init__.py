@@ -1,1 +1,0 @@
-"""What the commands do: imported once their flags are known to be right."""

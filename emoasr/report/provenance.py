@@ -1,0 +1,51 @@
+"""How the results of a run were made: `provenance` in `eval/results.json`."""
+
+import datetime
+import importlib.metadata
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from emoasr.report import paper
+
+_PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "plotly")
+
+
+def provenance(
+    config: Mapping[str, Any],
+    extraction: Mapping[str, Any],
+    metadata: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    """Corpus, settings, command, versions, and where the features come from.
+
+    Args:
+        config: of the run.
+        extraction: its summary; fields `corpus`, `found` and `used`.
+        metadata: of each feature table.
+        seconds: that the evaluation took.
+    """
+    return {
+        **{key: extraction[key] for key in ("corpus", "found", "used")},
+        **{key: config["eval"][key] for key in ("protocol", "regressor", "n_selected", "scale")},
+        "recognizer": metadata.get("neural", {}).get("recognizer"),
+        "command": shlex.join(sys.orig_argv),
+        "seconds": round(seconds, 1),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in _PACKAGES},
+        },
+        "feature_tables": metadata,
+        "paper": paper.rows(config),
+        "config": config,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "checkout"  # not installed

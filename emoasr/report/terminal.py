@@ -1,0 +1,53 @@
+"""What `emoasr.eval` prints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emoasr.report import content, tables
+
+_REASONS_PRINTED = 8
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """The counts, the losses, the main table, and what ablations found, as lines of text.
+
+    Args:
+        results: what `eval/results.json` holds.
+    """
+    rows, paper = results["rows"], results["provenance"]["paper"]
+    lines = [*_counts(results), *(f"note: {note}" for note in results["notes"])]
+    lines += ["", "As predicted", tables.as_text(tables.paper_table(rows))]
+    if paper:
+        beside = tables.beside_the_paper(rows, paper)
+        lines += ["", "Compared with the paper", beside.to_string(index=False)]
+    clipped = tables.main(rows, "clipped_").to_string(index=False)
+    lines += ["", "Clipped to the rating scale, with 95 % intervals by speaker", clipped, ""]
+    return "\n".join([*lines, *_ablations(results["battery"])])
+
+
+def _counts(results: Mapping[str, Any]) -> list[str]:
+    provenance, skipped = results["provenance"], results["skipped"]
+    corpus = provenance["corpus"]
+    synthetic = " (SYNTHETIC: made by a program)" if corpus["synthetic"] else ""
+    lines = [
+        f"{corpus['name']}{synthetic}: {provenance['found']} found, {provenance['used']} extracted"
+    ]
+    for row in {row["target"]: row for row in results["rows"]}.values():
+        lines.append(
+            f"{row['target']}: {row['n_utterances']} utterances, "
+            f"{row['protocol']}, {row['n_folds']} folds"
+        )
+    lines.append(f"skipped: {len(skipped)}")
+    reasons = content.reasons(skipped)
+    lines += [f"  {count} x {reason}" for reason, count in reasons[:_REASONS_PRINTED]]
+    if reasons[_REASONS_PRINTED:]:
+        lines.append(f"  and {len(reasons) - _REASONS_PRINTED} more reasons, in the report")
+    return lines
+
+
+def _ablations(battery: Mapping[str, Any] | None) -> list[str]:
+    """Their conclusions in a word; the metrics are in the report."""
+    if battery is None:
+        return []
+    verdicts = [f"layers: {trend['verdict']}" for trend in battery["trend"]]
+    return [*verdicts, *(f"not done: {why}" for why in battery["omitted"]), ""]

@@ -1,0 +1,139 @@
+import warnings
+
+import evaluated
+import numpy as np
+import pandas as pd
+import pytest
+import run_folder
+from scipy import stats
+
+from emoasr.evaluation import evaluate
+from emoasr.evaluation.metrics import METRICS, VARIANTS
+
+
+@pytest.fixture(scope="module")
+def found():
+    table, labels = evaluated.layered_corpus()
+    other = table.iloc[:, :3].rename(columns=str.upper)
+    settings = run_folder.settings(battery=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return evaluate.evaluate({"neural": table, "other": other}, labels, settings)
+
+
+def rows(found, analysis):
+    return pd.DataFrame([r for r in found.battery["rows"] if r["analysis"] == analysis])
+
+
+def test_every_analysis_is_done(found):
+    assert {r["analysis"] for r in found.battery["rows"]} == {
+        "controls", "selection", "protocol", "partner", "regressors", "n_selected", "layers",
+        "permuted",
+    }  # fmt: skip
+    assert found.battery["omitted"] == []
+    for row in found.battery["rows"]:
+        keys = row.keys()
+        assert {p + key for p in VARIANTS for key in METRICS} <= keys
+        assert ("ccc_low" in keys) == (row["analysis"] != "permuted")
+
+
+def test_the_main_table_does_not_depend_on_ablations(found):
+    table, labels = evaluated.layered_corpus()
+    other = table.iloc[:, :3].rename(columns=str.upper)
+    plain = evaluate.evaluate({"neural": table, "other": other}, labels, run_folder.settings())
+    assert plain.battery is None
+    assert plain.rows == found.rows and plain.differences == found.differences
+    pd.testing.assert_frame_equal(plain.predictions, found.predictions)
+    pd.testing.assert_frame_equal(plain.selected, found.selected)
+
+
+def test_an_analysis_is_what_its_settings_alone_would_give(found):
+    table, labels = evaluated.layered_corpus()
+    other = table.iloc[:, :3].rename(columns=str.upper)
+    for analysis, changes in {
+        "controls": {"regressor": "ridge", "n_selected": 0},
+        "selection": {"selection.scope": "all"},
+        "protocol": {"protocol": "leave-one-session-out"},
+        "partner": {"partner": "out"},
+    }.items():
+        settings = run_folder.settings()
+        settings.update_from_flattened_dict(changes)
+        alone = evaluate.evaluate({"neural": table, "other": other}, labels, settings)
+        ours = [
+            {key: row[key] for key in row if key != "analysis"}
+            for row in found.battery["rows"]
+            if row["analysis"] == analysis
+        ]
+        sets = {row["feature_set"] for row in ours}
+        wanted = [row for row in alone.rows if row["feature_set"] in sets]
+        assert sorted(ours, key=str) == sorted(wanted, key=str)
+
+
+def test_refitted_intervals_are_the_jackknifes(found):
+    table, labels = evaluated.layered_corpus()
+    speakers = sorted(set(labels["speaker"]))
+
+    def difference(kept):
+        other = table.iloc[:, :3].rename(columns=str.upper)
+        tables = {"neural": table[kept], "other": other[kept]}
+        settings = run_folder.settings(targets=("arousal",))
+        return evaluate.evaluate(tables, labels[kept], settings).differences[0]["rmse"]
+
+    parts = [difference((labels["speaker"] != s).to_numpy()) for s in speakers]
+    error = np.sqrt((len(parts) - 1) / len(parts) * np.sum((parts - np.mean(parts)) ** 2))
+    ours = [d for d in found.battery["differences"] if d["analysis"] == "refitted"]
+    assert len(ours) == 2 * 3
+    (first,) = [d for d in ours if (d["target"], d["a"], d["b"]) == ("arousal", "neural", "other")]
+    reach = stats.t.ppf(0.975, len(parts) - 1) * error
+    assert first["rmse_low"] == pytest.approx(first["rmse"] - reach)
+    assert first["rmse_high"] == pytest.approx(first["rmse"] + reach)
+    assert type(first["rmse_low"]) is float  # numpy's booleans are not True or False
+
+
+def test_permuted_labels_leave_nothing_to_find(found):
+    permuted = rows(found, "permuted")
+    assert len(permuted) == 2 * 20
+    main = {(r["feature_set"], r["target"]): r for r in found.rows}
+    for target, repeats in permuted.groupby("target"):
+        assert repeats["ccc"].max() < main["neural", target]["ccc"]
+        assert abs(repeats["ccc"].mean()) < 0.2
+
+
+def test_each_layer_is_analysed_alone_and_the_trend_is_tested(found):
+    layers = rows(found, "layers")
+    assert set(layers["feature_set"]) == {"layer00", "layer01", "layer02"}
+    assert (layers["n_features"] == 4).all() and (layers["n_selected"] == 4).all()
+    trends = {t["target"]: t for t in found.battery["trend"]}
+    assert trends["arousal"]["verdict"] == (
+        "arousal: earlier layers predict it better than later layers"
+    )
+    assert trends["valence"]["verdict"] == (
+        "valence: later layers predict it better than earlier layers"
+    )
+    difference = trends["arousal - valence"]
+    assert difference["verdict"] == "arousal is found in earlier layers than valence"
+    assert difference["rho_low"] <= difference["rho"] <= difference["rho_high"] < 0
+
+
+def test_what_the_data_do_not_allow_is_said():
+    table, labels = evaluated.layered_corpus(n_speakers=4)
+    labels = labels.drop(columns="session")
+    settings = run_folder.settings(battery=True)
+    found = evaluate.evaluate({"x": table}, labels, settings).battery
+    assert found["omitted"] == [
+        "layers: there is no feature set 'neural'",
+        "partner: the labels do not have a session for every utterance",
+        "protocol: the labels do not have a session for every utterance",
+    ]
+    assert found["trend"] == []
+
+
+def test_leaky_selection_flatters_noise():
+    table, labels = run_folder.corpus(n_speakers=6, n_each=10, n_features=400)
+    table.columns = [f"x{i}" for i in range(400)]
+    kwargs = {"targets": ("valence",), "n_selected": 10}
+    honest = evaluate.evaluate({"x": table}, labels, run_folder.settings(**kwargs)).rows[0]
+    settings = run_folder.settings(**kwargs)
+    settings.selection.scope = "all"
+    leaky = evaluate.evaluate({"x": table}, labels, settings).rows[0]
+    assert leaky["ccc"] > honest["ccc"] + 0.2

@@ -1,0 +1,69 @@
+import evaluated
+import numpy as np
+import pytest
+import run_folder
+
+from emoasr.errors import UserError
+from emoasr.evaluation import evaluate
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocol": "loso"}, "config.eval.protocol='loso'"),
+        ({"regressor": "magic"}, "config.eval.regressor='magic'"),
+        ({"partner": "away"}, "config.eval.partner='away'"),
+        ({"selection": {"scope": "some"}}, "config.eval.selection.scope='some'"),
+        ({"n_selected": -1}, "config.eval.n_selected=-1"),
+        ({"targets": ("dominance",)}, "config.eval.targets: .*'dominance'.*arousal, valence"),
+        ({"targets": ("speaker",)}, "config.eval.targets: column 'speaker'.*no numbers"),
+        ({"targets": ()}, "config.eval.targets"),
+        ({"scale": (5.0, 1.0)}, "config.eval.scale"),
+        ({"scale": (0.0, 1.0)}, r"config.eval.scale=\(0.0, 1.0\): but ratings of arousal"),
+    ],
+)
+def test_a_wrong_setting_is_named(change, message):
+    table, labels = run_folder.corpus()
+    with pytest.raises(UserError, match=message) as caught:
+        evaluate.evaluate({"x": table}, labels, run_folder.settings(**change))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_baselines_name_is_taken():
+    table, labels = run_folder.corpus()
+    with pytest.raises(UserError, match="config.feature_sets"):
+        evaluate.evaluate({"mean": table}, labels, run_folder.settings())
+
+
+def test_fewer_than_three_speakers_are_refused():
+    table, labels = run_folder.corpus(n_speakers=2)
+    with pytest.raises(UserError, match="2 speaker.*arousal and valence.*needs 3 or more"):
+        evaluate.evaluate({"x": table}, labels, run_folder.settings())
+
+
+def test_leaving_the_partner_out_needs_sessions():
+    table, labels = run_folder.corpus()
+    settings = run_folder.settings(partner="out")
+    with pytest.raises(UserError, match="config.eval.partner=out: needs the session"):
+        evaluate.evaluate({"x": table}, labels.drop(columns="session"), settings)
+    labels["session"] = "all"
+    with pytest.raises(UserError, match="without the sessions of s0"):
+        evaluate.evaluate({"x": table}, labels, settings)
+
+
+def test_a_speaker_whose_ratings_are_all_equal_is_noted():
+    table, labels = run_folder.corpus()
+    labels.loc[labels.speaker == "s1", "arousal"] = np.float32(2)
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings())
+    (note,) = result.notes
+    assert note.startswith("speaker s1: all 12 ratings of arousal are 2;")
+    assert evaluated.row(result, "x")["pearson_mean"] is not None
+
+
+def test_targets_rated_on_different_utterances_are_each_compared_on_theirs():
+    table, labels = evaluated.layered_corpus()
+    labels.loc[labels.index[:5], "valence"] = np.nan
+    found = evaluate.evaluate({"neural": table}, labels, run_folder.settings(battery=True))
+    n = {(r["target"], r["n_utterances"]) for r in [*found.rows, *found.battery["rows"]]}
+    assert n == {("arousal", 128), ("valence", 123)}
+    assert [r["target"] for r in found.rows] == ["arousal"] * 2 + ["valence"] * 2

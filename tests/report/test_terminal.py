@@ -1,0 +1,38 @@
+import made_report
+import pytest
+
+from emoasr.report import terminal
+
+
+@pytest.fixture(scope="module")
+def results():
+    return made_report.make()[0]
+
+
+def test_the_summary_counts_and_shows_the_tables(results):
+    lines = terminal.summary(results).splitlines()
+    assert lines[0] == "made <up>: 50 found, 48 extracted"
+    assert "valence: 48 utterances, leave-one-speaker-out, 4 folds" in lines
+    assert lines[lines.index("skipped: 2") + 1] == f"  2 x audio: {made_report.REASON}"
+    titles = [line for line in lines if line.startswith(("As ", "Compared ", "Clipped "))]
+    assert titles == [
+        "As predicted",
+        "Compared with the paper",
+        "Clipped to the rating scale, with 95 % intervals by speaker",
+    ]
+
+
+def test_many_reasons_are_cut_short(results):
+    skipped = [
+        {"file": "a", "start": None, "end": None, "step": "audio", "reason": f"reason {i}"}
+        for i in range(10)
+    ]
+    lines = terminal.summary({**results, "skipped": skipped}).splitlines()
+    assert [line for line in lines if line.startswith("  1 x")][-1] == "  1 x audio: reason 7"
+    assert "  and 2 more reasons, in the report" in lines
+
+
+def test_conclusions_of_ablations_come_last(results):
+    battery = {"trend": [{"verdict": "no trend"}], "omitted": ["partner: no sessions"]}
+    lines = terminal.summary({**results, "battery": battery}).splitlines()
+    assert lines[-2:] == ["layers: no trend", "not done: partner: no sessions"]
