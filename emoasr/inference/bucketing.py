@@ -104,7 +104,7 @@ def standard_buckets(
     buckets, alone = [], np.zeros(len(standard), np.int64)
     for bucket in plan_buckets(standard, n_buckets, _STANDARD_BATCH, bucket_cost):
         size = max(1, _STANDARD_BATCH // bucket.n_hops)
-        if len(bucket.indices) > size // 2:
+        if size > 1 and len(bucket.indices) > size // 2:
             buckets.append(dataclasses.replace(bucket, batch_size=size))
         else:
             alone[bucket.indices] = max(bucket.n_hops, _SHORTEST_ALONE)
