@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh
 
-.venv/bin/python -m emoasr.extract --config=configs/demo.py --workdir=runs/demo
-.venv/bin/python -m emoasr.eval --config=configs/demo.py --workdir=runs/demo
+"${VENV:-.venv}/bin/python" -m emoasr.extract --config=configs/demo.py --workdir=runs/demo
+"${VENV:-.venv}/bin/python" -m emoasr.eval --config=configs/demo.py --workdir=runs/demo

@@ -12,8 +12,9 @@ if ! command -v chromium >/dev/null && ! install_chromium; then
   echo "The browser test will be skipped: no chromium (on Debian: apt-get install chromium)"
 fi
 
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
-.venv/bin/mypy
+venv="${VENV:-.venv}"
+"$venv/bin/ruff" check .
+"$venv/bin/ruff" format --check .
+"$venv/bin/mypy"
 # two processes, a file at a time; in the given order, since TensorFlow's tests must be last
-.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+"$venv/bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
