@@ -26,7 +26,7 @@ from emoasr.settings import choices, fields
 EXPERIMENTS = ("demo", "emotale", "folder", "iemocap", "iemocap_consistent", "table")
 OF = {"extract": EXPERIMENTS, "eval": EXPERIMENTS, "pretrain": ("english", "vctk")}
 HEAVY = ("jax", "flax", "pandas", "librosa", "scipy", "sklearn", "pyarrow", "tensorflow_datasets",
-         "audformat", "orbax", "grain", "matplotlib", "plotly", "numba", "opensmile")  # fmt: skip
+         "audformat", "orbax", "grain", "altair", "vl_convert", "numba", "opensmile")  # fmt: skip
 
 
 @pytest.fixture

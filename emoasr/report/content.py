@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr.evaluation.correlation import Maps
-from emoasr.report import mapdata, scores, tables, wording
+from emoasr.report import pearson, scores, tables, wording
 from emoasr.report.wording import interval
 
 _ANALYSES = {  # by analysis and what it changed: title, how to read it
@@ -85,10 +85,10 @@ def build(
         },
         "by_speaker": by_speaker,
         "without_ccc": scores.without_ccc(by_speaker),
-        "map_names": mapdata.names(maps) if maps else [],
-        "maps_shown": mapdata.shown(maps) if maps else [],
+        "map_names": pearson.names(maps) if maps else [],
+        "maps_shown": pearson.shown(maps) if maps else [],
         "map_targets": [m.target for m in maps],
-        "undefined": mapdata.undefined(maps),
+        "undefined": pearson.undefined(maps),
         "by_layer": scores.selected_by_layer(selected),
         "battery": _battery(results["battery"], rows),
         "skipped": results["skipped"],

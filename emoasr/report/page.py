@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no other: tables, and charts by an inlined Plotly.js."""
+"""The report as one HTML file that needs no other: tables, and charts that inlined Vega draws."""
 
 import base64
 import hashlib
@@ -9,10 +9,9 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from emoasr.evaluation.correlation import Maps
-from emoasr.report import charts, mapdata, plots, wording
+from emoasr.report import charts, drawing, pearson, style, wording
 from emoasr.report.charts import Chart
 
 _MOST_LISTED = 2000  # utterances left out
@@ -52,8 +51,9 @@ def render(
         drawn: charts by group.
         maps: one a rating; may be empty.
     """
-    scripts = {"plotly": Markup(get_plotlyjs()), "js": Markup(_file("page.js"))}
+    scripts = {"vega": Markup(drawing.script()), "js": Markup(_file("page.js"))}
     data = {
+        "config": style.CONFIG,
         "charts": {c["id"]: c["variants"] for group in drawn.values() for c in group},
         "maps": _maps(maps) if maps else None,
     }
@@ -109,23 +109,10 @@ def _target_options(targets: Sequence[str]) -> dict[str, str]:
 
 
 def _maps(maps: Sequence[Maps]) -> dict[str, Any]:
-    """What page.js draws the maps from: the data, and the layout that all maps share."""
-    data = mapdata.as_json(maps)
-    colour_axis = {
-        "cmin": -data["limit"],
-        "cmax": data["limit"],
-        "colorscale": data["scale"],
-        "colorbar": {"title": {"text": "r"}, "thickness": 14, "outlinewidth": 0},
+    return {
+        "description": pearson.describe(maps, "target"),
+        "values": [pearson.data(maps, name) for name in pearson.shown(maps)],
     }
-    layout = plots.layout(
-        0,
-        coloraxis=colour_axis,
-        plot_bgcolor=data["grey"],
-        dragmode="zoom",
-        xaxis=plots.axis("unit", showgrid=False, range=[-0.5, data["units"] - 0.5]),
-    )
-    layout["margin"]["t"] = 4
-    return {**data, "layout": layout, "axis": plots.axis("", showgrid=False)}
 
 
 def _in_script(data: Any) -> Markup:

@@ -10,7 +10,7 @@ from typing import Any
 
 from emoasr.report import paper
 
-_PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "plotly")
+_PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "vl-convert-python")
 
 
 def provenance(

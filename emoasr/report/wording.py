@@ -1,6 +1,5 @@
 """How the report writes numbers, intervals and names."""
 
-import html
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ _UNSEEN = re.compile(
 METRICS = {
     "mse": "MSE",
     "mse_mean": "mean MSE",
+    "mse_fold": "MSE of a fold",
     "mse_variance": "var.",
     "mse_std": "std.",
     "ccc": "CCC",
@@ -84,9 +84,22 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def plot_text(name: object, most: int = 28) -> str:
-    """A user's text for Plotly, which would take `<b>` for markup and knows no `&quot;`."""
-    return html.escape(short(visible(str(name)), most), quote=False)
+def label(name: object, most: int = 28) -> str:
+    """A user's text for a chart."""
+    return short(visible(str(name)), most)
+
+
+def labels(names: Iterable[str], most: int = 28) -> dict[str, str]:
+    """A label for every name, no two alike: charts tell lines and series apart by these."""
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        text = unique = label(name, most)
+        number = 1
+        while unique in found.values():
+            number += 1
+            unique = f"{text} ({number})"
+        found[name] = unique
+    return found
 
 
 def meaning(name: str, layers: Mapping[str, Any]) -> str:

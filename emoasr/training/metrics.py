@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
+import vl_convert
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -44,21 +46,13 @@ class MetricsLog:
 
     def draw(self) -> Path:
         """Draws loss and error rates over steps to `curves.png`."""
-        figure = Figure(figsize=(10, 3.6), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        for axis, names in ((left, ("loss",)), (right, ("valid_cer", "valid_wer"))):
-            for name in names:
-                points = [(row["step"], row[name]) for row in self.rows if name in row]
-                if points:
-                    axis.plot(*zip(*points, strict=True), label=name, marker="." * (name != "loss"))
-                    axis.legend()
-            axis.set_xlabel("step")
-            axis.grid(alpha=0.3)
-        left.set_ylabel("CTC loss, nats a character")
-        right.set_ylabel("error rate, validation speakers")
+        plots = [
+            _curves(self.rows, ("loss",), "CTC loss, nats a character"),
+            _curves(self.rows, ("valid_cer", "valid_wer"), "error rate, validation speakers"),
+        ]
+        chart = {"hconcat": plots, "resolve": {"scale": {"color": "independent"}}}
         path = self._folder / "curves.png"
-        with guard.replacing(path) as file:
-            figure.savefig(file, dpi=120)
+        guard.write_atomically(path, vl_convert.vegalite_to_png(chart, scale=1.5))
         return path
 
     def close(self) -> None:
@@ -77,6 +71,28 @@ class MetricsLog:
             except ValueError:  # the line that a kill cut off
                 continue
         return rows
+
+
+def _curves(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str) -> dict[str, Any]:
+    """Metrics over steps, described in Vega-Lite."""
+    points = [
+        {"step": row["step"], "value": row[name], "name": name}
+        for row in rows
+        for name in names
+        if math.isfinite(row.get(name, math.nan))
+    ]
+    color = {"field": "name", "type": "nominal", "scale": {"domain": list(names)}, "title": None}
+    return {
+        "data": {"values": points},
+        "width": 400,
+        "height": 260,
+        "mark": {"type": "line", "point": names != ("loss",)},
+        "encoding": {
+            "x": {"field": "step", "type": "quantitative"},
+            "y": {"field": "value", "type": "quantitative", "title": title},
+            "color": {**color, "legend": {"orient": "top"}},
+        },
+    }
 
 
 class NoLog:

@@ -1,0 +1,146 @@
+"""The correlation maps: what is known of them, their data and how they are drawn."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emoasr.evaluation.correlation import MEAN, SIGNIFICANT, Maps
+from emoasr.report import style, vegalite
+from emoasr.report.vegalite import Description
+from emoasr.report.wording import number, visible
+
+LEVEL = f"{SIGNIFICANT:g}".lstrip("0")  # as it is written: .05
+
+_MOST = 250  # maps on a page, of 25 kB each
+_WIDTH = 900  # pixels
+_ABOVE = {"header": {"labelOrient": "top", "labelAngle": 0, "labelPadding": 2}}
+_TEXT = (  # where one points; an expression of Vega's
+    "'layer' + format(datum.layer, '02') + '.unit' + format(datum.unit, '03') + '\\n'"
+    " + (datum.r === null ? 'undefined' : 'r = ' + format(datum.r, '.3f') + '\\nq = '"
+    " + (datum.q === null ? 'undefined' : format(datum.q, datum.q < 0.001 ? '.1e' : '.3f')))"
+)
+
+
+def limit(maps: Sequence[Maps]) -> float:
+    """Largest |r| of all maps, rounded up to a tenth: the end of their common colour scale."""
+    largest = max((np.nanmax(abs(m.r), initial=0.0) for m in maps), default=0.0)
+    return max(0.1, math.ceil(10 * largest) / 10)
+
+
+def names(maps: Sequence[Maps]) -> list[str]:
+    """What can be selected: the mean over speakers, then every speaker of any map."""
+    return [MEAN, *sorted({speaker for m in maps for speaker in m.speakers})]
+
+
+def shown(maps: Sequence[Maps]) -> list[str]:
+    """Those of `names` for which the page has room."""
+    return names(maps)[: _MOST // max(1, len(maps))]
+
+
+def undefined(maps: Sequence[Maps]) -> list[str]:
+    """Whose correlations are undefined, and why: a sentence each."""
+    return [f"{name}, {m.target}: {why}" for m in maps for name, why in m.undefined.items()]
+
+
+def get(m: Maps, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """R and q (layers, units) of a speaker or of the mean; None where there is no rating."""
+    if name == MEAN:
+        return m.mean_r, m.mean_q
+    if name not in m.speakers:
+        return None
+    i = m.speakers.index(name)
+    return m.r[i], m.q[i]
+
+
+def note(m: Maps, name: str) -> str:
+    """What is to be known of one map, in a sentence."""
+    found, target = get(m, name), visible(m.target)
+    if found is None:
+        return f"{target}: no rating."
+    r, q = found
+    if name == MEAN:
+        who = f"{(~np.isnan(m.r).all(axis=(1, 2))).sum()} speakers with a correlation"
+    else:
+        who = f"{m.n_utterances[m.speakers.index(name)]} utterances"
+    if np.isnan(r).all():
+        why = m.undefined.get(name, "no speaker has a correlation")
+        return f"{target}: {who}; undefined (grey): {why}."
+    text = (
+        f"{target}: {who}; r from {number(float(np.nanmin(r)))} to "
+        f"{number(float(np.nanmax(r)))}; {(q < SIGNIFICANT).sum()} of {r.size} units have "
+        f"q < {LEVEL}."
+    )
+    return f"{text} Undefined (grey): {m.undefined[name]}." if name in m.undefined else text
+
+
+def data(maps: Sequence[Maps], name: str) -> list[dict[str, Any]]:
+    """What `describe` draws of a speaker or of the mean: three digits, None where undefined."""
+    undefined = np.full_like(maps[0].mean_r, np.nan)
+    return [
+        {
+            "order": i,
+            "target": visible(m.target),
+            "note": note(m, name),
+            "r": [_or_none(v, f"{v:.3f}") for v in r.ravel().tolist()],
+            "q": [_or_none(v, f"{v:.3g}") for v in q.ravel().tolist()],
+        }
+        for i, m in enumerate(maps)
+        for r, q in (get(m, name) or (undefined, undefined),)
+    ]
+
+
+def _or_none(value: float, written: str) -> float | None:
+    return None if math.isnan(value) else float(written)
+
+
+def describe(maps: Sequence[Maps], title: str) -> Description:
+    """The maps of one speaker or of the mean, one below the other, as in the paper's figure 1.
+
+    Args:
+        maps: one a rating.
+        title: what is written above each: its `target` or `note`.
+
+    Returns:
+        A description without data. Its parameter `marks` says whether dots mark significant units.
+    """
+    n_layers, n_units = maps[0].mean_r.shape
+    end = limit(maps)
+    colour = {
+        "field": "r",
+        "type": "quantitative",
+        "scale": {"scheme": "redblue", "reverse": True, "domain": [-end, end]},
+        "legend": {"orient": "right", "title": "r"},
+        "condition": {"test": "datum.r === null", "value": style.UNDEFINED},
+    }
+    cell = {"type": "rect", "invalid": None, "aria": False}
+    dot = {"type": "circle", "size": 6, "opacity": 1, "tooltip": None, "aria": False}
+    marked = f"marks && datum.q !== null && datum.q < {SIGNIFICANT}"
+    ink = {"condition": {"test": f"abs(datum.r) > {0.55 * end}", "value": "#fff"}, "value": "#000"}
+    unit = vegalite.category("unit", range(n_units), title="unit", axis=_every(10, n_units))
+    layer = vegalite.category("layer", range(n_layers), title="layer", axis=_every(2, n_layers))
+    return {
+        "params": [{"name": "marks", "value": True}],
+        "transform": [
+            {"flatten": ["r", "q"]},
+            {"window": [{"op": "row_number", "as": "number"}], "groupby": ["target"]},
+            {"calculate": f"floor((datum.number - 1) / {n_units})", "as": "layer"},
+            {"calculate": f"(datum.number - 1) % {n_units}", "as": "unit"},
+            {"calculate": _TEXT, "as": "text"},
+        ],
+        "facet": {"row": {"field": title, "title": None, "sort": {"field": "order"}, **_ABOVE}},
+        "spec": {
+            "width": {"step": max(1, _WIDTH // n_units)},
+            "height": {"step": 13},
+            "encoding": {"x": unit, "y": layer},
+            "layer": [
+                {"mark": cell, "encoding": {"color": colour, **vegalite.TEXT}},
+                {"transform": [{"filter": marked}], "mark": dot, "encoding": {"color": ink}},
+            ],
+        },
+    }
+
+
+def _every(step: int, length: int) -> Description:
+    return {"values": list(range(0, length, step)), "labelAngle": 0, "grid": False}
