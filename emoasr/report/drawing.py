@@ -13,12 +13,12 @@ import vl_convert
 
 from emoasr.report import style
 
-_SCALE = 1.6  # a picture's pixels in one of the page's
+SCALE = 1.6  # a picture's pixels in one of the page's
 
 
 def to_png(description: dict[str, Any]) -> bytes:
     """The chart as a PNG file's bytes."""
-    return _compressed(vl_convert.vegalite_to_png(description, config=style.CONFIG, scale=_SCALE))
+    return _compressed(vl_convert.vegalite_to_png(description, config=style.CONFIG, scale=SCALE))
 
 
 @functools.cache

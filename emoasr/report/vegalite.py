@@ -131,7 +131,8 @@ def _marks(
 def _zero_line(metric: Description) -> list[Description]:
     ends = {"y": {"value": 0}, "y2": {"value": "height"}, "color": {"value": "#000"}}
     mark = {"type": "rule", "strokeWidth": 1}
-    line = {"mark": mark, "encoding": {"x": {**metric, "datum": 0}, **ends}}
+    once: Description = {"data": {"values": [{}]}}
+    line = {**once, "mark": mark, "encoding": {"x": {**metric, "datum": 0}, **ends}}
     return [line] if metric["scale"].get("zero") else []
 
 

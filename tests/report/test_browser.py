@@ -1,12 +1,14 @@
 """The report in a real browser: Debian's chromium, driven by playwright."""
 
 import os
+import re
 import shutil
 
 import made_report
 import pytest
 
 from emoasr import report
+from emoasr.report import style
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no playwright: pip install playwright (in the extra dev)"
@@ -44,7 +46,7 @@ def page(chromium, path):
     page.on("request", lambda request: wrong.append(request.url) if is_foreign(request) else None)
     page.goto(path.as_uri())
     page.wait_for_function(
-        "[...document.querySelectorAll('.chart')].every(c => c.querySelector('.main-svg'))"
+        "[...document.querySelectorAll('.chart')].every(c => c.querySelector('svg.marks'))"
     )
     yield page
     page.wait_for_timeout(200)
@@ -56,8 +58,12 @@ def is_foreign(request):
     return not request.url.startswith(("data:", "blob:")) and not request.is_navigation_request()
 
 
-def values(page):
-    return page.evaluate("document.getElementById('map').data[0].z")
+def cells(page):
+    """Text and colour of every unit of the maps that are drawn."""
+    page.wait_for_timeout(300)  # until it is drawn
+    return page.locator("#map .mark-rect.role-mark path").evaluate_all(
+        "all => all.map(one => [one.__data__.tooltip, one.getAttribute('fill')])"
+    )
 
 
 def choose(page, group, position, label):
@@ -65,7 +71,7 @@ def choose(page, group, position, label):
 
 
 def test_every_chart_is_drawn_within_the_page(page):
-    boxes = page.locator(".chart .main-svg:first-child").evaluate_all(
+    boxes = page.locator(".chart svg.marks").evaluate_all(
         "all => all.map(one => one.getBoundingClientRect().toJSON())"
     )
     assert len(boxes) == page.locator(".chart").count() > 15
@@ -75,49 +81,87 @@ def test_every_chart_is_drawn_within_the_page(page):
 
 def test_the_selectors_change_the_map_and_not_its_colours(page):
     maps = made_report.make(battery=True)[3]
-    scale = "(({cmin, cmax}) => [cmin, cmax])(document.getElementById('map').layout.coloraxis)"
-    colours = page.evaluate(scale)
-    assert colours[0] == -colours[1]
+    scale = page.locator("#map .role-legend text").all_text_contents()
+    assert len(cells(page)) == 2 * 1920
     choose(page, "maps", 1, "valence")
-    assert values(page)[3][17] == round(float(maps[1].mean_r[3, 17]), 3)
+    assert len(cells(page)) == 1920
     choose(page, "maps", 0, "speaker s2")
-    assert values(page)[3][17] == round(float(maps[1].r[2, 3, 17]), 3)
+    assert cells(page)[0][0].startswith("layer00.unit000\nr = ")
+    assert text_of(page, 3, 17) == f"r = {maps[1].r[2, 3, 17]:.3f}".replace("-", "−")
     assert page.locator("#map-notes").inner_text().startswith("valence: 12 utterances; r from")
     choose(page, "maps", 1, made_report.TARGET)
-    assert values(page)[3][17] == round(float(maps[0].r[2, 3, 17]), 3)
-    marked = page.evaluate("document.getElementById('map').data[1].x.length")
-    assert marked == int((maps[0].q[2] < 0.05).sum())
+    assert text_of(page, 3, 17) == f"r = {maps[0].r[2, 3, 17]:.3f}".replace("-", "−")
+    marked = page.locator("#map .mark-symbol.role-mark path")
+    assert marked.count() == int((maps[0].q[2] < 0.05).sum())
+    page.locator("#map-marks").uncheck()
+    page.wait_for_timeout(300)
+    assert marked.count() == 0
     choose(page, "maps", 0, "speaker s3")
     choose(page, "maps", 1, "valence")
-    assert values(page) == [[None] * 128] * 15
+    assert {colour for _, colour in cells(page)} == {style.UNDEFINED}
     assert "undefined (grey): all 12 ratings are 2.5" in page.locator("#map-notes").inner_text()
-    assert page.evaluate(scale) == colours
+    assert page.locator("#map .role-legend text").all_text_contents() == scale
+
+
+def text_of(page, layer, number):
+    """The line about r of one unit's text."""
+    name = f"layer{layer:02d}.unit{number:03d}"
+    (text,) = [text for text, _ in cells(page) if text.startswith(name)]
+    return text.splitlines()[1]
 
 
 def test_pointing_at_a_unit_names_it(page):
     choose(page, "maps", 0, "speaker s1")
     choose(page, "maps", 1, "valence")
-    page.locator("#map").scroll_into_view_if_needed()
-    box = page.locator("#map .nsewdrag").last.bounding_box()
-    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
-    label = page.locator("#map .hoverlayer .hovertext")
-    label.wait_for()
+    cells(page)
+    page.locator("#map .mark-rect.role-mark path").nth(1000).hover(force=True)
+    tooltip = page.locator("#vg-tooltip-element.visible")
+    tooltip.wait_for()
     maps = made_report.make(battery=True)[3]
-    unit, r, q = label.locator("tspan.line").all_text_contents()
+    unit, r, q = tooltip.inner_text().splitlines()
     layer, number = int(unit[5:7]), int(unit[12:])
     assert unit == f"layer{layer:02d}.unit{number:03d}"
-    assert r == f"r = {maps[1].r[1, layer, number]:.3f}"
+    assert r == f"r = {maps[1].r[1, layer, number]:.3f}".replace("-", "−")
     assert float(q.removeprefix("q = ")) == pytest.approx(maps[1].q[1, layer, number], rel=0.01)
+
+
+def test_pointing_at_a_dot_reads_its_value_and_names_are_text(page):
+    for dot in page.locator("#speakers-0 .mark-symbol.role-mark path").all()[:8]:
+        dot.hover(force=True)
+        tooltip = page.locator("#vg-tooltip-element.visible")
+        tooltip.wait_for()
+        assert re.search(r"speaker .*, n = 12\nCCC −?\.\d{3}$", tooltip.inner_text())
+    assert page.locator("#vg-tooltip-element *").count() == 0
+
+
+def test_a_click_on_the_legend_shows_one_series(page):
+    faint = "all => all.filter(one => Number(one.getAttribute('opacity')) === 0.1).length"
+    dots = page.locator("#speakers-0 .mark-symbol.role-mark path")
+    assert dots.evaluate_all(faint) == 0
+    page.locator("#speakers-0 .role-legend-label text").first.click(force=True)
+    page.wait_for_timeout(300)
+    assert 0 < dots.evaluate_all(faint) < dots.count()
+
+
+def test_a_chart_can_be_saved(page):
+    page.locator("#map summary").click()
+    for link in page.locator("#map .vega-actions a").all():
+        with page.expect_download() as download:
+            link.click()
+        assert download.value.path().stat().st_size > 10_000
+        assert download.value.suggested_filename.endswith((".svg", ".png"))
 
 
 def test_the_other_selectors_change_their_charts(page):
     for group in ("differences", "speakers", "controls", "regressors", "n_selected", "layers"):
-        charts = f"[...document.querySelectorAll('.chart[data-group=\"{group}\"]')]"
-        shown = f"JSON.stringify({charts}.map(c => c.data.map(({{x, y}}) => [x, y])))"
-        before = page.evaluate(shown)
+        marks = page.locator(f'.chart[data-group="{group}"] .role-mark path')
+        place = "m.getAttribute('transform') + m.getAttribute('d')"
+        shown = f"all => all.map(m => {place}).join()"
+        before = marks.evaluate_all(shown)
         for select in page.locator(f'select[data-group="{group}"]').all():
             select.select_option(index=1)
-        assert page.evaluate(shown) != before, group
+        page.wait_for_timeout(500)
+        assert marks.evaluate_all(shown) != before, group
 
 
 def test_what_users_wrote_is_text_in_the_charts_too(page):
@@ -127,7 +171,7 @@ def test_what_users_wrote_is_text_in_the_charts_too(page):
     assert made_report.FEATURE_SET[:20] in shown
     options = page.locator('select[data-group="maps"] option').all_inner_texts()
     assert f"speaker {made_report.SPEAKER}" in options
-    assert made_report.TARGET in page.locator("#map .infolayer").text_content()
+    assert made_report.TARGET in page.locator("#map").text_content()
     assert page.locator("h1").inner_text().startswith("made <up>")
 
 
@@ -140,7 +184,7 @@ def test_a_script_of_somebody_else_does_not_run(chromium, path, tmp_path):
     fetched = []
     page.on("requestfinished", lambda request: fetched.append(request.url))
     page.goto(copy.as_uri())
-    page.wait_for_selector(".chart .main-svg")
+    page.wait_for_selector(".chart svg.marks")
     assert page.title() != "ran"
     assert not [url for url in fetched if url.endswith("/x")]
     page.close()
@@ -148,5 +192,5 @@ def test_a_script_of_somebody_else_does_not_run(chromium, path, tmp_path):
 
 def test_a_phone_scrolls_one_way_only(page):
     page.set_viewport_size({"width": 400, "height": 800})
-    page.wait_for_timeout(500)  # Plotly redraws
+    page.wait_for_timeout(500)  # Vega redraws
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -1,17 +1,31 @@
 import html
 import json
 import re
+import struct
+import zlib
 
 import made_report
 import markdown_it
 import numpy as np
 import pandas as pd
-import plotly.graph_objects
 import pytest
+import vl_convert
 
 from emoasr import report
 from emoasr.extraction import feature_tables
-from emoasr.report import charts, content, figures, mapdata, markdown, page, scores, tables, wording
+from emoasr.report import (
+    charts,
+    content,
+    drawing,
+    figures,
+    markdown,
+    page,
+    pearson,
+    scores,
+    style,
+    tables,
+    wording,
+)
 
 PNG = b"\x89PNG"
 
@@ -31,7 +45,7 @@ def rendered(made, said_and_drawn):
     return page.render(*said_and_drawn, made[3])
 
 
-def without_plotly(text):
+def without_scripts(text):
     return re.sub(r"<script>.*?</script>", "", text, flags=re.S)
 
 
@@ -102,7 +116,7 @@ def test_undefined_figures_are_dashes_everywhere(battery):
     results, predictions, selected, maps = made_report.make(battery)
     results = made_report.undefined(results)
     said, drawn = made_report.said_and_drawn(results, predictions, selected, maps)
-    text = without_plotly(page.render(said, drawn, maps))
+    text = without_scripts(page.render(said, drawn, maps))
     assert "<td>–</td>" in text
     assert not re.search(r"\b(nan|none)\b", "".join(re.findall("<td.*?</td>", text)), re.I)
     assert not re.search(
@@ -112,7 +126,7 @@ def test_undefined_figures_are_dashes_everywhere(battery):
 
 
 def test_what_users_wrote_is_escaped(rendered):
-    text = without_plotly(rendered)
+    text = without_scripts(rendered)
     for raw in made_report.HOSTILE:
         assert raw not in text
         assert html.escape(raw) in text.replace("&#39;", "&#x27;").replace("&#34;", "&quot;")
@@ -121,23 +135,46 @@ def test_what_users_wrote_is_escaped(rendered):
 
 
 def test_the_page_needs_no_other_file(rendered):
-    text = without_plotly(rendered)
+    text = without_scripts(rendered)
     assert re.findall(r'\b(?:src|href)="([^#"][^"]*)"', text) == ["data:,"]
     assert "url(" not in text
     assert "@import" not in text
-    assert len(rendered.encode()) < 12e6
+    assert len(rendered.encode()) < 4e6
 
 
-def test_the_charts_are_valid_plotly(said_and_drawn):
+def points(description):
+    return description["data"]["values"]
+
+
+def test_every_chart_can_be_drawn(said_and_drawn):
     _, drawn = said_and_drawn
     identifiers = [chart["id"] for group in drawn.values() for chart in group]
     assert len(set(identifiers)) == len(identifiers)
     for group in drawn.values():
         assert group
         for chart in group:
-            for figure in chart["variants"].values():
-                plotly.graph_objects.Figure(figure)  # refuses what Plotly.js does not know
-                json.dumps(figure, allow_nan=False)
+            for description in chart["variants"].values():
+                json.dumps(description, allow_nan=False)
+                assert points(description)
+                assert "<svg" in vl_convert.vegalite_to_svg(description, config=style.CONFIG)
+
+
+def test_text_of_users_is_never_a_field_nor_in_an_expression(said_and_drawn, made):
+    """Only data, titles and scales' domains hold it: these are taken as they are."""
+
+    def without_text(value):
+        if isinstance(value, dict):
+            kept = {k: v for k, v in value.items() if k not in {"data", "title", "domain"}}
+            return {k: without_text(v) for k, v in kept.items()}
+        return [without_text(v) for v in value] if isinstance(value, list) else value
+
+    described = [v for g in said_and_drawn[1].values() for c in g for v in c["variants"].values()]
+    described.append(charts.summary(made[0]["rows"], made[1]))
+    described += [figures.maps_of(made[3], name) for name in pearson.names(made[3])]
+    for description in described:
+        text = json.dumps(without_text(description))
+        for raw in (made_report.SPEAKER, made_report.FEATURE_SET, made_report.TARGET, "valence"):
+            assert raw[:10] not in text
 
 
 def test_the_forest_plot_says_which_is_better():
@@ -145,19 +182,30 @@ def test_the_forest_plot_says_which_is_better():
     for key, value in (("clipped_ccc", 0.2), ("clipped_mse_mean", 0.3)):
         one |= {key: value, f"{key}_low": 0.1, f"{key}_high": 0.4}
     other = {**one, "b": "z", "clipped_ccc_low": -0.1, "clipped_mse_mean": None}
-    figure = charts.differences([one, other])[0]["variants"]["clipped"]
-    assert figure["layout"]["yaxis"]["ticktext"] == ["x − y", "x − z"]
-    shown = {(t["name"], t["xaxis"]): [x for x in t["x"] if x is not None] for t in figure["data"]}
-    assert shown == {
-        ("former is better", "x1"): [0.2],
-        ("latter is better", "x1"): [],
-        ("the interval includes zero", "x1"): [0.2],
-        ("former is better", "x2"): [],
-        ("latter is better", "x2"): [0.3],
-        ("the interval includes zero", "x2"): [],
-    }
-    assert figure["data"][0]["error_x"]["array"] == [0.2]
-    assert figure["data"][0]["error_x"]["arrayminus"] == [0.1]
+    description = charts.differences([one, other])[0]["variants"]["clipped"]
+    shown = [(p["metric"][:8], p["place"], p["series"], p["value"]) for p in points(description)]
+    assert shown == [
+        ("CCC, dif", "x − y", "former is better", 0.2),
+        ("CCC, dif", "x − z", "the interval includes zero", 0.2),
+        ("mean MSE", "x − y", "latter is better", 0.3),
+    ]
+    assert (points(description)[0]["low"], points(description)[0]["high"]) == (0.1, 0.4)
+    drawn = vl_convert.vegalite_to_svg(description)
+    for legend in ("former is better", "latter is better", "the interval includes zero"):
+        assert f">{legend}</text>" in drawn
+
+
+def test_names_that_look_alike_when_cut_keep_lines_of_their_own():
+    names = [f"{'n' * 40}{i}" for i in range(3)]
+    rows = [{"feature_set": n, "target": "t", "ccc": 0.1 * i} for i, n in enumerate(names)]
+    (chart,) = charts.feature_sets(rows_like(rows), "controls")
+    places = [p["place"] for p in points(chart["variants"]["ccc plain"])]
+    assert len(set(places)) == 3
+    assert places[1:] == [f"{places[0]} (2)", f"{places[0]} (3)"]
+
+
+def rows_like(rows):
+    return [{"n_selected": 1, "n_features": 2, **row} for row in rows]
 
 
 def test_every_speaker_is_scored(made):
@@ -182,9 +230,9 @@ def test_a_speaker_whose_ratings_are_constant_has_no_ccc(made, rendered, said_an
     assert "valence: CCC is undefined for s3" in rendered
     assert "s3, valence: all 12 ratings are 2.5" in rendered
     (chart,) = [c for c in said_and_drawn[1]["speakers"] if c["title"] == "valence"]
-    ccc, mse = (chart["variants"][f"{score} clipped"]["data"] for score in ("ccc", "mse"))
-    assert {len(trace["x"]) for trace in ccc} == {3}
-    assert {len(trace["x"]) for trace in mse} == {4}
+    ccc, mse = (points(chart["variants"][f"{score} clipped"]) for score in ("ccc", "mse"))
+    assert (len(ccc), len(mse)) == (2 * 3, 3 * 4)  # CCC leaves the baseline out
+    assert "s3" not in {point["place"] for point in ccc}
 
 
 def test_selected_units_are_counted_by_layer():
@@ -205,57 +253,56 @@ def test_the_colour_scale_is_common_and_holds_every_map():
     r = np.zeros((2, 15, 128))
     r[1, 2, 3] = -0.62
     r[0, 0, 0] = np.nan
-    assert mapdata.limit([made_report.maps_of(r * 0.1), made_report.maps_of(r)]) == 0.7
-    assert mapdata.limit([made_report.maps_of(r * np.nan)]) == 0.1
-    assert mapdata.limit([]) == 0.1
+    assert pearson.limit([made_report.maps_of(r * 0.1), made_report.maps_of(r)]) == 0.7
+    assert pearson.limit([made_report.maps_of(r * np.nan)]) == 0.1
+    assert pearson.limit([]) == 0.1
 
 
 def test_the_page_holds_every_map(made, rendered):
     maps = made[3]
     data = json.loads(in_script(rendered))["maps"]
-    assert len(data["maps"]) == 5
-    assert (
-        data["layout"]["coloraxis"]["cmin"]
-        == -data["layout"]["coloraxis"]["cmax"]
-        == -data["limit"]
-    )
-    for i, name in enumerate(mapdata.names(maps)):
+    assert len(data["values"]) == 5
+    for i, name in enumerate(pearson.names(maps)):
         for j, m in enumerate(maps):
-            r, q = mapdata.get(m, name)
-            held = data["maps"][i][j]
+            r, q = pearson.get(m, name)
+            held = data["values"][i][j]
             np.testing.assert_allclose(
-                np.array(held["r"], float) / 1000, r.ravel(), atol=5e-4, equal_nan=True
+                np.array(held["r"], float), r.ravel(), atol=5e-4, equal_nan=True
             )
             np.testing.assert_allclose(np.array(held["q"], float), q.ravel(), rtol=5e-3)
-    assert data["maps"][4][1]["r"] == [None] * 1920
-    assert data["maps"][4][1]["note"] == (
+    assert data["values"][4][1]["r"] == [None] * 1920
+    assert data["values"][4][1]["note"] == (
         "valence: 12 utterances; undefined (grey): all 12 ratings are 2.5."
     )
 
 
 def test_a_page_has_room_for_so_many_maps(monkeypatch, made):
-    monkeypatch.setattr(mapdata, "_MOST", 6)
+    monkeypatch.setattr(pearson, "_MOST", 6)
     text = page.render(*made_report.said_and_drawn(*made), made[3])
-    assert len(json.loads(in_script(text))["maps"]["maps"]) == 3
+    assert len(json.loads(in_script(text))["maps"]["values"]) == 3
     assert re.search(r"shows 2 of 4\s+speakers", text)
 
 
-def test_a_map_shows_layer_0_at_the_top_and_nan_grey():
-    r = np.linspace(-0.5, 0.5, 2 * 15 * 128).reshape(2, 15, 128)
-    maps = [made_report.maps_of(r), made_report.maps_of(-r, "valence", ("b", "c"))]
-    figure = figures.pearson(maps, "b", 0.5)
-    arousal, valence, colour_bar = figure.axes
-    (image,) = arousal.images
-    np.testing.assert_array_equal(image.get_array(), r[1])
-    np.testing.assert_array_equal(valence.images[0].get_array(), -r[0])
-    assert image.get_clim() == valence.images[0].get_clim() == (-0.5, 0.5)
-    bottom, top = arousal.get_ylim()
-    assert bottom > top
-    grey = image.cmap(np.ma.masked)
-    assert grey[0] == grey[1] == grey[2]
-    assert (arousal.get_ylabel(), colour_bar.get_ylabel()) == ("layer", "r")
-    marked = arousal.collections[0].get_offsets()
-    assert len(marked) == (maps[0].q[1] < 0.05).sum()
+def cells(description):
+    """Colour, horizontal and vertical middle of every cell of the first map that is drawn."""
+    svg = vl_convert.vegalite_to_svg(description, config=style.CONFIG)
+    (first, *_) = re.findall(r'<g class="mark-rect role-mark[^>]*>(.*?)</g>', svg, re.S)
+    shapes = re.findall(r'd="M([-\d.]+),([-\d.]+)h[^"]*"[^>]*fill="([^"]+)"', first)
+    return {(float(x), float(y)): colour for x, y, colour in shapes}
+
+
+def test_a_map_shows_layer_0_at_the_top_red_where_positive_and_nan_grey():
+    r = np.full((1, 15, 128), -0.5)
+    r[0, 0, 0], r[0, 14, 127] = 0.5, np.nan
+    shown = cells(figures.maps_of([made_report.maps_of(r, speakers=("a",))], "a"))
+    assert len(shown) == 1920
+    columns, rows = (sorted({place[axis] for place in shown}) for axis in (0, 1))
+    assert (len(columns), len(rows)) == (128, 15)
+    assert shown[columns[-1], rows[-1]] == style.UNDEFINED
+    red, _, blue = (int(v) for v in re.findall(r"\d+", shown[columns[0], rows[0]]))
+    assert red > 2 * blue
+    red, _, blue = (int(v) for v in re.findall(r"\d+", shown[columns[1], rows[0]]))
+    assert blue > 2 * red
 
 
 @pytest.mark.parametrize("name", ["a", "c", made_report.SPEAKER, "mean over speakers"])
@@ -265,20 +312,47 @@ def test_any_speaker_can_be_drawn(name):
         made_report.maps_of(r, "arou$al_^{", ("a", made_report.SPEAKER)),
         made_report.maps_of(r, "valence", ("c", made_report.SPEAKER)),
     ]
-    assert figures.to_png(figures.pearson(maps, name, 0.5)).startswith(PNG)
+    description = figures.maps_of(maps, name)
+    assert drawing.to_png(description).startswith(PNG)
+    assert "arou$al_^{: " in vl_convert.vegalite_to_svg(description)
 
 
 def test_the_summary_shows_every_fold(made):
     rows, predictions = made[0]["rows"], made[1]
-    figure = figures.summary(rows, predictions)
-    ticks = [line.get_xdata() for line in figure.axes[0].lines if line.get_marker() == "|"]
-    assert [len(folds) for folds in ticks] == [4] * 6  # 3 feature sets, as predicted and clipped
-    assert np.mean(ticks[0]) == pytest.approx(rows[0]["mse_mean"])
+    above, below = charts.summary(rows, predictions)["vconcat"]
+    folds = [point["fold"] for point in points(above) if "fold" in point]
+    assert len(folds) == 2 * 6 * 4  # targets; 3 feature sets, as predicted and clipped; folds
+    assert np.mean(folds[:4]) == pytest.approx(rows[0]["mse_mean"], rel=1e-3)
+    assert len(points(below)) == 2 * 6
 
 
 def test_the_summary_bears_an_undefined_ccc_and_a_wild_fold(made):
     rows = [{**row, "ccc": None, "mse_mean": 5000.0} for row in made[0]["rows"]]
-    assert figures.summary(rows, made[1]).axes[0].get_xscale() == "log"
+    description = charts.summary(rows, made[1])
+    assert '"type": "log"' in json.dumps(description)
+    assert drawing.to_png(description).startswith(PNG)
+
+
+def test_a_picture_holds_what_vl_convert_drew():
+    dots = {"data": {"values": [{"x": i} for i in range(9)]}, "mark": "point"}
+    loose = vl_convert.vegalite_to_png(dots, config=style.CONFIG, scale=drawing.SCALE)
+    small = drawing.to_png(dots)
+    assert len(small) <= len(loose)
+    assert pixels(small) == pixels(loose)
+
+
+def pixels(png):
+    """Header and pixels; the checksums are right."""
+    assert png.startswith(PNG)
+    at, header, packed = 8, b"", b""
+    while at < len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        body = png[at + 8 : at + 8 + length]
+        assert struct.unpack_from(">I", png, at + 8 + length)[0] == zlib.crc32(kind + body)
+        header += body if kind != b"IDAT" else b""
+        packed += body if kind == b"IDAT" else b""
+        at += length + 12
+    return header, zlib.decompress(packed)
 
 
 def test_markdown_shows_what_users_wrote(made, said_and_drawn):
