@@ -14,11 +14,11 @@ from emoasr.system import forks as forks  # a parent must have imported it befor
 __version__ = "0.1.0"
 __all__ = ["Recognizer", "__version__", "load_recognizer"]
 
-_HOMES = {"load_recognizer": "emoasr.asr.checkpoint", "Recognizer": "emoasr.recognizer"}
+_HOMES = {"load_recognizer": "emoasr.recognizer", "Recognizer": "emoasr.recognizer"}
 
 if TYPE_CHECKING:
-    from emoasr.asr.checkpoint import load_recognizer as load_recognizer
     from emoasr.recognizer import Recognizer as Recognizer
+    from emoasr.recognizer import load_recognizer as load_recognizer
 else:
 
     def __getattr__(name: str) -> Any:

@@ -2,11 +2,10 @@
 
 import dataclasses
 import functools
-import hashlib
-import json
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import jax
@@ -15,14 +14,15 @@ import pandas as pd
 from flax import nnx
 from tqdm import tqdm
 
-from emoasr.asr import decoding, language_model
+from emoasr.asr import decoding, language_model, saved
 from emoasr.asr import frontend as fe
-from emoasr.asr.networks.gated import TAPS, GatedConvNet, ModelConfig
+from emoasr.asr.networks.gated import TAPS
+from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError, check_choice, one_line
-from emoasr.files import untrusted
-from emoasr.inference import columns, inputs, long_recordings, runner
+from emoasr.inference import columns, compilation, inputs, long_recordings, runner
 from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
+from emoasr.inference.symbol_scores import SymbolScorer
 from emoasr.system import forks, processes
 
 Pooling = Literal["mean", "max", "std"]
@@ -34,16 +34,8 @@ _REPR_WIDTH = 90  # characters
 _MANY, _LONG = 50, 3600  # inputs, seconds of audio: more get a progress bar
 
 
-@dataclasses.dataclass(frozen=True)
-class RecognizerConfig:
-    """What a recognizer computes: its network's size and its front end."""
-
-    model: ModelConfig
-    frontend: fe.FrontEndConfig
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class Recognizer:
+class Recognizer(SavedRecognizer):
     """A trained network with all that is needed to use it; see `emoasr.load_recognizer`.
 
     Inputs, of `features` as of `transcribe`, are
@@ -63,11 +55,6 @@ class Recognizer:
         language_file: its language model, for transcripts; None: it has none.
     """
 
-    model: GatedConvNet
-    config: RecognizerConfig
-    card: dict[str, Any]
-    digest: str
-    language_file: untrusted.Source | None = None
     _functions: dict[Any, long_recordings.DeviceFunction] = dataclasses.field(
         default_factory=dict, init=False
     )
@@ -191,7 +178,7 @@ class Recognizer:
             if kind == "units":
                 made = Pooler({"neural": self.model}, frontend, *how)
             else:
-                made = decoding.Listener(self.model, frontend, *how)
+                made = SymbolScorer(self.model, frontend, *how)
             self._functions[kind, *how] = _Kept(made)
         return self._functions[kind, *how]
 
@@ -200,25 +187,31 @@ class Recognizer:
         return language_model.load(self.language_file) if self.language_file else None
 
 
-def digest(model: GatedConvNet, frontend: fe.FrontEndConfig) -> str:
-    """SHA-256 over the weights, the model's and the front end's configuration, 16 hex digits."""
-    sha = hashlib.sha256()
-    configs = [dataclasses.asdict(model.config), dataclasses.asdict(frontend)]
-    sha.update(json.dumps(configs, sort_keys=True).encode())
-    for name, value in sorted(weights(model).items()):
-        sha.update(name.encode() + value.tobytes())
-    return sha.hexdigest()[:16]
+def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
+    """Opens a recognizer.
 
+    What it compiles is kept in the user's cache folder for the next process, as the commands do;
+    settings of JAX that were chosen already stay (see `compilation.keep`).
 
-def weights(model: GatedConvNet) -> dict[str, np.ndarray]:
-    """Parameters and batch-norm statistics by dotted path, `layers.0.out.conv.kernel`."""
-    return {name: np.asarray(value[...]) for name, value in variables(model).items()}
+    Args:
+        path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
+            (`english`); None: the one that the package ships as its best.
 
+    Raises:
+        UserError: no such recognizer, or its files are not what they should be, or too large; or
+            a process that cannot use JAX, see `forks`.
 
-def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
-    """The variables that `weights` gives the values of."""
-    state = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
-    return {".".join(map(str, path)): value for path, value in nnx.to_flat_state(state)}
+    Example:
+        >>> import emoasr
+        >>> print(emoasr.load_recognizer("english"))  # doctest: +ELLIPSIS
+        <Recognizer english, digest ...
+          3,720,988 parameters, 15 layers x 128 units
+          hears 16000 Hz, 20 MFCCs a frame of 32 ms
+          trained on train splits of ...>
+    """
+    found = saved.load(path_or_name)
+    compilation.keep()
+    return Recognizer(found.model, found.config, found.card, found.digest, found.language_file)
 
 
 class _Kept:

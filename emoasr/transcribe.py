@@ -55,9 +55,9 @@ def main(
     if not files:
         return n_files
     from emoasr.asr import decoding
-    from emoasr.asr.checkpoint import load_recognizer
     from emoasr.files import guard
     from emoasr.inference import compilation
+    from emoasr.recognizer import load_recognizer
 
     if beam_size > 1:
         decoding.BeamSearch(beam_size, None)  # complains of a missing library, once

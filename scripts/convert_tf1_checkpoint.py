@@ -30,10 +30,10 @@ import tf1_names
 from absl import app, flags, logging
 
 import emoasr
-from emoasr.asr import checkpoint
+from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.saved import weights
 from emoasr.errors import UserError
-from emoasr.recognizer import weights
 from emoasr.system import extras
 
 _CRCS = Path(__file__).with_name("official_crc32c.json")
@@ -64,10 +64,10 @@ def convert(ckpt: Path, out: Path, sample_rate: int | None, antialias: bool) -> 
     differ = differing(tensors)
     print(f"checksums: {_judged(differ, len(tensors))}")
 
-    model = checkpoint.with_weights(tf1_names.SIZE, tf1_names.parameters(tensors), ckpt)
+    model = saved.with_weights(tf1_names.SIZE, tf1_names.parameters(tensors), ckpt)
     card = _card(naming, _hashes(ckpt), step, differ)
     try:
-        checkpoint.save_recognizer(out, model, frontend, card)
+        saved.save(out, model, frontend, card)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}); give another") from None
     _tell(out)

@@ -18,7 +18,7 @@ from absl import app, flags
 
 import emoasr
 from emoasr.asr import language_model, text
-from emoasr.asr.checkpoint import LANGUAGE_FILE
+from emoasr.asr.saved import LANGUAGE_FILE
 from emoasr.corpora import table
 from emoasr.files.guard import write_atomically
 from emoasr.training import model_card

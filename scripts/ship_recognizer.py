@@ -12,7 +12,7 @@ import numpy as np
 from absl import app
 
 import emoasr
-from emoasr.asr import checkpoint
+from emoasr.asr import saved
 from emoasr.files.guard import write_atomically
 from emoasr.training import model_card
 
@@ -22,10 +22,8 @@ def main(argv: list[str]) -> None:
     if len(argv) != 3:
         raise app.UsageError("give the folder of a trained recognizer, and the one to write")
     trained = emoasr.load_recognizer(argv[1])
-    checkpoint.save_recognizer(
-        Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True
-    )
-    language_file = Path(argv[2]) / checkpoint.LANGUAGE_FILE
+    saved.save(Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True)
+    language_file = Path(argv[2]) / saved.LANGUAGE_FILE
     if trained.language_file:
         write_atomically(language_file, trained.language_file.read_bytes())
     else:

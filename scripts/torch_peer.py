@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from emoasr.asr.networks.gated import GatedConvNet
-from emoasr.recognizer import weights
+from emoasr.asr.saved import weights
 
 _AHEAD = 4  # batches whose MFCCs may be made before the network asks for them
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from flax import nnx
 
-from emoasr.asr import checkpoint
+from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 
@@ -52,7 +52,7 @@ def small_recognizer(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recognizer")
     config = ModelConfig(n_channels=8, n_blocks=1, dilations=(1, 2))
     model = GatedConvNet(config, rngs=nnx.Rngs(0))
-    checkpoint.save_recognizer(folder, model, FrontEndConfig(), {"name": "small"})
+    saved.save(folder, model, FrontEndConfig(), {"name": "small"})
     return folder
 
 

@@ -12,8 +12,9 @@ import soundfile
 import soxr
 from awkward import BAD, CASES, EXACT, FORMS, NAMES, NFD, Case, sound, voice
 
+import emoasr
 from emoasr import config, extract
-from emoasr.asr import checkpoint
+from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.audio import reading
 from emoasr.errors import one_line
@@ -173,9 +174,9 @@ def test_integers_that_were_only_called_floats_are_refused():
 def test_six_hours_of_silence_take_little_memory(small_recognizer, tmp_path):
     """At 8 kHz, as telephones have it: a copy of all samples would take 0.7 GB."""
     recognizer, folder = tmp_path / "recognizer", tmp_path / "speech"
-    model = checkpoint.load_recognizer(small_recognizer).model
+    model = emoasr.load_recognizer(small_recognizer).model
     fast = FrontEndConfig(sample_rate=8000, hop_length=1024, n_mels=40)
-    checkpoint.save_recognizer(recognizer, model, fast, {})
+    saved.save(recognizer, model, fast, {})
     made(folder, [Case("voice.wav", sound(8000))])
     minute = np.zeros(60 * 8000, np.int16)
     with soundfile.SoundFile(folder / "silence.flac", "w", 8000, 1) as file:

@@ -14,11 +14,10 @@ import test_training
 from distributed import Job, end, free_port
 
 from emoasr import config
-from emoasr.asr import checkpoint
 from emoasr.errors import UserError
 from emoasr.files import guard
+from emoasr.training import checkpoints, sharding
 from emoasr.training import multihost as processes
-from emoasr.training import sharding
 
 HERE = Path(__file__).parent
 
@@ -61,7 +60,7 @@ def try_devices(folder: str) -> None:
         starts[n] = sharding.replicate(start, mesh)
         middle, before = train(trainers[n], starts[n], range(3), mesh)
         if n == 2:
-            saved = checkpoint.TrainingCheckpoints(Path(folder))
+            saved = checkpoints.TrainingCheckpoints(Path(folder))
             saved.save(3, middle, {"next_index": 3})
             saved.close()
         ends[n], after = train(trainers[n], middle, range(3, 6), mesh)
@@ -71,7 +70,7 @@ def try_devices(folder: str) -> None:
         np.testing.assert_allclose(losses[n], losses[1], rtol=1e-5)
         assert largest_difference(ends[n], ends[1]) < 1e-4
     for n in (1, 4):
-        restored = checkpoint.TrainingCheckpoints(Path(folder)).restore(starts[n])
+        restored = checkpoints.TrainingCheckpoints(Path(folder)).restore(starts[n])
         assert restored is not None and restored[0] == 3
         finished, _ = train(trainers[n], restored[1], range(3, 6), trainers[n].mesh)
         assert largest_difference(finished, ends[n]) < 1e-4

@@ -9,15 +9,16 @@ import pytest
 import soundfile
 from flax import nnx
 
+import emoasr
 from emoasr import config
 from emoasr import extract as command
-from emoasr.asr import checkpoint, frontend
+from emoasr.asr import frontend, saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
+from emoasr.asr.saved import weights
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables, untrained
 from emoasr.inference import bucketing
-from emoasr.recognizer import weights
 
 
 def settings(speech, recognizer, **changes):
@@ -169,7 +170,7 @@ def test_a_recognizer_of_another_size_makes_the_untrained_control_anew(
     command.main(settings(speech, small_recognizer), tmp_path / "run")
     other = tmp_path / "other"
     larger = GatedConvNet(ModelConfig(n_channels=9, n_blocks=1, dilations=(1,)), rngs=nnx.Rngs(0))
-    checkpoint.save_recognizer(other, larger, FrontEndConfig(), {})
+    saved.save(other, larger, FrontEndConfig(), {})
     command.main(settings(speech, other), tmp_path / "run")
     table, _ = feature_tables.read(tmp_path / "run" / "features" / "random.parquet")
     assert table.shape == (12, 9)
@@ -264,16 +265,16 @@ def test_a_corpus_that_is_all_noise_to_the_reader_ends_in_one_line(small_recogni
 
 
 def test_a_recognizer_at_another_rate_hears_the_corpus_at_it(speech, small_recognizer, tmp_path):
-    model = checkpoint.load_recognizer(small_recognizer).model
+    model = emoasr.load_recognizer(small_recognizer).model
     recognizer = tmp_path / "recognizer"
-    checkpoint.save_recognizer(recognizer, model, FrontEndConfig(sample_rate=22050), {})
+    saved.save(recognizer, model, FrontEndConfig(sample_rate=22050), {})
     settled = settings(speech, recognizer, feature_sets=("neural", "egemaps"))
     command.main(settled, tmp_path)
     tables = {
         s: feature_tables.read(tmp_path / f"features/{s}.parquet")[0] for s in settled.feature_sets
     }
     files = [str(speech / file) for file in tables["neural"].index]
-    expected = checkpoint.load_recognizer(recognizer).features(files)
+    expected = emoasr.load_recognizer(recognizer).features(files)
     np.testing.assert_allclose(tables["neural"].to_numpy(), expected.to_numpy(), atol=1e-5)
     command.main(settings(speech, small_recognizer, feature_sets=("egemaps",)), tmp_path / "b")
     pd.testing.assert_frame_equal(

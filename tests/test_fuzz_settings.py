@@ -12,8 +12,9 @@ from fuzzing import examples, mutations, outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
+import emoasr
 from emoasr import extract
-from emoasr.asr import checkpoint
+from emoasr.asr import saved
 
 # Settings
 
@@ -81,9 +82,9 @@ def recognizer(small_recognizer, tmp_path):
 
 def opens(folder) -> None:
     """A recognizer that can be opened has finite weights."""
-    opened = outcome(checkpoint.load_recognizer, folder)
+    opened = outcome(emoasr.load_recognizer, folder)
     if opened is not None:
-        assert all(np.isfinite(w).all() for w in checkpoint.weights(opened.model).values())
+        assert all(np.isfinite(w).all() for w in saved.weights(opened.model).values())
 
 
 def places(value, path=()):
@@ -123,4 +124,4 @@ def test_a_recognizers_mutated_file(recognizer, small_recognizer, data, name):
 def test_a_recognizers_truncated_file(recognizer, small_recognizer, data, name):
     whole = (small_recognizer / name).read_bytes()
     (recognizer / name).write_bytes(whole[: data.draw(st.integers(0, len(whole) - 2))])
-    assert outcome(checkpoint.load_recognizer, recognizer) is None
+    assert outcome(emoasr.load_recognizer, recognizer) is None

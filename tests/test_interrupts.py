@@ -15,10 +15,9 @@ import test_pretrain
 from test_extract import record, settings
 
 from emoasr import extract, pretrain
-from emoasr.asr import checkpoint
 from emoasr.extraction import row_store
 from emoasr.system import interrupts
-from emoasr.training import metrics, scoring, sharding
+from emoasr.training import checkpoints, metrics, scoring, sharding
 
 MESSAGE = "stopped; the same command continues"
 
@@ -196,7 +195,7 @@ STRIKES = {  # where in a training, and after which call
     "before there is a state": (pretrain.training, "create", 0),
     "at a batch": (sharding, "spread", 1),
     "within metrics": (metrics.MetricsLog, "write", 0),
-    "while saving": (checkpoint.TrainingCheckpoints, "save", 0),
+    "while saving": (checkpoints.TrainingCheckpoints, "save", 0),
     "within a validation": (scoring, "transcripts", 0),
     "while drawing": (metrics.MetricsLog, "draw", 0),
     "at the last step": (sharding, "spread", 0),

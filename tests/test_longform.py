@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr.asr.decoding import Listener
 from emoasr.audio import chunks, reading
 from emoasr.corpora import Corpus
 from emoasr.inference import runner
 from emoasr.inference.pooling import POOLINGS, Pooler
+from emoasr.inference.symbol_scores import SymbolScorer
 
 HOP = 512
 
@@ -73,7 +73,7 @@ def test_pieces_give_what_one_piece_gives(speechlike, pooling):
 def test_transcripts_of_pieces_are_those_of_the_whole(speechlike):
     recognizer = emoasr.load_recognizer()
     source = OneArray(speechlike[: 200 * 16000])
-    listener = Listener(recognizer.model, recognizer.config.frontend, posteriors=True)
+    listener = SymbolScorer(recognizer.model, recognizer.config.frontend, posteriors=True)
     whole, _ = results(source, listener, 10_000)
     cut, was_cut = results(source, listener, 4096)
     n_frames = recognizer.config.frontend.n_frames(200 * 16000)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 import emoasr
-from emoasr.asr import checkpoint
+from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
 from emoasr.inference import columns
@@ -49,7 +49,7 @@ def test_one_path_a_list_an_index_and_arrays_give_the_same(recognizer, files):
 def test_a_recognizer_at_another_rate_hears_files_and_arrays_at_it(small_recognizer, tmp_path):
     model = emoasr.load_recognizer(small_recognizer).model
     front = FrontEndConfig(sample_rate=22050, antialias=False)
-    checkpoint.save_recognizer(tmp_path, model, front, {})
+    saved.save(tmp_path, model, front, {})
     recognizer = emoasr.load_recognizer(tmp_path)
     x = np.random.default_rng(0).normal(0, 0.1, 60000).astype(np.float32)
     heard = {48000: librosa.resample(x, orig_sr=48000, target_sr=22050), 44100: x[::2]}

@@ -10,9 +10,10 @@ import pytest
 import soundfile
 from test_extract import record, settings
 
+import emoasr
 from emoasr import eval as emoasr_eval
 from emoasr import extract
-from emoasr.asr import checkpoint
+from emoasr.asr import saved
 from emoasr.errors import UserError
 from emoasr.extraction import extract as extraction
 from emoasr.extraction import feature_tables, provenance, row_store
@@ -122,10 +123,10 @@ def test_another_recognizer_makes_its_own_set_anew_alone(
     folder, small_recognizer, tmp_path, listened, capsys
 ):
     extract.main(settings(folder, small_recognizer), tmp_path / "run")
-    other, old = tmp_path / "other", checkpoint.load_recognizer(small_recognizer)
+    other, old = tmp_path / "other", emoasr.load_recognizer(small_recognizer)
     kernel = old.model.layers[0].out.conv.kernel
     kernel[...] = kernel[...] * 1.5
-    checkpoint.save_recognizer(other, old.model, old.config.frontend, {})
+    saved.save(other, old.model, old.config.frontend, {})
     listened.clear()
     extract.main(settings(folder, other), tmp_path / "run")
     printed = capsys.readouterr().out

@@ -23,7 +23,7 @@ import safetensors.numpy
 
 import emoasr
 from emoasr import cli, config
-from emoasr.asr import checkpoint, language_model
+from emoasr.asr import language_model
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError
 from emoasr.files import archives, untrusted
@@ -112,7 +112,7 @@ def nothing_is_allocated(monkeypatch):
             made()
 
     monkeypatch.setattr(safetensors.numpy, "load_file", opened)
-    monkeypatch.setattr(checkpoint, "_filled", made)
+    monkeypatch.setattr(saved, "_filled", made)
 
 
 def written(text: str):

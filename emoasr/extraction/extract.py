@@ -19,19 +19,19 @@ from emoasr.files import guard, parquet, storage
 from emoasr.settings import feature_sets
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
-    from emoasr.recognizer import Recognizer
+    from emoasr.asr.saved import SavedRecognizer
 
 
 def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Extracts as `emoasr.extract.main` says, with settings that it has checked."""
     guard.steady_memory()
-    from emoasr.asr.checkpoint import load_recognizer
+    from emoasr.asr.saved import load
 
     shard = shards.wanted(config)
     whole = open_corpus(config.corpus, workdir)
     if config.engine == "ray":
         ray_engine.start(config.ray)
-    recognizer = load_recognizer(config.recognizer or None)
+    recognizer = load(config.recognizer or None)
     corpus = shard.of(whole) if shard else whole
     workdir = shard.folder(workdir) if shard else workdir
     folder = guard.ensure_folder(workdir / "features")
@@ -86,7 +86,9 @@ def _readable_now(corpus: Corpus, skipped: Skipped) -> bool:
     return True
 
 
-def _extract(run: Pass, recognizer: "Recognizer", new: list[str]) -> Iterator[tuple[str, Rows]]:
+def _extract(
+    run: Pass, recognizer: "SavedRecognizer", new: list[str]
+) -> Iterator[tuple[str, Rows]]:
     """Rows of the sets that there are no tables of."""
     if on_device := [name for name in new if name != "egemaps"]:
         yield from run.on_device(recognizer, on_device).items()

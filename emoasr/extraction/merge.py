@@ -6,7 +6,7 @@ from typing import Any
 import ml_collections
 import pyarrow.parquet as pq
 
-from emoasr.asr.checkpoint import load_recognizer
+from emoasr.asr.saved import load
 from emoasr.corpora import Skipped, open_corpus
 from emoasr.errors import UserError
 from emoasr.extraction import provenance
@@ -33,7 +33,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     config.shard = ""
     shards = there(workdir)
     corpus = open_corpus(config.corpus, workdir)
-    recognizer = load_recognizer(config.recognizer or None)
+    recognizer = load(config.recognizer or None)
     wanted = provenance.wanted(config, corpus, recognizer)
     records = {shard: read(shard.folder(workdir)) for shard in shards}
     for shard, record in records.items():

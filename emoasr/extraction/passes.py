@@ -25,9 +25,9 @@ from emoasr.system import processes
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.asr.networks.gated import GatedConvNet
+    from emoasr.asr.saved import SavedRecognizer
     from emoasr.inference.pooling import Pooler
     from emoasr.inference.runner import Run
-    from emoasr.recognizer import Recognizer
 
 
 @dataclasses.dataclass
@@ -52,7 +52,7 @@ class Pass:
         self.keys = self.corpus.fingerprints()
         self._workers = processes.count(self.config.workers)
 
-    def on_device(self, recognizer: "Recognizer", names: list[str]) -> dict[str, Rows]:
+    def on_device(self, recognizer: "SavedRecognizer", names: list[str]) -> dict[str, Rows]:
         """Rows of the sets that the accelerator computes, of every utterance that can be read."""
         from emoasr.inference import compilation, runner
         from emoasr.inference.pooling import Pooler
@@ -174,7 +174,7 @@ def _written(sets: Iterable[Rows]) -> Iterator[None]:
 def _networks(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
-    recognizer: "Recognizer",
+    recognizer: "SavedRecognizer",
     names: list[str],
 ) -> dict[str, "GatedConvNet"]:
     """The recognizer's network and the untrained ones."""

@@ -15,11 +15,11 @@ from emoasr.settings.feature_sets import own_sets, seeds
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.asr.frontend import FrontEndConfig
     from emoasr.asr.networks.gated import GatedConvNet
-    from emoasr.recognizer import Recognizer
+    from emoasr.asr.saved import SavedRecognizer
 
 
 def wanted(
-    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "Recognizer"
+    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "SavedRecognizer"
 ) -> dict[str, dict[str, Any]]:
     """The provenance of each table to be; a table on disk with the same one can be kept."""
     from emoasr.extraction import untrained
@@ -72,7 +72,7 @@ def of_rows(
     networks: dict[str, "GatedConvNet"],
 ) -> dict[str, dict[str, Any]]:
     """What a row of each set depends on besides its utterance; of `mfcc` too."""
-    from emoasr.recognizer import digest
+    from emoasr.asr.saved import digest
 
     own = {
         name: {**_how(config), "network": digest(net, frontend)} for name, net in networks.items()

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from emoasr.asr import checkpoint, manifest
+from emoasr.asr import manifest, saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError, check_choice
@@ -23,6 +23,7 @@ from emoasr.inference import bucketing, compilation
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
 from emoasr.training import metrics, model_card, multihost, scoring, sharding
+from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.data import Examples, usable
 from emoasr.training.step import State, Trainer, create
 
@@ -46,7 +47,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     multihost.first_alone(lambda: _keep_settings(settings, folder / "config.json"))
 
     state = sharding.replicate(state, trainer.mesh)
-    checkpoints = checkpoint.TrainingCheckpoints(folder / "checkpoints")
+    checkpoints = TrainingCheckpoints(folder / "checkpoints")
     data = splits["train"].training(config.train.steps, config.train.seed, trainer.mesh)
     step, pending, restored = 0, [], checkpoints.restore(state)
     if restored:
@@ -92,7 +93,7 @@ class _Run:
     data: grain.DatasetIterator
     valid: Examples
     log: metrics.MetricsLog | metrics.NoLog
-    checkpoints: checkpoint.TrainingCheckpoints
+    checkpoints: TrainingCheckpoints
     step: int
     state: State
     pending: list[dict[str, Any]]
@@ -205,7 +206,7 @@ def _digest(splits: dict[str, Examples]) -> str:
 
 
 def _export(folder: Path, trainer, state, record: dict[str, Any]) -> None:
-    checkpoint.save_recognizer(folder, trainer.network(state), trainer.frontend, record)
+    saved.save(folder, trainer.network(state), trainer.frontend, record)
     model_card.write(folder)
     print(json.dumps(record["metrics"], indent=1))
 

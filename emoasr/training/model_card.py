@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 
 from emoasr import __version__
-from emoasr.asr.checkpoint import load_recognizer
+from emoasr.asr.saved import load
 from emoasr.files.guard import write_atomically
 from emoasr.training import scoring
 
@@ -47,7 +47,7 @@ def record(
 
 def write(folder: Path) -> None:
     """Writes the model card of a recognizer that `record` described, as `README.md` beside it."""
-    recognizer = load_recognizer(folder)
+    recognizer = load(folder)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("emoasr.training", "."),
         undefined=jinja2.StrictUndefined,
@@ -68,7 +68,7 @@ def _ancestor(init: str) -> dict[str, Any] | None:
     """The recognizer that training started from, if any."""
     if not init:
         return None
-    recognizer = load_recognizer(init)
+    recognizer = load(init)
     training = recognizer.card.get("training", {})
     return {"digest": recognizer.digest, **{k: training.get(k) for k in ("name", "steps", "init")}}
 

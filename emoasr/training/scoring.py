@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.asr import decoding, text
+from emoasr.inference.symbol_scores import SymbolScorer
 from emoasr.training import data, step
 
 
@@ -18,7 +19,7 @@ def transcripts(trainer: step.Trainer, state: step.State, examples: data.Example
         `true` and `heard`, normalised texts.
     """
     heard = [""] * len(examples.labels)
-    listener = decoding.Listener(trainer.network(state), trainer.frontend, posteriors=False)
+    listener = SymbolScorer(trainer.network(state), trainer.frontend, posteriors=False)
     for indices, batch in examples.once():
         wave_BN = step.to_float(batch.wave_BN)
         listen = listener.compiled(*wave_BN.shape)

@@ -13,11 +13,10 @@ from flax import nnx
 
 from emoasr.asr import frontend as fe
 from emoasr.asr import text
-from emoasr.asr.checkpoint import load_recognizer
 from emoasr.asr.frontend import Array
 from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr.saved import SavedRecognizer, load
 from emoasr.errors import UserError
-from emoasr.recognizer import Recognizer
 from emoasr.settings.choices import AugmentConfig, ModelConfig, check_training
 from emoasr.system import forks
 from emoasr.training import augment, sharding
@@ -146,7 +145,7 @@ def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
     model = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
     frontend = fe.FrontEndConfig()
     if train.init:
-        _start_from(load_recognizer(train.init), model, frontend, train.init)
+        _start_from(load(train.init), model, frontend, train.init)
     graph, params, *others = nnx.split(model, nnx.Param, ...)
     augmentation = AugmentConfig(**config.augment) if config.augment else None
     mesh = sharding.all_devices()
@@ -155,7 +154,7 @@ def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
 
 
 def _start_from(
-    trained: Recognizer, model: GatedConvNet, frontend: fe.FrontEndConfig, name: str
+    trained: SavedRecognizer, model: GatedConvNet, frontend: fe.FrontEndConfig, name: str
 ) -> None:
     """Gives `model` the weights of `trained`, which must have its size and front end."""
     for part, theirs, ours in (

@@ -1,6 +1,6 @@
-"""A recognizer on disk, and the state of a training.
+"""A recognizer on disk.
 
-A recognizer is a folder of files that are data only: `weights.safetensors`, `recognizer.json`
+It is a folder of files that are data only: `weights.safetensors`, `recognizer.json`
 (model, front end, symbols, what it was trained on and how well it recognizes), and perhaps
 `language.safetensors`, the language model that its transcripts can be weighed against. It may come
 from a stranger: sizes, types and shapes are checked before anything is allocated, no field names a
@@ -9,6 +9,7 @@ into memory.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,9 +26,7 @@ from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.errors import UserError
 from emoasr.files import places, storage, untrusted
 from emoasr.files.guard import write_atomically
-from emoasr.inference import compilation
-from emoasr.recognizer import Recognizer, RecognizerConfig, digest, variables, weights
-from emoasr.system import forks, interrupts
+from emoasr.system import forks
 
 LANGUAGE_FILE = "language.safetensors"
 
@@ -40,7 +39,34 @@ _MOST = {  # bytes
 }
 
 
-def save_recognizer(
+@dataclasses.dataclass(frozen=True)
+class RecognizerConfig:
+    """What a recognizer computes: its network's size and its front end."""
+
+    model: ModelConfig
+    frontend: FrontEndConfig
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SavedRecognizer:
+    """What a recognizer's folder holds.
+
+    Attributes:
+        model: the network.
+        config: its size and front end.
+        card: the rest of `recognizer.json`: training data, terms, metrics.
+        digest: SHA-256 over weights and configuration, 16 hex digits; names it in feature tables.
+        language_file: its language model, for transcripts; None: it has none.
+    """
+
+    model: GatedConvNet
+    config: RecognizerConfig
+    card: dict[str, Any]
+    digest: str
+    language_file: untrusted.Source | None = None
+
+
+def save(
     folder: Path,
     model: GatedConvNet,
     frontend: FrontEndConfig,
@@ -74,41 +100,48 @@ def save_recognizer(
     write_atomically(folder / _RECORD, json.dumps(record, indent=1) + "\n")
 
 
-def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
-    """Opens a recognizer.
-
-    What it compiles is kept in the user's cache folder for the next process, as the commands do;
-    settings of JAX that were chosen already stay (see `compilation.keep`).
+def load(path_or_name: Path | str | None = None) -> SavedRecognizer:
+    """Reads a recognizer.
 
     Args:
-        path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
-            (`english`); None: the one that the package ships as its best.
+        path_or_name: as for `emoasr.load_recognizer`.
 
     Raises:
-        UserError: no such recognizer, or its files are not what they should be, or too large; or
-            a process that cannot use JAX, see `forks`.
-
-    Example:
-        >>> import emoasr
-        >>> print(emoasr.load_recognizer("english"))  # doctest: +ELLIPSIS
-        <Recognizer english, digest ...
-          3,720,988 parameters, 15 layers x 128 units
-          hears 16000 Hz, 20 MFCCs a frame of 32 ms
-          trained on train splits of ...>
+        UserError: likewise.
     """
     forks.check()
     path = places.of_recognizer(path_or_name)
     there = [*places.RECOGNIZER_FILES, *([LANGUAGE_FILE] * places.is_file(path / LANGUAGE_FILE))]
     files = {name: _own(path / name, _MOST[name]) for name in there}
     sizes, frontend, card = manifest.read(files[_RECORD])
-    compilation.keep()
     source, model = files[_WEIGHTS], _outline(sizes)
     _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS]), source)
     model = _filled(model, untrusted.read_tensors(source), source)
-    return Recognizer(
+    return SavedRecognizer(
         model, RecognizerConfig(sizes, frontend), card, digest(model, frontend),
         files.get(LANGUAGE_FILE),
     )  # fmt: skip
+
+
+def digest(model: GatedConvNet, frontend: FrontEndConfig) -> str:
+    """SHA-256 over the weights, the model's and the front end's configuration, 16 hex digits."""
+    sha = hashlib.sha256()
+    configs = [dataclasses.asdict(model.config), dataclasses.asdict(frontend)]
+    sha.update(json.dumps(configs, sort_keys=True).encode())
+    for name, value in sorted(weights(model).items()):
+        sha.update(name.encode() + value.tobytes())
+    return sha.hexdigest()[:16]
+
+
+def weights(model: GatedConvNet) -> dict[str, np.ndarray]:
+    """Parameters and batch-norm statistics by dotted path, `layers.0.out.conv.kernel`."""
+    return {name: np.asarray(value[...]) for name, value in variables(model).items()}
+
+
+def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
+    """The variables that `weights` gives the values of."""
+    state = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
+    return {".".join(map(str, path)): value for path, value in nnx.to_flat_state(state)}
 
 
 def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Path) -> GatedConvNet:
@@ -116,7 +149,7 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
 
     Args:
         config: its size.
-        tensors: what `recognizer.weights` gives.
+        tensors: what `weights` gives.
         source: the file that they are from, for complaints.
 
     Raises:
@@ -169,50 +202,3 @@ def _filled(
         name = ".".join(map(str, key))
         variable.set_value(jax.numpy.asarray(tensors[name], np.float32))
     return nnx.merge(graph, state)
-
-
-class TrainingCheckpoints:
-    """Training states by step, in Orbax's format: arrays, and the data iterator's position.
-
-    Orbax is not interrupted: its event loop would print what it swallows.
-    """
-
-    @interrupts.deferred()
-    def __init__(self, folder: Path, keep: int = 2):
-        """Opens the folder; a half-written checkpoint of a killed run is not seen."""
-        from orbax.checkpoint import v1 as ocp  # half a second, which only a training needs
-
-        policies = ocp.training.preservation_policies
-        self._checkpointer = ocp.training.Checkpointer(
-            folder.absolute(), preservation_policy=policies.LatestN(keep),
-            cleanup_tmp_directories=True,
-        )  # fmt: skip
-
-    def __enter__(self) -> "TrainingCheckpoints":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Closes, but for an error: another process may have ended, and would be waited for."""
-        if kind is None or issubclass(kind, KeyboardInterrupt):
-            self.close()
-
-    @interrupts.deferred()
-    def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
-        """Saves in the background; the next save waits for it."""
-        self._checkpointer.save_checkpointables_async(
-            step, {"state": state, "data": data}, force=True
-        )
-
-    @interrupts.deferred()
-    def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
-        """The newest step, its state (of `like`'s structure) and data position; None: none."""
-        latest = self._checkpointer.latest
-        if latest is None:
-            return None
-        loaded = self._checkpointer.load_checkpointables(latest.step, {"state": like, "data": None})
-        return latest.step, loaded["state"], loaded["data"]
-
-    @interrupts.deferred()
-    def close(self) -> None:
-        """Waits for what is being written."""
-        self._checkpointer.close()

@@ -1,0 +1,53 @@
+"""The state of a training on disk."""
+
+from pathlib import Path
+from typing import Any
+
+from emoasr.system import interrupts
+
+
+class TrainingCheckpoints:
+    """Training states by step, in Orbax's format: arrays, and the data iterator's position.
+
+    Orbax is not interrupted: its event loop would print what it swallows.
+    """
+
+    @interrupts.deferred()
+    def __init__(self, folder: Path, keep: int = 2):
+        """Opens the folder; a half-written checkpoint of a killed run is not seen."""
+        from orbax.checkpoint import v1 as ocp  # half a second, which only a training needs
+
+        policies = ocp.training.preservation_policies
+        self._checkpointer = ocp.training.Checkpointer(
+            folder.absolute(), preservation_policy=policies.LatestN(keep),
+            cleanup_tmp_directories=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> "TrainingCheckpoints":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Closes, but for an error: another process may have ended, and would be waited for."""
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            self.close()
+
+    @interrupts.deferred()
+    def save(self, step: int, state: Any, data: dict[str, Any]) -> None:
+        """Saves in the background; the next save waits for it."""
+        self._checkpointer.save_checkpointables_async(
+            step, {"state": state, "data": data}, force=True
+        )
+
+    @interrupts.deferred()
+    def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
+        """The newest step, its state (of `like`'s structure) and data position; None: none."""
+        latest = self._checkpointer.latest
+        if latest is None:
+            return None
+        loaded = self._checkpointer.load_checkpointables(latest.step, {"state": like, "data": None})
+        return latest.step, loaded["state"], loaded["data"]
+
+    @interrupts.deferred()
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self._checkpointer.close()
