@@ -3,7 +3,7 @@
 import numpy as np
 import run_folder
 
-from emoasr.extraction.feature_tables import unit_names
+from emoasr.inference.columns import unit_names
 
 
 def layered_corpus(n_speakers=8, n_each=16, seed=0):

@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -8,9 +7,9 @@ import pandas as pd
 import pytest
 import soundfile
 from flax import nnx
+from made_extraction import record, settings
 
 import emoasr
-from emoasr import config
 from emoasr import extract as command
 from emoasr.asr import frontend, saved
 from emoasr.asr.frontend import FrontEndConfig
@@ -19,22 +18,6 @@ from emoasr.asr.saved import weights
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables, untrained
 from emoasr.inference import bucketing
-
-
-def settings(speech, recognizer, **changes):
-    c = config.experiment("table")
-    c.corpus.path = str(speech / "metadata.csv")
-    c.corpus.root = ""
-    c.recognizer = str(recognizer)
-    c.feature_sets = ("neural", "random", "mfcc")
-    c.workers = 1
-    c.buckets = 2
-    c.update(changes)
-    return c
-
-
-def record(workdir):
-    return json.loads((workdir / "extract.json").read_text())
 
 
 def test_tables_labels_and_record(speech, small_recognizer, tmp_path):

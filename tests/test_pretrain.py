@@ -8,21 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_training import rows, settings, weights
 from tensorboardX.proto import event_pb2
 
 import emoasr
-from emoasr import config, pretrain, recognizer
+from emoasr import pretrain
 from emoasr.errors import UserError
 from emoasr.settings.choices import OPTIMIZERS
-
-
-def settings(speech, data_dir, **train):
-    c = config.pretraining("transcribed")
-    c.corpus.path = str(speech)
-    c.corpus.data_dir = str(data_dir)
-    c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})
-    c.train.update({"steps": 6, "buckets": 1, "log_every": 1, "checkpoint_every": 2} | train)
-    return c
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +27,6 @@ def unbroken(speech, data_dir, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("unbroken")
     pretrain.main(settings(speech, data_dir), workdir)
     return workdir
-
-
-def weights(workdir):
-    folder = workdir / "pretrain" / "recognizer"
-    return recognizer.weights(emoasr.load_recognizer(folder).model)
-
-
-def rows(workdir):
-    lines = (workdir / "pretrain" / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def tensorboard(folder):
@@ -126,9 +108,9 @@ import sys
 from pathlib import Path
 from emoasr import pretrain
 sys.path.insert(0, {tests!r})
-import test_pretrain
+import made_training
 pretrain.main(
-    test_pretrain.settings(Path({speech!r}), {data_dir!r}, steps=40), Path({workdir!r})
+    made_training.settings(Path({speech!r}), {data_dir!r}, steps=40), Path({workdir!r})
 )
 """
 

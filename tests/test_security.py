@@ -23,7 +23,7 @@ import safetensors.numpy
 
 import emoasr
 from emoasr import cli, config
-from emoasr.asr import language_model
+from emoasr.asr import language_model, saved
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError
 from emoasr.files import archives, untrusted

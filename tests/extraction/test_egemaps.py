@@ -151,7 +151,7 @@ def command() -> types.ModuleType:
 def script() -> types.ModuleType:
     """The main module of a script that uses JAX."""
     main = types.ModuleType("__main__")
-    main.__file__ = str(Path(__file__).with_name("test_model.py"))
+    main.__file__ = str(Path(__file__).with_name("test_row_store.py"))
     return main
 
 

@@ -15,7 +15,7 @@ from emoasr import config, eval, extract, pretrain
 from emoasr.errors import UserError
 from emoasr.settings import bounds
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.py"))
 
 
 def opened(path: Path):

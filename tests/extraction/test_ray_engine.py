@@ -6,8 +6,7 @@ import time
 
 import pytest
 import soundfile
-from test_extract import record, settings
-from test_resume import assert_same, tables
+from made_extraction import assert_same, record, settings, tables
 
 from emoasr import extract
 from emoasr.errors import UserError

@@ -11,14 +11,13 @@ import urllib.request
 from pathlib import Path
 
 import fsspec
+import made_corpora
 import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
 import run_folder
 import soundfile
-import test_emotale
-import test_iemocap
 from object_store import methods, serving
 
 import emoasr
@@ -243,12 +242,12 @@ def test_any_store_that_fsspec_knows(local, small_recognizer, tmp_path):
 @pytest.mark.parametrize("kind", ["emotale", "iemocap"])
 def test_published_corpora(kind, tmp_path):
     if kind == "emotale":
-        rows = [test_emotale.ROW.replace("DK_001_A_1", f"DK_00{i}_A_1") for i in (1, 2, 3)]
+        rows = [made_corpora.ROW.replace("DK_001_A_1", f"DK_00{i}_A_1") for i in (1, 2, 3)]
         files = "DK_001_A_1.wav", "DK_002_A_1.flac"
-        test_emotale.made(tmp_path, test_emotale.HEADER + "".join(rows), *files)
+        made_corpora.emotale_folder(tmp_path, made_corpora.HEADER + "".join(rows), *files)
         fields = {"language": ""}
     else:
-        test_iemocap.turns(tmp_path, "Ses01F_impro01_F000", "Ses01F_impro01_M000")
+        made_corpora.turns(tmp_path, "Ses01F_impro01_F000", "Ses01F_impro01_M000")
         (tmp_path / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M000.wav").unlink()
         fields = {"consistent": ""}
     fsspec.filesystem("memory").put(str(tmp_path), f"/{kind}", recursive=True)

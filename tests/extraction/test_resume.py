@@ -5,10 +5,9 @@ import shutil
 
 import faults
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
-from test_extract import record, settings
+from made_extraction import assert_same, record, settings, tables
 
 import emoasr
 from emoasr import eval as emoasr_eval
@@ -40,18 +39,6 @@ def listened(monkeypatch):
 def folder(speech, tmp_path):
     """A copy of the speech, with times of their own."""
     return shutil.copytree(speech, tmp_path / "speech")
-
-
-def tables(workdir, sets=SETS):
-    return {name: feature_tables.read(workdir / "features" / f"{name}.parquet") for name in sets}
-
-
-def assert_same(found, expected, atol=None):
-    """To the last bit; in other batches, of so small a network, about."""
-    limits = {"check_exact": True} if atol is None else {"atol": atol}
-    for name, (table, metadata) in expected.items():
-        pd.testing.assert_frame_equal(found[name][0], table, **limits)
-        assert found[name][1] == metadata
 
 
 def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypatch, listened):

@@ -19,7 +19,7 @@ from emoasr.extraction import egemaps
 from emoasr.inference import runner
 from emoasr.system import extras
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OPTIONAL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 

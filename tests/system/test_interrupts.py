@@ -9,15 +9,15 @@ import time
 from pathlib import Path
 
 import jax
+import made_training
 import numpy as np
 import pytest
-import test_pretrain
-from test_extract import record, settings
+from made_extraction import record, settings
 
 from emoasr import extract, pretrain
 from emoasr.extraction import row_store
 from emoasr.system import interrupts
-from emoasr.training import checkpoints, metrics, scoring, sharding
+from emoasr.training import checkpoints, loop, metrics, scoring, sharding
 
 MESSAGE = "stopped; the same command continues"
 
@@ -192,21 +192,21 @@ def once(monkeypatch, owner, name, after=0):
 
 
 STRIKES = {  # where in a training, and after which call
-    "before there is a state": (pretrain.training, "create", 0),
+    "before there is a state": (loop, "create", 0),
     "at a batch": (sharding, "spread", 1),
     "within metrics": (metrics.MetricsLog, "write", 0),
     "while saving": (checkpoints.TrainingCheckpoints, "save", 0),
     "within a validation": (scoring, "transcripts", 0),
     "while drawing": (metrics.MetricsLog, "draw", 0),
     "at the last step": (sharding, "spread", 0),
-    "at the end": (pretrain, "_export", 0),
+    "at the end": (loop, "_export", 0),
 }
 
 
 def test_a_training_stopped_wherever_it_was_ends_like_an_unbroken_one(
     speech, tmp_path, monkeypatch, capsys
 ):
-    c = test_pretrain.settings(
+    c = made_training.settings(
         speech, tmp_path / "data", steps=9, log_every=4, eval_every=6, checkpoint_every=100
     )
     pretrain.main(c, tmp_path / "unbroken")
@@ -218,14 +218,14 @@ def test_a_training_stopped_wherever_it_was_ends_like_an_unbroken_one(
     capsys.readouterr()
     pretrain.main(c, tmp_path / "stopped")
     assert "continuing after step 9 of 9" in capsys.readouterr().out
-    expected = test_pretrain.weights(tmp_path / "unbroken")
-    for name, value in test_pretrain.weights(tmp_path / "stopped").items():
+    expected = made_training.weights(tmp_path / "unbroken")
+    for name, value in made_training.weights(tmp_path / "stopped").items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
-    assert test_pretrain.rows(tmp_path / "stopped") == test_pretrain.rows(tmp_path / "unbroken")
+    assert made_training.rows(tmp_path / "stopped") == made_training.rows(tmp_path / "unbroken")
 
 
 def test_a_stopped_training_has_done_its_step_and_saved_it(speech, tmp_path, monkeypatch, capsys):
-    c = test_pretrain.settings(speech, tmp_path / "data", checkpoint_every=100, log_every=100)
+    c = made_training.settings(speech, tmp_path / "data", checkpoint_every=100, log_every=100)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         once(patch, sharding, "spread", 2)
         pretrain.main(c, tmp_path / "run")
@@ -251,7 +251,7 @@ def end(process: subprocess.Popen) -> tuple[int, str, str]:
 
 def start(*command: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, *command], cwd=Path(__file__).parents[1], start_new_session=True,
+        [sys.executable, *command], cwd=Path(__file__).parents[2], start_new_session=True,
         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUNBUFFERED": ""},
     )  # fmt: skip

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import faults
 import jax
+import made_training
 import numpy as np
 import pytest
-import test_training
 from distributed import Job, end, free_port
 
 from emoasr import config
@@ -20,6 +20,7 @@ from emoasr.training import checkpoints, sharding
 from emoasr.training import multihost as processes
 
 HERE = Path(__file__).parent
+TESTS = HERE.parent
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +40,7 @@ def train(trainer, state, steps, mesh):
     losses = []
     for number in steps:
         rows = len(sharding.own_rows(5, mesh))
-        batch = sharding.spread(test_training.batch(number, empty=rows - 4), mesh)
+        batch = sharding.spread(made_training.batch(number, empty=rows - 4), mesh)
         state, metrics = trainer.step(state, np.int32(number), batch)
         losses.append(float(metrics["loss"]))
     return state, losses
@@ -52,7 +53,7 @@ def largest_difference(ours, theirs) -> float:
 
 def try_devices(folder: str) -> None:
     """In a process with four devices: what is promised of 1, 2 and 4 of them."""
-    trainer, start = test_training.trainer(augmented=True, dropout=0.1, learning_rate=3e-3)
+    trainer, start = made_training.trainer(augmented=True, dropout=0.1, learning_rate=3e-3)
     trainers, starts, ends, losses = {}, {}, {}, {}
     for n in (1, 2, 4):
         mesh = jax.sharding.Mesh(np.array(jax.devices()[:n]), (sharding.AXIS,))
@@ -78,9 +79,9 @@ def try_devices(folder: str) -> None:
 
 @pytest.mark.slow
 def test_devices_train_alike_and_continue_each_others_checkpoints(tmp_path):
-    code = f"import test_distributed; test_distributed.try_devices({str(tmp_path)!r})"
+    code = f"import test_multihost; test_multihost.try_devices({str(tmp_path)!r})"
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=4"
-    path = os.pathsep.join([str(HERE), str(HERE.parent / "scripts")])
+    path = os.pathsep.join([str(HERE), str(TESTS), str(TESTS.parent / "scripts")])
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True,
         env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": path},

@@ -4,25 +4,15 @@ import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
+from made_corpora import HEADER, ROW, emotale_folder
 
 from emoasr.corpora import open_corpus
 from emoasr.errors import UserError
-
-HEADER = "file,a1_A,a1_V,a1_D,a1_cat,a2_A,a2_V,a2_D,a2_cat,a3_A,a3_V,a3_D,a3_cat,gt_emotion\n"
-ROW = "DK_001_A_1.wav,4,1.5,4.5,A,4,2.5,5,A,5,1,4.5,A,A\n"
 
 
 def emotale(path, language=""):
     config = {"kind": "emotale", "path": str(path), "language": language}
     return open_corpus(ml_collections.ConfigDict(config), Path("unused"))
-
-
-def made(folder, annotations, *recordings):
-    (folder / "wav").mkdir()
-    (folder / "annotations.csv").write_text(annotations)
-    for name in recordings:
-        (folder / "wav" / name).touch()
-    return folder
 
 
 def message_of(path, **fields):
@@ -76,7 +66,7 @@ def test_audio_can_be_read(shared_data):
 
 
 def test_ratings_are_means_of_the_annotators(tmp_path):
-    row = emotale(made(tmp_path, HEADER + ROW, "DK_001_A_1.wav")).table.iloc[0]
+    row = emotale(emotale_folder(tmp_path, HEADER + ROW, "DK_001_A_1.wav")).table.iloc[0]
     assert row["arousal"] == pytest.approx(13 / 3)
     assert row["valence"] == pytest.approx(5 / 3)
     assert row["dominance"] == pytest.approx(14 / 3)
@@ -84,13 +74,13 @@ def test_ratings_are_means_of_the_annotators(tmp_path):
 
 
 def test_wav_goes_before_flac(tmp_path):
-    corpus = emotale(made(tmp_path, HEADER + ROW, "DK_001_A_1.wav", "DK_001_A_1.flac"))
+    corpus = emotale(emotale_folder(tmp_path, HEADER + ROW, "DK_001_A_1.wav", "DK_001_A_1.flac"))
     assert corpus.table.index.tolist() == ["wav/DK_001_A_1.wav"]
 
 
 def test_annotated_but_missing_is_recorded(tmp_path):
     other = ROW.replace("DK_001_A_1", "EN_003_A_2")
-    corpus = emotale(made(tmp_path, HEADER + ROW + other, "EN_003_A_2.flac"))
+    corpus = emotale(emotale_folder(tmp_path, HEADER + ROW + other, "EN_003_A_2.flac"))
     assert corpus.table.index.tolist() == ["wav/EN_003_A_2.flac"]
     assert corpus.table["speaker"].tolist() == ["003"]
     (skipped,) = corpus.skipped
@@ -103,7 +93,7 @@ def test_bad_folders(tmp_path):
     assert "config.corpus.path is empty" in message_of("")
     assert "config.corpus.path" in message_of(tmp_path / "missing")
     assert "has no annotations.csv" in message_of(tmp_path)
-    made(tmp_path, HEADER + ROW)
+    emotale_folder(tmp_path, HEADER + ROW)
     assert "no annotated file" in message_of(tmp_path)
     assert "config.corpus.language='FR'" in message_of(tmp_path, language="FR")
 
@@ -111,13 +101,22 @@ def test_bad_folders(tmp_path):
 @pytest.mark.parametrize(
     ("annotations", "what"),
     [
-        (HEADER.replace("a2_V,", "") + ROW.replace("2.5,", ""), "lacks the column a2_V"),
-        (HEADER + ROW.replace("2.5", "low"), "row 1 (DK_001_A_1.wav), column a2_V: 'low'"),
-        (HEADER + ROW.replace("DK_001", "XX"), "no file name and emotion of EmoTale's"),
+        (
+            HEADER.replace("a2_V,", "") + ROW.replace("2.5,", ""),
+            "lacks the column a2_V",
+        ),
+        (
+            HEADER + ROW.replace("2.5", "low"),
+            "row 1 (DK_001_A_1.wav), column a2_V: 'low'",
+        ),
+        (
+            HEADER + ROW.replace("DK_001", "XX"),
+            "no file name and emotion of EmoTale's",
+        ),
         (HEADER + ROW[:-2] + "Q\n", "no file name and emotion of EmoTale's"),
     ],
 )
 def test_bad_annotations(tmp_path, annotations, what):
-    message = message_of(made(tmp_path, annotations, "DK_001_A_1.wav"))
+    message = message_of(emotale_folder(tmp_path, annotations, "DK_001_A_1.wav"))
     assert what in message
     assert "annotations.csv" in message

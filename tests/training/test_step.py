@@ -2,31 +2,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made_training import batch, trainer
 
-from emoasr import config
 from emoasr.asr import frontend as fe
-from emoasr.training import augment, step
+from emoasr.training import augment
 
 FRONTEND = fe.FrontEndConfig()
-
-
-def batch(seed: int = 0, empty: int = 0) -> step.Batch:
-    """Four utterances of noise with two labels each, and `empty` empty rows."""
-    random = np.random.default_rng(seed)
-    wave_BN = random.integers(-3000, 3000, (4, 20 * 512)).astype(np.int16)
-    labels_BL = random.integers(1, 27, (4, 2)).astype(np.int32)
-    rows = (wave_BN, np.full(4, 20 * 512), labels_BL, np.full(4, 2), np.full(4, 3))
-    padded = [np.pad(r, [(0, empty)] + [(0, 0)] * (r.ndim - 1)) for r in rows]
-    return step.Batch(*(p if p.dtype == np.int16 else p.astype(np.int32) for p in padded))
-
-
-def trainer(augmented: bool = False, **train):
-    c = config.pretraining("transcribed")
-    c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.0})
-    if not augmented:
-        c.augment = {}
-    c.train.update({"steps": 60, "warmup_steps": 5, "learning_rate": 3e-2} | train)
-    return step.create(c)
 
 
 def test_the_loss_falls_on_what_can_be_learnt_by_heart():

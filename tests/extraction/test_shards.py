@@ -13,8 +13,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from test_extract import record, settings
-from test_resume import assert_same, tables
+from made_extraction import assert_same, record, settings, tables
 
 from emoasr import extract
 from emoasr.corpora import table

@@ -12,7 +12,7 @@ import pytest
 
 from emoasr.system import processes
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def gone(pid: int) -> bool:

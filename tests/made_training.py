@@ -1,0 +1,48 @@
+"""Small trainings, and what they leave."""
+
+import json
+
+import numpy as np
+
+import emoasr
+from emoasr import config
+from emoasr.asr import saved
+from emoasr.training import step
+
+
+def settings(speech, data_dir, **train):
+    c = config.pretraining("transcribed")
+    c.corpus.path = str(speech)
+    c.corpus.data_dir = str(data_dir)
+    c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})
+    c.train.update({"steps": 6, "buckets": 1, "log_every": 1, "checkpoint_every": 2} | train)
+    return c
+
+
+def weights(workdir):
+    folder = workdir / "pretrain" / "recognizer"
+    return saved.weights(emoasr.load_recognizer(folder).model)
+
+
+def rows(workdir):
+    lines = (workdir / "pretrain" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def batch(seed: int = 0, empty: int = 0) -> step.Batch:
+    """Four utterances of noise with two labels each, and `empty` empty rows."""
+    random = np.random.default_rng(seed)
+    wave_BN = random.integers(-3000, 3000, (4, 20 * 512)).astype(np.int16)
+    labels_BL = random.integers(1, 27, (4, 2)).astype(np.int32)
+    rows = (wave_BN, np.full(4, 20 * 512), labels_BL, np.full(4, 2), np.full(4, 3))
+    padded = [np.pad(r, [(0, empty)] + [(0, 0)] * (r.ndim - 1)) for r in rows]
+    return step.Batch(*(p if p.dtype == np.int16 else p.astype(np.int32) for p in padded))
+
+
+def trainer(augmented: bool = False, **train):
+    c = config.pretraining("transcribed")
+    c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.0})
+    if not augmented:
+        c.augment = {}
+    c.train.update({"steps": 60, "warmup_steps": 5, "learning_rate": 3e-2} | train)
+    return step.create(c)
