@@ -32,7 +32,7 @@ from absl import app, flags
 _ROOT = Path(__file__).resolve().parents[1]
 # rows go to disk five times a second, not every five seconds: short runs then have some
 _RUN = (
-    "import runpy, sys; from emoasr import rows; rows._SECONDS = 0.2; "
+    "import runpy, sys; from emoasr.extraction import row_store; row_store._SECONDS = 0.2; "
     "sys.argv = sys.argv[1:]; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 )
 Outcome = dict[str, pd.DataFrame]  # tables whose rows can be lost or wrong
@@ -167,7 +167,8 @@ def struck(
             process = job.start(workdir, *how)
             try:
                 process.communicate(timeout=moments[-1])
-                break  # it came to its end
+                moments[-1] *= 0.9  # it came to its end; the next may be as quick
+                break
             except subprocess.TimeoutExpired:
                 moments.pop()
                 blow(process)
@@ -205,18 +206,19 @@ def stops(name: str, job: Job, n: int, folder: Path) -> dict[str, object]:
         told = errors(process)
         slowest = max(slowest, time.monotonic() - started)
         lines = [line for line in told.split("\n") if line and "\r" not in line]  # no bars
-        counts["status 130"] += process.returncode == 130
-        counts["one line"] += len(lines) == 1
+        stopped = process.returncode == 130 and len(lines) == 1
+        counts["status 130 and one line"] += stopped
+        done = process.returncode == 0 and not lines  # all is written, Python is ending
+        counts["status 0, done already"] += done
         counts["tracebacks"] += "Traceback" in told
         counts["orphans"] += _orphans(process.pid)
-        if process.returncode != 130 or len(lines) != 1:
+        if not (stopped or done):
             print(f"{name}: status {process.returncode}\n{told[-1500:]}", file=sys.stderr)
 
     moments = [seconds * (i + dice.random()) / n for i in range(n)]
     dice.shuffle(moments)
     runs, lost, wrong = struck(job, folder, expected, moments, ["-m"], interrupt)
-    note = ", ".join(f"{what} {counts[what]}" for what in ("status 130", "one line", "tracebacks",
-                     "orphans"))  # fmt: skip
+    note = ", ".join(f"{what}: {count}" for what, count in counts.items())
     note += f"; a run takes {seconds:.1f} s, {runs} came to their end, slowest stop {slowest:.1f} s"
     return _row(f"{name}: Ctrl-C", n, lost, wrong, note)
 
