@@ -150,7 +150,7 @@ def kept_from_children() -> Iterator[None]:
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # its start would unblock
+    resource_tracker.ensure_running()  # its start, before Python 3.14, would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # children inherit this
     try:
         yield

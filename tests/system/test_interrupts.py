@@ -16,7 +16,7 @@ from made_extraction import record, settings
 
 from emoasr import extract, pretrain
 from emoasr.extraction import row_store
-from emoasr.system import interrupts
+from emoasr.system import interrupts, processes
 from emoasr.training import checkpoints, loop, metrics, scoring, sharding
 
 MESSAGE = "stopped; the same command continues"
@@ -259,7 +259,7 @@ def start(*command: str) -> subprocess.Popen:
 
 PROGRAM = """
 import signal, sys, threading, time
-from emoasr import interrupts
+from emoasr.system import interrupts
 interrupts.prepare()
 {early}
 @interrupts.handled()
@@ -291,12 +291,21 @@ def test_a_program_ends_with_one_line(early, late, status, printed):
     assert told == (status, printed, f"{MESSAGE}\n")
 
 
+def blocked_signals(_) -> set[int]:
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_helping_processes_do_not_hear_a_terminals_interrupt():
+    (blocked,) = processes.results(blocked_signals, [None], 1)
+    assert signal.SIGINT in blocked
+
+
 def test_a_terminals_interrupt_leaves_no_process_of_opensmile(speech, tmp_path):
     pytest.importorskip("opensmile")
     flags = ("--config=folder", f"--config.corpus.path={speech}", f"--workdir={tmp_path / 'run'}",
              "--config.feature_sets=('egemaps',)", "--config.workers=2")  # fmt: skip
     process = start("-m", "emoasr.extract", *flags)
-    while b"spawn_main" not in children(process.pid) and process.poll() is None:
+    while b"popen_loky" not in children(process.pid) and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # they are at their imports
     status, _, told = end(process)
