@@ -11,7 +11,7 @@ from emoasr.corpora import Skipped, open_corpus
 from emoasr.errors import UserError
 from emoasr.extraction import provenance
 from emoasr.extraction.row_store import join_keys
-from emoasr.extraction.run_summary import Report, read, tell
+from emoasr.extraction.run_summary import Findings, joined, read, tell
 from emoasr.extraction.shards import Shard, there
 from emoasr.files import guard, parquet
 from emoasr.settings import bounds
@@ -46,15 +46,17 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
             folder / f"{name}.parquet",
             {**made_with, **_told(name, shards, workdir)},
         )
-    report = Report(list(corpus.skipped))
-    for record in records.values():
-        report.add([Skipped(**s) for s in record["skipped"]], record["warnings"])
-    report.figures = {
+    of_shards = (
+        Findings([Skipped(**s) for s in record["skipped"]], record["warnings"])
+        for record in records.values()
+    )
+    metrics = {
         "shards": len(shards),
         "seconds": round(sum(record["seconds"] for record in records.values()), 2),
         "tables": wanted,
     }
-    tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
+    found = joined(Findings(corpus.skipped, metrics=metrics), *of_shards)
+    tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], found, workdir)
     print(f"{workdir / 'shards'}: joined; it can be removed")
 
 

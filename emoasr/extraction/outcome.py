@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from emoasr.errors import UserError
 from emoasr.extraction import feature_tables, run_summary
-from emoasr.extraction.provenance import check_same_run
 from emoasr.settings.feature_sets import is_given
 
 
@@ -42,3 +42,25 @@ def read(feature_sets: Sequence[str], workdir: Path) -> Outcome:
     extracted = {name: made for name, made in metadata.items() if name not in external}
     check_same_run(extracted, extraction["tables"], workdir / "features")
     return Outcome(tables, metadata, labels, extraction)
+
+
+def check_same_run(
+    tables: dict[str, dict[str, Any]], recorded: dict[str, dict[str, Any]], folder: Path
+) -> None:
+    """Refuses tables that are not those which the last extraction that came to its end left.
+
+    Args:
+        tables: metadata by feature set.
+        recorded: what `extract.json` says of its tables: the provenance by feature set.
+        folder: of the tables.
+
+    Raises:
+        UserError: a table was made otherwise, as by another recognizer.
+    """
+    for name in tables.keys() & recorded.keys():
+        for field, value in recorded[name].items():
+            if (found := tables[name].get(field)) != value:
+                raise UserError(
+                    f"{folder / name}.parquet: its {field} is {found!r}, that of the whole "
+                    f"extraction {value!r}; an extraction was stopped: run emoasr.extract again"
+                )

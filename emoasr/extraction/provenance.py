@@ -2,28 +2,23 @@
 
 import dataclasses
 import importlib.metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ml_collections
 
 from emoasr import __version__
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr.saved import SavedRecognizer, digest
 from emoasr.corpora import Corpus, inputs_digest
-from emoasr.errors import UserError
+from emoasr.extraction import untrained
 from emoasr.settings.feature_sets import own_sets, seeds
-
-if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
-    from emoasr.asr.frontend import FrontEndConfig
-    from emoasr.asr.networks.gated import GatedConvNet
-    from emoasr.asr.saved import SavedRecognizer
 
 
 def wanted(
-    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "SavedRecognizer"
+    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: SavedRecognizer
 ) -> dict[str, dict[str, Any]]:
     """The provenance of each table to be; a table on disk with the same one can be kept."""
-    from emoasr.extraction import untrained
-
     names = own_sets(config)
     common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
               "inputs": inputs_digest(corpus)}  # fmt: skip
@@ -44,36 +39,12 @@ def wanted(
     return {name: {"feature_set": name, **common, **specific[name]} for name in names}
 
 
-def check_same_run(
-    tables: dict[str, dict[str, Any]], recorded: dict[str, dict[str, Any]], folder: Path
-) -> None:
-    """Refuses tables that are not those which the last extraction that came to its end left.
-
-    Args:
-        tables: metadata by feature set.
-        recorded: what `extract.json` says of its tables: `wanted`'s provenance by feature set.
-        folder: of the tables.
-
-    Raises:
-        UserError: a table was made otherwise, as by another recognizer.
-    """
-    for name in tables.keys() & recorded.keys():
-        for field, value in recorded[name].items():
-            if (found := tables[name].get(field)) != value:
-                raise UserError(
-                    f"{folder / name}.parquet: its {field} is {found!r}, that of the whole "
-                    f"extraction {value!r}; an extraction was stopped: run emoasr.extract again"
-                )
-
-
 def of_rows(
     config: ml_collections.ConfigDict,
-    frontend: "FrontEndConfig",
-    networks: dict[str, "GatedConvNet"],
+    frontend: FrontEndConfig,
+    networks: dict[str, GatedConvNet],
 ) -> dict[str, dict[str, Any]]:
     """What a row of each set depends on besides its utterance; of `mfcc` too."""
-    from emoasr.asr.saved import digest
-
     own = {
         name: {**_how(config), "network": digest(net, frontend)} for name, net in networks.items()
     }

@@ -3,9 +3,10 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import ml_collections
 
@@ -14,25 +15,34 @@ from emoasr.errors import UserError, one_line
 from emoasr.files import guard, parquet, storage
 
 
-@dataclasses.dataclass
-class Report:
-    """What a run tells at its end, in print and in `extract.json`."""
+class Findings(NamedTuple):
+    """What a step of an extraction found.
 
-    skipped: list[Skipped]
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+    Attributes:
+        skipped: utterances that were left out, and why.
+        warnings: one line each.
+        metrics: fields of `extract.json`.
+    """
 
-    def add(self, skipped: Iterable[Skipped], warnings: Iterable[str] = ()) -> None:
-        """Adds what is not there yet."""
-        self.skipped = list(dict.fromkeys([*self.skipped, *skipped]))
-        self.warnings = list(dict.fromkeys([*self.warnings, *warnings]))
+    skipped: Sequence[Skipped] = ()
+    warnings: Sequence[str] = ()
+    metrics: Mapping[str, Any] = MappingProxyType({})
+
+
+def joined(*findings: Findings) -> Findings:
+    """What several steps found, each thing once, in their order."""
+    return Findings(
+        list(dict.fromkeys(s for found in findings for s in found.skipped)),
+        list(dict.fromkeys(line for found in findings for line in found.warnings)),
+        {name: value for found in findings for name, value in found.metrics.items()},
+    )
 
 
 def tell(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
     tables: list[Path],
-    report: Report,
+    found: Findings,
     workdir: Path,
 ) -> None:
     """Prints and stores found, used, skipped."""
@@ -51,10 +61,10 @@ def tell(
         },
         "found": len(corpus) + len(corpus.skipped),
         "used": len(used),
-        "skipped": [dataclasses.asdict(s) for s in report.skipped],
-        "warnings": report.warnings,
+        "skipped": [dataclasses.asdict(s) for s in found.skipped],
+        "warnings": found.warnings,
         "notes": corpus.notes,
-        **report.figures,
+        **found.metrics,
     }
     guard.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
     synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
@@ -66,19 +76,19 @@ def tell(
             f"{record['hours_of_audio']:.2f} hours of audio in {record['seconds']:.1f} s; "
             f"{compiled}padding {record['padding']:.1%}"
         )
-    for line in report.warnings:
+    for line in found.warnings:
         print(f"warning: {line}")
     print(
         f"{corpus.name}{synthetic}: {record['found']} found, {record['used']} used in all tables, "
-        f"{len(report.skipped)} skipped"
+        f"{len(found.skipped)} skipped"
     )
     reasons = [  # most begin with their file: which those are, extract.json says
         (s.step, s.reason.removeprefix(f"{one_line(storage.joined(corpus.root, s.file))}: "))
-        for s in report.skipped
+        for s in found.skipped
     ]
     for (step, reason), count in Counter(reasons).most_common():
         print(f"  {count} x [{step}] {reason}")
-    if report.skipped:
+    if found.skipped:
         print(f"  which: {workdir / 'extract.json'}")
 
 

@@ -15,7 +15,7 @@ from emoasr import extract
 from emoasr.asr import saved
 from emoasr.errors import UserError
 from emoasr.extraction import extract as extraction
-from emoasr.extraction import feature_tables, provenance, row_store
+from emoasr.extraction import feature_tables, outcome, row_store
 from emoasr.inference import runner
 
 SETS = ("neural", "random", "mfcc")
@@ -25,13 +25,13 @@ SETS = ("neural", "random", "mfcc")
 def listened(monkeypatch):
     """Files of the utterances whose samples were decoded for the device, in a list."""
     heard = []
-    decode = runner.Run._decode
+    decode = runner._decode
 
-    def spy(self, i, longest):
-        heard.append(str(self.source.table.index[i]))
-        return decode(self, i, longest)
+    def spy(source, i, longest):
+        heard.append(str(source.table.index[i]))
+        return decode(source, i, longest)
 
-    monkeypatch.setattr(runner.Run, "_decode", spy)
+    monkeypatch.setattr(runner, "_decode", spy)
     return heard
 
 
@@ -173,7 +173,7 @@ def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(
     metadata = {
         name: feature_tables.read(tmp_path / f"features/{name}.parquet")[1] for name in sets
     }
-    provenance.check_same_run(metadata, recorded, tmp_path / "features")
+    outcome.check_same_run(metadata, recorded, tmp_path / "features")
     monkeypatch.setattr(extraction, "tell", lambda *_: None)  # stopped before its end
     extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
     c.eval.n_selected = 5

@@ -38,11 +38,10 @@ class OneArray:
 
 
 def results(source, function, batch_frames):
-    run = runner.Run(source, HOP, batch_frames)
-    run.plan()
-    ((indices, arrays),) = run.results(function)
-    assert indices.tolist() == [0] and not run.failed
-    return arrays, bool(run.long)
+    plan = runner.make_plan(source, HOP, batch_frames)
+    (result,) = runner.run(plan, function)
+    assert result.indices.tolist() == [0] and not result.failed and not plan.unreadable
+    return result.arrays, bool(plan.long)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +142,6 @@ def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_span", lambda file, segment: (0, promised + 60_000))
     recognizer = emoasr.load_recognizer()
     pooler = Pooler({"neural": recognizer.model}, recognizer.config.frontend, "gate", "mean")
-    run = runner.Run(corpus, HOP, 64)
-    run.plan()
-    assert list(run.results(pooler)) == []
-    assert "cut short" in run.failed[0]
+    (result,) = runner.run(runner.make_plan(corpus, HOP, 64), pooler)
+    assert not len(result.indices) and not result.arrays
+    assert "cut short" in result.failed[0]
