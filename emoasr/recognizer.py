@@ -19,7 +19,7 @@ from emoasr.asr import frontend as fe
 from emoasr.asr.networks.gated import TAPS
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError, check_choice, one_line
-from emoasr.inference import columns, compilation, inputs, long_recordings, runner
+from emoasr.inference import columns, compilation_cache, inputs, long_recordings, runner
 from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
 from emoasr.inference.symbol_scores import SymbolScorer
@@ -191,7 +191,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     """Opens a recognizer.
 
     What it compiles is kept in the user's cache folder for the next process, as the commands do;
-    settings of JAX that were chosen already stay (see `compilation.keep`).
+    settings of JAX that were chosen already stay (see `compilation_cache.enable_cache`).
 
     Args:
         path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
@@ -210,7 +210,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
           trained on train splits of ...>
     """
     found = saved.load(path_or_name)
-    compilation.keep()
+    compilation_cache.enable_cache()
     return Recognizer(found.model, found.config, found.card, found.digest, found.language_file)
 
 
@@ -218,11 +218,11 @@ class _Kept:
     """A device function whose programs stay in memory from call to call: there are few shapes."""
 
     def __init__(self, function: long_recordings.DeviceFunction):
-        self.frontend, self.reach = function.frontend, function.reach
-        self.piece, self.merge = function.piece, function.merge
+        self.frontend, self.receptive_field = function.frontend, function.receptive_field
+        self.chunk, self.merge = function.chunk, function.merge
         self.compiled = functools.cache(function.compiled)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """They stay."""
 
 

@@ -17,9 +17,9 @@ from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError
 from emoasr.extraction import egemaps, passes, provenance, ray_engine, shards, untrained
 from emoasr.extraction.row_store import Rows, remove_parts
-from emoasr.extraction.run_summary import Findings, joined, tell
+from emoasr.extraction.run_summary import Findings, joined, print_summary, write_summary
 from emoasr.files import guard, parquet, storage
-from emoasr.inference import columns, compilation
+from emoasr.inference import columns, compilation_cache
 from emoasr.inference.pooling import Pooler
 from emoasr.settings import feature_sets
 
@@ -31,7 +31,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     if config.engine == "ray":
         ray_engine.start(config.ray)
     recognizer = saved.load(config.recognizer or None)
-    shard = shards.wanted(config)
+    shard = shards.parse(config)
     corpus = shard.of(whole) if shard else whole
     _extract(config, corpus, whole, recognizer, shard.folder(workdir) if shard else workdir)
 
@@ -45,16 +45,17 @@ def _extract(
 ) -> None:
     """Extracts a corpus that is a part of the whole, or all of it."""
     folder = guard.ensure_folder(workdir / "features")
-    for entry in filter(feature_sets.is_given, config.feature_sets):
-        print(f"{entry}: a given table, left to emoasr.eval")
-    expected = provenance.wanted(config, corpus, recognizer)
+    for entry in filter(feature_sets.is_external, config.feature_sets):
+        print(f"{entry}: an external table, left to emoasr.eval")
+    expected = provenance.expected_metadata(config, corpus, recognizer)
     kept = {name: _kept(folder, name, fields, corpus) for name, fields in expected.items()}
-    found = joined(Findings(list(corpus.skipped)), *filter(None, kept.values()))
-    new = [name for name in expected if kept[name] is None]
+    earlier = {name: findings for name, findings in kept.items() if findings is not None}
+    found = joined(Findings(corpus.skipped), *earlier.values())
+    new = [name for name in expected if name not in earlier]
     keys = corpus.fingerprints()
     started = time.monotonic()
     if on_device := [name for name in new if name != "egemaps"]:
-        compilation.keep()
+        compilation_cache.enable_cache()
         frontend = recognizer.config.frontend
         pooler, sets = device_sets(config, whole, recognizer, on_device, workdir)
         _print_resumed(sets, keys)
@@ -73,7 +74,9 @@ def _extract(
         _write_table(folder / "egemaps.parquet", rows, corpus, keys, expected["egemaps"], found)
     seconds = round(time.monotonic() - started, 2)
     found = joined(found, Findings(metrics={"seconds": seconds, "tables": expected}))
-    tell(config, corpus, [folder / f"{name}.parquet" for name in expected], found, workdir)
+    tables = [folder / f"{name}.parquet" for name in expected]
+    summary = write_summary(config, corpus, tables, found, workdir)
+    print_summary(summary, corpus, tables, workdir)
 
 
 def device_sets(
@@ -140,7 +143,11 @@ def _write_table(
     done = [i for i, key in enumerate(keys) if key in rows]
     done_keys = [keys[i] for i in done]
     skipped = [dataclasses.asdict(s) for s in found.skipped if s.step in (path.stem, "audio")]
-    beside = {"skipped": skipped, "warnings": found.warnings, "rows": rows.seal(done_keys)}
+    beside = {
+        "skipped": skipped,
+        "warnings": found.warnings,
+        "rows": rows.write_key_index(done_keys),
+    }
     parquet.write(rows.tables(done_keys, corpus.table.index[done]), path, {**expected, **beside})
     rows.clear()
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables, run_summary
-from emoasr.settings.feature_sets import is_given
+from emoasr.settings.feature_sets import is_external
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read(feature_sets: Sequence[str], workdir: Path) -> Outcome:
     extraction = run_summary.read(workdir)
     labels, _ = feature_tables.read(workdir / "labels.parquet")
     tables, metadata = feature_tables.load(feature_sets, workdir / "features")
-    external = {Path(entry).stem for entry in feature_sets if is_given(entry)}
+    external = {Path(entry).stem for entry in feature_sets if is_external(entry)}
     extracted = {name: made for name, made in metadata.items() if name not in external}
     check_same_run(extracted, extraction["tables"], workdir / "features")
     return Outcome(tables, metadata, labels, extraction)

@@ -1,4 +1,4 @@
-"""Which feature sets a configuration asks for, and where the numbers of each come from."""
+"""Provenance: what the tables and rows of each built-in feature set depend on."""
 
 import dataclasses
 import importlib.metadata
@@ -12,14 +12,14 @@ from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer, digest
 from emoasr.corpora import Corpus, inputs_digest
 from emoasr.extraction import untrained
-from emoasr.settings.feature_sets import own_sets, seeds
+from emoasr.settings.feature_sets import built_in_sets, seeds
 
 
-def wanted(
+def expected_metadata(
     config: ml_collections.ConfigDict, corpus: Corpus, recognizer: SavedRecognizer
 ) -> dict[str, dict[str, Any]]:
-    """The provenance of each table to be; a table on disk with the same one can be kept."""
-    names = own_sets(config)
+    """The provenance of each table to be made; a table on disk with the same can be kept."""
+    names = built_in_sets(config)
     common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
               "inputs": inputs_digest(corpus)}  # fmt: skip
     sizes = dataclasses.asdict(recognizer.config.model)
@@ -45,11 +45,11 @@ def of_rows(
     networks: dict[str, GatedConvNet],
 ) -> dict[str, dict[str, Any]]:
     """What a row of each set depends on besides its utterance; of `mfcc` too."""
-    own = {
+    depends_on = {
         name: {**_how(config), "network": digest(net, frontend)} for name, net in networks.items()
     }
-    own["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
-    return {name: {"version": __version__, **made_with} for name, made_with in own.items()}
+    depends_on["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
+    return {name: {"version": __version__, **made_with} for name, made_with in depends_on.items()}
 
 
 def _how(config: ml_collections.ConfigDict) -> dict[str, Any]:

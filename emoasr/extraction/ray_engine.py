@@ -81,7 +81,7 @@ def run(
     # in a list: a reference that Ray does not take for a value, so that actors can be started anew
     held = [ray.put((plan, function))]
     dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
-        _Listener,
+        _Actor,
         fn_constructor_args=(held, __version__),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=config.actors),
@@ -124,19 +124,19 @@ def _environment(config: ml_collections.ConfigDict) -> dict[str, str]:
     return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{min(config.gpus, 1.0) * config.gpu_memory:.3f}"}
 
 
-class _Listener:
+class _Actor:
     """An actor: holds the networks and what was compiled for them."""
 
     def __init__(self, held: "list[ray.ObjectRef]", version: str):
         import ray
 
         from emoasr.files import guard
-        from emoasr.inference import compilation
+        from emoasr.inference import compilation_cache
 
         if version != __version__:
             raise UserError(f"a worker has emoasr {__version__}, the driver {version}")
         guard.steady_memory()
-        compilation.keep()
+        compilation_cache.enable_cache()
         self._plan, self._function = ray.get(held[0])
 
     def __call__(self, task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -170,5 +170,5 @@ class _Listener:
 def _line(error: BaseException) -> str:
     """The cause that Ray wraps, without its traceback."""
     cause = getattr(error, "cause", None) or error
-    told = [line for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
-    return one_line(told[-1].strip())
+    lines = [line for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
+    return one_line(lines[-1].strip())

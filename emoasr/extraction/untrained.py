@@ -36,7 +36,7 @@ def calibration_waves(corpus: Corpus) -> list[np.ndarray]:
     for stretch in itertools.pairwise([*spread, len(corpus)]):
         for i in range(*stretch):  # until one can be read
             try:
-                first = next(corpus.pieces(i, longest, 0, 1))  # not a long file as a whole
+                first = next(corpus.chunks(i, longest, 0, 1))  # not a long file as a whole
             except AudioError as error:  # also reported when it is extracted
                 reasons.append(str(error))
             else:

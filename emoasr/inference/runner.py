@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from emoasr.audio.chunks import Piece
+from emoasr.audio.chunks import Chunk
 from emoasr.audio.reading import AudioError, is_silent
 from emoasr.inference import bucketing, long_recordings
 from emoasr.inference.long_recordings import DeviceFunction
@@ -32,8 +32,8 @@ _PROGRAMS = 8
 _READERS = 16  # threads that ask for headers: where files are in a store, they mostly wait
 _HEADERS = 32  # that a thread asks for before another has its turn
 
-# frames; below, the frames around a piece would be most of the work
-_SHORTEST_PIECE = 4096
+# frames; below, the context of a chunk would be most of the work
+_SHORTEST_CHUNK = 4096
 
 
 class Source(Protocol):
@@ -51,8 +51,8 @@ class Source(Protocol):
         """Utterance `i`: mono float32 at the front end's rate."""
         ...
 
-    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[Piece]:
-        """Utterance `i` in overlapping pieces, see `pieces.of_file`."""
+    def chunks(self, i: int, size: int, context: int, hop: int) -> Iterator[Chunk]:
+        """Utterance `i` in chunks, see `chunks.of_file`."""
         ...
 
 
@@ -190,7 +190,7 @@ def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
 
 
 def _longest(batch_frames: int) -> int:
-    return max(batch_frames, _SHORTEST_PIECE)
+    return max(batch_frames, _SHORTEST_CHUNK)
 
 
 def _measured(source: Source) -> tuple[np.ndarray, dict[int, str]]:
@@ -230,7 +230,7 @@ def _programs(plan: Plan, function: DeviceFunction) -> Iterator[long_recordings.
             coming = [compiler.submit(program, bucket) for bucket in buckets[i + 1 : i + 2]]
             yield ready
             if len(buckets) > _PROGRAMS:
-                function.forget()
+                function.clear()
     finally:  # an interrupt waits for no compilation
         compiler.shutdown(wait=False, cancel_futures=True)
 
@@ -269,14 +269,14 @@ def _in_chunks(plan: Plan, i: int, function: DeviceFunction) -> Result:
     """The result of a long utterance."""
     sounds = []
 
-    def pieces(halo: int) -> Iterator[Piece]:
+    def chunks(context: int) -> Iterator[Chunk]:
         hop = plan.hop_length
-        for piece in plan.source.pieces(i, plan.longest * hop, halo, hop):
-            sounds.append(not is_silent(piece.wave_N))
-            yield piece
+        for chunk in plan.source.chunks(i, plan.longest * hop, context, hop):
+            sounds.append(not is_silent(chunk.wave_N))
+            yield chunk
 
     try:
-        arrays = long_recordings.listen(function, pieces)
+        arrays = long_recordings.compute(function, chunks)
     except AudioError as error:
         return Result(np.empty(0, int), {}, np.empty(0, bool), {i: str(error)})
     return Result(np.array([i]), arrays, np.array([not any(sounds)]), {})

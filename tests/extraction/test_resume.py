@@ -174,8 +174,13 @@ def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(
         name: feature_tables.read(tmp_path / f"features/{name}.parquet")[1] for name in sets
     }
     outcome.check_same_run(metadata, recorded, tmp_path / "features")
-    monkeypatch.setattr(extraction, "tell", lambda *_: None)  # stopped before its end
-    extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(extraction, "write_summary", stopped)  # before its end
+    with pytest.raises(KeyboardInterrupt):
+        extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
     c.eval.n_selected = 5
     with pytest.raises(UserError, match=r"neural.parquet: its tap is 'skip', .* 'gate'; .*again"):
         emoasr_eval.main(c, tmp_path)

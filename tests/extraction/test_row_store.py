@@ -35,7 +35,7 @@ def finish(folder, table, numbers):
     store = row_store.Rows(folder, MADE_WITH, COLUMNS)
     keys = [key(i) for i in numbers]
     index = audformat.filewise_index([f"{i}.wav" for i in numbers])
-    told = {"rows": store.seal(keys)}
+    told = {"rows": store.write_key_index(keys)}
     parquet.write(store.tables(keys, index), table, told)
     store.clear()
 
@@ -143,7 +143,7 @@ def test_what_a_finished_table_has_goes(tmp_path):
     store = row_store.Rows(tmp_path, MADE_WITH, COLUMNS)
     put(store, range(3))
     store.flush()
-    store.seal([key(0)])
+    store.write_key_index([key(0)])
     store.clear()
     assert [path.name for path in tmp_path.glob("*/*")] == ["keys"]
 
