@@ -107,9 +107,9 @@ def _finish(shard: shards.Shard, corpus: Corpus, keys: list[bytes], workdir: Pat
     kept.clear()
 
 
-def _rows(shard: shards.Shard, workdir: Path) -> row_store.Rows:
+def _rows(shard: shards.Shard, workdir: Path) -> row_store.RowStore:
     columns = [f"x{i}" for i in range(_COLUMNS.value)]
-    return row_store.Rows(shard.folder(workdir) / ".rows" / "x", {"simulated": True}, columns)
+    return row_store.RowStore(shard.folder(workdir) / ".rows" / "x", {"simulated": True}, columns)
 
 
 if __name__ == "__main__":

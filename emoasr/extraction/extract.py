@@ -16,7 +16,7 @@ from emoasr.audio.reading import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError
 from emoasr.extraction import egemaps, passes, provenance, ray_engine, shards, untrained
-from emoasr.extraction.row_store import Rows, remove_parts
+from emoasr.extraction.row_store import RowStore, remove_parts
 from emoasr.extraction.run_summary import Findings, joined, print_summary, write_summary
 from emoasr.files import guard, parquet, storage
 from emoasr.inference import columns, compilation_cache
@@ -85,7 +85,7 @@ def device_sets(
     recognizer: SavedRecognizer,
     names: Sequence[str],
     workdir: Path,
-) -> tuple[Pooler, dict[str, Rows]]:
+) -> tuple[Pooler, dict[str, RowStore]]:
     """What computes feature sets on the device, and the row store of each.
 
     Args:
@@ -118,14 +118,14 @@ def _heard_by(frontend: FrontEndConfig, corpus: Corpus) -> Corpus:
     return dataclasses.replace(corpus, sample_rate=rate, antialias=antialias)
 
 
-def _open(workdir: Path, name: str, made_with: dict[str, Any], columns: list[str]) -> Rows:
+def _open(workdir: Path, name: str, made_with: dict[str, Any], columns: list[str]) -> RowStore:
     """The row store of a feature set, with the rows of its finished table."""
-    rows = Rows(workdir / ".rows" / name, made_with, columns)
+    rows = RowStore(workdir / ".rows" / name, made_with, columns)
     rows.take_over(workdir / "features" / f"{name}.parquet")
     return rows
 
 
-def _print_resumed(sets: dict[str, Rows], keys: Sequence[bytes]) -> None:
+def _print_resumed(sets: dict[str, RowStore], keys: Sequence[bytes]) -> None:
     for name, rows in sets.items():
         if there := sum(key in rows for key in keys):
             print(f"{name}: {there} of {len(keys)} rows are there already")
@@ -133,7 +133,7 @@ def _print_resumed(sets: dict[str, Rows], keys: Sequence[bytes]) -> None:
 
 def _write_table(
     path: Path,
-    rows: Rows,
+    rows: RowStore,
     corpus: Corpus,
     keys: Sequence[bytes],
     expected: dict[str, Any],

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from emoasr.corpora import Corpus
 from emoasr.errors import one_line
 from emoasr.extraction import egemaps, ray_engine
-from emoasr.extraction.row_store import Rows
+from emoasr.extraction.row_store import RowStore
 from emoasr.extraction.run_summary import Findings
 from emoasr.inference import bucketing, runner
 from emoasr.inference.pooling import Pooler
@@ -26,7 +26,7 @@ def device_pass(
     corpus: Corpus,
     keys: Sequence[bytes],
     pooler: Pooler,
-    sets: Mapping[str, Rows],
+    sets: Mapping[str, RowStore],
 ) -> Findings:
     """Computes the rows of the feature sets that the accelerator computes.
 
@@ -66,7 +66,7 @@ def egemaps_pass(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
     keys: Sequence[bytes],
-    rows: Rows,
+    rows: RowStore,
     unreadable: Iterable[tuple[str, float | None, float | None]],
 ) -> Findings:
     """Computes the rows of eGeMAPS, of every utterance that can be read and is long enough.
@@ -89,13 +89,13 @@ def egemaps_pass(
     return Findings(skipped)
 
 
-def _missing(keys: Sequence[bytes], sets: Iterable[Rows]) -> np.ndarray:
+def _missing(keys: Sequence[bytes], sets: Iterable[RowStore]) -> np.ndarray:
     """Utterances that some set has no row of."""
     sets = list(sets)
     return np.array([i for i, key in enumerate(keys) if not all(key in rows for rows in sets)], int)
 
 
-def _put(result: runner.Result, keys: Sequence[bytes], sets: Mapping[str, Rows]) -> None:
+def _put(result: runner.Result, keys: Sequence[bytes], sets: Mapping[str, RowStore]) -> None:
     """Stores those rows of a batch that are not there yet."""
     for name, values_RC in result.arrays.items():
         new = np.array([keys[i] not in sets[name] for i in result.indices], bool)
@@ -138,7 +138,7 @@ def _metrics(plan: runner.Plan, sample_rate: int) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _flushed_on_failure(sets: Iterable[Rows]) -> Iterator[None]:
+def _flushed_on_failure(sets: Iterable[RowStore]) -> Iterator[None]:
     """Rows that came out are on disk, should the block be interrupted or fail."""
     try:
         yield

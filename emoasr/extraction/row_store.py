@@ -32,8 +32,8 @@ _Part = Path | np.ndarray  # on disk, or held
 _OF_TABLE = np.dtype([("key", "V16"), ("silent", "u1")])
 
 
-class Rows:
-    """Float32 rows by fingerprint."""
+class RowStore:
+    """One feature set's float32 rows by fingerprint."""
 
     def __init__(self, folder: Path, made_with: Any, columns: Sequence[str]):
         """Opens what is there; rows of parts that are cut off or altered are left out.
@@ -155,7 +155,7 @@ def join_keys(parts: Sequence[Path], whole: Path) -> str:
     """Makes the keys of several finished tables those of one that has their rows in that order.
 
     Args:
-        parts: the folder of each table's rows, as given to `Rows`.
+        parts: the folder of each table's rows, as given to `RowStore`.
         whole: that of the one table's rows.
 
     Returns:

@@ -52,7 +52,8 @@ class Shard:
         """
         if self.count > len(corpus):
             raise UserError(
-                f"config.shard={self}: {corpus.name} has but {len(corpus)} utterances; make fewer"
+                f"config.shard={self}: {corpus.name} has only {len(corpus)} utterances; "
+                "ask for fewer shards"
             )
         edges = np.linspace(0, len(corpus), self.count + 1).astype(int)
         part = corpus.table.iloc[edges[self.number - 1] : edges[self.number]]

@@ -48,7 +48,7 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
     assert sorted(listened) == sorted(f"{i:02d}.wav" for i in range(12))
     listened.clear()
     puts = []
-    put = row_store.Rows.put
+    put = row_store.RowStore.put
 
     def failing(self, *args):
         if len(puts) == 7:
@@ -57,7 +57,7 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
         self.flush()
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(row_store.Rows, "put", failing)
+        patch.setattr(row_store.RowStore, "put", failing)
         extract.main(c, tmp_path / "run")
     assert not (tmp_path / "run" / "features" / "neural.parquet").exists()
     listened.clear()
