@@ -14,8 +14,7 @@ The workdir receives `features/SET.parquet` (`neural`, `mfcc`, `egemaps`, and th
 `labels.parquet`, and `extract.json`: the configuration, and which utterances were found, used and
 skipped, and why. A table that is there already, made from the same files with the same settings, is
 kept, and so is every row that came out before a run was stopped or a file changed: the same command
-goes on from there. Entries of `config.feature_sets` that are
-paths of tables are left to `python -m emoasr.eval`.
+goes on from there. External tables in `config.feature_sets` are left to `python -m emoasr.eval`.
 """
 
 from emoasr.system import interrupts
@@ -50,8 +49,8 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     bounds.check(config)
     choices.check_extraction(config)
     feature_sets.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
-    feature_sets.own_sets(config)
-    shards.wanted(config)
+    feature_sets.built_in_sets(config)
+    shards.parse(config)
     if "egemaps" in config.feature_sets:
         extras.require("egemaps", "config.feature_sets: egemaps")
     if config.engine == "ray":
@@ -79,7 +78,7 @@ _COMMAND = cli.Command(
         "corpus", "feature_sets", "recognizer", "tap", "pooling", "seed", "batch_frames", "buckets",
         "compute_dtype", "workers", "engine", "ray", "shard",
     ),
-    seat=shards.seat,
+    seat=shards.lock_name,
     instead={"merge": merge},
 )  # fmt: skip
 

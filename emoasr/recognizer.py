@@ -19,7 +19,7 @@ from emoasr.asr import frontend as fe
 from emoasr.asr.networks.gated import TAPS
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError, check_choice, one_line
-from emoasr.inference import columns, compilation, inputs, long_recordings, runner
+from emoasr.inference import columns, compilation_cache, inputs, long_recordings, runner
 from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
 from emoasr.inference.symbol_scores import SymbolScorer
@@ -191,7 +191,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     """Opens a recognizer.
 
     What it compiles is kept in the user's cache folder for the next process, as the commands do;
-    settings of JAX that were chosen already stay (see `compilation.keep`).
+    settings of JAX that were chosen already stay (see `compilation_cache.enable_cache`).
 
     Args:
         path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
@@ -210,7 +210,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
           trained on train splits of ...>
     """
     found = saved.load(path_or_name)
-    compilation.keep()
+    compilation_cache.enable_cache()
     return Recognizer(found.model, found.config, found.card, found.digest, found.language_file)
 
 
@@ -218,11 +218,11 @@ class _Kept:
     """A device function whose programs stay in memory from call to call: there are few shapes."""
 
     def __init__(self, function: long_recordings.DeviceFunction):
-        self.frontend, self.reach = function.frontend, function.reach
-        self.piece, self.merge = function.piece, function.merge
+        self.frontend, self.receptive_field = function.frontend, function.receptive_field
+        self.chunk, self.merge = function.chunk, function.merge
         self.compiled = functools.cache(function.compiled)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """They stay."""
 
 
@@ -232,33 +232,32 @@ class _Call:
     def __init__(self, x: Input, frontend: fe.FrontEndConfig, on_error: str, progress: bool):
         forks.check()
         check_choice("on_error", on_error, _ON_ERROR)
-        source, self.index = inputs.opened(x, frontend)
-        self._skip, self._rate, self._progress = on_error == "skip", frontend.sample_rate, progress
-        workers = processes.count(0)
-        self._run = runner.Run(source, frontend.hop_length, workers=workers, standard=True)
+        self._source, self.index = inputs.opened(x, frontend)
+        self._skip, self._frontend, self._progress = on_error == "skip", frontend, progress
+        self._left_out: dict[int, str] = {}
 
     def results(
         self, function: long_recordings.DeviceFunction
     ) -> Iterator[tuple[np.ndarray, dict]]:
         """Every result; an input that has none is an error, or left out."""
-        run = self._run
-        run.plan()
-        self._check()
-        seconds = run.n_samples.sum() / self._rate
+        hop, workers = self._frontend.hop_length, processes.count(0)
+        plan = runner.make_plan(self._source, hop, workers=workers, standard=True)
+        self._leave_out(plan.unreadable)
+        seconds = plan.n_samples.sum() / self._frontend.sample_rate
         many = len(self.index) > _MANY or seconds > _LONG
         with tqdm(total=len(self.index), disable=not (self._progress and many)) as bar:
-            for indices, arrays in run.results(function):
-                self._check()
-                yield indices, arrays
-                bar.update(len(indices))
-        self._check()
+            for result in runner.run(plan, function):
+                self._leave_out(result.failed)
+                if len(result.indices):
+                    yield result.indices, result.arrays
+                bar.update(len(result.indices))
 
     def finished(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table without the rows of inputs that were left out."""
         if not self._skip:
             return table
-        skipped = [{"input": i, "reason": why} for i, why in sorted(self._run.failed.items())]
-        table = table[~np.isin(np.arange(len(table)), list(self._run.failed))]
+        skipped = [{"input": i, "reason": why} for i, why in sorted(self._left_out.items())]
+        table = table[~np.isin(np.arange(len(table)), list(self._left_out))]
         table.attrs["skipped"] = skipped
         if skipped:
             warnings.warn(
@@ -268,7 +267,8 @@ class _Call:
             )
         return table
 
-    def _check(self) -> None:
-        if self._run.failed and not self._skip:
-            i = min(list(self._run.failed))
-            raise UserError(f"input {i}: {self._run.failed[i]}")
+    def _leave_out(self, failed: dict[int, str]) -> None:
+        if failed and not self._skip:
+            i = min(failed)
+            raise UserError(f"input {i}: {failed[i]}")
+        self._left_out |= failed

@@ -56,12 +56,12 @@ def main(
         return n_files
     from emoasr.asr import decoding
     from emoasr.files import guard
-    from emoasr.inference import compilation
+    from emoasr.inference import compilation_cache
     from emoasr.recognizer import load_recognizer
 
     if beam_size > 1:
         decoding.BeamSearch(beam_size, None)  # complains of a missing library, once
-    compilation.keep()
+    compilation_cache.enable_cache()
     with guard.told_in_a_line():
         opened = load_recognizer(recognizer or None)
     failed = n_files - len(files)

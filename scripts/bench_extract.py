@@ -41,8 +41,7 @@ import emoasr
 from emoasr import config
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.audio import reading
-from emoasr.extraction import passes
-from emoasr.extraction.run_summary import Report
+from emoasr.extraction import extract, passes
 from emoasr.files import parquet
 from emoasr.inference import columns
 from emoasr.recognizer import Recognizer
@@ -127,9 +126,10 @@ def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], list[pa.Table]
     def run() -> list[pa.Table]:
         corpus = open_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            listening = passes.Pass(_SETTINGS, corpus, Path(work), Report([]), corpus)
-            rows = listening.on_device(recognizer, ["neural"])["neural"]
-            return list(rows.tables(listening.keys, corpus.table.index))
+            keys, names = corpus.fingerprints(), ["neural"]
+            pooler, sets = extract.device_sets(_SETTINGS, corpus, recognizer, names, Path(work))
+            passes.device_pass(_SETTINGS, corpus, keys, pooler, sets)
+            return list(sets["neural"].tables(keys, corpus.table.index))
 
     return run
 

@@ -99,15 +99,14 @@ def like_iemocap() -> dict[str, Any]:
     seconds = (4.5 * seconds / seconds.mean()).clip(0.6, 34)
     source: Any = _Lengths((seconds * reading.SAMPLE_RATE).astype(int))
     settings, hop = config.experiment("folder"), frontend.FrontEndConfig().hop_length
-    run = runner.Run(source, hop, settings.batch_frames, settings.buckets)
     start = time.perf_counter()
-    run.plan()
-    hops = -(-run.n_samples // hop)
+    plan = runner.make_plan(source, hop, settings.batch_frames, settings.buckets)
+    hops = -(-plan.n_samples // hop)
     return {
         "plan": "lengths like IEMOCAP's", "utterances": len(source),
         "mean_s": float(seconds.mean()), "max_s": float(seconds.max()),
-        "planned_in_s": time.perf_counter() - start, "shapes": len(run.buckets),
-        "padding": bucketing.padding_share(run.buckets, hops),
+        "planned_in_s": time.perf_counter() - start, "shapes": len(plan.buckets),
+        "padding": bucketing.padding_share(plan.buckets, hops),
     }  # fmt: skip
 
 

@@ -66,11 +66,11 @@ def main(_) -> None:
         _put(shard, keys[shard], workdir, share=1.0)
         _finish(shard, corpus, keys[shard], workdir)
     clock.tell("resumed: the other half, and the tables")
-    told = row_store.join_keys(
+    digest = row_store.join_keys(
         [shard.folder(workdir) / ".rows/x" for shard in parts], workdir / ".rows"
     )
     tables = [shard.folder(workdir) / "x.parquet" for shard in parts]
-    parquet.join(tables, workdir / "x.parquet", {"rows": told})
+    parquet.join(tables, workdir / "x.parquet", {"rows": digest})
     clock.tell("merge: one table of all")
     index, n_columns, _ = parquet.outline(workdir / "x.parquet")
     assert len(index) == len(corpus) and (index == corpus.table.index).all()
@@ -101,15 +101,15 @@ def _put(shard: shards.Shard, keys: list[bytes], workdir: Path, share: float) ->
 
 def _finish(shard: shards.Shard, corpus: Corpus, keys: list[bytes], workdir: Path) -> None:
     kept = _rows(shard, workdir)
-    told = kept.seal(keys)
+    digest = kept.write_key_index(keys)
     tables = kept.tables(keys, shard.of(corpus).table.index)
-    parquet.write(tables, shard.folder(workdir) / "x.parquet", {"rows": told})
+    parquet.write(tables, shard.folder(workdir) / "x.parquet", {"rows": digest})
     kept.clear()
 
 
-def _rows(shard: shards.Shard, workdir: Path) -> row_store.Rows:
+def _rows(shard: shards.Shard, workdir: Path) -> row_store.RowStore:
     columns = [f"x{i}" for i in range(_COLUMNS.value)]
-    return row_store.Rows(shard.folder(workdir) / ".rows" / "x", {"simulated": True}, columns)
+    return row_store.RowStore(shard.folder(workdir) / ".rows" / "x", {"simulated": True}, columns)
 
 
 if __name__ == "__main__":

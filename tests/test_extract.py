@@ -225,17 +225,17 @@ def test_more_seeds_compile_nothing_more(speech, small_recognizer, tmp_path):
     assert before and {p for p in folder.iterdir() if p.name.endswith("-cache")} <= before
 
 
-def test_given_tables_are_left_to_eval(speech, small_recognizer, tmp_path, capsys):
+def test_external_tables_are_left_to_eval(speech, small_recognizer, tmp_path, capsys):
     sets = ("mfcc", "~/whisper.CSV", "not yet/wav2vec2.parquet")
     command.main(settings(speech, small_recognizer, feature_sets=sets), tmp_path)
     printed = capsys.readouterr().out
-    for given in sets[1:]:
-        assert f"{given}: a given table, left to emoasr.eval\n" in printed
+    for external in sets[1:]:
+        assert f"{external}: an external table, left to emoasr.eval\n" in printed
     assert [path.name for path in (tmp_path / "features").iterdir()] == ["mfcc.parquet"]
     assert record(tmp_path)["config"]["feature_sets"] == list(sets)
 
 
-def test_with_given_tables_alone_the_labels_are_written(speech, small_recognizer, tmp_path):
+def test_with_external_tables_alone_the_labels_are_written(speech, small_recognizer, tmp_path):
     command.main(settings(speech, small_recognizer, feature_sets=("x.csv",)), tmp_path)
     assert len(pd.read_parquet(tmp_path / "labels.parquet")) == record(tmp_path)["used"] == 12
 

@@ -75,7 +75,7 @@ def mfcc(
         wave_BN: samples in [-1, 1], float32; N a multiple of the hop length.
         lengths_B: true lengths, samples; 0 marks an empty row.
         config: the front end.
-        top_B: where rows are pieces of utterances, the whole utterance's maximum, dB.
+        top_B: where rows are chunks of utterances, the whole utterance's maximum, dB.
 
     Returns:
         MFCCs (B, 1 + N / hop, n_mfcc), float32, zero beyond each utterance's end; and the number

@@ -20,7 +20,7 @@ FORMAT = 1
 MOST_BYTES = 1 << 20
 _FIXED = {"format": FORMAT, "symbols": text.SYMBOLS, "blank": text.BLANK}
 _MOST_LAYERS = 100
-_MOST_REACH = 1 << 16  # frames
+_MOST_FRAMES = 1 << 16  # frames
 _MOST_WINDOWS = 64  # that see one sample
 _TOLD = 160  # characters of a complaint that quotes a value
 
@@ -97,8 +97,9 @@ def check_sizes(where: str, model: ModelConfig, frontend: FrontEndConfig) -> Non
             f"model: {model.n_layers} layers, not 1 to {_MOST_LAYERS}",
         ),
         (
-            model.reach <= _MOST_REACH,
-            f"model: units see {model.reach} frames to each side, not up to {_MOST_REACH}",
+            model.receptive_field <= _MOST_FRAMES,
+            f"model: units see {model.receptive_field} frames to each side, "
+            f"not up to {_MOST_FRAMES}",
         ),
         (
             model.n_mfcc == frontend.n_mfcc,

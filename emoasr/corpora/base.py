@@ -77,10 +77,10 @@ class Corpus:
         """Utterance `i`, mono float32 at `sample_rate`. Raises: audio.AudioError."""
         return reading.read(self.segment(i), self.sample_rate, self.antialias)
 
-    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[chunks.Piece]:
-        """Utterance `i` in overlapping pieces, see `pieces.of_file`. Raises: audio.AudioError."""
+    def chunks(self, i: int, size: int, context: int, hop: int) -> Iterator[chunks.Chunk]:
+        """Utterance `i` in chunks, see `chunks.of_file`. Raises: audio.AudioError."""
         rate, antialias = self.sample_rate, self.antialias
-        return chunks.of_file(self.segment(i), core, halo, hop, rate, antialias)
+        return chunks.of_file(self.segment(i), size, context, hop, rate, antialias)
 
     def fingerprints(self) -> list[bytes]:
         """16 bytes an utterance, which change with its segment and its file's size or time.

@@ -2,78 +2,174 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ml_collections
 
+from emoasr.asr import saved
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr.saved import SavedRecognizer
 from emoasr.audio.reading import AudioError, Segment, read
 from emoasr.corpora import Corpus, Skipped, open_corpus
 from emoasr.errors import UserError
-from emoasr.extraction import provenance, ray_engine, shards
-from emoasr.extraction.passes import Pass
-from emoasr.extraction.row_store import Rows, remove_parts
-from emoasr.extraction.run_summary import Report, tell
+from emoasr.extraction import egemaps, passes, provenance, ray_engine, shards, untrained
+from emoasr.extraction.row_store import RowStore, remove_parts
+from emoasr.extraction.run_summary import Findings, joined, print_summary, write_summary
 from emoasr.files import guard, parquet, storage
+from emoasr.inference import columns, compilation_cache
+from emoasr.inference.pooling import Pooler
 from emoasr.settings import feature_sets
-
-if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
-    from emoasr.asr.saved import SavedRecognizer
 
 
 def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Extracts as `emoasr.extract.main` says, with settings that it has checked."""
     guard.steady_memory()
-    from emoasr.asr.saved import load
-
-    shard = shards.wanted(config)
     whole = open_corpus(config.corpus, workdir)
     if config.engine == "ray":
         ray_engine.start(config.ray)
-    recognizer = load(config.recognizer or None)
+    recognizer = saved.load(config.recognizer or None)
+    shard = shards.parse(config)
     corpus = shard.of(whole) if shard else whole
-    workdir = shard.folder(workdir) if shard else workdir
+    _extract(config, corpus, whole, recognizer, shard.folder(workdir) if shard else workdir)
+
+
+def _extract(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    whole: Corpus,
+    recognizer: SavedRecognizer,
+    workdir: Path,
+) -> None:
+    """Extracts a corpus that is a part of the whole, or all of it."""
     folder = guard.ensure_folder(workdir / "features")
-    report = Report(list(corpus.skipped))
-    for given in filter(feature_sets.is_given, config.feature_sets):
-        print(f"{given}: a given table, left to emoasr.eval")
-    wanted = provenance.wanted(config, corpus, recognizer)
-    new = [name for name in wanted if not _kept(folder, name, wanted[name], corpus, report)]
-    over = Pass(config, corpus, workdir, report, whole)
+    for entry in filter(feature_sets.is_external, config.feature_sets):
+        print(f"{entry}: an external table, left to emoasr.eval")
+    expected = provenance.expected_metadata(config, corpus, recognizer)
+    kept = {name: _kept(folder, name, fields, corpus) for name, fields in expected.items()}
+    earlier = {name: findings for name, findings in kept.items() if findings is not None}
+    found = joined(Findings(corpus.skipped), *earlier.values())
+    new = [name for name in expected if name not in earlier]
+    keys = corpus.fingerprints()
     started = time.monotonic()
-    for name, rows in _extract(over, recognizer, new):
-        skipped = [dataclasses.asdict(s) for s in report.skipped if s.step in (name, "audio")]
-        done = [i for i, key in enumerate(over.keys) if key in rows]
-        keys = [over.keys[i] for i in done]
-        told = {"skipped": skipped, "warnings": report.warnings, "rows": rows.seal(keys)}
-        parts = rows.tables(keys, corpus.table.index[done])
-        parquet.write(parts, folder / f"{name}.parquet", {**wanted[name], **told})
-        rows.clear()
-    report.figures["seconds"] = round(time.monotonic() - started, 2)
-    report.figures["tables"] = wanted
-    tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
+    if on_device := [name for name in new if name != "egemaps"]:
+        compilation_cache.enable_cache()
+        frontend = recognizer.config.frontend
+        pooler, sets = device_sets(config, whole, recognizer, on_device, workdir)
+        _print_resumed(sets, keys)
+        more = passes.device_pass(config, _heard_by(frontend, corpus), keys, pooler, sets)
+        if len(more.skipped) == len(whole):  # of a part, all may: the others have something
+            why = more.skipped[0].reason
+            raise UserError(f"no utterance of {whole.name} could be read; the first: {why}")
+        found = joined(found, more)
+        for name, rows in sets.items():
+            _write_table(folder / f"{name}.parquet", rows, corpus, keys, expected[name], found)
+    if "egemaps" in new:
+        rows = _open(workdir, "egemaps", provenance.of_egemaps_rows(), egemaps.column_names())
+        _print_resumed({"egemaps": rows}, keys)
+        unreadable = [(s.file, s.start, s.end) for s in found.skipped if s.step == "audio"]
+        found = joined(found, passes.egemaps_pass(config, corpus, keys, rows, unreadable))
+        _write_table(folder / "egemaps.parquet", rows, corpus, keys, expected["egemaps"], found)
+    seconds = round(time.monotonic() - started, 2)
+    found = joined(found, Findings(metrics={"seconds": seconds, "tables": expected}))
+    tables = [folder / f"{name}.parquet" for name in expected]
+    summary = write_summary(config, corpus, tables, found, workdir)
+    print_summary(summary, corpus, tables, workdir)
 
 
-def _kept(folder: Path, name: str, wanted: dict[str, Any], corpus: Corpus, report: Report) -> bool:
-    """Whether the table on disk is the wanted one; what it skipped and warned of is told again."""
+def device_sets(
+    config: ml_collections.ConfigDict,
+    whole: Corpus,
+    recognizer: SavedRecognizer,
+    names: Sequence[str],
+    workdir: Path,
+) -> tuple[Pooler, dict[str, RowStore]]:
+    """What computes feature sets on the device, and the row store of each.
+
+    Args:
+        config: `tap`, `pooling`, `compute_dtype`, `seed`.
+        whole: the corpus whose speech gives untrained networks their statistics.
+        recognizer: the trained network and its front end.
+        names: feature sets.
+        workdir: the run's folder.
+
+    Raises:
+        UserError: no utterance could be read.
+    """
+    frontend, model = recognizer.config.frontend, recognizer.config.model
+    networks: dict[str, GatedConvNet] = {"neural": recognizer.model} if "neural" in names else {}
+    if seeds := feature_sets.seeds(config, list(names)):
+        waves = untrained.calibration_waves(_heard_by(frontend, whole))
+        networks |= {
+            name: untrained.untrained(model, frontend, waves, seed) for name, seed in seeds.items()
+        }
+    made_with = provenance.of_rows(config, frontend, networks)
+    columns_of = columns.of_sets(names, model, frontend)
+    sets = {name: _open(workdir, name, made_with[name], columns_of[name]) for name in names}
+    networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
+    return Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names), sets
+
+
+def _heard_by(frontend: FrontEndConfig, corpus: Corpus) -> Corpus:
+    """The corpus with the samples that a front end takes."""
+    rate, antialias = frontend.sample_rate, frontend.antialias
+    return dataclasses.replace(corpus, sample_rate=rate, antialias=antialias)
+
+
+def _open(workdir: Path, name: str, made_with: dict[str, Any], columns: list[str]) -> RowStore:
+    """The row store of a feature set, with the rows of its finished table."""
+    rows = RowStore(workdir / ".rows" / name, made_with, columns)
+    rows.take_over(workdir / "features" / f"{name}.parquet")
+    return rows
+
+
+def _print_resumed(sets: dict[str, RowStore], keys: Sequence[bytes]) -> None:
+    for name, rows in sets.items():
+        if there := sum(key in rows for key in keys):
+            print(f"{name}: {there} of {len(keys)} rows are there already")
+
+
+def _write_table(
+    path: Path,
+    rows: RowStore,
+    corpus: Corpus,
+    keys: Sequence[bytes],
+    expected: dict[str, Any],
+    found: Findings,
+) -> None:
+    """Writes the table of a feature set whose rows are complete; it takes their place."""
+    done = [i for i, key in enumerate(keys) if key in rows]
+    done_keys = [keys[i] for i in done]
+    skipped = [dataclasses.asdict(s) for s in found.skipped if s.step in (path.stem, "audio")]
+    beside = {
+        "skipped": skipped,
+        "warnings": found.warnings,
+        "rows": rows.write_key_index(done_keys),
+    }
+    parquet.write(rows.tables(done_keys, corpus.table.index[done]), path, {**expected, **beside})
+    rows.clear()
+
+
+def _kept(folder: Path, name: str, expected: dict[str, Any], corpus: Corpus) -> Findings | None:
+    """What was found when the table on disk was made; None: it is not the expected one."""
     path = folder / f"{name}.parquet"
     if not path.exists():
-        return False
+        return None
     try:
         _, _, metadata = parquet.outline(path)
     except UserError as error:
         print(f"warning: {error}; it is made anew")
-        return False
+        return None
     skipped = [Skipped(**s) for s in metadata.pop("skipped", [])]
     warnings = metadata.pop("warnings", [])
     metadata.pop("rows", None)
-    if metadata != wanted or any(_readable_now(corpus, s) for s in skipped if s.step == "audio"):
-        return False
+    if metadata != expected or any(_readable_now(corpus, s) for s in skipped if s.step == "audio"):
+        return None
     print(f"{path}: kept, made from the same files with the same settings")
     remove_parts(folder.parent / ".rows" / name)
-    report.add(skipped, warnings)
-    return True
+    return Findings(skipped, warnings)
 
 
 def _readable_now(corpus: Corpus, skipped: Skipped) -> bool:
@@ -84,13 +180,3 @@ def _readable_now(corpus: Corpus, skipped: Skipped) -> bool:
     except AudioError:
         return False
     return True
-
-
-def _extract(
-    run: Pass, recognizer: "SavedRecognizer", new: list[str]
-) -> Iterator[tuple[str, Rows]]:
-    """Rows of the sets that there are no tables of."""
-    if on_device := [name for name in new if name != "egemaps"]:
-        yield from run.on_device(recognizer, on_device).items()
-    if "egemaps" in new:
-        yield "egemaps", run.by_opensmile()

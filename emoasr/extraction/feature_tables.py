@@ -1,4 +1,4 @@
-"""Feature tables: ours, and those that somebody else made.
+"""Feature tables: those of built-in sets, and external ones.
 
 A table has one row an utterance, indexed as audformat does (`file`, or `file, start, end`), and one
 number a column.
@@ -32,7 +32,7 @@ def load(
 
     Returns:
         Tables by feature set: float32 stays, all other numbers become float64, and what is no
-        number stays for `joining` to complain of. And their metadata, {} where there is none.
+        number stays for the evaluation to refuse. And their metadata, {} where there is none.
 
     Raises:
         UserError: two sets have the same name, or a table is missing, broken, has no `file`, or
@@ -93,8 +93,8 @@ def _require_file(frame: pd.DataFrame, path: storage.Place) -> None:
         columns = list(map(str, frame.columns))
         has = ", ".join(columns[:5]) + (", ..." if columns[5:] else "")
         raise UserError(
-            f"{path}: says of no row which file it is about; it needs a column `file`, perhaps "
-            f"`start` and `end`; it has {has or 'none'}"
+            f"{path}: its rows do not say which file they are of; it needs a column `file`, "
+            f"perhaps `start` and `end`; it has {has or 'none'}"
         )
 
 

@@ -11,8 +11,8 @@ from emoasr.corpora import Skipped, open_corpus
 from emoasr.errors import UserError
 from emoasr.extraction import provenance
 from emoasr.extraction.row_store import join_keys
-from emoasr.extraction.run_summary import Report, read, tell
-from emoasr.extraction.shards import Shard, there
+from emoasr.extraction.run_summary import Findings, joined, print_summary, read, write_summary
+from emoasr.extraction.shards import Shard, finished
 from emoasr.files import guard, parquet
 from emoasr.settings import bounds
 
@@ -23,7 +23,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     What is left is what a run without shards leaves, `python -m emoasr.extract` goes on from it.
 
     Args:
-        config: as of `extract.main`; its `shard` is not heeded.
+        config: as of `extract.main`; its `shard` is ignored.
         workdir: the run's folder, with all shards in `shards`.
 
     Raises:
@@ -31,38 +31,41 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """
     bounds.check(config)
     config.shard = ""
-    shards = there(workdir)
+    shards = finished(workdir)
     corpus = open_corpus(config.corpus, workdir)
     recognizer = load(config.recognizer or None)
-    wanted = provenance.wanted(config, corpus, recognizer)
-    records = {shard: read(shard.folder(workdir)) for shard in shards}
-    for shard, record in records.items():
-        of_shard = provenance.wanted(config, shard.of(corpus), recognizer)
-        _check(shard, record["tables"], of_shard, workdir)
+    expected = provenance.expected_metadata(config, corpus, recognizer)
+    summaries = {shard: read(shard.folder(workdir)) for shard in shards}
+    for shard, summary in summaries.items():
+        of_shard = provenance.expected_metadata(config, shard.of(corpus), recognizer)
+        _check(shard, summary["tables"], of_shard, workdir)
     folder = guard.ensure_folder(workdir / "features")
-    for name, made_with in wanted.items():
+    for name, fields in expected.items():
         parquet.join(
             [shard.folder(workdir) / "features" / f"{name}.parquet" for shard in shards],
             folder / f"{name}.parquet",
-            {**made_with, **_told(name, shards, workdir)},
+            {**fields, **_also_stored(name, shards, workdir)},
         )
-    report = Report(list(corpus.skipped))
-    for record in records.values():
-        report.add([Skipped(**s) for s in record["skipped"]], record["warnings"])
-    report.figures = {
+    of_shards = (
+        Findings([Skipped(**s) for s in summary["skipped"]], summary["warnings"])
+        for summary in summaries.values()
+    )
+    metrics = {
         "shards": len(shards),
-        "seconds": round(sum(record["seconds"] for record in records.values()), 2),
-        "tables": wanted,
+        "seconds": round(sum(summary["seconds"] for summary in summaries.values()), 2),
+        "tables": expected,
     }
-    tell(config, corpus, [folder / f"{name}.parquet" for name in wanted], report, workdir)
+    found = joined(Findings(corpus.skipped, metrics=metrics), *of_shards)
+    tables = [folder / f"{name}.parquet" for name in expected]
+    print_summary(write_summary(config, corpus, tables, found, workdir), corpus, tables, workdir)
     print(f"{workdir / 'shards'}: joined; it can be removed")
 
 
-def _check(shard: Shard, made: dict[str, Any], wanted: dict[str, Any], workdir: Path) -> None:
+def _check(shard: Shard, made: dict[str, Any], expected: dict[str, Any], workdir: Path) -> None:
     """Refuses a shard that an extraction with these settings would not leave as it is."""
     where = shard.folder(workdir)
     again = f"run emoasr.extract --config.shard={shard} again, with the settings of this run"
-    for name, fields in wanted.items():
+    for name, fields in expected.items():
         odd = [field for field in fields if made.get(name, {}).get(field) != fields[field]]
         if name not in made:
             raise UserError(f"{where}: has no {name}; {again}")
@@ -73,13 +76,13 @@ def _check(shard: Shard, made: dict[str, Any], wanted: dict[str, Any], workdir: 
             raise UserError(f"{where}: its {odd[0]} is {found!r}, not {not_this!r}; {again}")
 
 
-def _told(name: str, shards: list[Shard], workdir: Path) -> dict[str, Any]:
-    """What the metadata of the joined table says beside its provenance."""
-    told: dict[str, Any] = {"skipped": [], "warnings": []}
+def _also_stored(name: str, shards: list[Shard], workdir: Path) -> dict[str, Any]:
+    """What the metadata of the joined table holds beside its provenance."""
+    fields: dict[str, Any] = {"skipped": [], "warnings": []}
     for shard in shards:
         path = shard.folder(workdir) / "features" / f"{name}.parquet"
         metadata = parquet.metadata_of(pq.read_schema(path), path)
-        told["skipped"] += metadata.get("skipped", [])
-        told["warnings"] += metadata.get("warnings", [])
+        fields["skipped"] += metadata.get("skipped", [])
+        fields["warnings"] += metadata.get("warnings", [])
     parts = [shard.folder(workdir) / ".rows" / name for shard in shards]
-    return {**told, "rows": join_keys(parts, workdir / ".rows" / name)}
+    return {**fields, "rows": join_keys(parts, workdir / ".rows" / name)}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from emoasr.errors import UserError
 from emoasr.extraction import feature_tables, run_summary
-from emoasr.extraction.provenance import check_same_run
-from emoasr.settings.feature_sets import is_given
+from emoasr.settings.feature_sets import is_external
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,29 @@ def read(feature_sets: Sequence[str], workdir: Path) -> Outcome:
     extraction = run_summary.read(workdir)
     labels, _ = feature_tables.read(workdir / "labels.parquet")
     tables, metadata = feature_tables.load(feature_sets, workdir / "features")
-    external = {Path(entry).stem for entry in feature_sets if is_given(entry)}
+    external = {Path(entry).stem for entry in feature_sets if is_external(entry)}
     extracted = {name: made for name, made in metadata.items() if name not in external}
     check_same_run(extracted, extraction["tables"], workdir / "features")
     return Outcome(tables, metadata, labels, extraction)
+
+
+def check_same_run(
+    tables: dict[str, dict[str, Any]], recorded: dict[str, dict[str, Any]], folder: Path
+) -> None:
+    """Refuses tables that are not those which the last extraction that came to its end left.
+
+    Args:
+        tables: metadata by feature set.
+        recorded: what `extract.json` says of its tables: the provenance by feature set.
+        folder: of the tables.
+
+    Raises:
+        UserError: a table was made otherwise, as by another recognizer.
+    """
+    for name in tables.keys() & recorded.keys():
+        for field, value in recorded[name].items():
+            if (found := tables[name].get(field)) != value:
+                raise UserError(
+                    f"{folder / name}.parquet: its {field} is {found!r}, that of the whole "
+                    f"extraction {value!r}; an extraction was stopped: run emoasr.extract again"
+                )

@@ -1,166 +1,144 @@
 """The passes of `emoasr.extract` over a corpus: one on the device, one by openSMILE's processes.
 
-Both leave out what an earlier run has done already, and hand on rows by fingerprint (see `rows`).
+Both compute the rows that are not in the row stores yet, put them there, and return what was found
+on the way.
 """
 
 import contextlib
-import dataclasses
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import ml_collections
 import numpy as np
 from tqdm import tqdm
 
 from emoasr.corpora import Corpus
-from emoasr.errors import UserError, one_line
-from emoasr.extraction import egemaps, provenance, ray_engine
-from emoasr.extraction.row_store import Rows
-from emoasr.extraction.run_summary import Report
-from emoasr.inference import bucketing
-from emoasr.inference.columns import of_sets as columns_of
-from emoasr.settings import feature_sets
+from emoasr.errors import one_line
+from emoasr.extraction import egemaps, ray_engine
+from emoasr.extraction.row_store import RowStore
+from emoasr.extraction.run_summary import Findings
+from emoasr.inference import bucketing, runner
+from emoasr.inference.pooling import Pooler
 from emoasr.system import processes
 
-if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
-    from emoasr.asr.networks.gated import GatedConvNet
-    from emoasr.asr.saved import SavedRecognizer
-    from emoasr.inference.pooling import Pooler
-    from emoasr.inference.runner import Run
 
+def device_pass(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    keys: Sequence[bytes],
+    pooler: Pooler,
+    sets: Mapping[str, RowStore],
+) -> Findings:
+    """Computes the rows of the feature sets that the accelerator computes.
 
-@dataclasses.dataclass
-class Pass:
-    """A pass over a corpus.
-
-    Attributes:
-        config: as of `extract`.
-        corpus: its utterances.
-        workdir: the run's folder, with tables in `features` and rows in `.rows`.
-        report: filled in while running.
-        whole: the corpus that `corpus` is a shard of, or is.
+    Args:
+        config: `engine`, `ray`, `batch_frames`, `buckets`, `workers`.
+        corpus: utterances, at the front end's rate.
+        keys: their fingerprints.
+        pooler: what to compute.
+        sets: the row store of each feature set, which receives the rows that are missing.
     """
+    on_ray = config.engine == "ray"
+    plan = runner.make_plan(
+        corpus,
+        pooler.frontend.hop_length,
+        config.batch_frames,
+        config.buckets,
+        processes.count(config.workers),
+        platform=("gpu" if config.ray.gpus else "cpu") if on_ray else None,
+    ).only(_missing(keys, sets.values()))
+    results = ray_engine.run(plan, pooler, config.ray) if on_ray else runner.run(plan, pooler)
+    failed = dict(plan.unreadable)
+    with _flushed_on_failure(sets.values()):
+        for result in _with_progress(plan, results, pooler.frontend.sample_rate, "/".join(sets)):
+            _put(result, keys, sets)
+            failed |= result.failed
+    first = next(iter(sets.values()))
+    silent = [i for i, key in enumerate(keys) if key in first and first.is_silent(key)]
+    metrics = _metrics(plan, pooler.frontend.sample_rate)
+    return Findings(
+        [corpus.skip(i, "audio", why) for i, why in sorted(failed.items())],
+        [one_line(f"{corpus.segment(i).path}: all samples are zero") for i in silent],
+        metrics if on_ray else {**metrics, "compilations": pooler.n_compilations},
+    )
 
-    config: ml_collections.ConfigDict
-    corpus: Corpus
-    workdir: Path
-    report: Report
-    whole: Corpus
 
-    def __post_init__(self):
-        self.keys = self.corpus.fingerprints()
-        self._workers = processes.count(self.config.workers)
+def egemaps_pass(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    keys: Sequence[bytes],
+    rows: RowStore,
+    unreadable: Iterable[tuple[str, float | None, float | None]],
+) -> Findings:
+    """Computes the rows of eGeMAPS, of every utterance that can be read and is long enough.
 
-    def on_device(self, recognizer: "SavedRecognizer", names: list[str]) -> dict[str, Rows]:
-        """Rows of the sets that the accelerator computes, of every utterance that can be read."""
-        from emoasr.inference import compilation, runner
-        from emoasr.inference.pooling import Pooler
+    Args:
+        config: `workers`.
+        corpus: utterances.
+        keys: their fingerprints.
+        rows: the row store, which receives the rows that are missing.
+        unreadable: utterances (see `Corpus.key`) not to try again.
+    """
+    unreadable = set(unreadable)
+    missing = [int(i) for i in _missing(keys, [rows]) if corpus.key(int(i)) not in unreadable]
+    skipped = []
+    with _flushed_on_failure([rows]), tqdm(total=len(missing), unit="utt", desc="egemaps") as bar:
+        for part in egemaps.extract(corpus, missing, processes.count(config.workers)):
+            rows.put([keys[i] for i in part.indices], part.values)
+            skipped += part.skipped
+            bar.update(len(part.indices) + len(part.skipped))
+    return Findings(skipped)
 
-        compilation.keep()
-        config, frontend = self.config, recognizer.config.frontend
-        rate, antialias = frontend.sample_rate, frontend.antialias
-        corpus, whole = (
-            dataclasses.replace(c, sample_rate=rate, antialias=antialias)
-            for c in (self.corpus, self.whole)
-        )
-        run = runner.Run(
-            corpus, frontend.hop_length, config.batch_frames, config.buckets, self._workers
-        )
-        self._raise_if_all_failed(run)
-        networks = _networks(config, whole, recognizer, names)
-        made_with = provenance.of_rows(config, frontend, networks)
-        columns = columns_of(names, recognizer.config.model, frontend)
-        sets = {name: self._open(name, made_with[name], columns[name]) for name in names}
-        run.plan(self._missing(list(sets.values())), self._platform)
-        networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
-        pooler = Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names)
-        self._listen(run, pooler, sets)
-        self._raise_if_all_failed(run)
-        first = next(iter(sets.values()))
-        silent = [i for i, key in enumerate(self.keys) if key in first and first.is_silent(key)]
-        self.report.add(
-            [corpus.skip(i, "audio", why) for i, why in sorted(run.failed.items())],
-            [one_line(f"{corpus.segment(i).path}: all samples are zero") for i in silent],
-        )
-        return sets
 
-    def _listen(self, run: "Run", pooler: "Pooler", sets: dict[str, Rows]) -> None:
-        """Puts the rows that are missing; figures of it go to the report."""
-        short = np.concatenate([np.empty(0, int), *(bucket.indices for bucket in run.buckets)])
-        planned = np.concatenate([short, np.array(run.long, int)])
-        hours = run.n_samples / pooler.frontend.sample_rate / 3600
-        form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
-        total = hours[planned].sum() + 1e-9  # sums in another order may exceed it
-        name = "/".join(sets)[:30]
-        with _written(sets.values()), tqdm(total=total, desc=name, bar_format=form) as bar:
-            for indices, arrays in self._results(run, pooler):
-                silent = np.isin(indices, run.silent)
-                for name, values_RC in arrays.items():
-                    new = np.array([self.keys[i] not in sets[name] for i in indices])
-                    keys = [self.keys[i] for i in indices[new]]
-                    sets[name].put(keys, values_RC[new], silent[new])
-                bar.update(hours[indices].sum())
-        hops = -(-run.n_samples[short] // run.hop_length)
-        self.report.figures |= {
-            "hours_of_audio": round(float(hours[planned].sum()), 4),
-            "shapes": [(b.batch_size, b.n_hops + 1) for b in run.buckets],
-            "padding": round(bucketing.padding_share(run.buckets, hops), 4),
-        }
-        if self.config.engine == "local":
-            self.report.figures["compilations"] = pooler.n_compilations
+def _missing(keys: Sequence[bytes], sets: Iterable[RowStore]) -> np.ndarray:
+    """Utterances that some set has no row of."""
+    sets = list(sets)
+    return np.array([i for i, key in enumerate(keys) if not all(key in rows for rows in sets)], int)
 
-    @property
-    def _platform(self) -> str | None:
-        """Where the batches will be computed, if not here."""
-        if self.config.engine == "ray":
-            return "gpu" if self.config.ray.gpus else "cpu"
-        return None
 
-    def _results(
-        self, run: "Run", pooler: "Pooler"
-    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        if self.config.engine == "ray":
-            return ray_engine.results(run, pooler, self.config.ray)
-        return run.results(pooler)
+def _put(result: runner.Result, keys: Sequence[bytes], sets: Mapping[str, RowStore]) -> None:
+    """Stores those rows of a batch that are not there yet."""
+    for name, values_RC in result.arrays.items():
+        new = np.array([keys[i] not in sets[name] for i in result.indices], bool)
+        new_keys = [keys[i] for i in result.indices[new]]
+        sets[name].put(new_keys, values_RC[new], result.silent[new])
 
-    def by_opensmile(self) -> Rows:
-        """Rows of eGeMAPS, of every utterance that can be read and is long enough."""
-        rows = self._open("egemaps", provenance.of_egemaps_rows(), egemaps.column_names())
-        unreadable = {(s.file, s.start, s.end) for s in self.report.skipped if s.step == "audio"}
-        missing = [i for i in self._missing([rows]) if self.corpus.key(i) not in unreadable]
-        with _written([rows]), tqdm(total=len(missing), unit="utt", desc="egemaps") as bar:
-            for part in egemaps.extract(self.corpus, missing, self._workers):
-                rows.put([self.keys[i] for i in part.indices], part.values)
-                self.report.add(part.skipped)
-                bar.update(len(part.indices) + len(part.skipped))
-        return rows
 
-    def _open(self, name: str, made_with: dict[str, Any], columns: list[str]) -> Rows:
-        rows = Rows(self.workdir / ".rows" / name, made_with, columns)
-        rows.take_over(self.workdir / "features" / f"{name}.parquet")
-        there = sum(key in rows for key in self.keys)
-        if there:
-            print(f"{name}: {there} of {len(self.keys)} rows are there already")
-        return rows
+def _hours(plan: runner.Plan, sample_rate: int) -> np.ndarray:
+    """Hours of audio of every utterance."""
+    return plan.n_samples / sample_rate / 3600
 
-    def _raise_if_all_failed(self, run: "Run") -> None:
-        """Of a shard, all may: the others have something."""
-        nothing = not run.n_samples.any() or len(run.failed) == len(self.corpus)
-        if nothing and len(self.corpus) == len(self.whole):
-            raise UserError(
-                f"no utterance of {self.whole.name} could be read; the first: {run.failed[0]}"
-            )
 
-    def _missing(self, sets: list[Rows]) -> np.ndarray:
-        """Utterances that some set has no row of."""
-        return np.array(
-            [i for i, key in enumerate(self.keys) if not all(key in rows for rows in sets)], int
-        )
+def _planned(plan: runner.Plan) -> tuple[np.ndarray, np.ndarray]:
+    """The utterances in batches, and all."""
+    short = np.concatenate([np.empty(0, int), *(bucket.indices for bucket in plan.buckets)])
+    return short, np.concatenate([short, np.array(plan.long, int)])
+
+
+def _with_progress(
+    plan: runner.Plan, results: Iterable[runner.Result], sample_rate: int, name: str
+) -> Iterator[runner.Result]:
+    """The results, with a bar that counts hours of audio."""
+    hours = _hours(plan, sample_rate)
+    total = hours[_planned(plan)[1]].sum() + 1e-9  # sums in another order may exceed it
+    form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
+    with tqdm(total=total, desc=name[:30], bar_format=form) as bar:
+        for result in results:
+            yield result
+            bar.update(hours[result.indices].sum())
+
+
+def _metrics(plan: runner.Plan, sample_rate: int) -> dict[str, object]:
+    short, planned = _planned(plan)
+    hops = -(-plan.n_samples[short] // plan.hop_length)
+    return {
+        "hours_of_audio": round(float(_hours(plan, sample_rate)[planned].sum()), 4),
+        "shapes": [(b.batch_size, b.n_hops + 1) for b in plan.buckets],
+        "padding": round(bucketing.padding_share(plan.buckets, hops), 4),
+    }
 
 
 @contextlib.contextmanager
-def _written(sets: Iterable[Rows]) -> Iterator[None]:
+def _flushed_on_failure(sets: Iterable[RowStore]) -> Iterator[None]:
     """Rows that came out are on disk, should the block be interrupted or fail."""
     try:
         yield
@@ -169,20 +147,3 @@ def _written(sets: Iterable[Rows]) -> Iterator[None]:
             for rows in sets:
                 rows.flush()
         raise
-
-
-def _networks(
-    config: ml_collections.ConfigDict,
-    corpus: Corpus,
-    recognizer: "SavedRecognizer",
-    names: list[str],
-) -> dict[str, "GatedConvNet"]:
-    """The recognizer's network and the untrained ones."""
-    from emoasr.extraction import untrained
-
-    networks = {"neural": recognizer.model} if "neural" in names else {}
-    if seeds := feature_sets.seeds(config, names):
-        model, frontend = recognizer.config.model, recognizer.config.frontend
-        waves = untrained.calibration_waves(corpus)
-        networks |= {n: untrained.untrained(model, frontend, waves, s) for n, s in seeds.items()}
-    return networks

@@ -1,30 +1,25 @@
-"""Which feature sets a configuration asks for, and where the numbers of each come from."""
+"""Provenance: what the tables and rows of each built-in feature set depend on."""
 
 import dataclasses
 import importlib.metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ml_collections
 
 from emoasr import __version__
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr.saved import SavedRecognizer, digest
 from emoasr.corpora import Corpus, inputs_digest
-from emoasr.errors import UserError
-from emoasr.settings.feature_sets import own_sets, seeds
-
-if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
-    from emoasr.asr.frontend import FrontEndConfig
-    from emoasr.asr.networks.gated import GatedConvNet
-    from emoasr.asr.saved import SavedRecognizer
+from emoasr.extraction import untrained
+from emoasr.settings.feature_sets import built_in_sets, seeds
 
 
-def wanted(
-    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: "SavedRecognizer"
+def expected_metadata(
+    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: SavedRecognizer
 ) -> dict[str, dict[str, Any]]:
-    """The provenance of each table to be; a table on disk with the same one can be kept."""
-    from emoasr.extraction import untrained
-
-    names = own_sets(config)
+    """The provenance of each table to be made; a table on disk with the same can be kept."""
+    names = built_in_sets(config)
     common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
               "inputs": inputs_digest(corpus)}  # fmt: skip
     sizes = dataclasses.asdict(recognizer.config.model)
@@ -44,41 +39,17 @@ def wanted(
     return {name: {"feature_set": name, **common, **specific[name]} for name in names}
 
 
-def check_same_run(
-    tables: dict[str, dict[str, Any]], recorded: dict[str, dict[str, Any]], folder: Path
-) -> None:
-    """Refuses tables that are not those which the last extraction that came to its end left.
-
-    Args:
-        tables: metadata by feature set.
-        recorded: what `extract.json` says of its tables: `wanted`'s provenance by feature set.
-        folder: of the tables.
-
-    Raises:
-        UserError: a table was made otherwise, as by another recognizer.
-    """
-    for name in tables.keys() & recorded.keys():
-        for field, value in recorded[name].items():
-            if (found := tables[name].get(field)) != value:
-                raise UserError(
-                    f"{folder / name}.parquet: its {field} is {found!r}, that of the whole "
-                    f"extraction {value!r}; an extraction was stopped: run emoasr.extract again"
-                )
-
-
 def of_rows(
     config: ml_collections.ConfigDict,
-    frontend: "FrontEndConfig",
-    networks: dict[str, "GatedConvNet"],
+    frontend: FrontEndConfig,
+    networks: dict[str, GatedConvNet],
 ) -> dict[str, dict[str, Any]]:
     """What a row of each set depends on besides its utterance; of `mfcc` too."""
-    from emoasr.asr.saved import digest
-
-    own = {
+    depends_on = {
         name: {**_how(config), "network": digest(net, frontend)} for name, net in networks.items()
     }
-    own["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
-    return {name: {"version": __version__, **made_with} for name, made_with in own.items()}
+    depends_on["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
+    return {name: {"version": __version__, **made_with} for name, made_with in depends_on.items()}
 
 
 def _how(config: ml_collections.ConfigDict) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import ml_collections
 import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
     import ray
 
     from emoasr.inference.long_recordings import DeviceFunction
-    from emoasr.inference.runner import Run
+    from emoasr.inference.runner import Plan, Result
 
 _MOST_BATCHES = 16  # of a task: what a lost machine costs
 _PATIENCE = 10.0  # seconds, for a cluster's head
@@ -63,23 +63,25 @@ def start(config: ml_collections.ConfigDict) -> None:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
 
 
-def results(
-    run: "Run", function: "DeviceFunction", config: ml_collections.ConfigDict
-) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-    """As `run.results(function)`, by `config.actors` processes, in any order.
+def run(
+    plan: "Plan", function: "DeviceFunction", config: ml_collections.ConfigDict
+) -> Iterator["Result"]:
+    """As `runner.run(plan, function)`, by `config.actors` processes, in any order.
 
     Raises:
         UserError: a machine has another version of emoasr, or nothing is left that could go on.
     """
     import ray
 
-    tasks = _tasks(run, config.actors)
+    from emoasr.inference.runner import Result
+
+    tasks = _tasks(plan, config.actors)
     if not tasks:
         return
     # in a list: a reference that Ray does not take for a value, so that actors can be started anew
-    held = [ray.put((dataclasses.replace(run, failed={}, silent=[]), function))]
+    held = [ray.put((plan, function))]
     dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
-        _Listener,
+        _Actor,
         fn_constructor_args=(held, __version__),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=config.actors),
@@ -90,23 +92,26 @@ def results(
     try:
         blocks = dataset.iter_batches(batch_size=None, batch_format="numpy")
         for found in cast("Iterator[dict[str, np.ndarray]]", blocks):
-            indices, why_not = found.pop("index"), found.pop("failed")
-            run.silent += indices[found.pop("silent")].tolist()
-            done = why_not == ""
-            run.failed |= dict(zip(indices[~done].tolist(), why_not[~done].tolist(), strict=True))
-            yield indices[done], {name: values_RC[done] for name, values_RC in found.items()}
+            indices, silent, failed = (found.pop(name) for name in ("index", "silent", "failed"))
+            done = failed == ""
+            yield Result(
+                indices[done],
+                {name: values_RC[done] for name, values_RC in found.items()},
+                silent[done],
+                dict(zip(indices[~done].tolist(), failed[~done].tolist(), strict=True)),
+            )
     except ray.exceptions.RayError as error:
         raise UserError(f"Ray gave up: {_line(error)}; what is finished is kept") from None
 
 
-def _tasks(run: "Run", n_actors: int) -> list[dict[str, int]]:
+def _tasks(plan: "Plan", n_actors: int) -> list[dict[str, int]]:
     """Stretches of buckets, whole batches each, longest first; and each long utterance."""
-    n_batches = sum(bucket.n_batches for bucket in run.buckets)
+    n_batches = sum(bucket.n_batches for bucket in plan.buckets)
     share = min(max(n_batches // (_TASKS * n_actors), 1), _MOST_BATCHES)
-    long = [{"bucket": _LONG, "start": i, "stop": i + 1} for i in range(len(run.long))]
+    long = [{"bucket": _LONG, "start": i, "stop": i + 1} for i in range(len(plan.long))]
     short = [
         {"bucket": b, "start": start, "stop": start + share * bucket.batch_size}
-        for b, bucket in reversed(list(enumerate(run.buckets)))
+        for b, bucket in reversed(list(enumerate(plan.buckets)))
         for start in range(0, len(bucket.indices), share * bucket.batch_size)
     ]
     return long + short
@@ -119,46 +124,51 @@ def _environment(config: ml_collections.ConfigDict) -> dict[str, str]:
     return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{min(config.gpus, 1.0) * config.gpu_memory:.3f}"}
 
 
-class _Listener:
+class _Actor:
     """An actor: holds the networks and what was compiled for them."""
 
     def __init__(self, held: "list[ray.ObjectRef]", version: str):
         import ray
 
         from emoasr.files import guard
-        from emoasr.inference import compilation
+        from emoasr.inference import compilation_cache
 
         if version != __version__:
             raise UserError(f"a worker has emoasr {__version__}, the driver {version}")
         guard.steady_memory()
-        compilation.keep()
-        self._run, self._function = ray.get(held[0])
+        compilation_cache.enable_cache()
+        self._plan, self._function = ray.get(held[0])
 
     def __call__(self, task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Rows of a task's utterances; `failed` says why one has none."""
-        number, start, stop = (int(task[name][0]) for name in ("bucket", "start", "stop"))
-        run = dataclasses.replace(self._run, failed={}, silent=[], buckets=[], long=[])
-        if number == _LONG:
-            run.long = self._run.long[start:stop]
-            indices = np.array(run.long)
-        else:
-            bucket = self._run.buckets[number]
-            indices = bucket.indices[start:stop]
-            run.buckets = [dataclasses.replace(bucket, indices=indices)]
-        rows = {"index": indices}
+        from emoasr.inference import runner
+
+        part = self._part(*(int(task[name][0]) for name in ("bucket", "start", "stop")))
+        indices = np.array([*part.long, *(i for b in part.buckets for i in b.indices)])
         place = {int(i): r for r, i in enumerate(indices)}
-        for done, arrays in run.results(self._function):
-            for name, values_RC in arrays.items():
+        failed, silent = [""] * len(indices), np.zeros(len(indices), bool)
+        rows: dict[str, np.ndarray] = {}
+        for result in runner.run(part, self._function):
+            done = [place[int(i)] for i in result.indices]
+            silent[done] = result.silent
+            for i, why in result.failed.items():
+                failed[place[i]] = why
+            for name, values_RC in result.arrays.items():
                 shape = (len(indices), np.shape(values_RC)[-1])
-                own = rows.setdefault(name, np.zeros(shape, np.float32))
-                own[[place[int(i)] for i in done]] = values_RC
-        rows["failed"] = np.array([run.failed.get(int(i), "") for i in indices])
-        rows["silent"] = np.isin(rows["index"], run.silent)
-        return rows
+                rows.setdefault(name, np.zeros(shape, np.float32))[done] = values_RC
+        return {"index": indices, **rows, "failed": np.array(failed), "silent": silent}
+
+    def _part(self, number: int, start: int, stop: int) -> "Plan":
+        """The part of the plan that a task is."""
+        if number == _LONG:
+            return dataclasses.replace(self._plan, buckets=[], long=self._plan.long[start:stop])
+        bucket = self._plan.buckets[number]
+        part = dataclasses.replace(bucket, indices=bucket.indices[start:stop])
+        return dataclasses.replace(self._plan, buckets=[part], long=[])
 
 
 def _line(error: BaseException) -> str:
     """The cause that Ray wraps, without its traceback."""
     cause = getattr(error, "cause", None) or error
-    told = [line for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
-    return one_line(told[-1].strip())
+    lines = [line for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
+    return one_line(lines[-1].strip())

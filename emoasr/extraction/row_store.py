@@ -32,8 +32,8 @@ _Part = Path | np.ndarray  # on disk, or held
 _OF_TABLE = np.dtype([("key", "V16"), ("silent", "u1")])
 
 
-class Rows:
-    """Float32 rows by fingerprint."""
+class RowStore:
+    """One feature set's float32 rows by fingerprint."""
 
     def __init__(self, folder: Path, made_with: Any, columns: Sequence[str]):
         """Opens what is there; rows of parts that are cut off or altered are left out.
@@ -43,8 +43,8 @@ class Rows:
             made_with: JSON-able: all that the numbers depend on, besides the utterance.
             columns: names.
         """
-        told = json.dumps([made_with, list(columns)], sort_keys=True)
-        self._folder = folder / hashlib.sha256(told.encode()).hexdigest()[:16]
+        settings = json.dumps([made_with, list(columns)], sort_keys=True)
+        self._folder = folder / hashlib.sha256(settings.encode()).hexdigest()[:16]
         self._folder.mkdir(parents=True, exist_ok=True)
         self._columns = list(columns)
         self._dtype = np.dtype([
@@ -96,15 +96,15 @@ class Rows:
     def take_over(self, table: Path) -> None:
         """Takes up the rows of a finished table, if it is the one that the keys here are of."""
         try:
-            told = (self._folder / "keys").read_bytes()
+            index = (self._folder / "keys").read_bytes()
             with pq.ParquetFile(table, page_checksum_verification=True) as file:
-                if parquet.metadata_of(file.schema_arrow, table).get("rows") != _digest(told):
+                if parquet.metadata_of(file.schema_arrow, table).get("rows") != _digest(index):
                     return
-                keys_R = np.frombuffer(told, _OF_TABLE)
+                keys_R = np.frombuffer(index, _OF_TABLE)
                 for batch in file.iter_batches(_CHUNK, columns=self._columns):
-                    own_R, keys_R = keys_R[: len(batch)], keys_R[len(batch) :]
+                    batch_R, keys_R = keys_R[: len(batch)], keys_R[len(batch) :]
                     values_RC = np.stack([column.to_numpy() for column in batch.columns], axis=1)
-                    self.put([bytes(key) for key in own_R["key"]], values_RC, own_R["silent"])
+                    self.put([bytes(key) for key in batch_R["key"]], values_RC, batch_R["silent"])
         except (OSError, pa.ArrowException, UserError):
             return  # no such table, or a broken one: its rows are made anew
         self.flush()
@@ -125,17 +125,17 @@ class Rows:
                 part, place = self._where[key]
                 by_part.setdefault(id(part), (part, []))[1].append((r, place))
             for part, places in by_part.values():
-                own, there = np.array(places).T
+                rows, there = np.array(places).T
                 if isinstance(part, Path):
                     part = np.memmap(part, self._dtype, "r", shape=(int(there.max()) + 1,))
-                values_RC[own] = part["values"][there]
+                values_RC[rows] = part["values"][there]
             yield parquet.arrow(values_RC, index[i : i + _CHUNK], self._columns)
 
-    def seal(self, keys: Sequence[bytes]) -> str:
-        """Writes the keys of a table to come; returns what its metadata must say as `rows`."""
-        told = np.array([(key, self._silent[key]) for key in keys], _OF_TABLE).tobytes()
-        write_atomically(self._folder / "keys", told)
-        return _digest(told)
+    def write_key_index(self, keys: Sequence[bytes]) -> str:
+        """Writes the keys of a table that is to be written; returns the digest for its metadata."""
+        index = np.array([(key, self._silent[key]) for key in keys], _OF_TABLE).tobytes()
+        write_atomically(self._folder / "keys", index)
+        return _digest(index)
 
     def clear(self) -> None:
         """Removes what the finished table has, and what was made with other settings."""
@@ -155,11 +155,11 @@ def join_keys(parts: Sequence[Path], whole: Path) -> str:
     """Makes the keys of several finished tables those of one that has their rows in that order.
 
     Args:
-        parts: the folder of each table's rows, as given to `Rows`.
+        parts: the folder of each table's rows, as given to `RowStore`.
         whole: that of the one table's rows.
 
     Returns:
-        What its metadata must say as `rows`.
+        The digest for its metadata.
 
     Raises:
         UserError: rows of a part were made otherwise than the others.
@@ -170,9 +170,9 @@ def join_keys(parts: Sequence[Path], whole: Path) -> str:
     (digest,) = made_with
     folder = whole / digest
     folder.mkdir(parents=True, exist_ok=True)
-    told = b"".join((part / digest / "keys").read_bytes() for part in parts)
-    write_atomically(folder / "keys", told)
-    return _digest(told)
+    index = b"".join((part / digest / "keys").read_bytes() for part in parts)
+    write_atomically(folder / "keys", index)
+    return _digest(index)
 
 
 def remove_parts(folder: Path) -> None:
@@ -187,5 +187,5 @@ def _checksums(part_R: np.ndarray) -> np.ndarray:
     return np.array([zlib.crc32(row_N[:-4].tobytes()) for row_N in bytes_RN], np.uint32)
 
 
-def _digest(told: bytes) -> str:
-    return hashlib.sha256(told).hexdigest()[:16]
+def _digest(index: bytes) -> str:
+    return hashlib.sha256(index).hexdigest()[:16]

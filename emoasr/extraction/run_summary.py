@@ -1,11 +1,12 @@
-"""What an extraction tells at its end, in print and in `extract.json`."""
+"""The run summary: what an extraction found, in `extract.json` and printed at its end."""
 
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import ml_collections
 
@@ -14,35 +15,55 @@ from emoasr.errors import UserError, one_line
 from emoasr.files import guard, parquet, storage
 
 
-@dataclasses.dataclass
-class Report:
-    """What a run tells at its end, in print and in `extract.json`."""
+class Findings(NamedTuple):
+    """What a step of an extraction found.
 
-    skipped: list[Skipped]
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+    Attributes:
+        skipped: utterances that were left out, and why.
+        warnings: one line each.
+        metrics: fields of `extract.json`.
+    """
 
-    def add(self, skipped: Iterable[Skipped], warnings: Iterable[str] = ()) -> None:
-        """Adds what is not there yet."""
-        self.skipped = list(dict.fromkeys([*self.skipped, *skipped]))
-        self.warnings = list(dict.fromkeys([*self.warnings, *warnings]))
+    skipped: Sequence[Skipped] = ()
+    warnings: Sequence[str] = ()
+    metrics: Mapping[str, Any] = MappingProxyType({})
 
 
-def tell(
+def joined(*findings: Findings) -> Findings:
+    """What several steps found, each thing once, in their order."""
+    return Findings(
+        list(dict.fromkeys(s for found in findings for s in found.skipped)),
+        list(dict.fromkeys(line for found in findings for line in found.warnings)),
+        {name: value for found in findings for name, value in found.metrics.items()},
+    )
+
+
+def write_summary(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
-    tables: list[Path],
-    report: Report,
+    tables: Sequence[Path],
+    found: Findings,
     workdir: Path,
-) -> None:
-    """Prints and stores found, used, skipped."""
+) -> dict[str, Any]:
+    """Writes `extract.json`, and the labels of the utterances that have features.
+
+    Args:
+        config: all settings.
+        corpus: its utterances.
+        tables: the feature tables that are finished.
+        found: by all steps.
+        workdir: the run's folder.
+
+    Returns:
+        What `extract.json` says.
+    """
     used = corpus.table.index
-    anywhere = used[:0] if tables else used  # only given tables: nobody has listened yet
-    outlines = {path: parquet.outline(path) for path in tables}
-    for index, _, _ in outlines.values():
+    anywhere = used[:0] if tables else used  # only external tables: no audio has been read yet
+    for path in tables:
+        index, _, _ = parquet.outline(path)
         used, anywhere = used.intersection(index), anywhere.union(index)
     parquet.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")
-    record = {
+    summary = {
         "config": json.loads(config.to_json_best_effort()),
         "corpus": {
             "name": corpus.name,
@@ -51,49 +72,60 @@ def tell(
         },
         "found": len(corpus) + len(corpus.skipped),
         "used": len(used),
-        "skipped": [dataclasses.asdict(s) for s in report.skipped],
-        "warnings": report.warnings,
+        "skipped": [dataclasses.asdict(s) for s in found.skipped],
+        "warnings": found.warnings,
         "notes": corpus.notes,
-        **report.figures,
+        **found.metrics,
     }
-    guard.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
-    synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
-    for path, (index, n_columns, _) in outlines.items():
+    guard.write_atomically(workdir / "extract.json", json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def print_summary(
+    summary: Mapping[str, Any], corpus: Corpus, tables: Sequence[Path], workdir: Path
+) -> None:
+    """Prints a run summary, for people."""
+    for path in tables:
+        index, n_columns, _ = parquet.outline(path)
         print(f"{path}: {len(index)} x {n_columns}")
-    if "hours_of_audio" in record:
-        compiled = f"{record['compilations']} compilations, " if "compilations" in record else ""
+    if "hours_of_audio" in summary:
+        compiled = f"{summary['compilations']} compilations, " if "compilations" in summary else ""
         print(
-            f"{record['hours_of_audio']:.2f} hours of audio in {record['seconds']:.1f} s; "
-            f"{compiled}padding {record['padding']:.1%}"
+            f"{summary['hours_of_audio']:.2f} hours of audio in {summary['seconds']:.1f} s; "
+            f"{compiled}padding {summary['padding']:.1%}"
         )
-    for line in report.warnings:
+    for line in summary["warnings"]:
         print(f"warning: {line}")
+    synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
     print(
-        f"{corpus.name}{synthetic}: {record['found']} found, {record['used']} used in all tables, "
-        f"{len(report.skipped)} skipped"
+        f"{corpus.name}{synthetic}: {summary['found']} found, {summary['used']} used in all "
+        f"tables, {len(summary['skipped'])} skipped"
     )
     reasons = [  # most begin with their file: which those are, extract.json says
-        (s.step, s.reason.removeprefix(f"{one_line(storage.joined(corpus.root, s.file))}: "))
-        for s in report.skipped
+        (
+            s["step"],
+            s["reason"].removeprefix(f"{one_line(storage.joined(corpus.root, s['file']))}: "),
+        )
+        for s in summary["skipped"]
     ]
     for (step, reason), count in Counter(reasons).most_common():
         print(f"  {count} x [{step}] {reason}")
-    if report.skipped:
+    if reasons:
         print(f"  which: {workdir / 'extract.json'}")
 
 
 def read(workdir: Path) -> dict[str, Any]:
-    """What `tell` stored: `corpus`, `found`, `used`, `skipped`, `warnings`, `seconds`, `tables`.
+    """Reads a run summary: `corpus`, `found`, `used`, `skipped`, `warnings`, `seconds`, `tables`.
 
     Raises:
-        UserError: there is no such record, or it is broken.
+        UserError: there is none, or it is broken.
     """
     path = workdir / "extract.json"
-    lately = {"warnings": [], "seconds": 0.0, "tables": {}}  # what older runs do not say
+    defaults = {"warnings": [], "seconds": 0.0, "tables": {}}  # of runs by older versions
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        told = {key: record[key] for key in ("corpus", "found", "used", "skipped")}
-        return told | {key: record.get(key, nothing) for key, nothing in lately.items()}
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        summary = {key: stored[key] for key in ("corpus", "found", "used", "skipped")}
+        return summary | {key: stored.get(key, default) for key, default in defaults.items()}
     except (AttributeError, OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path}: no such record of an extraction; "

@@ -1,7 +1,7 @@
 """Parts of a corpus, each extracted by a command of its own: for job arrays, and several devices.
 
 Shard 3/16 is an ordinary run over the third of 16 stretches of the corpus, in the workdir's folder
-`shards/3-of-16`. It can be stopped and continued like any other; `merging` joins them.
+`shards/3-of-16`. It can be stopped and continued like any other; `merge` joins them.
 """
 
 import dataclasses
@@ -36,13 +36,13 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     @property
-    def seat(self) -> str:
+    def name(self) -> str:
         """A name for files."""
         return f"{self.number}-of-{self.count}"
 
     def folder(self, workdir: Path) -> Path:
         """Where its run is, within that of the whole."""
-        return workdir / "shards" / self.seat
+        return workdir / "shards" / self.name
 
     def of(self, corpus: "Corpus") -> "Corpus":
         """Its stretch of a corpus: in order, so that tables of all shards need but be joined.
@@ -52,15 +52,16 @@ class Shard:
         """
         if self.count > len(corpus):
             raise UserError(
-                f"config.shard={self}: {corpus.name} has but {len(corpus)} utterances; make fewer"
+                f"config.shard={self}: {corpus.name} has only {len(corpus)} utterances; "
+                "ask for fewer shards"
             )
         edges = np.linspace(0, len(corpus), self.count + 1).astype(int)
         part = corpus.table.iloc[edges[self.number - 1] : edges[self.number]]
         return dataclasses.replace(corpus, table=part)
 
 
-def wanted(config: ml_collections.ConfigDict) -> Shard | None:
-    """What `config.shard` says; None: all.
+def parse(config: ml_collections.ConfigDict) -> Shard | None:
+    """The shard that `config.shard` asks for; None: the whole corpus.
 
     Raises:
         UserError: it is no shard.
@@ -73,14 +74,14 @@ def wanted(config: ml_collections.ConfigDict) -> Shard | None:
     return Shard(int(match[2]), int(match[1]))
 
 
-def seat(config: ml_collections.ConfigDict) -> str:
-    """Shards of one run work side by side: the name of this one's lock."""
-    shard = wanted(config)
-    return f"shard-{shard.seat}" if shard else ""
+def lock_name(config: ml_collections.ConfigDict) -> str:
+    """The name of this shard's run lock: shards of one run work side by side."""
+    shard = parse(config)
+    return f"shard-{shard.name}" if shard else ""
 
 
-def there(workdir: Path) -> list[Shard]:
-    """The shards that came to their end, in order: all of one run.
+def finished(workdir: Path) -> list[Shard]:
+    """All shards of a run, in order, when all are finished.
 
     Raises:
         UserError: none, some are missing, or they are of runs with different numbers of shards.

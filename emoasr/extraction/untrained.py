@@ -31,18 +31,19 @@ def calibration_waves(corpus: Corpus) -> list[np.ndarray]:
     """
     longest = int(CALIBRATION_SECONDS * corpus.sample_rate)
     spread = np.unique(np.linspace(0, len(corpus) - 1, N_CALIBRATION).astype(int))
-    waves = []
+    waves: list[np.ndarray] = []
+    reasons = []
     for stretch in itertools.pairwise([*spread, len(corpus)]):
         for i in range(*stretch):  # until one can be read
             try:
-                first = next(corpus.pieces(i, longest, 0, 1))  # not a long file as a whole
+                first = next(corpus.chunks(i, longest, 0, 1))  # not a long file as a whole
             except AudioError as error:  # also reported when it is extracted
-                why = error
+                reasons.append(str(error))
             else:
                 waves.append(first.wave_N[:longest])
                 break
     if not waves:
-        raise UserError(f"no utterance of {corpus.name} could be read; one of them: {why}")
+        raise UserError(f"no utterance of {corpus.name} could be read; the first: {reasons[0]}")
     return waves
 
 

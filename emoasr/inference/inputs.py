@@ -76,8 +76,8 @@ class _Arrays:
         array, rate = self._items[i]
         return reading.resample(_time_first(array), rate, self._wanted, self._antialias)
 
-    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[chunks.Piece]:
-        return chunks.of_array(self.samples(i), core, halo, hop)
+    def chunks(self, i: int, size: int, context: int, hop: int) -> Iterator[chunks.Chunk]:
+        return chunks.of_array(self.samples(i), size, context, hop)
 
 
 def _files(index: pd.Index, frontend: FrontEndConfig) -> tuple[runner.Source, pd.Index]:

@@ -1,8 +1,8 @@
-"""Utterances of any length in bounded memory: overlapping pieces, with the results of one piece.
+"""Utterances of any length in bounded memory: in chunks, with the results of the whole.
 
-The network sees a bounded stretch of frames, so a piece's inner frames (its core) are exactly those
-of the whole utterance if enough is around them. Only the clipping below the utterance's maximum
-looks further: a first pass over all pieces finds that maximum.
+The network sees a bounded stretch of frames, so a chunk's own frames come out exactly as in the
+whole utterance if it has enough context. Only the clipping below the utterance's maximum looks
+further: a first pass over all chunks finds that maximum.
 
 Shape suffixes: B utterances, N samples, T frames.
 """
@@ -15,19 +15,19 @@ import jax
 import numpy as np
 
 from emoasr.asr import frontend as fe
-from emoasr.audio.chunks import Piece
+from emoasr.audio.chunks import Chunk
 
 
-class Cut(NamedTuple):
-    """What a device function must know of pieces, one a row.
+class ChunkInfo(NamedTuple):
+    """What a device function must know of chunks, one a row.
 
     Attributes:
         top_B: the whole utterance's largest mel power, dB.
-        core_BT: True on the core's frames.
+        own_BT: True on the chunk's own frames, False on its context.
     """
 
     top_B: fe.Array
-    core_BT: fe.Array
+    own_BT: fe.Array
 
 
 # arrays with B rows, of padded waveforms (B, N) and their lengths (B,) in samples
@@ -39,26 +39,26 @@ class DeviceFunction(Protocol):
 
     Attributes:
         frontend: what it does with the waveforms.
-        reach: frames at either side that one frame's result depends on.
+        receptive_field: frames at either side that one frame's result depends on.
     """
 
     frontend: fe.FrontEndConfig
-    reach: int
+    receptive_field: int
 
     def compiled(self, n_rows: int, n_samples: int) -> Program:
         """The function for batches of one shape."""
         ...
 
-    def forget(self) -> None:
-        """Lets go of the compiled programs that nobody holds."""
+    def clear(self) -> None:
+        """Frees the compiled programs that nobody holds."""
         ...
 
-    def piece(self, wave_BN: Any, lengths_B: Any, cut: Cut) -> dict[str, Any]:
-        """What `merge` needs, arrays with B rows, of pieces of utterances."""
+    def chunk(self, wave_BN: Any, lengths_B: Any, info: ChunkInfo) -> dict[str, Any]:
+        """What `merge` needs, arrays with B rows, of chunks of utterances."""
         ...
 
-    def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, Any]:
-        """An utterance's row of each array, of its pieces in order, and their core frames."""
+    def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, Any]:
+        """An utterance's row of each array, of its chunks in order, and their own frames."""
         ...
 
 
@@ -68,47 +68,47 @@ def waves(n_rows: int, n_samples: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeD
     return wave_BN, jax.ShapeDtypeStruct((n_rows,), np.int32)
 
 
-def listen(
-    function: DeviceFunction, pieces: Callable[[int], Iterator[Piece]]
+def compute(
+    function: DeviceFunction, chunks: Callable[[int], Iterator[Chunk]]
 ) -> dict[str, np.ndarray]:
-    """A device function's arrays, one row each, of an utterance in pieces.
+    """A device function's arrays, one row each, of an utterance in chunks.
 
     Args:
         function: what to compute.
-        pieces: gives the utterance's pieces, from the first on, each time it is called; its
-            argument is the halo in samples.
+        chunks: gives the utterance's chunks, from the first on, each time it is called; its
+            argument is the context in samples.
 
     Raises:
-        AudioError: of the pieces.
+        AudioError: of the chunks.
     """
     frontend = function.frontend
-    # two frames at a piece's ends see beyond it, and a resampler is at work in them
+    # two frames at a chunk's ends see beyond it, and a resampler is at work in them
     edge = frontend.n_fft // 2 // frontend.hop_length + 2
-    halo = (function.reach + edge) * frontend.hop_length
+    context = (function.receptive_field + edge) * frontend.hop_length
     top_B = np.full(1, -np.inf, np.float32)
-    for wave_BN, lengths_B, core_BT in map(partial(_row, frontend), pieces(halo)):
-        top_B = np.maximum(top_B, _loudest(frontend, wave_BN, lengths_B, core_BT))
-    parts, cores = [], []
-    for wave_BN, lengths_B, core_BT in map(partial(_row, frontend), pieces(halo)):
-        core_T = np.flatnonzero(core_BT[0])
-        if len(core_T):
-            cores.append(slice(int(core_T[0]), int(core_T[-1]) + 1))
-            arrays = function.piece(wave_BN, lengths_B, Cut(top_B, core_BT))
+    for wave_BN, lengths_B, own_BT in map(partial(_row, frontend), chunks(context)):
+        top_B = np.maximum(top_B, _loudest(frontend, wave_BN, lengths_B, own_BT))
+    parts, frames = [], []
+    for wave_BN, lengths_B, own_BT in map(partial(_row, frontend), chunks(context)):
+        own_T = np.flatnonzero(own_BT[0])
+        if len(own_T):
+            frames.append(slice(int(own_T[0]), int(own_T[-1]) + 1))
+            arrays = function.chunk(wave_BN, lengths_B, ChunkInfo(top_B, own_BT))
             parts.append(jax.tree.map(np.asarray, arrays))
-    return {name: row[None] for name, row in function.merge(parts, cores).items()}
+    return {name: row[None] for name, row in function.merge(parts, frames).items()}
 
 
-def _row(frontend: fe.FrontEndConfig, piece: Piece):
-    """A padded batch of one piece, its length, and its core's frames."""
-    wave_BN = np.zeros((1, piece.length), np.float32)
-    wave_BN[0, : len(piece.wave_N)] = piece.wave_N
-    frame_T = np.arange(frontend.n_frames(piece.length))
-    n_frames = frontend.n_frames(len(piece.wave_N))
-    stop = n_frames if piece.stop is None else min(piece.stop, n_frames)
-    core_BT = ((frame_T >= piece.first) & (frame_T < stop))[None]
-    return wave_BN, np.array([len(piece.wave_N)], np.int32), core_BT
+def _row(frontend: fe.FrontEndConfig, chunk: Chunk):
+    """A padded batch of one chunk, its length, and its own frames."""
+    wave_BN = np.zeros((1, chunk.length), np.float32)
+    wave_BN[0, : len(chunk.wave_N)] = chunk.wave_N
+    frame_T = np.arange(frontend.n_frames(chunk.length))
+    n_frames = frontend.n_frames(len(chunk.wave_N))
+    stop = n_frames if chunk.stop is None else min(chunk.stop, n_frames)
+    own_BT = ((frame_T >= chunk.first) & (frame_T < stop))[None]
+    return wave_BN, np.array([len(chunk.wave_N)], np.int32), own_BT
 
 
 @partial(jax.jit, static_argnums=0)
-def _loudest(frontend, wave_BN, lengths_B, core_BT):
-    return fe.loudest(fe.mel_db(wave_BN, lengths_B, frontend)[0], core_BT)
+def _loudest(frontend, wave_BN, lengths_B, own_BT):
+    return fe.loudest(fe.mel_db(wave_BN, lengths_B, frontend)[0], own_BT)

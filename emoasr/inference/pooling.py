@@ -1,6 +1,6 @@
 """Unit activations pooled over time, on the device: what the feature tables hold.
 
-Shape suffixes: B utterances, P pieces of one, N samples, T frames, D coefficients, C units.
+Shape suffixes: B utterances, P chunks of one, N samples, T frames, D coefficients, C units.
 """
 
 from functools import partial
@@ -13,20 +13,20 @@ from flax import nnx
 
 from emoasr.asr import frontend as fe
 from emoasr.asr.networks.gated import GatedConvNet
-from emoasr.inference import compilation
-from emoasr.inference.long_recordings import Cut, Program, waves
+from emoasr.inference import compilation_cache
+from emoasr.inference.long_recordings import ChunkInfo, Program, waves
 from emoasr.settings.choices import POOLINGS
 
 
 class Pooler:
-    """From padded waveforms to several feature sets, on the device; a `longform.DeviceFunction`.
+    """From padded waveforms to several feature sets, on the device; a `DeviceFunction`.
 
     Each shape is compiled once, for all networks of one architecture and all equal poolers: the
     weights are arguments.
 
     Attributes:
         frontend: of all networks.
-        reach: frames at either side that an activation depends on.
+        receptive_field: frames at either side that an activation depends on.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class Pooler:
             with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
         """
         self.frontend, self._tap = frontend, tap
-        self.reach = max((network.config.reach for network in networks.values()), default=0)
+        fields = (network.config.receptive_field for network in networks.values())
+        self.receptive_field = max(fields, default=0)
         self._networks = {name: nnx.split(network) for name, network in networks.items()}
         self._poolings: dict[str, tuple[str, ...]] = dict.fromkeys(networks, (pooling,))
         if with_mfcc:
@@ -66,23 +67,25 @@ class Pooler:
         }
         return partial(self._run, front.compile(), units)
 
-    def forget(self) -> None:
-        """Lets go of the compiled programs that nobody holds: each takes some 10 MB."""
-        compilation.forget(_front, _units)
+    def clear(self) -> None:
+        """Frees the compiled programs that nobody holds: each takes some 10 MB."""
+        compilation_cache.clear(_front, _units)
 
-    def piece(self, wave_BN: fe.Array, lengths_B: fe.Array, cut: Cut) -> dict[str, jax.Array]:
-        """What `merge` needs of pieces of utterances: all poolings over their cores."""
+    def chunk(
+        self, wave_BN: fe.Array, lengths_B: fe.Array, info: ChunkInfo
+    ) -> dict[str, jax.Array]:
+        """What `merge` needs of chunks of utterances: all poolings over their own frames."""
         self._shapes.add(wave_BN.shape)
         front = partial(_front, self.frontend, POOLINGS if "mfcc" in self._poolings else None)
         units = {
             name: partial(_units, graph, self._tap, POOLINGS)
             for name, (graph, _) in self._networks.items()
         }
-        return self._run(front, units, wave_BN, lengths_B, cut)
+        return self._run(front, units, wave_BN, lengths_B, info)
 
-    def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, np.ndarray]:
-        """Feature sets (features,) of an utterance, of its pieces and their core frames."""
-        count_P = np.array([core.stop - core.start for core in cores])
+    def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
+        """Feature sets (features,) of an utterance, of its chunks and their own frames."""
+        count_P = np.array([own.stop - own.start for own in frames])
         return {
             name: _merged(count_P, np.concatenate([part[name] for part in parts]), poolings)
             for name, poolings in self._poolings.items()
@@ -93,9 +96,9 @@ class Pooler:
         """Different shapes so far: each is compiled once."""
         return len(self._shapes)
 
-    def _run(self, front, units, wave_BN, lengths_B, cut=None):
+    def _run(self, front, units, wave_BN, lengths_B, info=None):
         """Runs the front end's function, and on what it gives each network's."""
-        frames, sets = front(wave_BN, lengths_B, cut)
+        frames, sets = front(wave_BN, lengths_B, info)
         of_networks = {
             name: units[name](state, *frames) for name, (_, state) in self._networks.items()
         }
@@ -103,11 +106,11 @@ class Pooler:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _front(frontend, poolings, wave_BN, lengths_B, cut):
+def _front(frontend, poolings, wave_BN, lengths_B, info):
     """MFCCs, valid frames, the mask of those to be pooled; and the MFCCs pooled, if so asked."""
-    top_B = None if cut is None else cut.top_B
+    top_B = None if info is None else info.top_B
     mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
-    mask_BT = fe.frame_mask(frames_B, mfcc_BTD.shape[1]) if cut is None else cut.core_BT
+    mask_BT = fe.frame_mask(frames_B, mfcc_BTD.shape[1]) if info is None else info.own_BT
     pooled = [pool(mfcc_BTD, mask_BT, how) for how in poolings or ()]
     sets = {"mfcc": jnp.concatenate(pooled, axis=1)} if pooled else {}
     return (mfcc_BTD, frames_B, mask_BT), sets

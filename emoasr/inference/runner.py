@@ -10,12 +10,12 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
-from emoasr.audio.chunks import Piece
+from emoasr.audio.chunks import Chunk
 from emoasr.audio.reading import AudioError, is_silent
 from emoasr.inference import bucketing, long_recordings
 from emoasr.inference.long_recordings import DeviceFunction
@@ -32,8 +32,8 @@ _PROGRAMS = 8
 _READERS = 16  # threads that ask for headers: where files are in a store, they mostly wait
 _HEADERS = 32  # that a thread asks for before another has its turn
 
-# frames; below, the frames around a piece would be most of the work
-_SHORTEST_PIECE = 4096
+# frames; below, the context of a chunk would be most of the work
+_SHORTEST_CHUNK = 4096
 
 
 class Source(Protocol):
@@ -51,169 +51,235 @@ class Source(Protocol):
         """Utterance `i`: mono float32 at the front end's rate."""
         ...
 
-    def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[Piece]:
-        """Utterance `i` in overlapping pieces, see `pieces.of_file`."""
+    def chunks(self, i: int, size: int, context: int, hop: int) -> Iterator[Chunk]:
+        """Utterance `i` in chunks, see `chunks.of_file`."""
         ...
 
 
-@dataclasses.dataclass
-class Run:
-    """One pass of a source through a device function.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """Which utterances a device function gets, and in which batches.
 
     Attributes:
         source: the utterances.
         hop_length: samples a hop; padded lengths are whole hops.
         batch_frames: padded frames a batch, about.
-        n_buckets: shapes at most.
         workers: decoding threads.
-        standard: whether shapes are chosen from those that are the same in every run.
-        failed: filled in while running: utterances without a result, and why.
-        silent: filled in while running: utterances whose samples are all zero.
-        buckets: the plan, known after `plan`.
-        long: utterances of more than a batch, to be heard piece by piece; known after `plan`.
+        buckets: batches of utterances of similar length, shortest first.
+        long: utterances of more than a batch, to be computed in chunks.
+        n_samples: every utterance's samples at most, by its header; 0 where that cannot be read.
+        unreadable: utterances whose header cannot be read, and why; they are in no batch.
     """
 
     source: Source
     hop_length: int
-    batch_frames: int = 8192
-    n_buckets: int = 8
-    workers: int = 2
-    standard: bool = False
-    failed: dict[int, str] = dataclasses.field(default_factory=dict)
-    silent: list[int] = dataclasses.field(default_factory=list)
-    buckets: list[bucketing.Bucket] = dataclasses.field(default_factory=list)
-    long: list[int] = dataclasses.field(default_factory=list)
-
-    @functools.cached_property
-    def n_samples(self) -> np.ndarray:
-        """Every utterance's samples at most, by its header; 0 where that cannot be read."""
-        n_samples = np.zeros(len(self.source), np.int64)
-
-        def measure(first: int) -> None:
-            for i in range(first, min(first + _HEADERS, len(n_samples))):
-                try:
-                    n_samples[i] = self.source.n_samples(i)
-                except AudioError as error:
-                    self.failed[i] = str(error)
-
-        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-            for _ in pool.map(measure, range(0, len(n_samples), _HEADERS)):
-                pass
-        return n_samples
-
-    def plan(self, wanted: np.ndarray | None = None, platform: str | None = None) -> None:
-        """Plans the buckets of all utterances.
-
-        Args:
-            wanted: utterances whose results are wanted; None: all. They are computed with whom
-                they would be if all were, so that their results are the same to the last bit.
-            platform: what will compute them, as JAX calls it; None: what JAX uses here.
-
-        Raises:
-            UserError: a process that cannot use JAX, see `forks`.
-        """
-        forks.check()
-        hops = -(-self.n_samples // self.hop_length)
-        wanted = np.arange(len(hops)) if wanted is None else wanted
-        self.long = wanted[hops[wanted] > self._longest].tolist()
-        short = np.flatnonzero((hops > 0) & (hops <= self._longest))
-        platform = platform or jax.default_backend()
-        cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
-        if self.standard:
-            planned = bucketing.standard_buckets(hops[short], self.n_buckets, cost)
-        else:
-            planned = bucketing.plan_buckets(hops[short], self.n_buckets, self.batch_frames, cost)
-        buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
-        self.buckets = bucketing.with_any_of(buckets, wanted)
+    batch_frames: int
+    workers: int
+    buckets: list[bucketing.Bucket]
+    long: list[int]
+    n_samples: np.ndarray
+    unreadable: dict[int, str]
 
     @property
-    def _longest(self) -> int:
-        """Hops of an utterance that is heard in one piece, at most."""
-        return max(self.batch_frames, _SHORTEST_PIECE)
+    def longest(self) -> int:
+        """Hops of an utterance, or chunk of one, that is computed at once, at most."""
+        return _longest(self.batch_frames)
 
-    def results(self, function: DeviceFunction) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-        """Runs the plan; call `plan` first.
+    def only(self, wanted: np.ndarray) -> "Plan":
+        """The part of the plan that gives the results of some utterances.
 
-        Args:
-            function: what to compute.
-
-        Yields:
-            Utterances of a batch that have a result, and their rows of each array. A batch's
-            result is fetched when the next one has been dispatched, so the device never waits.
+        They are computed in the same batches as with all, so that their results are the same to
+        the last bit.
         """
-        # longest first: what does not fit into memory fails at once, not after hours
-        plan = self.buckets[::-1]
-        pending: tuple[np.ndarray, np.ndarray, dict[str, jax.Array]] | None = None
-        loaded = _ahead(self._load, bucketing.batches(plan), self.workers)
-        with contextlib.closing(loaded) as batches:
-            for bucket, program in zip(plan, self._programs(function, plan), strict=True):
-                for indices, wave_BN, lengths_B in itertools.islice(batches, bucket.n_batches):
-                    dispatched = (indices, lengths_B, program(wave_BN, lengths_B))
-                    if pending is not None:
-                        yield _fetch(*pending)
-                    pending = dispatched
-        if pending is not None:
-            yield _fetch(*pending)
-        for i in self.long:
+        long = np.intersect1d(self.long, wanted).astype(int).tolist()
+        buckets = bucketing.with_any_of(self.buckets, wanted)
+        return dataclasses.replace(self, buckets=buckets, long=long)
+
+
+class Result(NamedTuple):
+    """What came of one batch.
+
+    Attributes:
+        indices: utterances that have a result.
+        arrays: rows of each array, one an utterance.
+        silent: of each of `indices`, whether all its samples are zero.
+        failed: utterances without a result, and why.
+    """
+
+    indices: np.ndarray
+    arrays: dict[str, Any]
+    silent: np.ndarray
+    failed: dict[int, str]
+
+
+class _Batch(NamedTuple):
+    """Decoded utterances, padded; those that failed are empty rows."""
+
+    indices: np.ndarray
+    wave_BN: np.ndarray
+    lengths_B: np.ndarray
+    silent: np.ndarray
+    failed: dict[int, str]
+
+
+def make_plan(
+    source: Source,
+    hop_length: int,
+    batch_frames: int = 8192,
+    n_buckets: int = 8,
+    workers: int = 2,
+    standard: bool = False,
+    platform: str | None = None,
+) -> Plan:
+    """Plans the batches of all utterances, from their headers.
+
+    Args:
+        source: the utterances.
+        hop_length: see `Plan`.
+        batch_frames: see `Plan`.
+        n_buckets: shapes at most.
+        workers: see `Plan`.
+        standard: whether shapes are chosen from those that are the same in every run.
+        platform: what will compute them, as JAX calls it; None: what JAX uses here.
+
+    Raises:
+        UserError: a process that cannot use JAX, see `forks`.
+    """
+    forks.check()
+    n_samples, unreadable = _measured(source)
+    hops = -(-n_samples // hop_length)
+    longest = _longest(batch_frames)
+    short = np.flatnonzero((hops > 0) & (hops <= longest))
+    platform = platform or jax.default_backend()
+    cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
+    if standard:
+        planned = bucketing.standard_buckets(hops[short], n_buckets, cost)
+    else:
+        planned = bucketing.plan_buckets(hops[short], n_buckets, batch_frames, cost)
+    buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
+    long = np.flatnonzero(hops > longest).tolist()
+    return Plan(source, hop_length, batch_frames, workers, buckets, long, n_samples, unreadable)
+
+
+def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
+    """Computes a function of the plan's utterances.
+
+    Args:
+        plan: see `make_plan`.
+        function: what to compute.
+
+    Yields:
+        The result of each batch. It is fetched when the next batch has been dispatched, so the
+        device never waits.
+    """
+    # longest first: what does not fit into memory fails at once, not after hours
+    buckets = plan.buckets[::-1]
+    pending: tuple[_Batch, dict[str, jax.Array]] | None = None
+    loaded = _ahead(functools.partial(_load, plan), bucketing.batches(buckets), plan.workers)
+    with contextlib.closing(loaded) as batches:
+        for bucket, program in zip(buckets, _programs(plan, function), strict=True):
+            for batch in itertools.islice(batches, bucket.n_batches):
+                dispatched = batch, program(batch.wave_BN, batch.lengths_B)
+                if pending is not None:
+                    yield _fetch(*pending)
+                pending = dispatched
+    if pending is not None:
+        yield _fetch(*pending)
+    for i in plan.long:
+        yield _in_chunks(plan, i, function)
+
+
+def _longest(batch_frames: int) -> int:
+    return max(batch_frames, _SHORTEST_CHUNK)
+
+
+def _measured(source: Source) -> tuple[np.ndarray, dict[int, str]]:
+    """Every utterance's samples by its header, 0 where that cannot be read; and why it cannot."""
+    n_utterances = len(source)
+
+    def measure(first: int) -> list[int | str]:
+        found: list[int | str] = []
+        for i in range(first, min(first + _HEADERS, n_utterances)):
             try:
-                yield np.array([i]), self._listen(i, function)
+                found.append(source.n_samples(i))
             except AudioError as error:
-                self.failed[i] = str(error)
+                found.append(str(error))
+        return found
 
-    def _programs(
-        self, function: DeviceFunction, plan: list[bucketing.Bucket]
-    ) -> Iterator[long_recordings.Program]:
-        """The program of each bucket, compiled while the one before is at work."""
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+        parts = pool.map(measure, range(0, n_utterances, _HEADERS))
+        found = list(itertools.chain.from_iterable(parts))
+    unreadable = {i: why for i, why in enumerate(found) if isinstance(why, str)}
+    return np.array(
+        [0 if i in unreadable else n for i, n in enumerate(found)], np.int64
+    ), unreadable
 
-        def program(bucket: bucketing.Bucket) -> long_recordings.Program:
-            return function.compiled(bucket.batch_size, bucket.n_hops * self.hop_length)
 
-        compiler = concurrent.futures.ThreadPoolExecutor(1)
+def _programs(plan: Plan, function: DeviceFunction) -> Iterator[long_recordings.Program]:
+    """The program of each bucket, longest first, compiled while the one before is at work."""
+
+    def program(bucket: bucketing.Bucket) -> long_recordings.Program:
+        return function.compiled(bucket.batch_size, bucket.n_hops * plan.hop_length)
+
+    buckets = plan.buckets[::-1]
+    compiler = concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        coming = [compiler.submit(program, bucket) for bucket in buckets[:1]]
+        for i in range(len(buckets)):
+            ready = coming.pop().result()
+            coming = [compiler.submit(program, bucket) for bucket in buckets[i + 1 : i + 2]]
+            yield ready
+            if len(buckets) > _PROGRAMS:
+                function.clear()
+    finally:  # an interrupt waits for no compilation
+        compiler.shutdown(wait=False, cancel_futures=True)
+
+
+def _load(plan: Plan, entry: tuple[bucketing.Bucket, np.ndarray]) -> _Batch:
+    """Decodes a batch."""
+    bucket, indices = entry
+    length = bucket.n_hops * plan.hop_length
+    waves, failed = [], {}
+    for i in map(int, indices):
         try:
-            coming = [compiler.submit(program, bucket) for bucket in plan[:1]]
-            for i in range(len(plan)):
-                ready = coming.pop().result()
-                coming = [compiler.submit(program, bucket) for bucket in plan[i + 1 : i + 2]]
-                yield ready
-                if len(plan) > _PROGRAMS:
-                    function.forget()
-        finally:  # an interrupt waits for no compilation
-            compiler.shutdown(wait=False, cancel_futures=True)
-
-    def _listen(self, i: int, function: DeviceFunction) -> dict[str, np.ndarray]:
-        """A long utterance's row of each array."""
-        sounds = []
-
-        def pieces(halo: int) -> Iterator[Piece]:
-            hop = self.hop_length
-            for piece in self.source.pieces(i, self._longest * hop, halo, hop):
-                sounds.append(not is_silent(piece.wave_N))
-                yield piece
-
-        arrays = long_recordings.listen(function, pieces)
-        if not any(sounds):
-            self.silent.append(i)
-        return arrays
-
-    def _load(self, entry: tuple[bucketing.Bucket, np.ndarray]):
-        bucket, indices = entry
-        length = bucket.n_hops * self.hop_length
-        waves = [self._decode(int(i), length) for i in indices]
-        return indices, *bucketing.pad(waves, bucket.batch_size, length)
-
-    def _decode(self, i: int, longest: int) -> np.ndarray:
-        """Samples, none where that fails: an empty row."""
-        try:
-            wave_N = self.source.samples(i)
+            waves.append(_decode(plan.source, i, length))
         except AudioError as error:
-            self.failed[i] = str(error)
-            return np.zeros(0, np.float32)
-        if len(wave_N) > longest:
-            self.failed[i] = "decodes to more samples than its header says"
-            return np.zeros(0, np.float32)
-        if is_silent(wave_N):
-            self.silent.append(i)
-        return wave_N
+            failed[i] = str(error)
+            waves.append(np.zeros(0, np.float32))
+    silent = np.array([is_silent(wave_N) for wave_N in waves])
+    wave_BN, lengths_B = bucketing.pad(waves, bucket.batch_size, length)
+    return _Batch(indices, wave_BN, lengths_B, silent, failed)
+
+
+def _decode(source: Source, i: int, longest: int) -> np.ndarray:
+    wave_N = source.samples(i)
+    if len(wave_N) > longest:
+        raise AudioError("decodes to more samples than its header says")
+    return wave_N
+
+
+def _fetch(batch: _Batch, arrays: dict[str, jax.Array]) -> Result:
+    n_rows = len(batch.indices)
+    done = batch.lengths_B[:n_rows] > 0
+    rows = {name: np.asarray(array)[:n_rows][done] for name, array in arrays.items()}
+    return Result(batch.indices[done], rows, batch.silent[done], batch.failed)
+
+
+def _in_chunks(plan: Plan, i: int, function: DeviceFunction) -> Result:
+    """The result of a long utterance."""
+    sounds = []
+
+    def chunks(context: int) -> Iterator[Chunk]:
+        hop = plan.hop_length
+        for chunk in plan.source.chunks(i, plan.longest * hop, context, hop):
+            sounds.append(not is_silent(chunk.wave_N))
+            yield chunk
+
+    try:
+        arrays = long_recordings.compute(function, chunks)
+    except AudioError as error:
+        return Result(np.empty(0, int), {}, np.empty(0, bool), {i: str(error)})
+    return Result(np.array([i]), arrays, np.array([not any(sounds)]), {})
 
 
 def _ahead(
@@ -232,9 +298,3 @@ def _ahead(
         finally:  # of an error or Ctrl-C: what nobody waits for
             for future in coming:
                 future.cancel()
-
-
-def _fetch(indices, lengths_B, arrays) -> tuple[np.ndarray, dict[str, Any]]:
-    done = lengths_B[: len(indices)] > 0
-    rows = {name: np.asarray(array)[: len(indices)][done] for name, array in arrays.items()}
-    return indices[done], rows

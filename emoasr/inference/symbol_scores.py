@@ -14,8 +14,8 @@ from flax import nnx
 from emoasr.asr import frontend as fe
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.text import BLANK
-from emoasr.inference import compilation
-from emoasr.inference.long_recordings import Cut, Program, waves
+from emoasr.inference import compilation_cache
+from emoasr.inference.long_recordings import ChunkInfo, Program, waves
 
 
 class SymbolScorer:
@@ -23,7 +23,7 @@ class SymbolScorer:
 
     Attributes:
         frontend: of the network.
-        reach: frames at either side that a score depends on.
+        receptive_field: frames at either side that a score depends on.
     """
 
     def __init__(self, network: GatedConvNet, frontend: fe.FrontEndConfig, posteriors: bool):
@@ -34,7 +34,7 @@ class SymbolScorer:
             frontend: its front end.
             posteriors: whether to give probabilities, for beam search.
         """
-        self.frontend, self.reach = frontend, network.config.reach
+        self.frontend, self.receptive_field = frontend, network.config.receptive_field
         self._network, self._posteriors = nnx.split(network), posteriors
 
     def compiled(self, n_rows: int, n_samples: int) -> Program:
@@ -48,20 +48,22 @@ class SymbolScorer:
         program = _scores.lower(*how, state, *waves(n_rows, n_samples), None).compile()
         return lambda wave_BN, lengths_B: program(state, wave_BN, lengths_B, None)
 
-    def forget(self) -> None:
-        """Lets go of the compiled programs that nobody holds."""
-        compilation.forget(_scores)
+    def clear(self) -> None:
+        """Frees the compiled programs that nobody holds."""
+        compilation_cache.clear(_scores)
 
-    def piece(self, wave_BN: fe.Array, lengths_B: fe.Array, cut: Cut) -> dict[str, jax.Array]:
-        """Scores as of a program, of pieces of utterances."""
+    def chunk(
+        self, wave_BN: fe.Array, lengths_B: fe.Array, info: ChunkInfo
+    ) -> dict[str, jax.Array]:
+        """Scores as of a program, of chunks of utterances."""
         graph, state = self._network
-        top_B = cut.top_B
+        top_B = info.top_B
         return _scores(graph, self.frontend, self._posteriors, state, wave_BN, lengths_B, top_B)
 
-    def merge(self, parts: list[dict[str, Any]], cores: list[slice]) -> dict[str, np.ndarray]:
-        """The scores of an utterance, of its pieces and their core frames."""
-        own = [part["scores"][0, core] for part, core in zip(parts, cores, strict=True)]
-        return {"scores": np.concatenate(own)}
+    def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
+        """The scores of an utterance, of its chunks and their own frames."""
+        scores = [part["scores"][0, own] for part, own in zip(parts, frames, strict=True)]
+        return {"scores": np.concatenate(scores)}
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -49,7 +49,7 @@ class ModelConfig:
         return self.n_blocks * len(self.dilations)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """Frames at either side that an activation depends on, over all layers."""
         return self.n_blocks * sum(self.dilations) * (self.kernel_size // 2)
 

@@ -1,4 +1,4 @@
-"""What entries of `config.feature_sets` name: sets that emoasr makes, or tables made elsewhere."""
+"""What entries of `config.feature_sets` name: built-in sets and external tables."""
 
 import re
 from collections.abc import Iterable
@@ -14,22 +14,22 @@ _SETS = ("neural", "random", "mfcc", "egemaps")
 _SEEDED = re.compile("random-(0|[1-9][0-9]{0,9})")  # one spelling a seed
 
 
-def own_sets(config: ml_collections.ConfigDict) -> list[str]:
-    """Entries of `config.feature_sets` that are not tables made by somebody else.
+def built_in_sets(config: ml_collections.ConfigDict) -> list[str]:
+    """The built-in sets among the entries of `config.feature_sets`: all but external tables.
 
     Raises:
         UserError: an entry is no feature set.
     """
-    own = [name for name in config.feature_sets if not is_given(name)]
-    for name in own:
+    built_in = [name for name in config.feature_sets if not is_external(name)]
+    for name in built_in:
         if name not in _SETS and not _SEEDED.fullmatch(name):
             raise UserError(
                 f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, or "
                 f"the path of a table, which ends in .parquet or .csv{did_you_mean(name, _SETS)}"
             )
-    for name, seed in seeds(config, own).items():
+    for name, seed in seeds(config, built_in).items():
         bounds.check_number(f"config.feature_sets: the seed of {name}", seed, "seed")
-    return own
+    return built_in
 
 
 def seeds(config: ml_collections.ConfigDict, names: list[str]) -> dict[str, int]:
@@ -38,8 +38,8 @@ def seeds(config: ml_collections.ConfigDict, names: list[str]) -> dict[str, int]
     return seeded | ({"random": config.seed} if "random" in names else {})
 
 
-def is_given(entry: str) -> bool:
-    """Whether an entry of `config.feature_sets` is the path of a table that somebody else made."""
+def is_external(entry: str) -> bool:
+    """Whether an entry of `config.feature_sets` is an external table: the path of a file."""
     return entry.lower().endswith((".parquet", ".csv"))
 
 
@@ -58,7 +58,7 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]
     for entry in feature_sets:
         if not isinstance(entry, str):
             raise UserError(f"config.feature_sets={entry!r}: must be the text of a name or path")
-        path = storage.path(entry) if is_given(entry) else folder / f"{entry}.parquet"
+        path = storage.path(entry) if is_external(entry) else folder / f"{entry}.parquet"
         if path.stem in found:
             raise UserError(
                 f"config.feature_sets: two sets are called {path.stem!r}, {found[path.stem]} and "
@@ -69,7 +69,7 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]
 
 
 def check_there(feature_sets: Iterable[str], folder: Path) -> None:
-    """Looks for the tables that others made and that lie on disk.
+    """Looks for the external tables that lie on disk.
 
     Args:
         feature_sets: see `paths`.

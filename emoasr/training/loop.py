@@ -19,7 +19,7 @@ from emoasr.asr.frontend import FrontEndConfig
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError, check_choice
 from emoasr.files import guard
-from emoasr.inference import bucketing, compilation
+from emoasr.inference import bucketing, compilation_cache
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
 from emoasr.training import metrics, model_card, multihost, scoring, sharding
@@ -34,7 +34,7 @@ _CORPORA = {"transcribed": transcribed, "vctk": vctk}
 def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Trains as `emoasr.pretrain.main` says."""
     _check_fit(config)
-    compilation.keep()
+    compilation_cache.enable_cache()
     folder = workdir / "pretrain"
     settings = json.loads(config.to_json_best_effort())
     settings.pop("distributed", None)  # a run continues on any machines

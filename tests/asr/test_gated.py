@@ -39,7 +39,7 @@ def test_the_default_is_the_originals_size():
     assert sizes(nnx.state(model, nnx.Param)) == 3_720_988
     assert sizes(nnx.state(model, nnx.BatchStat)) == 12_032
     assert ModelConfig().n_layers * ModelConfig().n_channels == 1920
-    assert ModelConfig().reach == 279
+    assert ModelConfig().receptive_field == 279
 
 
 def test_untrained_weights_are_uniform_within_the_originals_bound():
@@ -154,7 +154,7 @@ def test_receptive_field_is_that_of_the_dilations():
     touched = np.flatnonzero(np.abs(jax.grad(logit)(x_TD, n // 2)).sum(axis=1))
     assert touched[0] == n // 2 - reach
     assert touched[-1] == n // 2 + reach
-    assert SMALL.reach == reach
+    assert SMALL.receptive_field == reach
 
 
 def test_dropout_is_for_training_only():

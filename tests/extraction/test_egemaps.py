@@ -175,8 +175,8 @@ def test_workers_do_without_jax_and_its_memory(corpus, main, monkeypatch):
 
 SCRIPT = """
 from pathlib import Path
-from emoasr import egemaps
 from emoasr.corpora import table
+from emoasr.extraction import egemaps
 
 folder = Path({folder!r})
 corpus = table.build(table.read_frame(folder / "table.csv"), "test", folder, folder)

@@ -123,7 +123,7 @@ def written(folder, text, name="given.csv"):
     return str(path)
 
 
-def test_sets_of_extract_and_given_ones_stand_side_by_side(tmp_path, monkeypatch):
+def test_built_in_sets_and_external_tables_side_by_side(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = tmp_path / "features"
     folder.mkdir()

@@ -68,7 +68,7 @@ def test_nothing_is_lost_with_a_node(local, asked, tmp_path, monkeypatch):
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     seen, dead = threading.Event(), []
-    put = row_store.Rows.put
+    put = row_store.RowStore.put
 
     def spy(self, *args):
         seen.set()
@@ -79,7 +79,7 @@ def test_nothing_is_lost_with_a_node(local, asked, tmp_path, monkeypatch):
         cluster.remove_node(nodes[0], allow_graceful=False)
         dead.append(time.monotonic())
 
-    monkeypatch.setattr(row_store.Rows, "put", spy)
+    monkeypatch.setattr(row_store.RowStore, "put", spy)
     killer = threading.Thread(target=kill)
     killer.start()
     try:

@@ -15,7 +15,7 @@ from emoasr import extract
 from emoasr.asr import saved
 from emoasr.errors import UserError
 from emoasr.extraction import extract as extraction
-from emoasr.extraction import feature_tables, provenance, row_store
+from emoasr.extraction import feature_tables, outcome, row_store
 from emoasr.inference import runner
 
 SETS = ("neural", "random", "mfcc")
@@ -25,13 +25,13 @@ SETS = ("neural", "random", "mfcc")
 def listened(monkeypatch):
     """Files of the utterances whose samples were decoded for the device, in a list."""
     heard = []
-    decode = runner.Run._decode
+    decode = runner._decode
 
-    def spy(self, i, longest):
-        heard.append(str(self.source.table.index[i]))
-        return decode(self, i, longest)
+    def spy(source, i, longest):
+        heard.append(str(source.table.index[i]))
+        return decode(source, i, longest)
 
-    monkeypatch.setattr(runner.Run, "_decode", spy)
+    monkeypatch.setattr(runner, "_decode", spy)
     return heard
 
 
@@ -48,7 +48,7 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
     assert sorted(listened) == sorted(f"{i:02d}.wav" for i in range(12))
     listened.clear()
     puts = []
-    put = row_store.Rows.put
+    put = row_store.RowStore.put
 
     def failing(self, *args):
         if len(puts) == 7:
@@ -57,7 +57,7 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
         self.flush()
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(row_store.Rows, "put", failing)
+        patch.setattr(row_store.RowStore, "put", failing)
         extract.main(c, tmp_path / "run")
     assert not (tmp_path / "run" / "features" / "neural.parquet").exists()
     listened.clear()
@@ -173,9 +173,14 @@ def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(
     metadata = {
         name: feature_tables.read(tmp_path / f"features/{name}.parquet")[1] for name in sets
     }
-    provenance.check_same_run(metadata, recorded, tmp_path / "features")
-    monkeypatch.setattr(extraction, "tell", lambda *_: None)  # stopped before its end
-    extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
+    outcome.check_same_run(metadata, recorded, tmp_path / "features")
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(extraction, "write_summary", stopped)  # before its end
+    with pytest.raises(KeyboardInterrupt):
+        extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
     c.eval.n_selected = 5
     with pytest.raises(UserError, match=r"neural.parquet: its tap is 'skip', .* 'gate'; .*again"):
         emoasr_eval.main(c, tmp_path)

@@ -32,10 +32,10 @@ def put(store, numbers):
 
 def finish(folder, table, numbers):
     """What extract does once it has all rows."""
-    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     keys = [key(i) for i in numbers]
     index = audformat.filewise_index([f"{i}.wav" for i in numbers])
-    told = {"rows": store.seal(keys)}
+    told = {"rows": store.write_key_index(keys)}
     parquet.write(store.tables(keys, index), table, told)
     store.clear()
 
@@ -49,10 +49,10 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path_factory, data, n, chunk)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_store, "_CHUNK", chunk)
         for part in np.array_split(np.array(order, int), 3):  # three runs
-            store = row_store.Rows(folder, MADE_WITH, COLUMNS)
+            store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
             put(store, part.tolist())
             store.flush()
-        store = row_store.Rows(folder, MADE_WITH, COLUMNS)
+        store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
         index = audformat.filewise_index([f"{i}.wav" for i in asked])
         found = pa.concat_tables(store.tables([key(i) for i in asked], index)).to_pandas()
     assert len(store) == n and all(store.is_silent(key(i)) == (i % 5 == 0) for i in range(n))
@@ -61,19 +61,19 @@ def test_rows_come_back_in_the_order_asked_for(tmp_path_factory, data, n, chunk)
 
 
 def test_other_settings_or_columns_have_other_rows(tmp_path):
-    store = row_store.Rows(tmp_path, MADE_WITH, COLUMNS)
+    store = row_store.RowStore(tmp_path, MADE_WITH, COLUMNS)
     put(store, range(4))
     store.flush()
-    assert len(row_store.Rows(tmp_path, MADE_WITH, COLUMNS)) == 4
-    assert len(row_store.Rows(tmp_path, {"tap": "skip"}, COLUMNS)) == 0
-    assert len(row_store.Rows(tmp_path, MADE_WITH, list("abd"))) == 0
+    assert len(row_store.RowStore(tmp_path, MADE_WITH, COLUMNS)) == 4
+    assert len(row_store.RowStore(tmp_path, {"tap": "skip"}, COLUMNS)) == 0
+    assert len(row_store.RowStore(tmp_path, MADE_WITH, list("abd"))) == 0
 
 
 @settings(max_examples=60)
 @given(st.data())
 def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("rows")
-    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     for numbers in (range(5), range(5, 9)):
         put(store, numbers)
         store.flush()
@@ -88,24 +88,24 @@ def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, 
         elif what == "longer":
             told += data.draw(st.binary(max_size=80))
         path.write_bytes(told[:at] if what == "cut" else told)
-    again = row_store.Rows(folder, MADE_WITH, COLUMNS)
+    again = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     left = [i for i in range(9) if key(i) in again]
     index = audformat.filewise_index([f"{i}.wav" for i in left])
     found = pa.concat_tables(again.tables([key(i) for i in left], index)).to_pandas()
     np.testing.assert_array_equal(found.to_numpy(), values(left))
     put(again, [i for i in range(9) if i not in left])
     again.flush()
-    assert len(row_store.Rows(folder, MADE_WITH, COLUMNS)) == 9
+    assert len(row_store.RowStore(folder, MADE_WITH, COLUMNS)) == 9
 
 
 def test_rows_of_a_finished_table_are_taken_over(tmp_path):
     folder, table = tmp_path / "rows", tmp_path / "x.parquet"
-    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     put(store, range(9))
     store.flush()
     finish(folder, table, [3, 1, 8, 5])
     assert not list(folder.glob("*/*.rows"))
-    again = row_store.Rows(folder, MADE_WITH, COLUMNS)
+    again = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     assert len(again) == 0
     again.take_over(table)
     assert sorted(i for i in range(9) if key(i) in again) == [1, 3, 5, 8]
@@ -118,7 +118,7 @@ def test_rows_of_a_finished_table_are_taken_over(tmp_path):
 @pytest.mark.parametrize("what", ["another table", "a broken table", "no table", "broken keys"])
 def test_rows_of_another_table_are_not_taken_over(tmp_path, what):
     folder, table = tmp_path / "rows", tmp_path / "x.parquet"
-    store = row_store.Rows(folder, MADE_WITH, COLUMNS)
+    store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     put(store, range(9))
     store.flush()
     finish(folder, table, range(9))
@@ -131,19 +131,19 @@ def test_rows_of_another_table_are_not_taken_over(tmp_path, what):
     else:
         (keys,) = folder.glob("*/keys")
         os.truncate(keys, 20)
-    again = row_store.Rows(folder, MADE_WITH, COLUMNS)
+    again = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     again.take_over(table)
     assert len(again) == 0
 
 
 def test_what_a_finished_table_has_goes(tmp_path):
-    old = row_store.Rows(tmp_path, {"tap": "skip"}, COLUMNS)
+    old = row_store.RowStore(tmp_path, {"tap": "skip"}, COLUMNS)
     put(old, range(3))
     old.flush()
-    store = row_store.Rows(tmp_path, MADE_WITH, COLUMNS)
+    store = row_store.RowStore(tmp_path, MADE_WITH, COLUMNS)
     put(store, range(3))
     store.flush()
-    store.seal([key(0)])
+    store.write_key_index([key(0)])
     store.clear()
     assert [path.name for path in tmp_path.glob("*/*")] == ["keys"]
 

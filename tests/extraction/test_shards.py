@@ -130,7 +130,7 @@ def test_a_wrong_shard_is_told(shard, asked, tmp_path):
 
 
 def test_more_shards_than_utterances_are_refused(asked, tmp_path):
-    with pytest.raises(UserError, match="config.shard=1/13: metadata has but 12 utterances"):
+    with pytest.raises(UserError, match="config.shard=1/13: metadata has only 12 utterances"):
         extract.main(asked("1/13"), tmp_path)
 
 

@@ -98,7 +98,7 @@ def settings(kind, path, recognizer, sets=SETS, **fields):
 def extracted(c, workdir):
     """Tables by feature set, and what the run says of itself."""
     extract.main(c, workdir)
-    own = [name for name in c.feature_sets if not feature_sets.is_given(name)]
+    own = [name for name in c.feature_sets if not feature_sets.is_external(name)]
     tables = {
         name: feature_tables.read(workdir / "features" / f"{name}.parquet")[0] for name in own
     }

@@ -1,4 +1,4 @@
-"""Long utterances: pieces hold every sample, and give what one piece would give."""
+"""Long utterances: chunks hold every sample, and give what the whole would give."""
 
 import audformat
 import numpy as np
@@ -33,16 +33,15 @@ class OneArray:
     def samples(self, i):
         return self._wave_N
 
-    def pieces(self, i, core, halo, hop):
-        return chunks.of_array(self._wave_N, core, halo, hop)
+    def chunks(self, i, size, context, hop):
+        return chunks.of_array(self._wave_N, size, context, hop)
 
 
 def results(source, function, batch_frames):
-    run = runner.Run(source, HOP, batch_frames)
-    run.plan()
-    ((indices, arrays),) = run.results(function)
-    assert indices.tolist() == [0] and not run.failed
-    return arrays, bool(run.long)
+    plan = runner.make_plan(source, HOP, batch_frames)
+    (result,) = runner.run(plan, function)
+    assert result.indices.tolist() == [0] and not result.failed and not plan.unreadable
+    return result.arrays, bool(plan.long)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def speechlike():
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_pieces_give_what_one_piece_gives(speechlike, pooling):
+def test_chunks_give_what_the_whole_gives(speechlike, pooling):
     recognizer = emoasr.load_recognizer()
     frontend = recognizer.config.frontend
     wave_N = speechlike[: 280 * 16000 + 77]
@@ -70,7 +69,7 @@ def test_pieces_give_what_one_piece_gives(speechlike, pooling):
     np.testing.assert_allclose(cut["mfcc"], whole["mfcc"], rtol=1e-4, atol=1e-3)
 
 
-def test_transcripts_of_pieces_are_those_of_the_whole(speechlike):
+def test_transcripts_of_chunks_are_those_of_the_whole(speechlike):
     recognizer = emoasr.load_recognizer()
     source = OneArray(speechlike[: 200 * 16000])
     listener = SymbolScorer(recognizer.model, recognizer.config.frontend, posteriors=True)
@@ -82,23 +81,23 @@ def test_transcripts_of_pieces_are_those_of_the_whole(speechlike):
 
 
 @given(st.integers(1, 5000), st.integers(1, 900), st.integers(0, 300), st.integers(1, 64))
-def test_cores_partition_the_frames(n, core, halo, hop):
+def test_chunks_partition_the_frames(n, size, context, hop):
     wave_N = np.arange(n, dtype=np.float32)
     frames, last = [], False
-    for piece in chunks.of_array(wave_N, core, halo, hop):
-        assert not last and len(piece.wave_N) <= piece.length
-        n_frames = 1 + len(piece.wave_N) // hop
-        last = piece.stop is None
-        stop = n_frames if piece.stop is None else min(piece.stop, n_frames)
-        begin = int(piece.wave_N[0]) // hop
-        assert piece.wave_N[0] % hop == 0
-        assert begin == 0 or piece.first * hop >= halo
+    for chunk in chunks.of_array(wave_N, size, context, hop):
+        assert not last and len(chunk.wave_N) <= chunk.length
+        n_frames = 1 + len(chunk.wave_N) // hop
+        last = chunk.stop is None
+        stop = n_frames if chunk.stop is None else min(chunk.stop, n_frames)
+        begin = int(chunk.wave_N[0]) // hop
+        assert chunk.wave_N[0] % hop == 0
+        assert begin == 0 or chunk.first * hop >= context
         assert (
             last
-            or (stop - 1) * hop + halo <= len(piece.wave_N) + hop
-            or (piece.wave_N[-1] == n - 1)
+            or (stop - 1) * hop + context <= len(chunk.wave_N) + hop
+            or (chunk.wave_N[-1] == n - 1)
         )
-        frames += range(begin + piece.first, begin + stop)
+        frames += range(begin + chunk.first, begin + stop)
     assert last and frames == list(range(1 + n // hop))
 
 
@@ -113,27 +112,27 @@ def test_cores_partition_the_frames(n, core, halo, hop):
         ("f.wav", 8000, 1, (0.0, None)),
     ],
 )
-def test_pieces_of_a_file_are_parts_of_what_read_gives(tmp_path, name, rate, channels, segment):
+def test_chunks_of_a_file_are_parts_of_what_read_gives(tmp_path, name, rate, channels, segment):
     random = np.random.default_rng(1)
     y = np.cumsum(random.normal(size=(10 * rate + 123, channels)), axis=0)
     soundfile.write(tmp_path / name, 0.5 * np.sin(y / 20), rate)
     part = reading.Segment(tmp_path / name, *segment)
     whole_N = reading.read(part)
     end = 0
-    for piece in chunks.of_file(part, 40_000, 6_000, HOP, 16000):
-        edge = 1500  # samples at a piece's ends in which a resampler's filter is at work
-        begin = end - piece.first * HOP
-        inner = slice(edge if begin else 0, len(piece.wave_N) - edge)
-        np.testing.assert_allclose(piece.wave_N[inner], whole_N[begin:][inner], atol=2e-6)
-        if piece.stop is None:
-            assert begin + len(piece.wave_N) == len(whole_N)
+    for chunk in chunks.of_file(part, 40_000, 6_000, HOP, 16000):
+        edge = 1500  # samples at a chunk's ends in which a resampler's filter is at work
+        begin = end - chunk.first * HOP
+        inner = slice(edge if begin else 0, len(chunk.wave_N) - edge)
+        np.testing.assert_allclose(chunk.wave_N[inner], whole_N[begin:][inner], atol=2e-6)
+        if chunk.stop is None:
+            assert begin + len(chunk.wave_N) == len(whole_N)
             return
-        end = begin + piece.stop * HOP
-    pytest.fail("no last piece")
+        end = begin + chunk.stop * HOP
+    pytest.fail("no last chunk")
 
 
 def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_SHORTEST_PIECE", 64)
+    monkeypatch.setattr(runner, "_SHORTEST_CHUNK", 64)
     monkeypatch.setattr(reading, "_BLOCK", 20_000)
     path = tmp_path / "long.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=100_000), 16000)
@@ -143,7 +142,6 @@ def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_span", lambda file, segment: (0, promised + 60_000))
     recognizer = emoasr.load_recognizer()
     pooler = Pooler({"neural": recognizer.model}, recognizer.config.frontend, "gate", "mean")
-    run = runner.Run(corpus, HOP, 64)
-    run.plan()
-    assert list(run.results(pooler)) == []
-    assert "cut short" in run.failed[0]
+    (result,) = runner.run(runner.make_plan(corpus, HOP, 64), pooler)
+    assert not len(result.indices) and not result.arrays
+    assert "cut short" in result.failed[0]

@@ -89,7 +89,7 @@ def test_extraction_says_so_before_it_computes(extra, settings, tmp_path, monkey
     chosen.corpus.seed = 0  # demo
     chosen.update({"feature_sets": ("neural",), **settings})
     without(extra, monkeypatch)
-    monkeypatch.setattr(runner, "Run", None)
+    monkeypatch.setattr(runner, "make_plan", None)
     with pytest.raises(UserError, match=rf"needs .*: pip install -e .*\[{extra}\]"):
         extract.main(chosen, tmp_path)
     assert not list(tmp_path.rglob("*.parquet"))
@@ -104,7 +104,7 @@ def test_a_table_that_names_a_store_says_so_before_it_computes(speech, tmp_path,
         {"feature_sets": ("neural",), "corpus": {"path": str(table), "root": str(speech)}}
     )
     without("remote", monkeypatch)
-    monkeypatch.setattr(runner, "Run", None)
+    monkeypatch.setattr(runner, "make_plan", None)
     with pytest.raises(UserError, match=r"s3://speech: .*pip install .*\[remote\]"):
         extract.main(chosen, tmp_path)
 

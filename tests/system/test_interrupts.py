@@ -236,7 +236,7 @@ def test_a_stopped_training_has_done_its_step_and_saved_it(speech, tmp_path, mon
 def test_rows_that_came_out_are_on_disk(speech, small_recognizer, tmp_path, monkeypatch, capsys):
     c = settings(speech, small_recognizer, batch_frames=1, feature_sets=("neural", "mfcc"))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        once(patch, row_store.Rows, "put", 8)  # two sets: four batches of one are kept
+        once(patch, row_store.RowStore, "put", 8)  # two sets: four batches of one are kept
         extract.main(c, tmp_path)
     capsys.readouterr()
     extract.main(c, tmp_path)

@@ -1,4 +1,4 @@
-"""XLA's programs kept on disk, so that the next process starts in seconds."""
+"""The cache of compiled programs on disk, with which the next process starts in seconds."""
 
 import os
 from typing import Any
@@ -9,8 +9,8 @@ import platformdirs
 _LEAST_SECONDS = "jax_persistent_cache_min_compile_time_secs"
 
 
-def keep() -> None:
-    """Keeps what this process compiles in the user's cache folder, and takes what is there.
+def enable_cache() -> None:
+    """Stores what this process compiles in the user's cache folder, and uses what is there.
 
     What was chosen already stays: a folder (`JAX_COMPILATION_CACHE_DIR`), the shortest compilation
     kept, or no cache at all (`JAX_ENABLE_COMPILATION_CACHE=0`). Without a folder that can be
@@ -30,7 +30,7 @@ def keep() -> None:
         jax.config.update(_LEAST_SECONDS, 0.1)
 
 
-def forget(*functions: Any) -> None:
-    """Lets go of the programs of jitted functions that nobody else holds: each takes some 10 MB."""
+def clear(*functions: Any) -> None:
+    """Frees the programs of jitted functions that nobody else holds: each takes some 10 MB."""
     for function in functions:
         function.clear_cache()
