@@ -84,6 +84,16 @@ class Trainer:
         metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
         return sharding.replicated((State(params, statistics, optimizer), metrics), self.mesh)
 
+    @partial(jax.jit, static_argnums=0)
+    def classes(self, state: State, batch: Batch) -> jax.Array:
+        """The likeliest class of every frame (B, T), on all devices; blank beyond the end."""
+        mel_BTM, frames_B = self._log_mel(to_float(batch.wave_BN), batch.lengths_B)
+        model = nnx.merge(self.graph, state.params, state.statistics)
+        logits_BTV = model(fe.cepstra(mel_BTM, self.frontend), frames_B).logits_BTV
+        mask_BT = fe.frame_mask(frames_B, logits_BTV.shape[1])
+        classes_BT = jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), text.BLANK)
+        return sharding.replicated(classes_BT, self.mesh)
+
     def network(self, state: State) -> GatedConvNet:
         """The network with the state's weights, this process's own."""
         params, statistics = sharding.local((state.params, state.statistics))
