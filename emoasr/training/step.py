@@ -68,9 +68,9 @@ class Trainer:
     seed: int
     mesh: jax.sharding.Mesh
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def step(self, state: State, number: jax.Array, batch: Batch) -> tuple[State, dict]:
-        """Step `number` (from 0): the new state, and its loss and gradient norm.
+        """Step `number` (from 0): the new state in the old one's memory, loss and gradient norm.
 
         All randomness follows from the seed, the step's number and the place in the batch, so
         continuing repeats it, on any number of devices.
