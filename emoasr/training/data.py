@@ -18,13 +18,13 @@ from emoasr.asr import text
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.corpora import Skipped, transcribed, vctk
 from emoasr.corpora.transcribed import Split
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 from emoasr.files import guard
 from emoasr.inference import bucketing
 from emoasr.training import multihost, sharding
 from emoasr.training.step import Batch
 
-_CORPORA = {"transcribed": transcribed, "vctk": vctk}
+CORPORA = {"transcribed": transcribed, "vctk": vctk}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ def open_splits(
     Raises:
         UserError: of the corpus; a split has no usable utterance.
     """
-    corpus = _CORPORA[config.corpus.kind].load(config.corpus, folder)
+    corpus = CORPORA[config.corpus.kind].load(config.corpus, folder)
     splits, counts, skipped = {}, {}, list(corpus.skipped)
     for name, split in corpus.splits.items():
         splits[name], left_out = usable(split, config.train, frontend)
@@ -121,13 +121,8 @@ def open_splits(
     return splits, counts
 
 
-def check_kind(config: ml_collections.ConfigDict) -> None:
-    """Refuses a corpus of an unknown kind."""
-    check_choice("config.corpus.kind", config.corpus.kind, _CORPORA)
-
-
 def digest(splits: dict[str, Examples]) -> str:
-    """Tells prepared speech from any other."""
+    """A hash of the prepared speech: every split's table."""
     tables = pd.concat([examples.split.table for examples in splits.values()])
     return hashlib.sha256(tables.to_csv().encode()).hexdigest()[:16]
 

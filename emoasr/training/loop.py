@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from emoasr.asr import manifest, saved
 from emoasr.asr.frontend import FrontEndConfig
-from emoasr.errors import UserError
+from emoasr.errors import UserError, check_choice
 from emoasr.files import guard
 from emoasr.inference import compilation
 from emoasr.settings.choices import ModelConfig
@@ -22,7 +22,7 @@ from emoasr.training import data, metrics, model_card, multihost, scoring, shard
 from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.step import State, Trainer, create
 
-_REMEDY = "give all processes the same corpus"
+Log = metrics.MetricsLog | metrics.NoLog
 
 
 def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
@@ -38,7 +38,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
             trainer, state = create(config)
         with multihost.process_0_first():
             splits, counts = data.open_splits(config, trainer.frontend, folder)
-        multihost.agree({"prepared speech": data.digest(splits)}, _REMEDY)
+        multihost.agree({"prepared speech": data.digest(splits)}, "give all the same corpus")
         with multihost.process_0_first():
             _store_settings(settings, folder / "config.json")
 
@@ -73,7 +73,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
 def _loop(
     train: ml_collections.ConfigDict, trainer: Trainer, state: State, step: int,
     batches: grain.DatasetIterator, valid: data.Examples, pending: list[dict[str, Any]],
-    log: metrics.MetricsLog | metrics.NoLog, checkpoints: TrainingCheckpoints,
+    log: Log, checkpoints: TrainingCheckpoints,
 ) -> State:  # fmt: skip
     """Trains and validates in turn from `step` to the last one, and returns the last state.
 
@@ -122,7 +122,7 @@ def _is_due(step: int, every: int, last: int) -> bool:
 
 def _log_means(
     pending: list[dict[str, Any]], step: int, log_every: int,
-    log: metrics.MetricsLog | metrics.NoLog, bar: tqdm,
+    log: Log, bar: tqdm,
 ) -> None:  # fmt: skip
     """Logs the means of the pending metrics, and clears these."""
     means = {k: float(np.mean([np.float32(m[k]) for m in pending])) for k in pending[0]}
@@ -143,7 +143,7 @@ def _floats(pending: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 def _validate(
     trainer: Trainer, state: State, step: int, valid: data.Examples,
-    log: metrics.MetricsLog | metrics.NoLog, bar: tqdm,
+    log: Log, bar: tqdm,
 ) -> None:  # fmt: skip
     """Logs the error rates on validation speakers, of a state that is in a checkpoint."""
     rates = scoring.error_rates(scoring.transcripts(trainer, state, valid))["all"]
@@ -154,7 +154,7 @@ def _validate(
 
 def _check_sizes(config: ml_collections.ConfigDict) -> None:
     """Refuses settings that each are right, but do not fit each other."""
-    data.check_kind(config)
+    check_choice("config.corpus.kind", config.corpus.kind, data.CORPORA)
     train, frontend = config.train, FrontEndConfig()
     manifest.check_sizes("config", ModelConfig(**config.model), frontend)
     frames = frontend.n_frames(int(train.max_seconds * frontend.sample_rate))

@@ -106,8 +106,8 @@ def test_two_processes_train_what_one_does_though_one_is_killed(job, tmp_path):
 @pytest.mark.slow
 def test_a_second_job_is_refused_the_workdir(job, tmp_path):
     with guard.alone(tmp_path), guard.alone(tmp_path, "process-1"):
-        told = end(job.start(tmp_path, processes=2))
-    for (status, _, errors), name in zip(told, ("", " as process-1"), strict=True):
+        ended = end(job.start(tmp_path, processes=2))
+    for (status, _, errors), name in zip(ended, ("", " as process-1"), strict=True):
         assert status == 1 and f"another emoasr command is at work there{name}" in errors
 
 
@@ -165,22 +165,22 @@ def test_processes_that_are_not_alike_are_named(change, message):
         assert status == 1 and message in errors.splitlines()[-1]
 
 
-def test_an_error_in_one_process_is_told_by_all():
+def test_an_error_in_one_process_is_raised_by_all():
     fail = "number = {}\nlater = lambda: exec('if number: raise UserError(\"oh, a cat\")')"
-    told = started(fail.format(0), fail.format(1))
-    assert [status for status, _, _ in told] == [1, 1]
-    assert told[0][2].splitlines()[-1] == "error: process 1: oh, a cat"
-    assert told[1][2].splitlines()[-1] == "error: oh, a cat"
+    ended = started(fail.format(0), fail.format(1))
+    assert [status for status, _, _ in ended] == [1, 1]
+    assert ended[0][2].splitlines()[-1] == "error: process 1: oh, a cat"
+    assert ended[1][2].splitlines()[-1] == "error: oh, a cat"
 
 
-def test_a_lost_process_is_told():
+def test_a_lost_process_is_reported():
     fall = "import os; later = lambda: os.kill(os.getpid(), 9)"
     (status, _, errors), _ = started("import time; later = lambda: time.sleep(1)", fall)
     assert status == 1
     assert "error: process 0: another process of this job has ended" in errors.splitlines()[-1]
 
 
-def test_a_port_that_is_in_use_is_told():
+def test_a_port_that_is_in_use_is_named():
     c = config.pretraining("transcribed")
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
@@ -203,7 +203,7 @@ def test_a_cluster_that_jax_knows_says_all():
     assert "lock name: \n" in first and "lock name: process-1\n" in second
 
 
-def test_no_cluster_is_told():
+def test_no_cluster_is_reported():
     ((status, _, errors),) = started("c.distributed.coordinator = 'auto'", numbers=[0])
     assert status == 1 and "config.distributed.coordinator=auto: no way" in errors.splitlines()[-1]
 
@@ -217,7 +217,7 @@ def test_no_cluster_is_told():
         ({"coordinator": "here"}, "config.distributed.coordinator=here: must be HOST:PORT"),
     ],
 )
-def test_settings_that_name_no_process_are_told(fields, message):
+def test_settings_that_name_no_process_are_refused(fields, message):
     c = config.pretraining("transcribed")
     c.distributed.update({"coordinator": "127.0.0.1:1", "n_processes": 2} | fields)
     with pytest.raises(UserError, match=message):

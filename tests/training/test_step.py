@@ -42,7 +42,7 @@ def test_symbols_of_a_validation_are_those_of_the_exported_recognizer():
     np.testing.assert_array_equal(fixed.classes(state, noise), expected_BT)
 
 
-def test_the_loss_falls_on_what_can_be_learnt_by_heart():
+def test_the_loss_falls_where_the_network_can_overfit():
     fixed, state = trainer()
     losses = []
     for number in range(60):
