@@ -53,19 +53,19 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     places.check(config.corpus, config.train.init)
     from emoasr.training import loop
 
-    loop.run(config, places.local(workdir))
+    loop.train(config, places.local(workdir))
 
 
-def _seat(config: ml_collections.ConfigDict) -> str:
+def _lock_name(config: ml_collections.ConfigDict) -> str:
     if not config.distributed.coordinator:
         return ""
-    from emoasr.training import multihost
+    from emoasr.training import rendezvous
 
-    return multihost.start(config)
+    return rendezvous.lock_name(config.distributed)
 
 
 _COMMAND = cli.Command(
-    "pretrain", __doc__, main, config.pretraining, default_config="vctk", seat=_seat
+    "pretrain", __doc__, main, config.pretraining, default_config="vctk", seat=_lock_name
 )
 
 

@@ -29,7 +29,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SMALL = (
     "--config=english", "--config.model.n_channels=8", "--config.model.n_blocks=1",
     "--config.model.dilations=(1,2)", "--config.model.dropout=.1", "--config.train.buckets=1",
-    "--config.train.batch_frames=256", "--config.train.log_every=1",
+    "--config.train.batch_frames=256", "--config.train.max_seconds=8", "--config.train.log_every=1",
     "--config.train.warmup_steps=5", "--config.train.optimizer=adamw",
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Augmentation of training speech on the device, on log-mel spectra and MFCCs.
 
-Without it this network learns its training speakers by heart. Each transform draws anew for every
+Without it this network overfits its training speakers. Each transform draws anew for every
 utterance. Shape suffixes as in `frontend`; S source frames, L source bands.
 """
 

@@ -1,20 +1,30 @@
 """Transcribed speech as training batches: what is usable, how it is batched, in which order."""
 
 import dataclasses
+import hashlib
+import json
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import grain
 import ml_collections
 import numpy as np
+import pandas as pd
 from jax.sharding import Mesh
 
 from emoasr.asr import text
 from emoasr.asr.frontend import FrontEndConfig
-from emoasr.corpora import Skipped
+from emoasr.corpora import Skipped, transcribed, vctk
 from emoasr.corpora.transcribed import Split
+from emoasr.errors import UserError
+from emoasr.files import guard
 from emoasr.inference import bucketing
-from emoasr.training import sharding
+from emoasr.training import multihost, sharding
 from emoasr.training.step import Batch
+
+CORPORA = {"transcribed": transcribed, "vctk": vctk}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +58,11 @@ class Examples:
         labels_BL, n_labels_B = bucketing.pad(labels, len(rows), longest, np.int32)
         return Batch(wave_BN, lengths_B, labels_BL, n_labels_B, needed_B)
 
-    def once(self) -> Iterator[tuple[np.ndarray, Batch]]:
-        """Every utterance once, for validation: positions in `positions`, and the batch."""
+    def once(self, mesh: Mesh) -> Iterator[tuple[np.ndarray, Batch]]:
+        """Every utterance once: positions in `positions`, and this process's rows of the batch."""
         for bucket, indices in bucketing.batches(self.buckets):
-            yield indices, self.load(bucket, indices, range(bucket.batch_size))
+            rows = sharding.own_rows(bucket.batch_size, mesh)
+            yield indices, self.load(bucket, indices, rows)
 
     def training(self, n_batches: int, seed: int, mesh: Mesh) -> grain.DatasetIterator:
         """Shuffled batches, `n_batches` in all, read ahead; the position is its state.
@@ -68,6 +79,52 @@ class Examples:
         return iter(
             dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
         )
+
+
+def open_splits(
+    config: ml_collections.ConfigDict, frontend: FrontEndConfig, folder: Path
+) -> tuple[dict[str, Examples], dict[str, Any]]:
+    """Opens the corpus; prints, and stores in `corpus.json`, what was found, used and skipped.
+
+    Args:
+        config: a training's.
+        frontend: for the frame rate.
+        folder: of the training.
+
+    Returns:
+        The splits by name, and their utterances, hours and speakers.
+
+    Raises:
+        UserError: of the corpus; a split has no usable utterance.
+    """
+    corpus = CORPORA[config.corpus.kind].load(config.corpus, folder)
+    splits, counts, skipped = {}, {}, list(corpus.skipped)
+    for name, split in corpus.splits.items():
+        splits[name], left_out = usable(split, config.train, frontend)
+        skipped += left_out
+        samples = split.table["n_samples"].to_numpy()[splits[name].positions]
+        if not len(samples):
+            raise UserError(f"{config.corpus.path}: no usable utterance in split {name!r}")
+        counts[name] = {
+            "utterances": len(samples),
+            "hours": round(float(samples.sum()) / frontend.sample_rate / 3600, 3),
+            "speakers": int(split.table["speaker"].nunique()),
+        }
+        buckets = splits[name].buckets
+        padding = bucketing.padding_share(buckets, -(-samples // frontend.hop_length))
+        print(f"{name}: {counts[name]}, {len(buckets)} shapes, padding {padding:.1%}")
+    for reason, n in Counter(s.reason for s in skipped).most_common():
+        print(f"skipped {n}: {reason}")
+    if multihost.is_first():
+        record = {"used": counts, "skipped": [dataclasses.asdict(s) for s in skipped]}
+        guard.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
+    return splits, counts
+
+
+def digest(splits: dict[str, Examples]) -> str:
+    """A hash of the prepared speech: every split's table."""
+    tables = pd.concat([examples.split.table for examples in splits.values()])
+    return hashlib.sha256(tables.to_csv().encode()).hexdigest()[:16]
 
 
 def usable(

@@ -96,7 +96,7 @@ def _curves(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str) ->
 
 
 class NoLog:
-    """The log of processes that another writes for."""
+    """The log of the processes that process 0 writes for."""
 
     def write(self, step: int, **values: float) -> None:
         """Writes nothing."""

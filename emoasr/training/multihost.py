@@ -1,4 +1,4 @@
-"""Several processes that work on one training: how they meet, agree, tell errors, and part.
+"""Several processes that work on one training: how they connect, agree, share errors, and end.
 
 Process 0 writes and prints for all. All take part in every step, so that one that is lost ends the
 others too; the same commands then continue from the last checkpoint.
@@ -6,13 +6,14 @@ others too; the same commands then continue from the last checkpoint.
 
 import atexit
 import contextlib
+import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import ml_collections
@@ -21,85 +22,45 @@ from jax.experimental import multihost_utils
 
 import emoasr
 from emoasr.errors import UserError, one_line
-from emoasr.settings import bounds
 from emoasr.training import rendezvous
 
-T = TypeVar("T")
-
-_TEXT_BYTES = 1024  # of what processes tell each other
-_LAST_WORDS = 2.0  # seconds for the others to tell why they stop: without process 0 JAX aborts them
+_LAST_WORDS = 2.0  # seconds for the others to say why they stop: without process 0 JAX aborts them
 _PATIENCE = 5.0  # seconds that this process's own threads have to end
 _LOST = ("Gloo", "NCCL", "RCCL", "CoordinationService")  # in JAX's errors where another is gone
+_EVERYWHERE = "all processes of this job end with this error"
 
 
-class _Farewell:
-    """How this process ends: JAX's own way is to wait for the others, who may wait for this one.
+@contextlib.contextmanager
+def connected(config: ml_collections.ConfigDict) -> Iterator[None]:
+    """Around all that the processes of a job do: process 0 alone prints; an error in one ends all.
 
-    Attributes:
-        status: leave without them, with this status; None: all come to their end together.
-        pause: seconds before leaving.
-    """
-
-    status: int | None = None
-    pause = 0.0
-
-    def __call__(self) -> None:
-        """Leaves, at the interpreter's end."""
-        if self.status is not None:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            time.sleep(self.pause)
-            os._exit(self.status)
-
-    def soon(self) -> None:
-        """Leaves though threads may not end: one that saves a checkpoint waits for the others."""
-        if self.status is not None:
-            leaving = threading.Timer(_PATIENCE, os._exit, [self.status])
-            leaving.daemon = True
-            leaving.start()
-
-
-_farewell = _Farewell()
-
-
-def start(config: ml_collections.ConfigDict) -> str:
-    """Joins the other processes, if `config.distributed` says that there are any.
-
-    To be called before JAX computes anything.
+    To be entered before JAX computes anything. One process that is a job of its own just works.
 
     Args:
         config: a training's; `distributed` says where process 0 is, and which this one is.
 
-    Returns:
-        What sets this process apart in a workdir that all use: empty for the first.
-
     Raises:
-        UserError: a number is out of bounds; the others are not there in time, or have another
-            version or configuration.
+        UserError: a field is not what it should be; the others are not there in time, have another
+            version or configuration, or end.
     """
-    bounds.check(config)
-    given = config.distributed
-    if not given.coordinator:
-        return ""
-    place = rendezvous.place(given)
-    atexit.register(_farewell)  # runs before JAX's own
-    _farewell.status = 1
-    jax.config.update("jax_enable_preemption_service", False)  # with it SIGTERM ends nothing
-    rendezvous.meet(given, place)
-    _farewell.pause = _LAST_WORDS if is_first() else 0.0
-    if jax.device_count() != jax.process_count() * jax.local_device_count():
-        raise UserError(
-            f"config.distributed: process {jax.process_index()} has {jax.local_device_count()} of "
-            f"{jax.device_count()} devices; give each of {jax.process_count()} equally many"
-        )
-    with _loss_told():
-        versions = f"emoasr {emoasr.__version__}, JAX {jax.__version__}"
-        agree("version", versions, "install the same everywhere")
-        settings = _flat(config)
-        agree("--config", " ".join(settings), "give all processes the same")
-        for field, value in settings.items():
-            agree(field, str(value), "give all processes the same")
-    return f"process-{jax.process_index()}" if jax.process_index() else ""
+    if not config.distributed.coordinator:
+        yield
+        return
+    arguments = rendezvous.arguments(config.distributed)
+    pause = 0.0
+    try:
+        rendezvous.connect(config.distributed, arguments)
+        pause = _LAST_WORDS if is_first() else 0.0
+        with _lost_process_in_a_line():
+            _check_alike(config)
+            with contextlib.nullcontext() if is_first() else _silent():
+                yield
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            time.sleep(pause)  # the command ends the process without Python's end
+        if _EVERYWHERE not in getattr(error, "__notes__", ()):
+            _leave_alone(130 if isinstance(error, KeyboardInterrupt) else 1, pause)
+        raise
 
 
 def is_first() -> bool:
@@ -108,31 +69,8 @@ def is_first() -> bool:
 
 
 @contextlib.contextmanager
-def job() -> Iterator[None]:
-    """Around all that the processes do: the first alone prints; an error in one ends all.
-
-    Raises:
-        UserError: another process has ended.
-    """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_loss_told())
-        if not is_first():
-            nowhere = stack.enter_context(Path(os.devnull).open("w"))
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
-        try:
-            yield
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and _farewell.status:
-                _farewell.status = 130
-                time.sleep(_farewell.pause)  # the command ends the process without Python's end
-            _farewell.soon()
-            raise
-        _farewell.status = None
-
-
-@contextlib.contextmanager
-def together() -> Iterator[None]:
-    """Around what each process does by itself: all wait for all, and tell an error in any of them.
+def barrier() -> Iterator[None]:
+    """Around what each process does by itself: all wait for all, and raise an error of any of them.
 
     Raises:
         UserError: of another process.
@@ -142,78 +80,115 @@ def together() -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001  whatever it is, the others must not wait
         own = error
-    told = _exchange(one_line(own) if own else "")
-    if any(told):
-        _farewell.status = None
+    errors = _gather(one_line(own) if own else None)
     if own:
+        own.add_note(_EVERYWHERE)
         raise own
-    for process, text in enumerate(told):
-        if text:
-            raise UserError(f"process {process}: {text}")
-
-
-def any_asks(own: object, together: bool) -> bool:
-    """Whether any process of several asks for an end; one alone need not be `together` with others.
-
-    Args:
-        own: whether this process does.
-        together: whether all come here at this step; several processes are asked then only.
-    """
-    if jax.process_count() == 1:
-        return bool(own)
-    return together and any(_exchange("stop" if own else ""))
-
-
-def first_alone(action: Callable[[], T]) -> T:
-    """What `action` gives; the other processes do it after the first, and find the files it made.
-
-    Raises:
-        UserError: as `together`.
-    """
-    found = []
-    for first in (True, False):
-        with together():
-            if is_first() == first:
-                found.append(action())
-    return found[0]
-
-
-def agree(what: str, value: str, remedy: str) -> None:
-    """Sees that all processes have the same.
-
-    Args:
-        what: a name for the value.
-        value: this process's.
-        remedy: what to do where it differs.
-
-    Raises:
-        UserError: in all processes; it names one that differs.
-    """
-    told = _exchange(value)
-    for process, other in enumerate(told):
-        if other != told[0]:
-            _farewell.status = None
-            raise UserError(
-                f"{what}: process {process} has {other!r}, process 0 {told[0]!r}; {remedy}"
-            )
-
-
-def _exchange(text: str) -> list[str]:
-    """The texts of all processes."""
-    if jax.process_count() == 1:
-        return [text]
-    own = text.encode(errors="backslashreplace")[:_TEXT_BYTES].ljust(_TEXT_BYTES, b"\0")
-    told = multihost_utils.process_allgather(np.frombuffer(own, np.uint8))
-    return [bytes(row).rstrip(b"\0").decode(errors="ignore") for row in told]
+    for process, text in enumerate(errors):
+        if text is not None:
+            _raise_everywhere(f"process {process}: {text}")
 
 
 @contextlib.contextmanager
-def _loss_told() -> Iterator[None]:
-    """Tells in a line that another process does not answer any more."""
+def process_0_first() -> Iterator[None]:
+    """Around what process 0 does before the others, which then find the files that it made.
+
+    Raises:
+        UserError: as `barrier`.
+    """
+    if not is_first():
+        with barrier():
+            pass  # process 0 is at it
+    with barrier():
+        yield
+    if is_first():
+        with barrier():
+            pass  # the others are
+
+
+def agree(values: Mapping[str, str], remedy: str) -> None:
+    """Checks that all processes have the same values.
+
+    Args:
+        values: this process's, by name.
+        remedy: what to do where they differ.
+
+    Raises:
+        UserError: in all processes; it names the first value that differs.
+    """
+    first, *others = _gather(dict(values))
+    for process, other in enumerate(others, 1):
+        for name in first | other:
+            mine, theirs = first.get(name), other.get(name)
+            if mine != theirs:
+                _raise_everywhere(
+                    f"{name}: process {process} has {theirs!r}, process 0 {mine!r}; {remedy}"
+                )
+
+
+def any_process(value: bool) -> bool:
+    """Whether it is true in any process."""
+    return any(_gather(value))
+
+
+def from_process_0(value: bool) -> bool:
+    """What it is in process 0."""
+    return _gather(value)[0]
+
+
+def _gather(value: Any) -> list[Any]:
+    """The values of all processes, in order; JSON must be able to hold them."""
+    if jax.process_count() == 1:
+        return [value]
+    own = np.frombuffer(json.dumps(value).encode(), np.uint8)
+    longest = int(multihost_utils.process_allgather(np.int32(len(own))).max())
+    padded = np.pad(own, (0, longest - len(own)), constant_values=ord(" "))  # JSON ignores it
+    return [json.loads(bytes(row)) for row in multihost_utils.process_allgather(padded)]
+
+
+def _raise_everywhere(text: str) -> None:
+    """Raises an error that all processes raise: no process waits for another then."""
+    error = UserError(text)
+    error.add_note(_EVERYWHERE)
+    raise error
+
+
+def _check_alike(config: ml_collections.ConfigDict) -> None:
+    """Checks that the processes have equally many devices, one version and one configuration."""
+    if jax.device_count() != jax.process_count() * jax.local_device_count():
+        raise UserError(
+            f"config.distributed: process {jax.process_index()} has {jax.local_device_count()} of "
+            f"{jax.device_count()} devices; give each of {jax.process_count()} equally many"
+        )
+    fields = ml_collections.ConfigDict({"config": config}).to_dict()
+    del fields["config"]["distributed"]
+    version = f"emoasr {emoasr.__version__}, JAX {jax.__version__}"
+    agree({"version": version, **_flat(fields)}, "install and give the same everywhere")
+
+
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Values as text, by the names of their flags."""
+    flat: dict[str, str] = {}
+    for key, value in fields.items():
+        more = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
+        flat |= {f"{prefix}{key}": str(value)} if more is None else more
+    return flat
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Prints nothing."""
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+@contextlib.contextmanager
+def _lost_process_in_a_line() -> Iterator[None]:
+    """Says in a line that another process does not answer any more."""
     try:
         yield
     except (RuntimeError, ValueError) as error:  # JAX's are either
-        if jax.process_count() == 1 or not any(name in str(error) for name in _LOST):
+        if not any(name in str(error) for name in _LOST):
             raise
         raise UserError(
             f"process {jax.process_index()}: another process of this job has ended; see what it "
@@ -221,12 +196,22 @@ def _loss_told() -> Iterator[None]:
         ) from None
 
 
-def _flat(config: Mapping[str, Any], name: str = "config") -> dict[str, Any]:
-    """The fields that must be the same everywhere, by their flags' names."""
-    fields: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping | ml_collections.ConfigDict):
-            fields |= _flat(value, f"{name}.{key}") if key != "distributed" else {}
-        else:
-            fields[f"{name}.{key}"] = value
-    return fields
+def _leave_alone(status: int, pause: float) -> None:
+    """Ends this process without the others: JAX waits for them, who may wait for this one.
+
+    Args:
+        status: of the exit.
+        pause: seconds before it, at the interpreter's end.
+    """
+
+    def leave() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        time.sleep(pause)
+        os._exit(status)
+
+    atexit.register(leave)  # runs before JAX's own
+    # threads may not end before: one that saves a checkpoint waits for the others
+    timer = threading.Timer(_PATIENCE, os._exit, [status])
+    timer.daemon = True
+    timer.start()

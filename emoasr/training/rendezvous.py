@@ -1,4 +1,4 @@
-"""Where the processes of a job meet: at a port of process 0."""
+"""How the processes of a job find each other: at a port of process 0."""
 
 import os
 import socket
@@ -10,8 +10,31 @@ import ml_collections
 
 from emoasr.errors import UserError
 
+# Where the launchers that JAX knows put a process's number, in JAX's order of preference.
+_NUMBERS = ("OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "TPU_WORKER_ID", "JOB_COMPLETION_INDEX")
 
-def place(given: ml_collections.ConfigDict) -> dict[str, Any]:
+
+def lock_name(given: ml_collections.ConfigDict) -> str:
+    """The name of this process's lock in a workdir that all share; empty for the first.
+
+    Args:
+        given: `config.distributed`.
+
+    Raises:
+        UserError: a field is not what it should be.
+    """
+    if not given.coordinator:
+        return ""
+    if given.coordinator == "auto":
+        known = (os.environ[name] for name in _NUMBERS if name in os.environ)
+        number = next(known, socket.gethostname())
+    else:
+        _check(given)
+        number = str(given.process_id)
+    return "" if number == "0" else f"process-{number}"
+
+
+def arguments(given: ml_collections.ConfigDict) -> dict[str, Any]:
     """Where process 0 is, and which of how many this is.
 
     Args:
@@ -25,6 +48,18 @@ def place(given: ml_collections.ConfigDict) -> dict[str, Any]:
     """
     if given.coordinator == "auto":
         return {}
+    _check(given)
+    if given.process_id == 0:
+        _check_free(given.coordinator)
+    return {
+        "coordinator_address": given.coordinator,
+        "num_processes": given.n_processes,
+        "process_id": given.process_id,
+    }
+
+
+def _check(given: ml_collections.ConfigDict) -> None:
+    """Checks the fields of processes that are given by number."""
     host, _, port = given.coordinator.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise UserError(
@@ -40,19 +75,12 @@ def place(given: ml_collections.ConfigDict) -> dict[str, Any]:
             f"config.distributed.process_id={given.process_id}: must be 0 to "
             f"{given.n_processes - 1}, another in each process"
         )
-    if given.process_id == 0:
-        _check_free(given.coordinator, int(port))
-    return {
-        "coordinator_address": given.coordinator,
-        "num_processes": given.n_processes,
-        "process_id": given.process_id,
-    }
 
 
-def _check_free(coordinator: str, port: int) -> None:
-    """Sees that process 0 can listen; JAX would crash, or share the port with another job."""
+def _check_free(coordinator: str) -> None:
+    """Checks that process 0 can listen; JAX would crash, or share the port with another job."""
     try:
-        socket.create_server(("", port)).close()
+        socket.create_server(("", int(coordinator.rpartition(":")[2]))).close()
     except OSError as error:
         raise UserError(
             f"config.distributed.coordinator={coordinator}: cannot listen there "
@@ -60,22 +88,23 @@ def _check_free(coordinator: str, port: int) -> None:
         ) from None
 
 
-def meet(given: ml_collections.ConfigDict, place: dict[str, Any]) -> None:
+def connect(given: ml_collections.ConfigDict, arguments: dict[str, Any]) -> None:
     """Waits until all processes are there; JAX's own timeout would abort this one.
 
     Args:
         given: `config.distributed`; its timeout holds for later silence, too.
-        place: as `place` gives it.
+        arguments: as `arguments` gives them.
 
     Raises:
         UserError: they are not there in time, or there is no cluster.
     """
+    jax.config.update("jax_enable_preemption_service", False)  # with it SIGTERM ends nothing
     failed: list[Exception] = []
 
     def initialize() -> None:
         try:
             jax.distributed.initialize(
-                **place,
+                **arguments,
                 initialization_timeout=10 * given.timeout,
                 heartbeat_timeout_seconds=given.timeout,
                 shutdown_timeout_seconds=given.timeout,

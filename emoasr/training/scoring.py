@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 
 from emoasr.asr import decoding, text
-from emoasr.inference.symbol_scores import SymbolScorer
-from emoasr.training import data, step
+from emoasr.training import data, sharding, step
 
 
 def transcripts(trainer: step.Trainer, state: step.State, examples: data.Examples) -> pd.DataFrame:
-    """Greedy transcripts beside the truth.
+    """Greedy transcripts beside the truth; all devices of all processes share the batches.
 
     Returns:
         One row an utterance: `file`; `set`, what stands before the `/` in the speaker's name, else
@@ -19,13 +18,10 @@ def transcripts(trainer: step.Trainer, state: step.State, examples: data.Example
         `true` and `heard`, normalised texts.
     """
     heard = [""] * len(examples.labels)
-    listener = SymbolScorer(trainer.network(state), trainer.frontend, posteriors=False)
-    for indices, batch in examples.once():
-        wave_BN = step.to_float(batch.wave_BN)
-        listen = listener.compiled(*wave_BN.shape)
-        best_BT = np.asarray(listen(wave_BN, batch.lengths_B)["scores"])
-        for i, best_T in zip(indices, best_BT, strict=False):
-            heard[i], _ = decoding.greedy(best_T)
+    for indices, batch in examples.once(trainer.mesh):
+        classes_BT = trainer.classes(state, sharding.spread(batch, trainer.mesh))
+        for i, classes_T in zip(indices, np.asarray(sharding.local(classes_BT)), strict=False):
+            heard[i], _ = decoding.greedy(classes_T)
     table = examples.split.table.iloc[examples.positions]
     return pd.DataFrame(
         {

@@ -68,9 +68,9 @@ class Trainer:
     seed: int
     mesh: jax.sharding.Mesh
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def step(self, state: State, number: jax.Array, batch: Batch) -> tuple[State, dict]:
-        """Step `number` (from 0): the new state, and its loss and gradient norm.
+        """Step `number` (from 0): the new state in the old one's memory, loss and gradient norm.
 
         All randomness follows from the seed, the step's number and the place in the batch, so
         continuing repeats it, on any number of devices.
@@ -83,6 +83,16 @@ class Trainer:
         params = optax.apply_updates(state.params, updates)
         metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
         return sharding.replicated((State(params, statistics, optimizer), metrics), self.mesh)
+
+    @partial(jax.jit, static_argnums=0)
+    def classes(self, state: State, batch: Batch) -> jax.Array:
+        """The likeliest class of every frame (B, T), on all devices; blank beyond the end."""
+        mel_BTM, frames_B = self._log_mel(to_float(batch.wave_BN), batch.lengths_B)
+        model = nnx.merge(self.graph, state.params, state.statistics)
+        logits_BTV = model(fe.cepstra(mel_BTM, self.frontend), frames_B).logits_BTV
+        mask_BT = fe.frame_mask(frames_B, logits_BTV.shape[1])
+        classes_BT = jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), text.BLANK)
+        return sharding.replicated(classes_BT, self.mesh)
 
     def network(self, state: State) -> GatedConvNet:
         """The network with the state's weights, this process's own."""

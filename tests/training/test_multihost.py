@@ -8,6 +8,7 @@ from pathlib import Path
 
 import faults
 import jax
+import jax.numpy as jnp
 import made_training
 import numpy as np
 import pytest
@@ -16,8 +17,7 @@ from distributed import Job, end, free_port
 from emoasr import config
 from emoasr.errors import UserError
 from emoasr.files import guard
-from emoasr.training import checkpoints, sharding
-from emoasr.training import multihost as processes
+from emoasr.training import checkpoints, multihost, rendezvous, sharding
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -38,6 +38,7 @@ def job(tmp_path_factory):
 def train(trainer, state, steps, mesh):
     """Steps on a mesh, on batches of five rows, filled up as devices need; the mean loss too."""
     losses = []
+    state = jax.tree.map(jnp.copy, state)  # a step takes the memory of what it is given
     for number in steps:
         rows = len(sharding.own_rows(5, mesh))
         batch = sharding.spread(made_training.batch(number, empty=rows - 4), mesh)
@@ -105,23 +106,24 @@ def test_two_processes_train_what_one_does_though_one_is_killed(job, tmp_path):
 @pytest.mark.slow
 def test_a_second_job_is_refused_the_workdir(job, tmp_path):
     with guard.alone(tmp_path), guard.alone(tmp_path, "process-1"):
-        told = end(job.start(tmp_path, processes=2))
-    for (status, _, errors), seat in zip(told, ("", " as process-1"), strict=True):
-        assert status == 1 and f"another emoasr command is at work there{seat}" in errors
+        ended = end(job.start(tmp_path, processes=2))
+    for (status, _, errors), name in zip(ended, ("", " as process-1"), strict=True):
+        assert status == 1 and f"another emoasr command is at work there{name}" in errors
 
 
 START = """
 import sys, emoasr
-from emoasr import config, distributed
+from emoasr import config
 from emoasr.errors import UserError
+from emoasr.training import multihost, rendezvous
 c = config.pretraining("transcribed")
 c.distributed.update(dict(coordinator="127.0.0.1:{port}", n_processes=2, process_id={number}))
 c.distributed.timeout = {timeout}
 later = print
 {change}
 try:
-    print("seat:", distributed.start(c))
-    with distributed.job(), distributed.together():
+    print("lock name:", rendezvous.lock_name(c.distributed))
+    with multihost.connected(c), multihost.barrier():
         later()
 except UserError as error:
     sys.exit(f"error: {{error}}")
@@ -163,28 +165,29 @@ def test_processes_that_are_not_alike_are_named(change, message):
         assert status == 1 and message in errors.splitlines()[-1]
 
 
-def test_an_error_in_one_process_is_told_by_all():
+def test_an_error_in_one_process_is_raised_by_all():
     fail = "number = {}\nlater = lambda: exec('if number: raise UserError(\"oh, a cat\")')"
-    told = started(fail.format(0), fail.format(1))
-    assert [status for status, _, _ in told] == [1, 1]
-    assert told[0][2].splitlines()[-1] == "error: process 1: oh, a cat"
-    assert told[1][2].splitlines()[-1] == "error: oh, a cat"
+    ended = started(fail.format(0), fail.format(1))
+    assert [status for status, _, _ in ended] == [1, 1]
+    assert ended[0][2].splitlines()[-1] == "error: process 1: oh, a cat"
+    assert ended[1][2].splitlines()[-1] == "error: oh, a cat"
 
 
-def test_a_lost_process_is_told():
+def test_a_lost_process_is_reported():
     fall = "import os; later = lambda: os.kill(os.getpid(), 9)"
     (status, _, errors), _ = started("import time; later = lambda: time.sleep(1)", fall)
     assert status == 1
     assert "error: process 0: another process of this job has ended" in errors.splitlines()[-1]
 
 
-def test_a_port_that_is_in_use_is_told():
+def test_a_port_that_is_in_use_is_named():
     c = config.pretraining("transcribed")
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
         c.distributed.update({"coordinator": f"here:{port}", "n_processes": 2, "process_id": 0})
-        with pytest.raises(UserError, match=f"coordinator=here:{port}: cannot listen .*port"):
-            processes.start(c)
+        error = pytest.raises(UserError, match=f"coordinator=here:{port}: cannot listen .*port")
+        with error, multihost.connected(c):
+            pass
 
 
 def test_a_cluster_that_jax_knows_says_all():
@@ -197,10 +200,10 @@ def test_a_cluster_that_jax_knows_says_all():
         auto + number.format(0), auto + number.format(1), **job
     )
     assert not status and not other_status
-    assert "seat: \n" in first and "seat: process-1\n" in second
+    assert "lock name: \n" in first and "lock name: process-1\n" in second
 
 
-def test_no_cluster_is_told():
+def test_no_cluster_is_reported():
     ((status, _, errors),) = started("c.distributed.coordinator = 'auto'", numbers=[0])
     assert status == 1 and "config.distributed.coordinator=auto: no way" in errors.splitlines()[-1]
 
@@ -214,16 +217,20 @@ def test_no_cluster_is_told():
         ({"coordinator": "here"}, "config.distributed.coordinator=here: must be HOST:PORT"),
     ],
 )
-def test_settings_that_name_no_process_are_told(fields, message):
+def test_settings_that_name_no_process_are_refused(fields, message):
     c = config.pretraining("transcribed")
     c.distributed.update({"coordinator": "127.0.0.1:1", "n_processes": 2} | fields)
     with pytest.raises(UserError, match=message):
-        processes.start(c)
+        rendezvous.lock_name(c.distributed)
+    with pytest.raises(UserError, match=message), multihost.connected(c):
+        pass
 
 
 def test_one_process_needs_no_others():
-    assert processes.start(config.pretraining("transcribed")) == ""
-    assert processes.first_alone(lambda: 3) == 3
-    processes.agree("this", "that", "nothing")
-    with pytest.raises(ValueError, match="mine"), processes.together():
+    c = config.pretraining("transcribed")
+    assert rendezvous.lock_name(c.distributed) == ""
+    with multihost.connected(c), multihost.process_0_first():
+        multihost.agree({"this": "that"}, "nothing")
+        assert multihost.any_process(True) and not multihost.from_process_0(False)
+    with pytest.raises(ValueError, match="mine"), multihost.barrier():
         raise ValueError("mine")

@@ -5,12 +5,44 @@ import pytest
 from made_training import batch, trainer
 
 from emoasr.asr import frontend as fe
-from emoasr.training import augment
+from emoasr.inference.symbol_scores import SymbolScorer
+from emoasr.training import augment, checkpoints
+from emoasr.training.step import to_float
 
 FRONTEND = fe.FrontEndConfig()
 
 
-def test_the_loss_falls_on_what_can_be_learnt_by_heart():
+def copied(state):
+    """A step takes the memory of the state that it is given."""
+    return jax.tree.map(jnp.copy, state)
+
+
+def test_a_checkpoint_is_of_its_step_though_the_next_steps_take_the_states_memory(tmp_path):
+    fixed, state = trainer()
+    for number in range(3):
+        state, _ = fixed.step(state, jnp.int32(number), batch())
+        expected = jax.tree.map(np.array, state)
+        with checkpoints.TrainingCheckpoints(tmp_path) as folder:
+            folder.save(number, state, {"next_index": number})
+            for _ in range(5):
+                state, _ = fixed.step(state, jnp.int32(number), batch())
+        found = checkpoints.TrainingCheckpoints(tmp_path).restore(state)
+        assert found is not None and found[0] == number
+        jax.tree.map(np.testing.assert_array_equal, found[1], expected)
+
+
+def test_symbols_of_a_validation_are_those_of_the_exported_recognizer():
+    fixed, state = trainer()
+    for number in range(3):
+        state, _ = fixed.step(state, jnp.int32(number), batch())
+    scorer = SymbolScorer(fixed.network(state), fixed.frontend, posteriors=False)
+    noise = batch(empty=1)
+    wave_BN = np.asarray(to_float(noise.wave_BN))
+    expected_BT = scorer.compiled(*wave_BN.shape)(wave_BN, noise.lengths_B)["scores"]
+    np.testing.assert_array_equal(fixed.classes(state, noise), expected_BT)
+
+
+def test_the_loss_falls_where_the_network_can_overfit():
     fixed, state = trainer()
     losses = []
     for number in range(60):
@@ -22,7 +54,7 @@ def test_the_loss_falls_on_what_can_be_learnt_by_heart():
 @pytest.mark.parametrize("augmented", [False, True])
 def test_empty_rows_change_nothing(augmented):
     fixed, state = trainer(augmented=augmented)
-    _, tight = fixed.step(state, jnp.int32(0), batch())
+    _, tight = fixed.step(copied(state), jnp.int32(0), batch())
     new, loose = fixed.step(state, jnp.int32(0), batch(empty=2))
     np.testing.assert_allclose(tight["loss"], loose["loss"], rtol=1e-5)
     np.testing.assert_allclose(tight["gradient_norm"], loose["gradient_norm"], rtol=1e-3)
@@ -31,7 +63,7 @@ def test_empty_rows_change_nothing(augmented):
 
 def test_a_step_follows_from_its_number():
     fixed, state = trainer(augmented=True)
-    losses = [float(fixed.step(state, jnp.int32(n), batch())[1]["loss"]) for n in (3, 3, 4)]
+    losses = [float(fixed.step(copied(state), jnp.int32(n), batch())[1]["loss"]) for n in (3, 3, 4)]
     assert losses[0] == losses[1] != losses[2]
 
 
