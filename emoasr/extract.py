@@ -79,7 +79,7 @@ _COMMAND = cli.Command(
         "corpus", "feature_sets", "recognizer", "tap", "pooling", "seed", "batch_frames", "buckets",
         "compute_dtype", "workers", "engine", "ray", "shard",
     ),
-    seat=shards.seat,
+    lock_name=shards.seat,
     instead={"merge": merge},
 )  # fmt: skip
 

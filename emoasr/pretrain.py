@@ -65,7 +65,7 @@ def _seat(config: ml_collections.ConfigDict) -> str:
 
 
 _COMMAND = cli.Command(
-    "pretrain", __doc__, main, config.pretraining, default_config="vctk", seat=_seat
+    "pretrain", __doc__, main, config.pretraining, default_config="vctk", lock_name=_seat
 )
 
 

@@ -24,7 +24,7 @@ import soundfile
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
-from emoasr.files import guard
+from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.system import extras, processes
 
 NAME = "eSpeak NG demo (synthetic)"
@@ -84,14 +84,14 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     Raises:
         UserError: the `demo` extra is missing, the folder cannot be written, eSpeak NG fails.
     """
-    folder = guard.ensure_folder(workdir / "corpus").resolve()
+    folder = ensure_folder(workdir / "corpus").resolve()
     plan, labels = design(config.seed), folder / "labels.csv"
     text = plan.to_csv(index=False)
     if not (_content(labels) == text and all((folder / file).is_file() for file in plan["file"])):
         extras.require("demo", "the demo corpus")
         labels.unlink(missing_ok=True)  # until the last WAV is written, nothing is finished
         _speak_apart(plan, folder)
-        guard.write_atomically(labels, text)
+        write_atomically(labels, text)
     corpus = table.build(table.read_frame(labels), NAME, folder, labels)
     return dataclasses.replace(corpus, synthetic=True)
 

@@ -15,8 +15,10 @@ from emoasr.extraction import provenance, ray_engine, shards
 from emoasr.extraction.passes import Pass
 from emoasr.extraction.row_store import Rows, remove_parts
 from emoasr.extraction.run_summary import Report, tell
-from emoasr.files import guard, parquet, storage
+from emoasr.files import parquet, storage
+from emoasr.files.writing import ensure_folder
 from emoasr.settings import feature_sets
+from emoasr.system import limits
 
 if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do without it
     from emoasr.asr.saved import SavedRecognizer
@@ -24,7 +26,7 @@ if TYPE_CHECKING:  # JAX is imported within functions: openSMILE's processes do 
 
 def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Extracts as `emoasr.extract.main` says, with settings that it has checked."""
-    guard.steady_memory()
+    limits.share_freed_memory()
     from emoasr.asr.saved import load
 
     shard = shards.wanted(config)
@@ -34,7 +36,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     recognizer = load(config.recognizer or None)
     corpus = shard.of(whole) if shard else whole
     workdir = shard.folder(workdir) if shard else workdir
-    folder = guard.ensure_folder(workdir / "features")
+    folder = ensure_folder(workdir / "features")
     report = Report(list(corpus.skipped))
     for given in filter(feature_sets.is_given, config.feature_sets):
         print(f"{given}: a given table, left to emoasr.eval")

@@ -13,7 +13,8 @@ from emoasr.extraction import provenance
 from emoasr.extraction.row_store import join_keys
 from emoasr.extraction.run_summary import Report, read, tell
 from emoasr.extraction.shards import Shard, there
-from emoasr.files import guard, parquet
+from emoasr.files import parquet
+from emoasr.files.writing import ensure_folder
 from emoasr.settings import bounds
 
 
@@ -39,7 +40,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     for shard, record in records.items():
         of_shard = provenance.wanted(config, shard.of(corpus), recognizer)
         _check(shard, record["tables"], of_shard, workdir)
-    folder = guard.ensure_folder(workdir / "features")
+    folder = ensure_folder(workdir / "features")
     for name, made_with in wanted.items():
         parquet.join(
             [shard.folder(workdir) / "features" / f"{name}.parquet" for shard in shards],

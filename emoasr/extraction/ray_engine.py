@@ -125,12 +125,12 @@ class _Listener:
     def __init__(self, held: "list[ray.ObjectRef]", version: str):
         import ray
 
-        from emoasr.files import guard
         from emoasr.inference import compilation
+        from emoasr.system import limits
 
         if version != __version__:
             raise UserError(f"a worker has emoasr {__version__}, the driver {version}")
-        guard.steady_memory()
+        limits.share_freed_memory()
         compilation.keep()
         self._run, self._function = ray.get(held[0])
 

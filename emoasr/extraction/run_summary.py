@@ -11,7 +11,8 @@ import ml_collections
 
 from emoasr.corpora import Corpus, Skipped
 from emoasr.errors import UserError, one_line
-from emoasr.files import guard, parquet, storage
+from emoasr.files import parquet, storage
+from emoasr.files.writing import write_atomically
 
 
 @dataclasses.dataclass
@@ -56,7 +57,7 @@ def tell(
         "notes": corpus.notes,
         **report.figures,
     }
-    guard.write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
+    write_atomically(workdir / "extract.json", json.dumps(record, indent=1) + "\n")
     synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
     for path, (index, n_columns, _) in outlines.items():
         print(f"{path}: {len(index)} x {n_columns}")

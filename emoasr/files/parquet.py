@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emoasr.errors import UserError
-from emoasr.files import guard, storage, untrusted
+from emoasr.files import storage, untrusted
+from emoasr.files.writing import replacing
 
 _KEY = b"emoasr"
 _BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # pandas metadata
@@ -92,7 +93,7 @@ def _write(tables: Iterable[pa.Table], path: Path, metadata: dict[str, Any] | No
     # numbers hardly repeat: looking for repeats costs time and room
     repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
     options = {"use_dictionary": repeating, "write_statistics": False, "write_page_checksum": True}
-    with guard.replacing(path) as file, pq.ParquetWriter(file, schema, **options) as writer:
+    with replacing(path) as file, pq.ParquetWriter(file, schema, **options) as writer:
         for rows in itertools.chain([first], tables):
             writer.write_table(rows.replace_schema_metadata(schema.metadata))
 

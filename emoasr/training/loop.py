@@ -18,7 +18,7 @@ from emoasr.asr import manifest, saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.corpora import transcribed, vctk
 from emoasr.errors import UserError, check_choice
-from emoasr.files import guard
+from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.inference import bucketing, compilation
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
@@ -40,7 +40,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     settings.pop("distributed", None)  # a run continues on any machines
     with multihost.together():
         if multihost.is_first():
-            _check_same_run(settings, guard.ensure_folder(folder) / "config.json")
+            _check_same_run(settings, ensure_folder(folder) / "config.json")
         trainer, state = create(config)
     splits, counts = multihost.first_alone(lambda: _open_corpus(config, trainer, folder))
     multihost.agree("prepared speech", _digest(splits), "give all processes the same corpus")
@@ -196,7 +196,7 @@ def _open_corpus(config, trainer, folder) -> tuple[dict[str, Examples], dict[str
         print(f"skipped {n}: {reason}")
     record = {"used": counts, "skipped": [dataclasses.asdict(s) for s in skipped]}
     if multihost.is_first():
-        guard.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
+        write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
     return splits, counts
 
 
@@ -222,7 +222,7 @@ def _check_finite(loss: float, step: int, log_every: int) -> None:
 def _keep_settings(settings: dict[str, Any], path: Path) -> None:
     """Stores what a continued run must have; other processes see whether they find it."""
     if multihost.is_first():
-        guard.write_atomically(path, json.dumps(settings, indent=1))
+        write_atomically(path, json.dumps(settings, indent=1))
     elif not path.exists():
         raise UserError(
             f"{path} is not there, though process 0 wrote it; give a --workdir that all machines "
