@@ -48,7 +48,7 @@ class Corpus:
         skipped: rows left out while reading the corpus.
         notes: what its reader found, one line each, printed then; `extract.json` keeps them.
         sample_rate: of the samples it gives, Hz.
-        antialias: how they get to that rate, see `audio.resample`.
+        antialias: how they get to that rate, see `reading.resample`.
     """
 
     name: str
@@ -70,15 +70,15 @@ class Corpus:
         return reading.Segment(storage.joined(self.root, file), start or 0.0, end)
 
     def n_samples(self, i: int) -> int:
-        """How many `samples` gives, at most, from the file's header. Raises: audio.AudioError."""
+        """How many `samples` gives, at most, from the file's header. Raises: AudioError."""
         return reading.n_samples(self.segment(i), self.sample_rate, self.antialias)
 
     def samples(self, i: int) -> np.ndarray:
-        """Utterance `i`, mono float32 at `sample_rate`. Raises: audio.AudioError."""
+        """Utterance `i`, mono float32 at `sample_rate`. Raises: AudioError."""
         return reading.read(self.segment(i), self.sample_rate, self.antialias)
 
     def pieces(self, i: int, core: int, halo: int, hop: int) -> Iterator[chunks.Piece]:
-        """Utterance `i` in overlapping pieces, see `pieces.of_file`. Raises: audio.AudioError."""
+        """Utterance `i` in overlapping pieces, see `chunks.of_file`. Raises: AudioError."""
         rate, antialias = self.sample_rate, self.antialias
         return chunks.of_file(self.segment(i), core, halo, hop, rate, antialias)
 
