@@ -1,4 +1,4 @@
-"""What entries of `config.feature_sets` name: sets that emoasr makes, or tables made elsewhere."""
+"""Entries of `config.feature_sets`: built-in sets, and paths of external tables."""
 
 import re
 from collections.abc import Iterable
@@ -15,10 +15,10 @@ _SEEDED = re.compile("random-(0|[1-9][0-9]{0,9})")  # one spelling a seed
 
 
 def own_sets(config: ml_collections.ConfigDict) -> list[str]:
-    """Entries of `config.feature_sets` that are not tables made by somebody else.
+    """The built-in sets among the entries of `config.feature_sets`; the others are external tables.
 
     Raises:
-        UserError: an entry is no feature set.
+        UserError: an entry is not a feature set.
     """
     own = [name for name in config.feature_sets if not is_given(name)]
     for name in own:
@@ -39,7 +39,7 @@ def seeds(config: ml_collections.ConfigDict, names: list[str]) -> dict[str, int]
 
 
 def is_given(entry: str) -> bool:
-    """Whether an entry of `config.feature_sets` is the path of a table that somebody else made."""
+    """Whether an entry of `config.feature_sets` is the path of an external table."""
     return entry.lower().endswith((".parquet", ".csv"))
 
 
@@ -57,7 +57,7 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]
     found: dict[str, storage.Place] = {}
     for entry in feature_sets:
         if not isinstance(entry, str):
-            raise UserError(f"config.feature_sets={entry!r}: must be the text of a name or path")
+            raise UserError(f"config.feature_sets={entry!r}: must be text, a name or a path")
         path = storage.path(entry) if is_given(entry) else folder / f"{entry}.parquet"
         if path.stem in found:
             raise UserError(
@@ -69,14 +69,14 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]
 
 
 def check_there(feature_sets: Iterable[str], folder: Path) -> None:
-    """Looks for the tables that others made and that lie on disk.
+    """Checks that external tables on disk exist.
 
     Args:
         feature_sets: see `paths`.
         folder: see `paths`.
 
     Raises:
-        UserError: as `paths`, or one is not there.
+        UserError: as `paths`, or a table does not exist.
     """
     for path in paths(feature_sets, folder).values():
         if isinstance(path, Path) and path.parent != folder:
