@@ -4,11 +4,12 @@ The corpus is a table `file, speaker, split, duration, text` beside its audio (a
 libsndfile reads), splits disjoint by speaker. Another corpus of that shape trains with the same
 command; then say in `config.card` what it is.
 
-The shipped recognizer is from five runs on two CPU cores that other work shared, each from the one
-before (`--config.train.init=`); DIR is the corpus, and MIX that with 5.4 h of synthetic speech
-(`scripts/synthesize_speech.py`, its texts drawn as before it read WordNet line by line). Character
-error rates at the end of each, on validation speakers, and on the test speakers of lj_part1 (a
-native reader), fotaq (acted characters) and speechocean762 (Mandarin accents, half children):
+The shipped recognizer is from five runs on two CPU cores that other work shared, each starting
+from the one before (`--config.train.init=`); DIR is the corpus, and MIX is DIR with 5.4 h of
+synthetic speech (`scripts/synthesize_speech.py`, its texts drawn as before it read WordNet line by
+line). Character error rates at the end of each, on validation speakers, and on the test speakers
+of lj_part1 (a native reader), fotaq (acted characters) and speechocean762 (Mandarin accents, half
+children):
 
     run  batches  data  what is new                             valid  test
     1    4600     DIR   from random weights, AdamW              .533
@@ -36,13 +37,13 @@ native reader), fotaq (acted characters) and speechocean762 (Mandarin accents, h
         --config.train.init=runs/4/pretrain/recognizer $MORE --config.train.steps=600 \
         --config.train.warmup_steps=30 --config.train.learning_rate=1e-3
 
-A batch of 4096 frames takes 1.0 to 1.4 s there: 52, 92 and 92 minutes for the first three. From
-random weights to the end in one run was not tried.
+A batch of 4096 frames takes 1.0 to 1.4 s there: 52, 92 and 92 minutes for the first three. A
+single run from random weights to the end was not tried.
 
 What decided the second recipe, each 300 batches from the first recognizer (`train.steps=300
 train.warmup_steps=30 train.buckets=4`), validation CER: AdamW at 1.5e-3 with the first settings
 .539; Muon at 2e-3 .534; Muon without dropout and with lighter augmentation (band_limit .25, one
-mel mask, no time masks, noise .5) .527. At its end that run knew its training data by heart
+mel mask, no time masks, noise .5) .527. At its end that run overfitted its training data
 (training loss .81; 40 utterances of each training set with a CER of .11 to .28), and augmentation
 alone changed little (run 3). With synthetic speech and regularisation the fourth was still learning
 when it ended (training loss 1.35). Averaging the weights of runs 4 and 5, by .3 and .7, gives a

@@ -1,9 +1,9 @@
-"""IEMOCAP, those 7532 of its 10039 turns whose listeners agree on a category.
+"""IEMOCAP, the 7532 of its 10039 turns whose listeners agree on a category.
 
 The paper's second experiment: the 100 best features of the first three layers, of the last three,
 of all, and eGeMAPS. It takes "utterances for which the valence/arousal annotators were
-consistent with each other", and does not say how that was told. It counts 7532, exactly the number
-of turns whose category is not `xxx`; so these are taken here. The others are named in extract.json.
+consistent with each other", and does not say how that was determined. It counts 7532, exactly the
+number of turns whose category is not `xxx`; so these are taken here. extract.json lists the others.
 
 Cost: not measured on the corpus itself; three quarters of configs/iemocap.py.
 Result: not measured on the corpus itself. The paper's table 2, with its own recognizer, trained on
@@ -18,8 +18,8 @@ VCTK (mean and variance of the MSE over ten speakers); eval prints it beside our
     python -m emoasr.extract --config=iemocap_consistent --config.corpus.path=DIR --workdir=runs/c
     python -m emoasr.eval --config=iemocap_consistent --workdir=runs/c
 
-`--config.corpus.consistent=rating` goes by ratings, as the paper's words have it: turns that two or
-more listeners rated, none more than one point from another, in arousal and in valence.
+`--config.corpus.consistent=rating` compares ratings, as the paper's sentence says: turns that two
+or more listeners rated, none more than one point from another, in arousal and in valence.
 """
 
 import ml_collections

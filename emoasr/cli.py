@@ -1,6 +1,6 @@
-"""What the commands share: their flags, and how a user's mistake is told.
+"""What the commands share: flags, help, exit status, and how a user's mistake is reported.
 
-Each call has flags of its own, so that commands can be run again and again in one process.
+Each call defines its own flags, so that commands can run many times in one process.
 """
 
 import ast
@@ -19,7 +19,7 @@ import emoasr
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files.places import local
 from emoasr.settings import fields
-from emoasr.system import interrupts, output
+from emoasr.system import interrupts, limits, output
 
 _WIDTH = 100
 
@@ -28,19 +28,18 @@ Run = Callable[[ml_collections.ConfigDict, Path], None]
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A command that a configuration and a workdir say all to.
+    """A command that takes a configuration and a workdir and nothing else.
 
     Attributes:
         name: of the command.
-        doc: its help; the flags are added.
-        run: what it does.
-        base: what its configurations start from.
+        doc: its help text, to which the flags are added.
+        run: the function that does the work.
+        base: the defaults that its configurations start from.
         uses: fields and groups that it reads, for the help; empty: all.
-        default_config: the configuration without `--config`; None takes the one that
-            `emoasr.extract` stored in the workdir.
-        seat: which of several processes that work in one workdir together this is, see
-            `guard.alone`.
-        instead: what else it does with the same configuration, each by a flag of its name.
+        default_config: the configuration without `--config`; None: the one that `emoasr.extract`
+            stored in the workdir.
+        lock_name: the name of its lock, where several processes share one workdir; see `run_lock`.
+        instead: functions that run instead of `run`, each where the flag of its name is given.
     """
 
     name: str
@@ -49,12 +48,12 @@ class Command:
     base: fields.Base
     uses: tuple[str, ...] = ()
     default_config: str | None = None
-    seat: Callable[[ml_collections.ConfigDict], str] = lambda _: ""
+    lock_name: Callable[[ml_collections.ConfigDict], str] = lambda _: ""
     instead: Mapping[str, Run] = dataclasses.field(default_factory=dict)
 
 
 def run(command: Command, arguments: Sequence[str] | None = None) -> int:
-    """Runs a command in the workdir that its flags name.
+    """Parses a command's flags and runs it.
 
     Args:
         command: what to run.
@@ -71,22 +70,22 @@ def enter(
     arguments: Sequence[str] | None = None,
     goes_on: bool = False,
 ) -> int:
-    """The door of every command: what leaves it is an exit status, and a line if it is not 0.
+    """Runs a command's action: signals, output, `--version`, and errors as one line.
 
     Args:
         action: takes the arguments and returns the exit status.
         arguments: without the program's name; None: those of this process.
-        goes_on: whether it does when nobody reads its output any more (`| head -1`).
+        goes_on: whether the work continues when its output is no longer read (`| head -1`).
 
     Returns:
-        0; 1 for a `UserError`, told on stderr.
+        0, or 1 for a `UserError`, which is printed on stderr.
 
     Raises:
-        KeyboardInterrupt: a signal came; a process that nobody catches it in ends with status 130
-            and a line, see `interrupts`.
+        KeyboardInterrupt: a signal came; where nothing catches it, the process ends with one line
+            and status 130, see `interrupts`.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    logging.set_verbosity(logging.FATAL)  # TFDS and Orbax tell each step, and errors twice
+    logging.set_verbosity(logging.FATAL)  # TFDS and Orbax log each step, and errors twice
     status = 0
     with interrupts.handled(), output.any_reader(goes_on):
         try:
@@ -94,7 +93,7 @@ def enter(
                 print(f"emoasr {emoasr.__version__}")
             else:
                 status = action(arguments)
-            print(end="", flush=True)  # here it can be told that it fails
+            print(end="", flush=True)  # a failure to write must show here, where it is caught
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 1
@@ -114,10 +113,10 @@ def parse(values: flags.FlagValues, arguments: list[str], known_only: bool = Fal
     """Parses flags.
 
     Returns:
-        The arguments that are none.
+        The arguments that are not flags.
 
     Raises:
-        UserError: a flag is unknown, or its value cannot be.
+        UserError: a flag is unknown, or its value is not allowed.
     """
     try:
         return values(["emoasr", *arguments], known_only=known_only)[1:]
@@ -129,7 +128,7 @@ def parse(values: flags.FlagValues, arguments: list[str], known_only: bool = Fal
 
 
 def describe(values: flags.FlagValues) -> str:
-    """Lines that say what flags are for."""
+    """Help on flags, for the terminal."""
     own = {id(values[name]): values[name] for name in values}.values()
     rows = [(_as_flag(flag.name, flag.default), flag.help) for flag in own]
     return "\n".join(f"  {left}\n{_indented(right)}" for left, right in rows)
@@ -147,7 +146,9 @@ def _run(command: Command, arguments: list[str]) -> int:
         raise UserError(f"unexpected argument {unexpected[0]!r}; flags begin with -- (see --help)")
     if source is None or config is None:
         known = ", ".join(fields.shipped(command.base))
-        raise UserError(f"give --config, or the --workdir of an extraction; there are: {known}")
+        raise UserError(
+            f"give --config=NAME, or the --workdir of an extraction; configurations: {known}"
+        )
     given = fields.given(values)
     if values.overrides:
         from emoasr.settings import overrides
@@ -156,23 +157,24 @@ def _run(command: Command, arguments: list[str]) -> int:
     config.update_from_flattened_dict(given)
     config.lock()
     chosen = next((f for name, f in command.instead.items() if values[name].value), command.run)
-    return _work(chosen, config, _workdir(values.workdir, source), command.seat)
+    return _work(chosen, config, _workdir(values.workdir, source), command.lock_name)
 
 
 def _flags(command: Command) -> flags.FlagValues:
-    """Those that are not fields of the configuration."""
+    """The flags that are not fields of the configuration."""
     values = new_flags()
     flags.DEFINE_string(
         "config", command.default_config, "Configuration: a name from the list above, or a file; "
         "--config.FIELD=VALUE changes a field of it.", values,
     )  # fmt: skip
     flags.DEFINE_string(
-        "workdir", None, "Folder of all output; the same one continues a run. "
+        "workdir", None, "Folder for all output; give the same one again to continue a run. "
         "Default: runs/NAME-OF-THE-CONFIG.", values,
     )  # fmt: skip
     flags.DEFINE_string(
-        "overrides", None, "JSON file of the configuration's fields, as data (a configuration is a "
-        'program): {"eval": {"n_selected": 0}}. --config.FIELD overrides it.', values,
+        "overrides", None, "JSON file with fields of the configuration, such as "
+        '{"eval": {"n_selected": 0}}; unlike a configuration file, it cannot run any program. '
+        "--config.FIELD overrides it.", values,
     )  # fmt: skip
     for name, other in command.instead.items():
         flags.DEFINE_bool(name, False, (other.__doc__ or "").split("\n")[0], values)
@@ -182,7 +184,7 @@ def _flags(command: Command) -> flags.FlagValues:
 def _configuration(
     command: Command, values: flags.FlagValues
 ) -> tuple[Path | None, ml_collections.ConfigDict | None]:
-    """The configuration's file and content; neither where none is given."""
+    """The configuration's file and content; both None where none is given."""
     for name in ("config", "workdir", "overrides"):
         if (text := values[name].value) is not None and (not text or text.startswith("--")):
             raise UserError(f"--{name}: a value is missing (see --help)")
@@ -207,28 +209,28 @@ def _file(text: str, shipped: Mapping[str, Path]) -> Path:
         return everyones[path.name.removesuffix(".py")]
     raise UserError(
         f"--config={text}: no such file, and no configuration of that name"
-        f"; there are: {', '.join(shipped)}{did_you_mean(text, shipped)}"
+        f"; configurations: {', '.join(shipped)}{did_you_mean(text, shipped)}"
     )
 
 
 def _stored(command: Command, workdir: Path) -> ml_collections.ConfigDict:
-    """Of the whole extraction; else of one of its shards, as if it were of all."""
+    """The configuration stored by an extraction, or else by one of its shards, for all shards."""
     shards = sorted(workdir.glob("shards/*/extract.json"))
     try:
         path = next(p for p in (workdir / "extract.json", *shards) if p.exists())
         stored = _tuples(json.loads(path.read_text(encoding="utf-8"))["config"]) | {"shard": ""}
-        config = command.base(stored["corpus"]["kind"])  # what older runs do not say is as now
+        config = command.base(stored["corpus"]["kind"])  # defaults for fields newer than the run
         config.update(stored)
         return config
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         raise UserError(
-            f"no --config, and {workdir}/extract.json holds none; "
+            f"no --config given, and {workdir}/extract.json holds no configuration; "
             f"run python -m emoasr.extract --workdir={workdir} first, or give --config"
         ) from None
 
 
 def _tuples(value: Any) -> Any:
-    """JSON's lists as the tuples that they were."""
+    """Turns JSON's lists back into tuples."""
     if isinstance(value, dict):
         return {key: _tuples(v) for key, v in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
@@ -237,8 +239,8 @@ def _tuples(value: Any) -> Any:
 def _workdir(given: str | None, source: Path) -> Path:
     if given and "://" in given:
         raise UserError(
-            f"--workdir={given}: must be on a disk, of this machine or mounted; only what is read "
-            "can be in a store"
+            f"--workdir={given}: must be on a disk, local or mounted; object stores are only read "
+            "from"
         )
     return local(given) if given else Path("runs") / source.stem
 
@@ -247,12 +249,13 @@ def _work(
     run: Run,
     config: ml_collections.ConfigDict,
     workdir: Path,
-    seat: Callable[[ml_collections.ConfigDict], str],
+    lock_name: Callable[[ml_collections.ConfigDict], str],
 ) -> int:
-    from emoasr.files import guard
+    from emoasr.files.run_lock import run_lock  # slow to import, and no help text needs it
 
-    # before the error is told: of what an interrupt does within libraries, nothing is
-    with interrupts.handled(), guard.told_in_a_line(), guard.alone(workdir, seat(config)):
+    # `handled` here too, not only in `enter`: after a signal, an error that it caused within a
+    # library is not reported
+    with interrupts.handled(), limits.errors_in_one_line(), run_lock(workdir, lock_name(config)):
         run(config, workdir)
     return 0
 
@@ -262,10 +265,10 @@ def _work(
 
 def _help(command: Command, values: flags.FlagValues) -> str:
     shipped = fields.shipped(command.base)
-    config, head = None, "Defaults; a configuration may have others, see --config=NAME --help."
+    config, head = None, "Defaults; a configuration may set others, see --config=NAME --help."
     if values["config"].present:
         path = _file(values.config, shipped)
-        config, head = fields.load(path), f"As {path.stem} has them."
+        config, head = fields.load(path), f"Values of {path.stem}."
         fields.check(config, path, command.base)
     lines = [command.doc, "Configurations:"]
     lines += [f"  {name:18} {_first_line(path)}" for name, path in shipped.items()]

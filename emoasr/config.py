@@ -13,7 +13,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
 
     c.corpus = ml_collections.ConfigDict()
     c.corpus.kind = kind  # demo, emotale, folder, iemocap or table: how the corpus is read
-    c.corpus.path = ""  # where the corpus lies: on disk, or s3://BUCKET/FOLDER and the like
+    c.corpus.path = ""  # of the corpus: on disk, or in a store, as s3://BUCKET/FOLDER
 
     # what extract writes and eval compares
     c.feature_sets = FEATURE_SETS  # neural, random, random-N, mfcc, egemaps, or paths of tables
@@ -29,19 +29,19 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.engine = "local"  # or "ray": on the machines of a Ray cluster
     c.ray = ml_collections.ConfigDict()
     c.ray.address = ""  # of the cluster's head, HOST:PORT; empty: Ray on this machine alone
-    c.ray.actors = 1  # processes that listen side by side
-    c.ray.cpus = 1.0  # cores that Ray sets aside for each
-    c.ray.gpus = 0.0  # GPUs for each, or a share of one; 0: it computes on its cores
-    c.ray.gpu_memory = 0.9  # of that share, what it takes
+    c.ray.actors = 1  # processes that extract in parallel
+    c.ray.cpus = 1.0  # cores that Ray reserves for each
+    c.ray.gpus = 0.0  # GPUs for each, or a fraction of one; 0: it computes on its cores
+    c.ray.gpu_memory = 0.9  # fraction of its GPU memory that each takes
     c.shard = ""  # "3/16": only the third of 16 parts; `extract --merge` joins them
 
     c.eval = ml_collections.ConfigDict()
     c.eval.targets = ("arousal", "valence")  # columns of the labels
     c.eval.protocol = "leave-one-speaker-out"  # or "leave-one-session-out"
-    c.eval.partner = "in"  # "out": no training on who shares a session with the test speaker
+    c.eval.partner = "in"  # "out": no training on speakers of the test speaker's session
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all
     c.eval.selection = ml_collections.ConfigDict()
-    c.eval.selection.scope = "fold"  # F scores of each training fold; "all": leaky, of all data
+    c.eval.selection.scope = "fold"  # F scores of each training fold; "all": of all data, a leak
     c.eval.regressor = "linear"  # "ridge", its penalty chosen within each training fold, or "svr"
     c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
     c.eval.battery = False  # True: ablations and controls too: leaks, layers, other models
@@ -57,7 +57,7 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
 
     c.corpus = ml_collections.ConfigDict()
     c.corpus.kind = kind  # transcribed or vctk: how the corpus is read
-    c.corpus.path = ""  # where the corpus lies on disk
+    c.corpus.path = ""  # of the corpus, on disk
     c.corpus.data_dir = ""  # prepared audio; empty: TFDS's own default folder
 
     c.model = ml_collections.ConfigDict(dataclasses.asdict(ModelConfig(dropout=0.1)))
@@ -77,17 +77,17 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.train.seed = 0  # of the weights, of the order of utterances and of augmentation
     c.train.log_every = 10  # steps, from one line of metrics to the next
     c.train.eval_every = 500  # steps; on the validation speakers
-    c.train.checkpoint_every = 100  # steps, the most that a killed run loses
+    c.train.checkpoint_every = 100  # steps; at most so many are lost when a run is killed
 
-    c.distributed = ml_collections.ConfigDict()  # several processes; one takes all local devices
-    c.distributed.coordinator = ""  # HOST:PORT of process 0; "auto": as Slurm says; empty: one
+    c.distributed = ml_collections.ConfigDict()  # several processes, each with all local devices
+    c.distributed.coordinator = ""  # HOST:PORT of process 0; "auto": from Slurm; empty: one process
     c.distributed.n_processes = 0  # not needed with "auto"
     c.distributed.process_id = -1  # from 0, another in each; not needed with "auto"
-    c.distributed.timeout = 60  # seconds that the others may take to start, or not answer
+    c.distributed.timeout = 60  # seconds to wait for other processes to start, or to answer
 
     c.card = ml_collections.ConfigDict()  # what recognizer.json says of the data
     c.card.name = ""  # the recognizer's
     c.card.data = ""  # what it was trained on
     c.card.terms = ""  # the data's licences
-    c.card.limits = ""  # what it is not made for
+    c.card.limits = ""  # for what it is not suited
     return c

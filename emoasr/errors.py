@@ -1,4 +1,4 @@
-"""The exceptions whose texts are meant for the person at the keyboard."""
+"""Exceptions whose texts are meant for the user, and help to write them."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -7,7 +7,7 @@ _QUOTED = 60  # characters of a value in a message
 
 
 class UserError(Exception):
-    """A mistake that its user can mend.
+    """A mistake that the user can correct.
 
     The text is one line that names the file, field or flag, and the remedy; commands print it
     without a traceback and exit with status 1.
@@ -27,26 +27,26 @@ class AudioError(Exception):
 
 
 def one_line(text: object) -> str:
-    """A text that any stream can print, on one line; names may hold newlines, or not be UTF-8."""
+    """A text on one line that any stream can print; names may hold newlines or invalid Unicode."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def quoted(value: object) -> str:
-    """A value for a message, which may be a stranger's: short, without control characters."""
+    """A value, which may be untrusted, for a message: short, without control characters."""
     text = repr(value)
     return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Raises `UserError` unless `value`, which the user knows as `name`, is one of `choices`."""
+    """Raises `UserError` unless `value`, which the user calls `name`, is one of `choices`."""
     if value not in choices:
         raise UserError(f"{name}={value!r}: must be one of {', '.join(choices)}")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """What to add to a complaint about an unknown name: the known ones that are most like it.
+    """A suggestion for an error about an unknown name: the known names most like it, if any.
 
-    Of dotted names the last part counts as much as the whole, as it is what people remember.
+    In dotted names the last part counts as much as the whole, as it is what people remember.
     """
     likeness = {other: _likeness(name, other) for other in names}
     best = max(likeness.values(), default=0.0)

@@ -62,13 +62,14 @@ def _evaluate(config: ml_collections.ConfigDict, workdir: Path) -> None:
     from emoasr.evaluation.correlation import maps_of
     from emoasr.evaluation.evaluate import evaluate
     from emoasr.extraction import outcome
-    from emoasr.files import guard, parquet
+    from emoasr.files import parquet
+    from emoasr.files.writing import ensure_folder, write_atomically
     from emoasr.report import terminal
     from emoasr.report.provenance import provenance
 
     started = time.monotonic()
     inputs = outcome.read(config.feature_sets, workdir)
-    folder = guard.ensure_folder(workdir / "eval" / "figures").parent
+    folder = ensure_folder(workdir / "eval" / "figures").parent
     workers = processes.count(config.workers)
     found = evaluate(inputs.tables, inputs.labels, config.eval, workers)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
@@ -84,7 +85,7 @@ def _evaluate(config: ml_collections.ConfigDict, workdir: Path) -> None:
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
-    guard.write_atomically(folder / "results.json", text + "\n")
+    write_atomically(folder / "results.json", text + "\n")
     page = report.write(results, found.predictions, found.selected, maps, folder)
     print(terminal.summary(results))
     print(page)

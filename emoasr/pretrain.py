@@ -65,7 +65,7 @@ def _lock_name(config: ml_collections.ConfigDict) -> str:
 
 
 _COMMAND = cli.Command(
-    "pretrain", __doc__, main, config.pretraining, default_config="vctk", seat=_lock_name
+    "pretrain", __doc__, main, config.pretraining, default_config="vctk", lock_name=_lock_name
 )
 
 

@@ -55,14 +55,14 @@ def main(
     if not files:
         return n_files
     from emoasr.asr import decoding
-    from emoasr.files import guard
     from emoasr.inference import compilation_cache
     from emoasr.recognizer import load_recognizer
+    from emoasr.system import limits
 
     if beam_size > 1:
         decoding.BeamSearch(beam_size, None)  # complains of a missing library, once
     compilation_cache.enable_cache()
-    with guard.told_in_a_line():
+    with limits.errors_in_one_line():
         opened = load_recognizer(recognizer or None)
     failed = n_files - len(files)
     for file in files:

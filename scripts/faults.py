@@ -311,7 +311,7 @@ def second_process(job: Job, folder: Path) -> dict[str, object]:
     job.begin(workdir)
     both = [job.start(workdir), job.start(workdir)]
     told = [errors(process) for process in both]
-    refused = ["another emoasr command is at work" in text for text in told].count(True) == 1
+    refused = ["another emoasr command is running" in text for text in told].count(True) == 1
     differs = compare(expected, job.outcome(workdir))
     return _row(f"{job.name}: started twice", 1, *differs, "refused" if refused else "NOT REFUSED")
 

@@ -20,7 +20,7 @@ import emoasr
 from emoasr.asr import language_model, text
 from emoasr.asr.saved import LANGUAGE_FILE
 from emoasr.corpora import table
-from emoasr.files.guard import write_atomically
+from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
 
 flags.adopt_module_key_flags(wordnet)

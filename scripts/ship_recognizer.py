@@ -13,7 +13,7 @@ from absl import app
 
 import emoasr
 from emoasr.asr import saved
-from emoasr.files.guard import write_atomically
+from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
 
 

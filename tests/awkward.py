@@ -160,7 +160,7 @@ BAD = [
     Case("header cut.wav", cut(0.0008), "not audio"),
     Case("text.wav", content(b"this is text"), "not audio"),
     Case("noise.flac", content(np.random.default_rng(0).bytes(5000)), "not audio"),
-    Case("cut.wav", cut(), "cut short: 0.60 s where its header promises 1.20 s"),
+    Case("cut.wav", cut(), "cut short: 0.60 s, but its header promises 1.20 s"),
     *(Case(f"cut.{kind}", cut(), "cut short") for kind in ("aiff", "au", "w64", "rf64", "mp3")),
     Case("cut.caf", cut(), "malformed"),
     Case("cut.flac", cut(), "lost sync"),

@@ -60,7 +60,9 @@ def used(call, *arguments: str):
     """The configuration that a command would work with, seen in place of its work."""
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emoasr.cli._work", lambda run, c, workdir, seat: seen.append((c, workdir)))
+        patch.setattr(
+            "emoasr.cli._work", lambda run, c, workdir, lock_name: seen.append((c, workdir))
+        )
         call(*arguments)
     return seen[0]
 
@@ -132,10 +134,10 @@ def used(call, *arguments: str):
         ("pretrain", ["config.corpus.path"]),
         ("extract --config=folder --config.corpus.path=no", ["config.corpus.path=no"]),
         ("extract --config=folder --config.corpus.path=~/no", ["home/no"]),
-        ("extract --config=folder --config.corpus.path=. --config.recognizer=no", ["no is no"]),
+        ("extract --config=folder --config.corpus.path=. --config.recognizer=no", ["no is not"]),
         ("extract --config=demo --config.recognizer=englsh", ["englsh", "mean english?"]),
-        ("pretrain --config.corpus.path=. --config.train.init=no", ["no is no recognizer"]),
-        ("transcribe --recognizer=no a.wav", ["no is no recognizer"]),
+        ("pretrain --config.corpus.path=. --config.train.init=no", ["no is not a recognizer"]),
+        ("transcribe --recognizer=no a.wav", ["no is not a recognizer"]),
         ("transcribe no.wav", ["no.wav"]),
         ("extract --config=demo --workdir=/dev/null/x", ["/dev/null/x", "--workdir"]),
         ("extract --config=demo --workdir=s3://bucket/x", ["--workdir=s3://bucket/x", "on a disk"]),

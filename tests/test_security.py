@@ -141,18 +141,18 @@ def field(group: str, **values):
     [
         (written("[" * 100_000), "nested"),
         (put('"small"', "[" * 50_000 + "]" * 50_000), "nested"),
-        (written('{"a": "' + "[" * 99 + r"\"" + '"'), "not JSON"),
-        (written('"' + r"\"" * 300_000), "not JSON"),
+        (written('{"a": "' + "[" * 99 + r"\"" + '"'), "not valid JSON"),
+        (written('"' + r"\"" * 300_000), "not valid JSON"),
         (written('{"a": "' + "x" * (1 << 20) + '"}'), "bytes"),
         (written("[]"), "object"),
         (written("null"), "object"),
-        (written(""), "not JSON"),
+        (written(""), "not valid JSON"),
         (put('"small"', r'"\ud800"'), "'name' holds text"),
         (put("80.0", "NaN"), "'top_db' holds NaN"),
         (put("80.0", "-Infinity"), "'top_db' holds -Infinity"),
         (put("80.0", "1e999"), "'top_db' holds 1e999"),
         (put('"small"', "[1, [2, NaN]]"), "'name' holds NaN"),
-        (put('"n_channels": 8', '"n_channels": 8, "n_channels": 8'), "'n_channels' is there twice"),
+        (put('"n_channels": 8', '"n_channels": 8, "n_channels": 8'), "'n_channels' appears twice"),
         (put('"n_channels": 8', '"n_channels": ' + "9" * 4000), "'n_channels' holds 999"),
         (field("model", n_channels=10**6), "model.n_channels=1000000"),
         (field("model", kernel_size=10**12), "model.kernel_size"),
@@ -246,9 +246,9 @@ HEADERS = [
     (lambda path: path.write_bytes(b""), "no header"),
     (lambda path: path.write_bytes(struct.pack("<Q", 2**63) + b"{}"), "no header"),
     (lambda path: path.write_bytes(struct.pack("<Q", 2 << 20) + b" " * (3 << 20)), "no header"),
-    (lambda path: path.write_bytes(path.read_bytes()[:-1]), "not a whole safetensors file"),
-    (lambda path: path.write_bytes(path.read_bytes() + b"x"), "not a whole"),
-    (lambda path: os.truncate(path, 8 << 40), "are the most"),
+    (lambda path: path.write_bytes(path.read_bytes()[:-1]), "not a complete safetensors file"),
+    (lambda path: path.write_bytes(path.read_bytes() + b"x"), "not a complete"),
+    (lambda path: os.truncate(path, 8 << 40), "at most"),
     (header(lambda _: b"[" * 100_000), "nested"),
     (header(lambda _: b"[]"), "object"),
     (header(lambda r: json.dumps(r).replace("{", '{"symbols.bias": 1, ', 1).encode()), "twice"),
@@ -258,17 +258,23 @@ HEADERS = [
     (of_bias(shape=[28.0]), "'symbols.bias'"),
     (of_bias(shape=[True] * 99), "'symbols.bias'"),
     (of_bias(shape="28"), "'symbols.bias'"),
-    (of_bias(data_offsets=[0, 112]), "not a whole"),  # where another lies
-    (of_bias(data_offsets=[2**40, 2**40 + 112]), "not a whole"),
-    (of_bias(data_offsets=[112, 0]), "not a whole"),
-    (of_bias(data_offsets=[0]), "not a whole"),
-    (of_bias(data_offsets=[-112, 0]), "not a whole"),
-    (of_bias(data_offsets=[0.5, 112.5]), "not a whole"),
-    (of_bias(data_offsets=None), "not a whole"),
-    (of_last(lambda begin, end: [begin + 4, end]), "not a whole"),  # too few bytes for its shape
-    (of_last(lambda begin, end: [begin - 4, end]), "not a whole"),  # too many, over its neighbour's
-    (of_last(lambda begin, end: [begin + 4, end + 4], b"more"), "not a whole"),  # a gap before it
-    (header(lambda r: r.update(__metadata__={"a": [1]})), "not a whole"),
+    (of_bias(data_offsets=[0, 112]), "not a complete"),  # where another lies
+    (of_bias(data_offsets=[2**40, 2**40 + 112]), "not a complete"),
+    (of_bias(data_offsets=[112, 0]), "not a complete"),
+    (of_bias(data_offsets=[0]), "not a complete"),
+    (of_bias(data_offsets=[-112, 0]), "not a complete"),
+    (of_bias(data_offsets=[0.5, 112.5]), "not a complete"),
+    (of_bias(data_offsets=None), "not a complete"),
+    (of_last(lambda begin, end: [begin + 4, end]), "not a complete"),  # too few bytes for its shape
+    (
+        of_last(lambda begin, end: [begin - 4, end]),
+        "not a complete",
+    ),  # too many, over its neighbour's
+    (
+        of_last(lambda begin, end: [begin + 4, end + 4], b"more"),
+        "not a complete",
+    ),  # a gap before it
+    (header(lambda r: r.update(__metadata__={"a": [1]})), "not a complete"),
     (of_bias(dtype="F64"), "of type 'F64'"),
     (of_bias(dtype=["F32"]), "of type"),
     (of_bias(more=1), "its record"),
@@ -366,7 +372,7 @@ def test_a_language_model_is_refused(spelling, name, change, message):
 
 def test_a_language_models_size_is_refused(spelling, nothing_is_allocated):
     os.truncate(spelling, 1 << 30)
-    refused("are the most", spelling, language_model.load, spelling)
+    refused("at most", spelling, language_model.load, spelling)
 
 
 # Zips
@@ -406,9 +412,9 @@ def mode(kind: int):
     [
         ("V/../../etc/passwd", None, "leads out"),
         ("..", None, "leads out"),
-        ("/etc/passwd", None, "no relative path"),
-        ("C:/windows", None, "no relative path"),
-        ("V\\..\\x", None, "no relative path"),
+        ("/etc/passwd", None, "not a relative path"),
+        ("C:/windows", None, "not a relative path"),
+        ("V\\..\\x", None, "not a relative path"),
         ("V/x", mode(stat.S_IFLNK), "link"),
         ("V/x", mode(stat.S_IFIFO), "link"),
         ("V/x\x1b[31m", mode(stat.S_IFLNK), r"member 'V/x\\x1b"),
@@ -425,7 +431,7 @@ def test_a_member_is_refused(tmp_path, name, change, message):
 @pytest.mark.parametrize("names", [("V/x", "V/x"), ("V/x", "V/x/")])
 def test_a_member_twice_is_refused(tmp_path, names):
     path = pack(tmp_path / "V.zip", *((name, b"") for name in names))
-    refused("is there twice", path, vctk._open, path)
+    refused("appears twice", path, vctk._open, path)
 
 
 def test_an_encrypted_member_is_refused(tmp_path):
@@ -577,11 +583,11 @@ def test_overrides_change_fields_and_flags_change_them_again(tmp_path):
     ("content", "message"),
     [
         ("[]", "not a JSON object"),
-        ("{", "not JSON"),
+        ("{", "not valid JSON"),
         ("[" * 100_000, "nested"),
-        ('{"a": "' + "x" * (1 << 18) + '"}', "are the most"),
+        ('{"a": "' + "x" * (1 << 18) + '"}', "at most"),
         ('{"seed": NaN}', "'seed' holds NaN"),
-        ('{"seed": 1, "seed": 2}', "'seed' is there twice"),
+        ('{"seed": 1, "seed": 2}', "'seed' appears twice"),
         ('{"sede": 1}', "'sede'; did you mean seed"),
         ('{"eval": {"n": 1}}', "'eval.n'"),
         ('{"\\u001b[31m": 1}', r"'\\x1b"),

@@ -17,7 +17,7 @@ import safetensors.numpy
 from emoasr.asr.text import SYMBOLS, encode
 from emoasr.errors import UserError
 from emoasr.files import untrusted
-from emoasr.files.guard import write_atomically
+from emoasr.files.writing import write_atomically
 
 _V = len(SYMBOLS)
 MOST_BYTES = 1 << 25  # of a file: 7 times the shipped one's; in use it takes 30 times that

@@ -1,7 +1,6 @@
-"""What `recognizer.json` may say: the sizes of network and front end, within bounds.
+"""`recognizer.json`, checked: the sizes of network and front end must be within bounds.
 
-msgspec's checks would be as long, and its messages say neither what was found nor between which
-bounds it must be.
+msgspec's checks would be as long, and its messages give neither the value found nor its bounds.
 """
 
 import dataclasses
@@ -22,7 +21,7 @@ _FIXED = {"format": FORMAT, "symbols": text.SYMBOLS, "blank": text.BLANK}
 _MOST_LAYERS = 100
 _MOST_FRAMES = 1 << 16  # frames
 _MOST_WINDOWS = 64  # that see one sample
-_TOLD = 160  # characters of a complaint that quotes a value
+_QUOTED = 160  # characters of an error message that quotes a value
 
 
 def read(path: untrusted.Source) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
@@ -75,19 +74,19 @@ def _frontend(path: untrusted.Source, given: Any) -> FrontEndConfig:
     try:
         return FrontEndConfig(**fields)
     except ValueError as error:
-        raise UserError(f"{path}: frontend.{str(error)[:_TOLD]}") from None
+        raise UserError(f"{path}: frontend.{str(error)[:_QUOTED]}") from None
 
 
 def check_sizes(where: str, model: ModelConfig, frontend: FrontEndConfig) -> None:
-    """Refuses what no field says alone.
+    """Checks sizes that depend on several fields.
 
     Args:
-        where: what holds the fields, for complaints.
+        where: the file that holds the fields, for error messages.
         model: the network's size, each field within its bounds.
         frontend: the front end.
 
     Raises:
-        UserError: the two do not fit, or are too large.
+        UserError: the two do not match, or are too large.
     """
     seen = frontend.n_fft / frontend.hop_length
     for right, what in (

@@ -25,7 +25,7 @@ from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.errors import UserError
 from emoasr.files import places, storage, untrusted
-from emoasr.files.guard import write_atomically
+from emoasr.files.writing import write_atomically
 from emoasr.system import forks
 
 LANGUAGE_FILE = "language.safetensors"

@@ -1,8 +1,8 @@
 """How many frames an audio file's header promises; libsndfile counts only those that are left.
 
-libsndfile opens WAV, RF64, W64, AIFF, AU, SVX and Ogg files that were cut as if what is left were
-all; only its log tells. (AVR, IRCAM, NIST, PAF and PVF files cut short are not told from whole
-ones; FLAC and MP3 files are, by decoding them.)
+libsndfile opens WAV, RF64, W64, AIFF, AU, SVX and Ogg files that were cut short as if they were
+complete; only its log shows the difference. (AVR, IRCAM, NIST, PAF and PVF files that were cut
+short cannot be recognized; FLAC and MP3 files can, by decoding them.)
 """
 
 import re
@@ -22,7 +22,7 @@ _STREAMED = 0x7FFF0000  # bytes; programs that write into a pipe claim this many
 
 
 def promised_frames(file: soundfile.SoundFile) -> int | None:
-    """Frames that an opened file's header promises; None: it has been cut, who knows how far."""
+    """Frames that an opened file's header promises; None: the file was cut at an unknown place."""
     log = file.extra_info
     if _NO_END.search(log):
         return None

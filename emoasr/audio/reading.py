@@ -1,4 +1,4 @@
-"""Samples from files and arrays: mono, float32, at the wanted rate, checked."""
+"""Samples from files and arrays: mono, float32, resampled, checked."""
 
 import contextlib
 import dataclasses
@@ -18,13 +18,13 @@ from emoasr.audio.headers import promised_frames
 from emoasr.errors import AudioError
 from emoasr.files import storage
 
-SAMPLE_RATE = 16000  # Hz, wanted unless another is given
-LOUDEST = 100.0  # where full scale is 1; what is louder are integers that were never scaled
+SAMPLE_RATE = 16000  # Hz, of results unless another is given
+LOUDEST = 100.0  # where full scale is 1; larger values are integers that were never scaled
 RATES = (1000, 1_000_000)  # Hz; a damaged header's 1 Hz would make gigabytes of a small file
 
 _SLACK = 0.1  # seconds: rounded times in annotations, the last frame of a lossy file
 _UNKNOWN_LENGTH = 2**40  # frames; libsndfile gives such counts where a header holds none
-_BLOCK = 60 * SAMPLE_RATE  # frames decoded at once
+_BLOCK = 60 * SAMPLE_RATE  # frames decoded at a time
 _INEXACT_SEEK = ("OGG", "MP3")  # decoded from the beginning: seeking there shifts or alters samples
 _AHEAD = 1 << 16  # bytes fetched from a store for a second of a segment
 
@@ -60,7 +60,14 @@ def read(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = True) ->
 
 
 def read_native(segment: Segment) -> tuple[np.ndarray, int]:
-    """Reads a segment as it is: float32 `(N, channels)`, and its rate in Hz; else as `read`."""
+    """Reads a segment without mixing or resampling.
+
+    Returns:
+        Samples, float32 `(N, channels)`, and their rate in Hz.
+
+    Raises:
+        AudioError: as `read` does.
+    """
     with opened(segment) as file:
         return _decode(file, segment), file.samplerate
 
@@ -98,14 +105,14 @@ def resample(
         x: floating-point samples, `(N,)` or `(N, channels)`.
         rate: sampling rate of `x` in Hz.
         wanted: sampling rate of the result in Hz.
-        antialias: False: where `rate` is a whole multiple of `wanted`, its samples are picked
-            without a filter, so that what lies above `wanted` / 2 folds back.
+        antialias: False: where `rate` is a whole multiple of `wanted`, samples are picked without
+            a filter, so that frequencies above `wanted` / 2 alias.
 
     Returns:
         float32 `(M,)`, M = N * wanted / rate rounded half up, or up where samples are picked.
 
     Raises:
-        AudioError: wrong type or shape, no samples, a rate out of `RATES`, samples that are NaN,
+        AudioError: wrong type or shape, no samples, a rate outside `RATES`, samples that are NaN,
             infinite or beyond `LOUDEST`.
     """
     x = np.asarray(x)
@@ -132,23 +139,23 @@ def resample(
 
 
 def check_rate(rate: Any) -> None:
-    """Raises an AudioError unless it is a number of Hz within `RATES`."""
+    """Raises an AudioError unless the rate is a number of Hz within `RATES`."""
     if not isinstance(rate, numbers.Real) or not RATES[0] <= float(rate) <= RATES[1]:
         raise AudioError(f"sampling rate is {rate!r}; must be {RATES[0]} to {RATES[1]} Hz")
 
 
 def is_silent(x: np.ndarray) -> bool:
-    """Whether every sample is exactly zero: valid audio, but hardly what its user meant."""
+    """Whether every sample is exactly zero: valid audio, but probably not what the user meant."""
     return not np.any(x)
 
 
 @contextlib.contextmanager
 def opened(segment: Segment, header_only: bool = False) -> Iterator[soundfile.SoundFile]:
-    """Opens the segment's file; whatever goes wrong inside becomes an AudioError with its path.
+    """Opens the segment's file; any error inside the block becomes an AudioError with its path.
 
     Args:
-        segment: what is going to be read.
-        header_only: not even that is, so that little of a file in a store need be fetched.
+        segment: the part that will be read.
+        header_only: no samples will be read, so that little of a file in a store is fetched.
     """
     ahead = storage.LEAST_AHEAD if header_only else _ahead(segment)
     try:
@@ -162,7 +169,7 @@ def opened(segment: Segment, header_only: bool = False) -> Iterator[soundfile.So
 
 
 def _ahead(segment: Segment) -> int:
-    """Bytes that a store is asked for at once."""
+    """Bytes to fetch from a store in one request."""
     seconds = math.inf if segment.end is None else segment.end - segment.start
     return int(min(storage.MOST_AHEAD, max(storage.LEAST_AHEAD, seconds * _AHEAD)))
 
@@ -174,13 +181,13 @@ def _decode(file: soundfile.SoundFile, segment: Segment) -> np.ndarray:
 
 
 def blocks(file: soundfile.SoundFile, segment: Segment) -> Iterator[np.ndarray]:
-    """Decodes a segment of its opened file, bit by bit.
+    """Decodes a segment of its opened file, block by block.
 
     Yields:
         Blocks `(N, channels)`, float32, at the file's own rate, of at most a minute at 16 kHz.
 
     Raises:
-        AudioError: as `read` does, when what was promised does not come.
+        AudioError: as `read` does, where the file is cut short.
     """
     first, stop = _span(file, segment)
     position = 0 if file.format in _INEXACT_SEEK else file.seek(first)
@@ -189,9 +196,9 @@ def blocks(file: soundfile.SoundFile, segment: Segment) -> Iterator[np.ndarray]:
         if not len(block):
             break
         position += len(block)
-        wanted = block[max(first - (position - len(block)), 0) :]
-        if len(wanted):
-            yield wanted
+        own = block[max(first - (position - len(block)), 0) :]
+        if len(own):
+            yield own
     if stop - position > _SLACK * file.samplerate:
         _cut_short(file, first, stop, position)
 
@@ -205,13 +212,13 @@ def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
     _checked_length(file.frames)
     total = promised_frames(file)
     if total is None:
-        raise AudioError("cut short: its data do not end as they should; re-encode it if it is all")
+        raise AudioError("cut short: its data end too early; copy it again, or re-encode it")
     end = total / rate if segment.end is None else segment.end
     what = f"segment from {segment.start:g} s to {end:g} s"
     if not 0 <= segment.start < math.inf or not end < math.inf:
-        raise AudioError(f"{what}: not a stretch of time")
+        raise AudioError(f"{what}: not a valid time range")
     if segment.start * rate >= total or end > total / rate + _SLACK:
-        raise AudioError(f"{what}: outside of the file, which has {total / rate:g} s")
+        raise AudioError(f"{what}: outside of the file, which is {total / rate:g} s long")
     first, stop = round(segment.start * rate), min(round(end * rate), total)
     if first >= stop:
         raise AudioError(f"{what}: empty")
@@ -224,11 +231,11 @@ def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
 def _cut_short(file: soundfile.SoundFile, first: int, stop: int, found: int) -> NoReturn:
     """Raises an AudioError for a segment's frames that are not there."""
     promised, there = ((n - first) / file.samplerate for n in (stop, max(found, first)))
-    raise AudioError(f"cut short: {there:.2f} s where its header promises {promised:.2f} s")
+    raise AudioError(f"cut short: {there:.2f} s, but its header promises {promised:.2f} s")
 
 
 def _decimation(rate: float, wanted: int, antialias: bool) -> int:
-    """How many samples there are for one that is picked; 0: they are resampled."""
+    """Picks one of this many samples; 0: resample."""
     return 0 if antialias or rate % wanted else int(rate // wanted)
 
 

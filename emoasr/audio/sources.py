@@ -1,4 +1,4 @@
-"""What libsndfile can open: a file on disk, in a zip, or in a store."""
+"""Files for libsndfile: on disk, in a zip, or in a store."""
 
 import contextlib
 import io
@@ -21,10 +21,10 @@ def opened(path: Path | zipfile.Path | storage.Remote, ahead: int) -> AbstractCo
 
     Args:
         path: of the file.
-        ahead: bytes to fetch beyond those wanted, where the file is in a store.
+        ahead: bytes to fetch beyond those needed, where the file is in a store.
 
     Raises:
-        AudioError: it is missing, no file, or cannot be read; the text leaves the path to others.
+        AudioError: it is missing, not a file, or cannot be read; the caller adds the path.
         UserError: its store does not answer.
     """
     if isinstance(path, storage.Remote):
@@ -37,8 +37,8 @@ def _in_store(path: storage.Remote, ahead: int) -> Iterator[storage.Stream]:
     try:
         with path.streamed(ahead) as stream:
             yield stream
-    except UnreachableError as error:  # else all that follow would be left out, one by one
-        raise UserError(f"{path}: {error.strerror}; the same command goes on from here") from None
+    except UnreachableError as error:  # else all following files would be skipped, one by one
+        raise UserError(f"{path}: {error.strerror}; the same command continues from here") from None
     except FileNotFoundError:
         raise AudioError("no such file") from None
     except OSError as error:
@@ -51,11 +51,11 @@ def _at_hand(path: Path | zipfile.Path) -> int | Path | io.BytesIO:
             raise AudioError("is a folder, not an audio file")
         if not path.exists():
             raise AudioError(f"no such file{_other_form(path)}")
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not path.is_file():  # opening a pipe could wait forever
             raise AudioError("is a pipe or device, not an audio file")
-        if not isinstance(path, Path):  # whole: libsndfile seeks, and each time decompresses anew
+        if not isinstance(path, Path):  # in memory: each seek would decompress it again
             return io.BytesIO(path.read_bytes())
-        # By name, libsndfile would refuse long ones, and those that are not UTF-8.
+        # Given a name, libsndfile would refuse long ones, and those that are not UTF-8.
         return os.open(path, os.O_RDONLY) if os.name == "posix" else path
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror or error})") from None
@@ -67,5 +67,5 @@ def _other_form(path: Path | zipfile.Path) -> str:
     """A hint where a file has the same name in another of Unicode's normal forms."""
     forms = {unicodedata.normalize(form, path.name) for form in ("NFC", "NFD")} - {path.name}
     if isinstance(path, Path) and any(path.with_name(name).exists() for name in forms if name):
-        return "; one of that name in another Unicode normal form (NFC, NFD) is there"
+        return "; there is one whose name is the same in another Unicode normal form (NFC, NFD)"
     return ""

@@ -1,4 +1,4 @@
-"""The record that every corpus gives, and the way from a configuration to a corpus."""
+"""The table and audio of a corpus as one object, and how a configuration opens it."""
 
 import dataclasses
 import hashlib
@@ -44,11 +44,11 @@ class Corpus:
         table: audformat index (`file`, or `file, start, end`) and those of `LABELS` that the
             corpus has, perhaps more (see its module); ratings are float32, missing ones NaN; the
             others are text, missing ones NA.
-        synthetic: True where speech and labels were made by a program; whatever shows them says so.
+        synthetic: True where speech and labels were made by a program; every output says so.
         skipped: rows left out while reading the corpus.
-        notes: what its reader found, one line each, printed then; `extract.json` keeps them.
-        sample_rate: of the samples it gives, Hz.
-        antialias: how they get to that rate, see `audio.resample`.
+        notes: findings of its reader, one line each, printed and stored in `extract.json`.
+        sample_rate: of `samples`, Hz.
+        antialias: how recordings are resampled to that rate, see `reading.resample`.
     """
 
     name: str
@@ -70,11 +70,11 @@ class Corpus:
         return reading.Segment(storage.joined(self.root, file), start or 0.0, end)
 
     def n_samples(self, i: int) -> int:
-        """How many `samples` gives, at most, from the file's header. Raises: audio.AudioError."""
+        """Largest possible length of `samples`, from the file's header. Raises: AudioError."""
         return reading.n_samples(self.segment(i), self.sample_rate, self.antialias)
 
     def samples(self, i: int) -> np.ndarray:
-        """Utterance `i`, mono float32 at `sample_rate`. Raises: audio.AudioError."""
+        """Utterance `i`, mono float32 at `sample_rate`. Raises: AudioError."""
         return reading.read(self.segment(i), self.sample_rate, self.antialias)
 
     def chunks(self, i: int, size: int, context: int, hop: int) -> Iterator[chunks.Chunk]:
@@ -85,15 +85,15 @@ class Corpus:
     def fingerprints(self) -> list[bytes]:
         """16 bytes an utterance, which change with its segment and its file's size or time.
 
-        Of a file in a store the mark of its content, such as S3's ETag, counts instead of its time.
+        For a file in a store, the mark of its content, such as S3's ETag, replaces the time.
         """
         keys = [self.key(i) for i in range(len(self))]
         states = self._states({file for file, _, _ in keys})
-        told = (repr((*key, states[key[0]])) for key in keys)
-        return [hashlib.sha256(text.encode()).digest()[:16] for text in told]
+        texts = (repr((*key, states[key[0]])) for key in keys)
+        return [hashlib.sha256(text.encode()).digest()[:16] for text in texts]
 
     def _states(self, files: Iterable[str]) -> dict[str, str]:
-        """What changes with each file's content, or nearly."""
+        """A text for each file that changes with its size, and its time or mark."""
         if isinstance(self.root, zipfile.Path):
             return dict.fromkeys(files, _state(Path(str(self.root.root.filename))))
         paths = {file: storage.joined(self.root, file) for file in files}
@@ -135,10 +135,10 @@ def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 
     Args:
         config: `kind` (one of `KINDS`), `path`, and the kind's own fields.
-        workdir: the run's folder; only a corpus that has to be made is written there.
+        workdir: the run's folder; only the demo corpus is written there.
 
     Raises:
-        UserError: an unknown kind, or the corpus is not what it should be.
+        UserError: an unknown kind, or the corpus is missing or broken.
     """
     check_choice("config.corpus.kind", config.kind, KINDS)
     return importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
@@ -160,8 +160,8 @@ def on_disk(path: storage.Place) -> Path:
     """The path, if it is one.
 
     Raises:
-        UserError: it is in a store, and a corpus of its kind is not read from there.
+        UserError: it is in a store, where this kind of corpus cannot be read.
     """
     if isinstance(path, storage.Remote):
-        raise UserError(f"config.corpus.path={path}: such a corpus must be on disk; copy it there")
+        raise UserError(f"config.corpus.path={path}: this corpus must be on disk; copy it there")
     return path

@@ -1,4 +1,4 @@
-"""A synthetic corpus, spoken by eSpeak NG: it shows the whole way, and says nothing about people.
+"""A synthetic corpus, spoken by eSpeak NG: it shows every step, and says nothing about people.
 
 16 voices (8 accents, one male and one female variant each) read 20 sentences; each utterance has
 its own draw of speaking rate, volume, pitch and pitch range, and its labels are those settings:
@@ -24,7 +24,7 @@ import soundfile
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError
-from emoasr.files import guard
+from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.system import extras, processes
 
 NAME = "eSpeak NG demo (synthetic)"
@@ -84,20 +84,20 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     Raises:
         UserError: the `demo` extra is missing, the folder cannot be written, eSpeak NG fails.
     """
-    folder = guard.ensure_folder(workdir / "corpus").resolve()
+    folder = ensure_folder(workdir / "corpus").resolve()
     plan, labels = design(config.seed), folder / "labels.csv"
     text = plan.to_csv(index=False)
     if not (_content(labels) == text and all((folder / file).is_file() for file in plan["file"])):
         extras.require("demo", "the demo corpus")
         labels.unlink(missing_ok=True)  # until the last WAV is written, nothing is finished
         _speak_apart(plan, folder)
-        guard.write_atomically(labels, text)
+        write_atomically(labels, text)
     corpus = table.build(table.read_frame(labels), NAME, folder, labels)
     return dataclasses.replace(corpus, synthetic=True)
 
 
 def design(seed: int) -> pd.DataFrame:
-    """What is spoken: one row an utterance, with its labels, voice and settings."""
+    """The utterances to speak: one row each, with its labels, voice and settings."""
     rng = np.random.default_rng(seed)
     rows = []
     for accent, *variants in VOICES:
@@ -179,5 +179,7 @@ def _start() -> tuple[ctypes.CDLL, int]:
     library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
     rate = library.espeak_Initialize(2, 0, b".", 0x8000)  # synchronous; report, do not exit
     if rate <= 0:
-        raise UserError("eSpeak NG finds no data; pip install --force-reinstall espeakng-loader")
+        raise UserError(
+            "eSpeak NG finds no data; reinstall it: pip install --force-reinstall espeakng-loader"
+        )
     return library, rate

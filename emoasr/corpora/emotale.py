@@ -38,7 +38,9 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     root = folder_of(config)
     source = root / "annotations.csv"
     if source.name not in _files(root):
-        raise UserError(f"config.corpus.path={root}: has no annotations.csv; is it EmoTale's?")
+        raise UserError(
+            f"config.corpus.path={root}: has no annotations.csv; give the folder of EmoTale"
+        )
     frame = _labels(table.read_frame(source), source)
     if config.language:
         frame = frame[frame["session"] == config.language]
@@ -72,13 +74,14 @@ def _labels(annotations: pd.DataFrame, source: storage.Place) -> pd.DataFrame:
     for row in frame.index[frame[["speaker", "emotion"]].isna().any(axis=1)][:1]:
         raise UserError(
             f"{source}: row {row + 1}: {frame['file'][row]!r}, "
-            f"{annotations['gt_emotion'][row]!r} are no file name and emotion of EmoTale's"
+            f"{annotations['gt_emotion'][row]!r} are not a file name and an emotion of EmoTale; "
+            "use its annotations.csv as published"
         )
     return frame
 
 
 def _files(folder: storage.Place) -> set[str]:
-    """Names of the files, all at once: a store takes its time for each question."""
+    """Names of the files, in one request: a store takes a long time for each."""
     try:
         return {path.name for path in folder.iterdir() if path.is_file()}
     except FileNotFoundError:

@@ -23,10 +23,10 @@ SUFFIXES = {f.lower() for f in soundfile.available_formats()} - {"raw"} | _COMMO
 def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """Lists the audio files under `config.path`, recursively, sorted by name.
 
-    Files are told by their suffix; hidden ones, and those in hidden folders, are ignored. A broken
-    link, and audio that libsndfile cannot decode, is listed, so that extraction says why it has no
-    features. What cannot be listed is skipped: names that are not UTF-8 (no table can hold them),
-    links to folders (they may lead in circles), and folders that cannot be read.
+    Audio files are recognized by their suffix; hidden files and folders are ignored. Broken links,
+    and audio that libsndfile cannot decode, are listed, so that extraction says why they have no
+    features. Skipped are names that are not UTF-8 (no table can hold them), links to folders (they
+    may form a loop), and folders that cannot be read.
 
     Raises:
         UserError: not a folder, or no audio file in it.
@@ -67,13 +67,13 @@ def _listed(root: storage.Remote) -> tuple[list[str], list[Skipped]]:
 
 def _search(root: Path) -> tuple[list[str], list[Skipped]]:
     """Files that are not hidden, relative to the root; and what was not searched, and why."""
-    files, closed, named = [], [], []  # named: folders that are called like audio
+    files, closed, named = [], [], []  # named: folders with the suffix of audio
 
-    def tell(error: OSError) -> None:
+    def note(error: OSError) -> None:
         where = Path(error.filename).relative_to(root)
         closed.append(Skipped(one_line(where), f"folder that cannot be read ({error.strerror})"))
 
-    for name, folders, names in os.walk(root, onerror=tell):
+    for name, folders, names in os.walk(root, onerror=note):
         here = Path(name).relative_to(root)
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         linked = [here / folder for folder in folders if (root / here / folder).is_symlink()]
@@ -81,8 +81,8 @@ def _search(root: Path) -> tuple[list[str], list[Skipped]]:
         named += [here / folder for folder in folders if _is_audio(folder)]
         files += [here / file for file in names if not file.startswith(".")]
     holding = {parent for file in files if _is_audio(file.name) for parent in file.parents}
-    told = {skipped.file for skipped in closed}
-    empty = [p for p in named if p not in holding and one_line(p) not in told]
+    noted = {skipped.file for skipped in closed}
+    empty = [p for p in named if p not in holding and one_line(p) not in noted]
     closed += [Skipped(one_line(p), "is a folder, not an audio file") for p in empty]
     return [file.as_posix() for file in files], closed
 
@@ -96,5 +96,5 @@ def _suffix(name: str) -> str:
 
 
 def _is_utf8(name: str) -> bool:
-    """Whether a name came from valid UTF-8; if not, Python holds its bytes as lone surrogates."""
+    """Whether a name is valid UTF-8; if not, Python represents its bytes as lone surrogates."""
     return not any("\ud800" <= c <= "\udfff" for c in name)

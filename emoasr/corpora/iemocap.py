@@ -1,8 +1,8 @@
 """IEMOCAP (Busso et al., 2008), read straight from the licensed folder `IEMOCAP_full_release`.
 
 A turn's name, `Ses01F_impro01_M000`, says that in session 1 the woman wore the markers and the
-*man* speaks. The speaker is `Ses01_M`, from the last letter: `Ses01F` would be two people, who leak
-from training into test folds.
+*man* speaks. The speaker is `Ses01_M`, from the last letter: `Ses01F` stands for two people, and
+would put the same person into training and test folds.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ PUBLISHED = {
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
-    """Reads IEMOCAP; prints whether its counts are the published ones, and what is odd.
+    """Reads IEMOCAP; prints whether its counts are the published ones, and what is unusual.
 
     `arousal` (the release calls it activation), `valence` and `dominance` are the release's means
     over listeners, also where they lie outside of 1..5. `emotion` is the release's category, `neu`,
@@ -68,7 +68,9 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """
     how = config.consistent
     if how not in ("", "category", "rating"):
-        raise UserError(f"config.corpus.consistent={how!r}: must be category, rating or empty")
+        raise UserError(
+            f"config.corpus.consistent={how!r}: must be 'category', 'rating' or empty (all turns)"
+        )
     release = iemocap_files.read(folder_of(config))
     frame, skipped = _match(release)
     if frame.empty:
@@ -82,7 +84,9 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         skipped += [Skipped(f, w) for f, w in zip(frame["file"], why, strict=True) if w]
         frame = frame[[not w for w in why]].reset_index(drop=True)
         if frame.empty:
-            raise UserError(f"config.corpus.consistent={how!r}: leaves no turn; leave it empty")
+            raise UserError(
+                f"config.corpus.consistent={how!r}: no turn is consistent; leave it empty"
+            )
     name = f"IEMOCAP (consistent by {how})" if how else "IEMOCAP"
     corpus = table.build(frame, name, release.top, release.top, tuple(skipped), (*LABELS, *COLUMNS))
     return dataclasses.replace(corpus, notes=notes)
@@ -155,7 +159,7 @@ def _match(release: iemocap_files.Release) -> tuple[pd.DataFrame, list[Skipped]]
 
 
 def _notes(frame: pd.DataFrame, release: iemocap_files.Release) -> Iterator[str]:
-    """Lines that tell what is missing or odd."""
+    """Lines that say what is missing or unusual."""
     there = {session.name.lower() for session in release.sessions}
     if missing := [f"Session{n}" for n in range(1, 6) if f"session{n}" not in there]:
         yield f"warning: {release.top} has no {', '.join(missing)}"
@@ -163,9 +167,9 @@ def _notes(frame: pd.DataFrame, release: iemocap_files.Release) -> Iterator[str]
     if any(outside.values()):
         counts = ", ".join(f"{n} of {label}" for label, n in outside.items() if n)
         yield f"ratings outside of 1..5, kept as they are: {counts}"
-    untold = frame["file"][frame["text"].isna()]
-    if len(untold):
-        yield f"turns without a transcript: {len(untold)}, the first {untold.iloc[0]}"
+    silent = frame["file"][frame["text"].isna()]
+    if len(silent):
+        yield f"turns without a transcript: {len(silent)}, the first {silent.iloc[0]}"
     if unknown := sorted(set(release.texts) - set(release.turns)):
         yield f"transcripts of turns that are not annotated: {len(unknown)}, the first {unknown[0]}"
     if release.nameless:

@@ -1,10 +1,10 @@
-"""What the files of IEMOCAP's release say, and what in them cannot be understood.
+"""The content of the files of IEMOCAP's release, and a record of lines that cannot be parsed.
 
     SessionN/dialog/EmoEvaluation/DIALOGUE.txt   each turn's category, ratings and annotators
     SessionN/dialog/transcriptions/DIALOGUE.txt  lines `TURN [start-end]: text`
     SessionN/sentences/wav/DIALOGUE/TURN.wav     16 kHz mono
 
-Copies in use have more than that (`._*`, `.DS_Store`, `*.pk`), or less, or other line ends.
+Copies in use have additional files (`._*`, `.DS_Store`, `*.pk`), missing ones, or other line ends.
 """
 
 import dataclasses
@@ -46,7 +46,7 @@ class Release:
         recordings: by turn's name in lower case: the files named so.
         texts: by turn's name: its transcript.
         nameless: how many lines of the transcriptions name no turn.
-        odd: `FILE:LINE` of other lines of EmoEvaluation that are not understood.
+        odd: `FILE:LINE` of other lines of EmoEvaluation that cannot be parsed.
     """
 
     top: storage.Place

@@ -1,4 +1,4 @@
-"""Corpora as TFDS sets, written and read without TensorFlow: audio decoded once, labels beside it.
+"""Corpora as TFDS sets, written and read without TensorFlow: decoded audio, and labels.
 
 Audio is in ArrayRecord files of int16, at the corpus's rate, in TFDS's data folder. Neither writing
 nor reading them needs TensorFlow, as long as no split exceeds the gigabyte that TFDS shuffles in
@@ -39,7 +39,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def __init__(
         self, name: str, corpus: Corpus, labels: pd.DataFrame, splits: Splits, data_dir: str
     ):
-        """Names the prepared data by the digest of its table: another table is another set."""
+        """Names the prepared data by the digest of its table: each table has its own set."""
         self.name = name
         self.skipped: list[Skipped] = []
         self._corpus, self._labels, self._splits = corpus, labels.apply(_plain), splits
@@ -102,7 +102,7 @@ def prepare(
         name: of the TFDS set.
         corpus: gives audio.
         labels: one row an utterance, in the corpus's order: text, bool, or float32.
-        splits: positions in `corpus.table` by split, asked for only where there is work to do;
+        splits: gives positions in `corpus.table` by split, called only if audio must be prepared;
             no split may exceed 1 GB.
         data_dir: where prepared audio goes; empty: TFDS's default folder.
 

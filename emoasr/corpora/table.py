@@ -30,7 +30,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         workdir: unused.
 
     Raises:
-        UserError: not a table, no `file`, no rows, repeated rows, ratings or times that are none.
+        UserError: not a table, no `file`, no rows, repeated rows, invalid ratings or times.
     """
     path = places.of_corpus(config)
     root = folder_of(config, "root") if config.root else path.parent
@@ -76,12 +76,12 @@ def build(
         frame: one utterance a row, indexed 0, 1, 2 ....
         name: what reports call the corpus.
         root: the folder that `file` is relative to.
-        source: the file that complaints name.
+        source: the file that error messages name.
         skipped: rows that were left out already.
         columns: which of the frame's columns the corpus keeps.
 
     Raises:
-        UserError: no `file`, no rows, repeated rows, ratings or times that are none.
+        UserError: no `file`, no rows, repeated rows, invalid ratings or times.
     """
     require(frame, ["file"], source)
     if frame.empty:
@@ -97,7 +97,7 @@ def build(
 
 
 def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> None:
-    """Raises a UserError that names the columns that are missing, and those that are there."""
+    """Raises a UserError that names missing columns, and the columns that the table has."""
     if missing := [column for column in columns if column not in frame]:
         raise UserError(
             f"{source}: lacks the column {', '.join(missing)}; "
@@ -114,7 +114,7 @@ def numbers(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Serie
     _check_cells(frame, column, source)
     values = pd.to_numeric(frame[column], errors="coerce").astype(np.float32)
     empty = frame[column].isna() | (frame[column].astype(str).str.strip().str.lower() == "nan")
-    _complain(frame, column, (values.isna() & ~empty) | np.isinf(values), source, "not a number")
+    _check(frame, column, (values.isna() & ~empty) | np.isinf(values), source, "is not a number")
     return values
 
 
@@ -125,14 +125,14 @@ def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
     text, an empty start is 0, an empty end that of the file.
 
     Raises:
-        UserError: a row without a file, a time that is none, repeated rows, or repeated columns.
+        UserError: a row without a file, an invalid time, repeated rows, or repeated columns.
     """
-    _complain(frame, "file", frame["file"].isna(), source, "names no file")
+    _check(frame, "file", frame["file"].isna(), source, "names no file")
     for column in ("file", "start", "end"):
         if list(frame.columns).count(column) > 1:
             raise UserError(f"{source}: has two columns {column}; remove one")
     odd = ~frame["file"].map(lambda cell: isinstance(cell, str)).astype(bool)
-    _complain(frame, "file", odd, source, "is not the text of a name")
+    _check(frame, "file", odd, source, "is not text")
     files = frame["file"].astype(str)
     if "start" in frame or "end" in frame:
         times = {c: _times(frame, c, source) for c in ("start", "end") if c in frame}
@@ -140,7 +140,7 @@ def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
         index = audformat.segmented_index(files, starts, times.get("end"))
     else:
         index = audformat.filewise_index(files)
-    _complain(frame, "file", index.duplicated(), source, "stands in the table twice")
+    _check(frame, "file", index.duplicated(), source, "appears twice; remove one of the rows")
     return index
 
 
@@ -156,7 +156,7 @@ def _times(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series
     texts = pd.to_timedelta(cells.where(seconds.isna()).astype("string"), errors="coerce")
     times = times.fillna(texts.astype("timedelta64[ns]"))
     empty = cells.isna() | cells.astype(str).str.strip().str.lower().isin(["nan", "nat"])
-    _complain(frame, column, times.isna() & ~empty, source, "neither seconds nor a duration")
+    _check(frame, column, times.isna() & ~empty, source, "is neither seconds nor a duration")
     return times
 
 
@@ -171,13 +171,13 @@ def _text(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
 
 
 def _check_cells(frame: pd.DataFrame, column: str, source: storage.Place) -> None:
-    """Refuses what Parquet can hold and no CSV could: lists, records, bytes."""
+    """Refuses cells that Parquet can hold and CSV cannot: lists, records, bytes."""
     if frame[column].dtype == object:
         odd = [isinstance(c, bytes) or not pd.api.types.is_scalar(c) for c in frame[column]]
-        _complain(frame, column, np.array(odd, bool), source, "neither text nor a number")
+        _check(frame, column, np.array(odd, bool), source, "is neither text nor a number")
 
 
-def _complain(
+def _check(
     frame: pd.DataFrame,
     column: str,
     wrong: pd.Series | np.ndarray,

@@ -42,7 +42,7 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class TranscribedCorpus:
-    """All splits, and what could not be read."""
+    """All splits, and the utterances that could not be read."""
 
     name: str
     splits: dict[str, Split]
@@ -50,12 +50,12 @@ class TranscribedCorpus:
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> TranscribedCorpus:
-    """Opens a transcribed table, preparing its audio at the first time.
+    """Opens a transcribed table; the first time, its audio is prepared.
 
     Args:
         config: `path`, a folder with `metadata.csv` or a table (`file, speaker, split, text`);
             `data_dir`, see `prepare`.
-        workdir: unused; tables of transcribed speech need nothing of a run's folder.
+        workdir: unused.
 
     Raises:
         UserError: the table is missing, lacks a column, or a speaker is in two splits.
@@ -137,7 +137,7 @@ def _n_bytes(corpus: Corpus, i: int) -> int:
     try:
         return 2 * corpus.n_samples(i)
     except reading.AudioError:
-        return 0  # reading will tell
+        return 0  # reported when it is read
 
 
 def _read_split(builder: prepared.Builder, split: str) -> Split:

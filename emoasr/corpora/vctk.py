@@ -30,9 +30,9 @@ _NATIVE_RATE = 48000  # Hz
 
 @dataclasses.dataclass(frozen=True)
 class Decimated(Corpus):
-    """VCTK as the original recognizer heard it: every third sample, without an anti-alias filter.
+    """VCTK as the original recognizer was trained: every third sample, without anti-alias filter.
 
-    All that 48 kHz recordings hold above 8 kHz folds back; see `config.corpus.decimate`.
+    Frequencies above 8 kHz alias; see `config.corpus.decimate`.
     """
 
     antialias: bool = False
@@ -43,13 +43,13 @@ class Decimated(Corpus):
         frames, rate = reading.read_native(segment)
         if rate != _NATIVE_RATE:
             raise reading.AudioError(
-                f"{segment.path}: is at {rate} Hz; config.corpus.decimate needs 48000 Hz"
+                f"{segment.path}: sampled at {rate} Hz; config.corpus.decimate needs 48000 Hz"
             )
         return reading.resample(frames, rate, self.sample_rate, self.antialias)
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.TranscribedCorpus:
-    """Opens VCTK for pre-training, preparing its audio at the first time.
+    """Opens VCTK for pre-training; the first time, its audio is prepared.
 
     Args:
         config: `path`, the folder or the zip; `mic`, mic1 or mic2 (of release 0.92); `decimate`,
@@ -93,7 +93,7 @@ def _open(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
     for top in (root, *sorted((p for p in root.iterdir() if p.is_dir()), key=str)):
         if (top / "txt").is_dir():
             return top, _names(top)
-    raise UserError(f"config.corpus.path={path}: has no folder txt/; is it VCTK's?")
+    raise UserError(f"config.corpus.path={path}: has no folder txt/; give VCTK's folder or zip")
 
 
 def _names(top: Path | zipfile.Path) -> list[str]:

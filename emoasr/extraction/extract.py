@@ -18,15 +18,17 @@ from emoasr.errors import UserError
 from emoasr.extraction import egemaps, passes, provenance, ray_engine, shards, untrained
 from emoasr.extraction.row_store import RowStore, remove_parts
 from emoasr.extraction.run_summary import Findings, joined, print_summary, write_summary
-from emoasr.files import guard, parquet, storage
+from emoasr.files import parquet, storage
+from emoasr.files.writing import ensure_folder
 from emoasr.inference import columns, compilation_cache
 from emoasr.inference.pooling import Pooler
 from emoasr.settings import feature_sets
+from emoasr.system import limits
 
 
 def run(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Extracts as `emoasr.extract.main` says, with settings that it has checked."""
-    guard.steady_memory()
+    limits.share_freed_memory()
     whole = open_corpus(config.corpus, workdir)
     if config.engine == "ray":
         ray_engine.start(config.ray)
@@ -44,7 +46,7 @@ def _extract(
     workdir: Path,
 ) -> None:
     """Extracts a corpus that is a part of the whole, or all of it."""
-    folder = guard.ensure_folder(workdir / "features")
+    folder = ensure_folder(workdir / "features")
     for entry in filter(feature_sets.is_external, config.feature_sets):
         print(f"{entry}: an external table, left to emoasr.eval")
     expected = provenance.expected_metadata(config, corpus, recognizer)

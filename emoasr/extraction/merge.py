@@ -13,7 +13,8 @@ from emoasr.extraction import provenance
 from emoasr.extraction.row_store import join_keys
 from emoasr.extraction.run_summary import Findings, joined, print_summary, read, write_summary
 from emoasr.extraction.shards import Shard, finished
-from emoasr.files import guard, parquet
+from emoasr.files import parquet
+from emoasr.files.writing import ensure_folder
 from emoasr.settings import bounds
 
 
@@ -39,7 +40,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
     for shard, summary in summaries.items():
         of_shard = provenance.expected_metadata(config, shard.of(corpus), recognizer)
         _check(shard, summary["tables"], of_shard, workdir)
-    folder = guard.ensure_folder(workdir / "features")
+    folder = ensure_folder(workdir / "features")
     for name, fields in expected.items():
         parquet.join(
             [shard.folder(workdir) / "features" / f"{name}.parquet" for shard in shards],

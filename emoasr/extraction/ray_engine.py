@@ -130,12 +130,12 @@ class _Actor:
     def __init__(self, held: "list[ray.ObjectRef]", version: str):
         import ray
 
-        from emoasr.files import guard
         from emoasr.inference import compilation_cache
+        from emoasr.system import limits
 
         if version != __version__:
             raise UserError(f"a worker has emoasr {__version__}, the driver {version}")
-        guard.steady_memory()
+        limits.share_freed_memory()
         compilation_cache.enable_cache()
         self._plan, self._function = ray.get(held[0])
 

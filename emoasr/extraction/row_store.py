@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from emoasr.errors import UserError
 from emoasr.files import parquet
-from emoasr.files.guard import write_atomically
+from emoasr.files.writing import write_atomically
 
 _CHUNK = 1024  # rows in memory at most: of a part not yet written, and of those given at once
 _SECONDS = 5.0  # of work that a kill may cost

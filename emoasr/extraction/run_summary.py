@@ -12,7 +12,8 @@ import ml_collections
 
 from emoasr.corpora import Corpus, Skipped
 from emoasr.errors import UserError, one_line
-from emoasr.files import guard, parquet, storage
+from emoasr.files import parquet, storage
+from emoasr.files.writing import write_atomically
 
 
 class Findings(NamedTuple):
@@ -77,7 +78,7 @@ def write_summary(
         "notes": corpus.notes,
         **found.metrics,
     }
-    guard.write_atomically(workdir / "extract.json", json.dumps(summary, indent=1) + "\n")
+    write_atomically(workdir / "extract.json", json.dumps(summary, indent=1) + "\n")
     return summary
 
 

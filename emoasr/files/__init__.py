@@ -1,1 +1,1 @@
-"""Places on disk and in stores, untrusted data, archives, Parquet, atomic writing, run lock."""
+"""Places on disk and in stores, untrusted data, archives, Parquet, writing, the run lock."""

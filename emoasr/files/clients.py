@@ -1,4 +1,4 @@
-"""The clients that fsspec reads stores with: how they are made, and what they raise, in words."""
+"""fsspec's clients of object stores: how they are made, and their errors as plain messages."""
 
 import contextlib
 import copy
@@ -11,8 +11,8 @@ from emoasr.system import extras
 
 _REFUSED = ("dask",)  # its client unpickles what the other end sends
 
-# Seconds and attempts. With those of botocore and s3fs, which multiply, it takes ten minutes to say
-# that nobody answers.
+# Seconds and attempts. With the defaults of botocore and s3fs, which multiply, it takes ten minutes
+# until an error says that there is no answer.
 _S3 = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 2}}
 _S3FS_ATTEMPTS = 2
 
@@ -28,10 +28,10 @@ _NO_ANSWER = {
 
 
 def client_of(url: str) -> Any:
-    """The client of a URL's store; fsspec keeps them."""
+    """The client of a URL's store; fsspec caches them."""
     protocol = url.partition("://")[0]
     if protocol in _REFUSED:
-        raise ValueError(f"{protocol}:// is not read: who answers could run programs here")
+        raise ValueError(f"{protocol}:// is refused: its server could run programs here")
     import fsspec  # slow, and most runs need none
 
     options = {}
@@ -45,31 +45,35 @@ def client_of(url: str) -> Any:
 
 
 class Stream:
-    """A file for C libraries, which no exception gets through: the first one is kept.
+    """A file for C libraries, which exceptions cannot pass through.
 
     Attributes:
-        error: that one.
+        error: the first exception, to be raised once the library has returned.
     """
 
     def __init__(self, file: Any, url: str):
-        """Takes an open file of fsspec's."""
+        """Wraps an open file of fsspec's."""
         self._file, self._url = file, url
         self.error: OSError | None = None
 
     def tell(self) -> int:
-        """Where the next byte is read."""
+        """The position of the next byte."""
         return self._file.tell()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Goes elsewhere; before the beginning is nowhere, as for the system's files."""
+        """Moves the position; one before the beginning is ignored, as for files on disk."""
         with contextlib.suppress(ValueError):
             self._file.seek(offset, whence)
         return self.tell()
 
     def readinto(self, buffer: Any) -> int:
-        """Fills a buffer as far as the file goes; gives the number of bytes, 0 after an error."""
+        """Fills a buffer as far as the file goes.
+
+        Returns:
+            The number of bytes read, 0 after an error.
+        """
         try:
-            with in_words(self._url):
+            with plain_errors(self._url):
                 content = self._file.read(len(buffer))
         except OSError as error:
             self.error = self.error or error
@@ -79,35 +83,35 @@ class Stream:
 
 
 class UnreachableError(OSError):
-    """The store does not answer, or not to this user or package: so with every other file."""
+    """The store does not answer at all, or refuses this user: other files would fail as well."""
 
 
 @contextlib.contextmanager
-def in_words(url: str) -> Iterator[None]:
-    """Turns what a client raises into an OSError whose `strerror` is for the user."""
+def plain_errors(url: str) -> Iterator[None]:
+    """Turns any exception of a client into an OSError whose `strerror` is meant for the user."""
     try:
         yield
     except Exception as error:
-        raise _in_words(error, url) from error
+        raise _as_os_error(error, url) from error
 
 
-def _in_words(error: Exception, url: str) -> OSError:
-    told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    told = " ".join(told.split())
+def _as_os_error(error: Exception, url: str) -> OSError:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = " ".join(text.split())
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & _NO_CREDENTIALS or "token has expired" in told:
+    if kinds & _NO_CREDENTIALS or "token has expired" in text:
         return UnreachableError(
-            errno.EACCES, f"no credentials: {told}; set them as for the store's own tools, such as "
+            errno.EACCES, f"no credentials: {text}; set them as for the store's own tools, such as "
             "AWS_PROFILE; for a public bucket set FSSPEC_S3_ANON=true", url,
         )  # fmt: skip
     if kinds & _NO_ANSWER:
-        return UnreachableError(errno.ETIMEDOUT, f"the store does not answer: {told}", url)
+        return UnreachableError(errno.ETIMEDOUT, f"the store does not answer: {text}", url)
     if isinstance(error, FileNotFoundError):
-        no_bucket = "bucket does not exist" in told
-        return FileNotFoundError(errno.ENOENT, told if no_bucket else "nothing of that name", url)
+        no_bucket = "bucket does not exist" in text
+        return FileNotFoundError(errno.ENOENT, text if no_bucket else "nothing of that name", url)
     if isinstance(error, PermissionError):
-        return PermissionError(errno.EACCES, f"the store refuses access: {told}", url)
+        return PermissionError(errno.EACCES, f"the store refuses access: {text}", url)
     if isinstance(error, ImportError):
-        told += f"; what reads s3:// comes with {extras.installing('remote')}"
-        return UnreachableError(errno.EPROTO, told, url)
-    return OSError(errno.EPROTO, told, url)
+        text += f"; to read s3://, install: {extras.installing('remote')}"
+        return UnreachableError(errno.EPROTO, text, url)
+    return OSError(errno.EPROTO, text, url)

@@ -1,6 +1,6 @@
-"""Parquet tables that say where their numbers come from.
+"""Parquet tables with provenance in their metadata.
 
-What a table's rows are of is its index, which pandas keeps beside the columns.
+The index says what a table's rows are; pandas stores it beside the columns.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emoasr.errors import UserError
-from emoasr.files import guard, storage, untrusted
+from emoasr.files import storage, untrusted
+from emoasr.files.writing import replacing
 
 _KEY = b"emoasr"
 _BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # pandas metadata
@@ -30,7 +31,7 @@ def write(
     """Writes a table and its metadata, all or nothing.
 
     Args:
-        table: any frame whose index says what its rows are, or what `arrow` gives, part by part.
+        table: any frame whose index says what its rows are, or parts made by `arrow`.
         path: the Parquet file to write.
         metadata: JSON-able provenance, kept in the schema under the key `emoasr`.
     """
@@ -39,41 +40,41 @@ def write(
 
 
 def arrow(values_RC: np.ndarray, index: pd.Index, columns: Sequence[str]) -> pa.Table:
-    """What Arrow makes of a frame of one type, without asking pandas about each of its columns.
+    """An Arrow table like that of a frame whose columns have one type, made much faster.
 
     Args:
-        values_RC: numbers; quick where they lie column by column.
+        values_RC: numbers; fastest where each column is contiguous in memory.
         index: what the rows are.
         columns: names.
     """
     one = pa.Table.from_pandas(pd.DataFrame({columns[0]: values_RC[:, 0]}, index))
-    told = json.loads(one.schema.metadata[b"pandas"])
-    first, *levels = told["columns"]
-    told["columns"] = [*({**first, "name": c, "field_name": c} for c in columns), *levels]
+    metadata = json.loads(one.schema.metadata[b"pandas"])
+    first, *levels = metadata["columns"]
+    metadata["columns"] = [*({**first, "name": c, "field_name": c} for c in columns), *levels]
     arrays = [*map(pa.array, values_RC.T), *one.columns[1:]]
     table = pa.Table.from_arrays(arrays, [*columns, *one.column_names[1:]])
-    return table.replace_schema_metadata({b"pandas": json.dumps(told).encode()})
+    return table.replace_schema_metadata({b"pandas": json.dumps(metadata).encode()})
 
 
 def join(tables: Iterable[Path], path: Path, metadata: dict[str, Any]) -> None:
-    """Writes one table of the rows of several tables of alike columns, row by row as they come.
+    """Joins tables that have the same columns, one after the other, into one file.
 
     Args:
         tables: written by `write`, at least one.
         path: as of `write`.
-        metadata: as of `write`; that of the tables is left behind.
+        metadata: as of `write`; that of the tables is not copied.
 
     Raises:
         UserError: a table is missing, broken, or has other columns.
     """
 
     def parts() -> Iterator[pa.Table]:
-        wanted = None
+        expected = None
         for source in tables:
             with _reading(source), pq.ParquetFile(source, page_checksum_verification=True) as file:
                 schema = file.schema_arrow
-                wanted = schema if wanted is None else wanted
-                if schema.names != wanted.names:
+                expected = schema if expected is None else expected
+                if schema.names != expected.names:
                     raise UserError(f"{source}: has other columns than the tables before it")
                 yield from (pa.Table.from_batches([b], schema) for b in file.iter_batches(1024))
                 if not file.metadata.num_rows:
@@ -87,18 +88,18 @@ def _write(tables: Iterable[pa.Table], path: Path, metadata: dict[str, Any] | No
     first = next(tables)
     schema = first.schema
     if metadata is not None:
-        told = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
-        schema = schema.with_metadata({**(schema.metadata or {}), **told})
-    # numbers hardly repeat: looking for repeats costs time and room
+        own = {_KEY: json.dumps(metadata, sort_keys=True).encode()}
+        schema = schema.with_metadata({**(schema.metadata or {}), **own})
+    # numbers hardly repeat: a dictionary of them costs time and space
     repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
     options = {"use_dictionary": repeating, "write_statistics": False, "write_page_checksum": True}
-    with guard.replacing(path) as file, pq.ParquetWriter(file, schema, **options) as writer:
+    with replacing(path) as file, pq.ParquetWriter(file, schema, **options) as writer:
         for rows in itertools.chain([first], tables):
             writer.write_table(rows.replace_schema_metadata(schema.metadata))
 
 
 def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A table and its metadata ({} where the file has none).
+    """Reads a table and its metadata ({} where the file has none).
 
     Raises:
         UserError: the file is missing or broken.
@@ -120,10 +121,10 @@ def outline(path: Path) -> tuple[pd.Index, int, dict[str, Any]]:
 
 
 def metadata_of(schema: pa.Schema, path: storage.Place) -> dict[str, Any]:
-    """What `write` kept with the table at `path`; {} for a table that somebody else wrote.
+    """The metadata that `write` stored in the table at `path`; {} for a table made elsewhere.
 
     Raises:
-        UserError: it is not what `write` keeps.
+        UserError: it is not a JSON object.
     """
     return untrusted.parse_json((schema.metadata or {}).get(_KEY, b"{}"), path)
 
@@ -139,7 +140,7 @@ def _read(path: storage.Place, columns: list[str] | None = None) -> pa.Table:
 
 @contextlib.contextmanager
 def _reading(path: storage.Place) -> Iterator[None]:
-    """Turns what goes wrong with a Parquet file into a UserError."""
+    """Turns errors of reading a Parquet file into a UserError."""
     try:
         yield
     except FileNotFoundError:
@@ -153,4 +154,6 @@ def _to_pandas(table: pa.Table, path: storage.Place) -> pd.DataFrame:
     try:
         return table.to_pandas()
     except (*_BROKEN, pa.ArrowException):
-        raise UserError(f"{path}: its pandas metadata cannot be used; write it anew") from None
+        raise UserError(
+            f"{path}: its pandas metadata cannot be used; write the table again"
+        ) from None

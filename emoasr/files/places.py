@@ -1,4 +1,4 @@
-"""Places that settings name, looked for before anything heavy is imported."""
+"""Files and folders that settings name, checked before anything heavy is imported."""
 
 import contextlib
 import os
@@ -15,8 +15,8 @@ _RECOGNIZERS = Path(__file__).parents[1] / "recognizers"  # that the package shi
 
 
 def local(text: str | os.PathLike) -> Path:
-    """A place on disk, `~` being the home folder."""
-    with contextlib.suppress(RuntimeError):  # nobody's `~name` stays a name
+    """A path on disk; `~` is the home folder."""
+    with contextlib.suppress(RuntimeError):  # `~name` of an unknown user stays as it is
         return Path(text).expanduser()
     return Path(text)
 
@@ -38,11 +38,11 @@ def of_recognizer(path_or_name: str | os.PathLike | None) -> storage.Place:
     """The folder of a recognizer, on disk or in a store.
 
     Args:
-        path_or_name: a folder, a URL, or the name of one that the package ships; None or empty: the
-            one that it ships as its best.
+        path_or_name: a folder, a URL, or the name of a recognizer that the package ships; None or
+            empty: `english`.
 
     Raises:
-        UserError: it is no recognizer's folder.
+        UserError: it is not a recognizer's folder.
     """
     path = storage.path(path_or_name) if path_or_name else _RECOGNIZERS / "english"
     if isinstance(path, Path) and not path.exists() and (_RECOGNIZERS / path).is_dir():
@@ -51,12 +51,12 @@ def of_recognizer(path_or_name: str | os.PathLike | None) -> storage.Place:
         if not is_file(path / name):
             shipped = [p.parent.name for p in _RECOGNIZERS.glob(f"*/{name}")]
             meant = did_you_mean(str(path_or_name), shipped)
-            raise UserError(f"{path} is no recognizer's folder: it has no {name}{meant}")
+            raise UserError(f"{path} is not a recognizer's folder: it has no {name}{meant}")
     return path
 
 
 def is_file(file: storage.Place) -> bool:
-    """Whether there is a file. Raises: UserError: it cannot be told."""
+    """Whether the file exists. Raises: UserError: it cannot be opened."""
     try:
         return file.is_file()
     except (OSError, ValueError) as error:
@@ -65,14 +65,14 @@ def is_file(file: storage.Place) -> bool:
 
 
 def check(corpus: ml_collections.ConfigDict, recognizer: str = "") -> None:
-    """Looks for what lies on disk; stores are not asked before there is something to fetch.
+    """Checks that corpus and recognizer exist, if on disk; stores are contacted only for data.
 
     Args:
         corpus: `config.corpus`.
         recognizer: as of `of_recognizer`.
 
     Raises:
-        UserError: of a field that is empty, or what it names is not there.
+        UserError: a field is empty, or what it names does not exist.
     """
     if "path" in corpus and "://" not in str(corpus.path):
         of_corpus(corpus)
@@ -81,9 +81,9 @@ def check(corpus: ml_collections.ConfigDict, recognizer: str = "") -> None:
 
 
 def check_extracted(workdir: Path) -> None:
-    """Raises a UserError unless `emoasr.extract` has come to its end there."""
+    """Raises a UserError unless `emoasr.extract` has finished in this folder."""
     if not (path := workdir / "extract.json").is_file():
         raise UserError(
-            f"{path}: no such record of an extraction; "
+            f"{path}: no such file, so no extraction has finished there; "
             f"run python -m emoasr.extract --workdir={workdir} first"
         )

@@ -1,8 +1,9 @@
 """Files in object stores, read through fsspec: `s3://`, `gs://`, and whatever else it knows.
 
-A user's text that is a URL becomes a `Remote`, which has those of `Path`'s methods that readers of
-corpora, tables and recognizers need; any other text becomes a `Path`. Whatever a store's client
-raises comes as an OSError in words, so that who reads files need not know of stores.
+A user's text that is a URL becomes a `Remote`, which has the methods of `Path` that readers of
+corpora, tables and recognizers need; any other text becomes a `Path`. Any exception of a store's
+client becomes an OSError with a plain message, so that code that reads files need not know about
+stores.
 
 Why not universal-pathlib: its `is_file` says False where the store refuses access, it lists the
 marker of a folder as a file within, keeps `..` as a name, and imports fsspec in every run.
@@ -20,12 +21,12 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from emoasr.errors import UserError
-from emoasr.files.clients import Stream, UnreachableError, client_of, in_words
+from emoasr.files.clients import Stream, UnreachableError, client_of, plain_errors
 
 LEAST_AHEAD = 1 << 16  # bytes; a request for fewer takes as long
 MOST_AHEAD = 1 << 23
 
-# What a table may name, wherever it is from: their clients fetch bytes and do nothing else.
+# Stores that any table may name, even an untrusted one: their clients only fetch bytes.
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs")
 _ON_DISK = ("file", "local")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -38,11 +39,11 @@ _MARKS = (
 
 
 class Stat(NamedTuple):
-    """What a store says of a file.
+    """A file's size and version in a store.
 
     Attributes:
         st_size: bytes; of a folder, 0.
-        mark: what changes with the content; empty where the store tells nothing.
+        mark: a text that changes with the content, such as an ETag; empty where there is none.
     """
 
     st_size: int
@@ -51,7 +52,7 @@ class Stat(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Remote:
-    """A file or folder in a store; whatever asks the store raises OSError.
+    """A file or folder in a store; methods that contact the store raise OSError.
 
     Attributes:
         url: without a slash at its end.
@@ -92,7 +93,7 @@ class Remote:
         return self / ".."
 
     def is_dir(self) -> bool:
-        """Whether there is a folder, which to most stores is what names begin with."""
+        """Whether there is a folder, which in most stores is a common beginning of names."""
         return self._kind() == "directory"
 
     def is_file(self) -> bool:
@@ -104,17 +105,17 @@ class Remote:
         return _stat(self._ask("info"))
 
     def iterdir(self) -> Iterator["Remote"]:
-        """What is in a folder."""
+        """The files and folders in a folder."""
         return (self / name for name in self.listed())
 
     def listed(self) -> dict[str, Stat]:
-        """What is in a folder, by name; a request lists about 1000 entries."""
+        """The entries of a folder, by name; a request lists about 1000 entries."""
         found = {info["name"].rstrip("/"): _stat(info) for info in self._ask("ls", detail=True)}
         found.pop(self._ask("_strip_protocol").rstrip("/"), None)  # an empty object of its name
         return {name.rpartition("/")[2]: stat for name, stat in found.items()}
 
     def files(self) -> list[str]:
-        """Names of all files in a folder and in those within, relative to it; requests as above."""
+        """Names of all files below a folder, relative to it; requests as for `listed`."""
         own = len(self._ask("_strip_protocol"))
         names = [name[own:].lstrip("/") for name in self._ask("find")]
         return [name for name in names if name and not name.endswith("/")]
@@ -132,10 +133,10 @@ class Remote:
 
     @contextlib.contextmanager
     def streamed(self, ahead: int) -> Iterator[Stream]:
-        """Opens the file; at the end raises what went wrong with reading, before anything else.
+        """Opens the file; at the end, an error of reading is raised before any other.
 
         Args:
-            ahead: how many bytes are fetched beyond those wanted, in the same request.
+            ahead: how many bytes to fetch beyond those needed, in the same request.
         """
         file = self._ask("open", mode="rb", block_size=ahead)
         stream = Stream(file, self.url)
@@ -155,52 +156,24 @@ class Remote:
             return None
 
     def _ask(self, what: str, **how: Any) -> Any:
-        """What a method of fsspec's says about this place."""
-        with in_words(self.url):
+        """Calls a method of fsspec's client with this URL."""
+        with plain_errors(self.url):
             return getattr(client_of(self.url), what)(self.url, **how)
-
-
-@dataclasses.dataclass(frozen=True)
-class Fetched:
-    """A store's file in memory, to be checked and then used as if it were a `Path`.
-
-    Attributes:
-        url: where it was.
-        content: all of it.
-    """
-
-    url: str
-    content: bytes = dataclasses.field(repr=False)
-
-    def __str__(self) -> str:
-        return self.url
-
-    def stat(self) -> Stat:
-        """Its size."""
-        return Stat(len(self.content), "")
-
-    def is_file(self) -> bool:
-        """It was one."""
-        return True
-
-    def open(self, mode: str) -> io.BytesIO:
-        """Opens it; the mode can only be "rb"."""
-        return io.BytesIO(self.content)
 
 
 Place = Path | Remote
 
 
 def path(text: str | os.PathLike) -> Place:
-    """What a user's text names: a place on disk, `~` being the home folder, or in a store.
+    """The place that a user's text names: on disk (`~` is the home folder) or in a store.
 
     Raises:
-        UserError: fsspec knows no such store, or the package that reads it is not installed.
+        UserError: fsspec does not know the store, or the package that reads it is not installed.
     """
     place = _placed(os.fspath(text))
     if isinstance(place, Remote):
         try:
-            with in_words(place.url):  # what was listed for an earlier command may be old
+            with plain_errors(place.url):  # an earlier command's listing may be out of date
                 client_of(place.url).invalidate_cache()
         except OSError as error:
             raise UserError(f"{text}: {error.strerror}") from None
@@ -208,12 +181,12 @@ def path(text: str | os.PathLike) -> Place:
 
 
 def at_hand(place: Place) -> Path | io.BytesIO:
-    """What pandas and Arrow can read: a path, or the content of a store's file. Raises: OSError."""
+    """A place as pandas and Arrow read it: a path, or a store's file in memory. Raises: OSError."""
     return io.BytesIO(place.read_bytes()) if isinstance(place, Remote) else place
 
 
 def check_there(place: Place, what: str) -> None:
-    """Raises a UserError that begins with `what`, unless there is a file or folder."""
+    """Raises a UserError that begins with `what` unless the file or folder exists."""
     try:
         place.stat()
     except (OSError, ValueError) as error:  # ValueError: a zero byte
@@ -224,10 +197,10 @@ def check_there(place: Place, what: str) -> None:
 
 
 def joined(root: Any, file: str) -> Any:
-    """Where a table's file lies: below the root, unless its name says where by itself.
+    """The place of a file that a table names: below the root, unless the name is absolute or a URL.
 
-    Only URLs of object stores and of the root's own kind are taken for such: tables are from
-    strangers, and some clients do more than to fetch bytes. Others are names, of nothing.
+    Only URLs of object stores and of the root's own kind are followed: tables may be untrusted, and
+    some clients do more than fetch bytes. Any other URL is taken for a name, which does not exist.
     """
     if url := _URL.match(file):
         kind = url[0].lower()
@@ -237,12 +210,12 @@ def joined(root: Any, file: str) -> Any:
 
 
 def below(folder: Place, place: Place) -> str:
-    """The way from a folder to what is in it, with slashes."""
+    """The path of a place relative to a folder around it, with slashes."""
     return PurePath(str(place)).relative_to(str(folder)).as_posix()
 
 
 def states(files: Iterable[Remote]) -> dict[Remote, str]:
-    """What changes with the content of each file that is there, from a listing of their folders.
+    """A text for each file that exists, which changes with its content; from listings of folders.
 
     Raises:
         UserError: a store does not answer.
@@ -258,7 +231,7 @@ def states(files: Iterable[Remote]) -> dict[Remote, str]:
             raise UserError(f"{folder}: {error.strerror}") from None
         except FileNotFoundError:
             continue
-        except OSError:  # a user may have the right to read, and none to list
+        except OSError:  # a user may be allowed to read, but not to list
             there = {file.name: Stat(0, "") for file in own}
         for file in own:
             if (stat := there.get(file.name)) is None:
@@ -271,7 +244,7 @@ def states(files: Iterable[Remote]) -> dict[Remote, str]:
 def _placed(text: str) -> Place:
     url = _URL.match(text)
     if url is None:
-        with contextlib.suppress(RuntimeError):  # nobody's `~name` stays a name
+        with contextlib.suppress(RuntimeError):  # `~name` of an unknown user stays as it is
             return Path(text).expanduser()
         return Path(text)
     kind, rest = url[0].lower(), text[url.end() :]

@@ -1,9 +1,11 @@
-"""JSON and safetensors files that strangers made, read as data whose size and form are checked.
+"""JSON and safetensors files from untrusted sources, read as data; size and form are checked.
 
-What is wrong is told in one line that names the file. Nothing is allocated for what a file only
-claims to hold, and what is quoted from it is short and harmless in a terminal.
+An error is one line that names the file. Nothing is allocated for content that a file only claims
+to hold, and quotations from it are short and harmless in a terminal.
 """
 
+import dataclasses
+import io
 import json
 import math
 import re
@@ -16,7 +18,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from emoasr.errors import UserError, quoted
-from emoasr.files.storage import Fetched, Place, Remote
+from emoasr.files.storage import Place, Remote, Stat
 
 _DEPTH = 32  # of nested JSON
 _DIGITS = 18  # of a whole number in JSON
@@ -28,22 +30,49 @@ _KINDS: dict[type, str] = {
 
 # Never fails once begun: an unfinished string reaches to the end, so that this takes linear time.
 _STRING = re.compile(r'"(?:[^"\\]+|\\.?)*+"?', re.DOTALL)
-_NO_TEXT = re.compile("[\ud800-\udfff]")  # halves of UTF-16 pairs, which no file can be written of
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # halves of UTF-16 pairs, which cannot be written to files
+
+
+@dataclasses.dataclass(frozen=True)
+class Fetched:
+    """A store's file in memory, with the methods of `Path` that checks and readers need.
+
+    Attributes:
+        url: where it came from.
+        content: the whole file.
+    """
+
+    url: str
+    content: bytes = dataclasses.field(repr=False)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def stat(self) -> Stat:
+        """Its size."""
+        return Stat(len(self.content), "")
+
+    def is_file(self) -> bool:
+        """True: only files are fetched."""
+        return True
+
+    def open(self, mode: str) -> io.BytesIO:
+        """Opens it; the mode can only be "rb"."""
+        return io.BytesIO(self.content)
 
 
 Source = Path | Fetched
 
 
 class _NoNumber(str):
-    """What stands in JSON where a number could be, and cannot be used as one."""
+    """A number in JSON that cannot be used: NaN, infinite or too long."""
 
 
 def fetched(path: Remote, most_bytes: int) -> Fetched:
-    """A store's file, so that what is checked is what is used.
+    """Fetches a store's file once, so that the content that is checked is the one that is used.
 
     Raises:
-        UserError: it has more than `most_bytes`, which is asked before it is fetched, or cannot be
-            read.
+        UserError: it has more than `most_bytes` (then it is not fetched), or cannot be read.
     """
     size = _size(path, most_bytes)
     try:
@@ -53,10 +82,10 @@ def fetched(path: Remote, most_bytes: int) -> Fetched:
 
 
 def read_json(path: Source, most_bytes: int) -> dict[str, Any]:
-    """Reads the object that a JSON file holds.
+    """Reads a JSON file that holds an object.
 
     Raises:
-        UserError: the file cannot be read, has more than `most_bytes`, is not JSON's object, is
+        UserError: the file cannot be read, has more than `most_bytes`, is not a JSON object, is
             nested too deeply, or has a field twice, a number that is NaN, infinite or too long, or
             text that is not Unicode.
     """
@@ -64,7 +93,7 @@ def read_json(path: Source, most_bytes: int) -> dict[str, Any]:
 
 
 def parse_json(content: bytes, source: Place | Fetched) -> dict[str, Any]:
-    """The object that JSON from `source` says.
+    """Parses a JSON object that comes from `source`.
 
     Raises:
         UserError: as `read_json`.
@@ -77,22 +106,22 @@ def parse_json(content: bytes, source: Place | Fetched) -> dict[str, Any]:
             parse_constant=_NoNumber,
         )  # fmt: skip
     except ValueError as error:
-        raise UserError(f"{source}: not JSON that can be used: {error}") from None
+        raise UserError(f"{source}: not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise UserError(f"{source}: not a JSON object")
     return value
 
 
 def like(default: Any, value: Any, what: str) -> Any:
-    """A value from JSON as a field's default is: of its type, lists as tuples.
+    """A value from JSON, checked to have the type of a field's default; lists become tuples.
 
     Args:
-        default: a number, a truth value, a text, or a tuple of such; an empty one takes any.
-        value: what JSON holds in its place; a whole number may stand for another.
-        what: the field, for complaints.
+        default: a number, a boolean, a text, or a tuple of these; an empty tuple takes any.
+        value: the value in JSON; a whole number may stand for a float.
+        what: the field, for error messages.
 
     Raises:
-        UserError: it is of another type.
+        UserError: the value has another type.
     """
     if isinstance(default, tuple):
         if not isinstance(value, list):
@@ -111,8 +140,8 @@ def tensor_shapes(path: Source, types: tuple[str, ...], most_bytes: int) -> dict
 
     Args:
         path: the file.
-        types: those that tensors may have, such as `F16` and `I32`.
-        most_bytes: that the file may have.
+        types: allowed types of tensors, such as `F16` and `I32`.
+        most_bytes: the largest allowed size of the file.
 
     Raises:
         UserError: the file cannot be read, is larger, has no safetensors header, or has tensors of
@@ -148,7 +177,7 @@ def read_tensors(path: Source) -> dict[str, np.ndarray]:
     except (OSError, ValueError, SafetensorError) as error:
         why = quoted(str(error).removeprefix("Error while deserializing header: "))
         raise UserError(
-            f"{path}: not a whole safetensors file ({why}); copy or download it anew"
+            f"{path}: not a complete safetensors file ({why}); copy or download it again"
         ) from None
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
@@ -162,9 +191,9 @@ def _size(path: Place | Fetched, most_bytes: int) -> int:
     except OSError as error:
         raise _unreadable(path, error) from None
     if not path.is_file():
-        raise UserError(f"{path}: no file")
+        raise UserError(f"{path}: not a file")
     if size > most_bytes:
-        raise UserError(f"{path}: has {size} bytes; {most_bytes} are the most that are read")
+        raise UserError(f"{path}: has {size} bytes; at most {most_bytes} are read")
     return size
 
 
@@ -182,7 +211,7 @@ def _unreadable(path: Place | Fetched, error: OSError) -> UserError:
 
 
 def _check_depth(text: str) -> None:
-    """Refuses what would exhaust the stack of a parser, or of whoever walks through the result."""
+    """Refuses nesting that would exhaust the stack of the parser, or of later code."""
     depth = 0
     for bracket in re.findall(r"[][{}]", _STRING.sub("", text)):
         depth += 1 if bracket in "[{" else -1
@@ -194,7 +223,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"field {quoted(key)} is there twice")
+            raise ValueError(f"field {quoted(key)} appears twice")
         if fault := _fault(key) or _fault(value):
             raise ValueError(f"field {quoted(key)} {fault}")
         found[key] = value
@@ -206,7 +235,8 @@ def _fault(value: Any) -> str | None:
     if isinstance(value, list):
         return next(filter(None, map(_fault, value)), None)
     if isinstance(value, _NoNumber):
-        return f"holds {value[:_DIGITS]}{'...' * (len(value) > _DIGITS)}, not a number to be used"
+        digits = f"{value[:_DIGITS]}{'...' * (len(value) > _DIGITS)}"
+        return f"holds {digits}, not a number that can be used"
     if isinstance(value, str) and _NO_TEXT.search(value):
         return "holds text that is not Unicode"
     return None

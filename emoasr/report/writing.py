@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from emoasr.evaluation import correlation
-from emoasr.files import guard, parquet
+from emoasr.files import parquet
+from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.report import charts, content, figures, markdown, page, tables
 
 _OURS = re.compile(
@@ -48,18 +49,18 @@ def write(
     pictures = figures.draw(results["rows"], predictions, drawn, maps)
     text = markdown.render(said, list(pictures))
 
-    beside = guard.ensure_folder(folder / "figures")
+    beside = ensure_folder(folder / "figures")
     for path in beside.glob("*.png"):
         if _OURS.fullmatch(path.name) and path.name not in pictures:
             path.unlink()
     for name, png in pictures.items():
-        guard.write_atomically(beside / name, png)
+        write_atomically(beside / name, png)
     if maps:
         parquet.write(correlation.as_table(maps), folder / "correlations.parquet")
     else:
         (folder / "correlations.parquet").unlink(missing_ok=True)
-    guard.write_atomically(folder / "report.md", text)
-    guard.write_atomically(folder / "report.html", html)
+    write_atomically(folder / "report.md", text)
+    write_atomically(folder / "report.html", html)
     return folder / "report.html"
 
 

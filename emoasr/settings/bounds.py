@@ -1,4 +1,4 @@
-"""What numbers a configuration or a recognizer's record may hold: bounds for each field.
+"""Bounds of the numbers in a configuration or a recognizer's record, for each field.
 
 They are checked before anything is computed.
 """
@@ -15,7 +15,7 @@ from emoasr.errors import UserError, quoted
 _INF = math.inf
 _SEED = (0, 2**32 - 1)
 _FRAMES = (1, 1 << 24)  # of a batch
-_SHAPES = (1, 512)  # different lengths that the planner tells apart
+_SHAPES = (1, 512)  # different lengths that the planner distinguishes
 
 # Lowest and highest, of each element where there are several. Units are in `config`.
 BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -31,8 +31,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "eval.n_selected": (0, _INF),
     "eval.scale": (-1e9, 1e9),
     "eval.layers": (-100, 99),  # of each subset; how many there are, the table knows
-    # so far beyond any network that was trained yet, and so low, that no stranger's recognizer
-    # makes a computer run out of memory, or wait, before its weights are looked at
+    # high enough for any network trained so far, and low enough that an untrusted recognizer cannot
+    # exhaust memory or time before its weights are checked
     "model.n_mfcc": (1, 512),
     "model.n_channels": (1, 4096),
     "model.kernel_size": (1, 255),
@@ -76,14 +76,14 @@ _NAMED_FREELY = "eval.layers"
 
 
 def check(config: ml_collections.ConfigDict, group: str = "") -> None:
-    """Sees that every number is within its bounds. Fields that `BOUNDS` does not know are let be.
+    """Checks that every number is within its bounds; fields that are not in `BOUNDS` are ignored.
 
     Args:
         config: of a command, or a group of its fields.
         group: that group, such as `eval.`.
 
     Raises:
-        UserError: one is not, or is no number, or infinite; it names the field.
+        UserError: a value is out of bounds, not a number, or infinite; it names the field.
     """
     for name, value in _fields(config, group):
         field = _NAMED_FREELY if name.startswith(f"{_NAMED_FREELY}.") else name
@@ -92,10 +92,10 @@ def check(config: ml_collections.ConfigDict, group: str = "") -> None:
 
 
 def check_number(what: str, value: Any, field: str) -> None:
-    """Sees that a number, or each of several, is within the bounds of a field.
+    """Checks that a number, or each of several, is within the bounds of a field.
 
     Args:
-        what: what its user calls it.
+        what: the name that the user knows.
         value: the number, or a sequence of them.
         field: a key of `BOUNDS`.
 
@@ -116,7 +116,7 @@ def _is(kind: type, value: Any) -> bool:
 
 
 def _fields(config: ml_collections.ConfigDict, group: str) -> Iterator[tuple[str, Any]]:
-    """Every field that is no group of fields, by its dotted name."""
+    """Every field that is not a group of fields, by its dotted name."""
     for name, value in config.items():
         if isinstance(value, ml_collections.ConfigDict):
             yield from _fields(value, f"{group}{name}.")

@@ -1,6 +1,6 @@
-"""What settings may be: names to choose from, and the sizes of what is trained.
+"""Allowed values of settings: names to choose from, and the sizes of the network and augmentation.
 
-Imports nothing heavy: the commands refuse what is wrong before they load JAX or pandas.
+Imports nothing heavy: the commands refuse wrong values before they load JAX or pandas.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ class ModelConfig:
         n_channels: gated units a layer.
         kernel_size: of the dilated convolutions, frames; odd.
         dilations: of the layers of one block, frames.
-        n_blocks: how often the dilations are gone through.
+        n_blocks: how often the sequence of dilations is repeated.
         n_symbols: output classes, the CTC blank included.
         dropout: share of gated units dropped in training.
     """
@@ -56,7 +56,7 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:
-    """How far each transform goes; zero (or one, for a factor) switches it off.
+    """Strength of each transform; zero (or one, for a factor) switches it off.
 
     Attributes:
         warp: largest factor, and its inverse, on the mel axis, as of another vocal tract.
@@ -84,7 +84,7 @@ class AugmentConfig:
 
 
 def check_extraction(config: ml_collections.ConfigDict) -> None:
-    """Raises a UserError where a setting of `emoasr.extract` cannot be."""
+    """Raises a UserError where a setting of `emoasr.extract` is not allowed."""
     check_choice("config.tap", config.tap, TAPS)
     check_choice("config.compute_dtype", config.compute_dtype, COMPUTE_DTYPES)
     check_choice("config.pooling", config.pooling, POOLINGS)
@@ -92,7 +92,7 @@ def check_extraction(config: ml_collections.ConfigDict) -> None:
 
 
 def check_evaluation(settings: ml_collections.ConfigDict) -> None:
-    """Raises a UserError where a setting of `config.eval` cannot be."""
+    """Raises a UserError where a setting of `config.eval` is not allowed."""
     check_choice("config.eval.protocol", settings.protocol, PROTOCOLS)
     check_choice("config.eval.partner", settings.partner, PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
@@ -107,5 +107,5 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
 
 
 def check_training(train: ml_collections.ConfigDict) -> None:
-    """Raises a UserError where a setting of `config.train` cannot be."""
+    """Raises a UserError where a setting of `config.train` is not allowed."""
     check_choice("config.train.optimizer", train.optimizer, OPTIMIZERS)

@@ -18,7 +18,7 @@ def built_in_sets(config: ml_collections.ConfigDict) -> list[str]:
     """The built-in sets among the entries of `config.feature_sets`: all but external tables.
 
     Raises:
-        UserError: an entry is no feature set.
+        UserError: an entry is not a feature set.
     """
     built_in = [name for name in config.feature_sets if not is_external(name)]
     for name in built_in:
@@ -76,7 +76,7 @@ def check_there(feature_sets: Iterable[str], folder: Path) -> None:
         folder: see `paths`.
 
     Raises:
-        UserError: as `paths`, or one is not there.
+        UserError: as `paths`, or a table does not exist.
     """
     for path in paths(feature_sets, folder).values():
         if isinstance(path, Path) and path.parent != folder:

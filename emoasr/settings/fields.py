@@ -1,7 +1,7 @@
 """The fields of configurations: as flags `--config.FIELD`, and as help.
 
-What a field means stands beside it, once: in the comment of the line that sets it, in `config.py`
-or a file of `configs/`, or in the docstring of the dataclass that a group is made from.
+The meaning of a field is written once: in the comment of the line that sets it, in `config.py` or a
+file of `configs/`, or in the docstring of the dataclass that a group is made from.
 """
 
 import ast
@@ -37,31 +37,31 @@ def shipped(base: Base) -> dict[str, Path]:
 
 
 def load(path: Path) -> ml_collections.ConfigDict:
-    """What a configuration's file says.
+    """Runs a configuration's file.
 
     Raises:
-        UserError: it cannot be run, or gives no configuration.
+        UserError: it fails, or returns no configuration.
     """
     try:
         return ml_collections.ConfigDict(runpy.run_path(str(path))["get_config"]())
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001  it is a program, and may raise anything
+    except Exception as error:  # noqa: BLE001  the file is a program, and may raise anything
         what = f"{type(error).__name__}: {error}"
         raise UserError(f"--config={path}: not a configuration ({what})") from None
 
 
 def check(config: ml_collections.ConfigDict, path: Path, base: Base) -> None:
-    """Refuses a configuration of another kind, or with a field that nothing reads.
+    """Refuses a configuration of another kind, or with an unknown field.
 
     Raises:
-        UserError: it names the field, and the one that may be meant.
+        UserError: it names the field, and known ones that are similar.
     """
     if not _is_of(config, base):
         lacks = next(name for name in base("") if name not in config)
         raise UserError(
-            f"--config={path.stem} is another command's: it has no field {lacks!r}; "
-            f"there are: {', '.join(shipped(base))}"
+            f"--config={path.stem} belongs to another command: it has no field {lacks!r}; "
+            f"configurations of this command: {', '.join(shipped(base))}"
         )
     known = every(base)
     for name in leaves(config):
@@ -70,7 +70,7 @@ def check(config: ml_collections.ConfigDict, path: Path, base: Base) -> None:
 
 
 def every(base: Base) -> dict[str, Any]:
-    """Fields of a kind of configuration with their defaults, those that few files have included."""
+    """Fields of a kind of configuration with their defaults, also those of single files."""
     found: dict[str, Any] = {}
     for config in (base(""), *map(load, shipped(base).values())):
         found = leaves(config) | found
@@ -109,7 +109,7 @@ def explained(base: Base, config: ml_collections.ConfigDict | None) -> dict[str,
 
     Args:
         base: the kind of configuration.
-        config: whose values to show; None: the defaults, of fields that few files have too.
+        config: whose values to show; None: the defaults, also of fields that few files have.
     """
     meanings, owners = notes(base), _owners(base)
     found = {}
@@ -126,7 +126,7 @@ def define(values: flags.FlagValues, fields: Mapping[str, Any], arguments: Itera
     """Defines the flags of fields.
 
     Args:
-        values: where to.
+        values: the flags to add to.
         fields: their names and defaults.
         arguments: what is to be parsed: a layer set of `NAMED_FREELY` has a flag if it is in there.
     """
@@ -188,7 +188,7 @@ class _Parser(flags.ArgumentParser):
         try:
             return self._type(argument)
         except (ValueError, TypeError):
-            raise ValueError(f"must be {_KINDS.get(self._type, 'left as it is')}") from None
+            raise ValueError(f"must be {_KINDS.get(self._type, 'left unchanged')}") from None
 
 
 class _TupleParser(flags.ArgumentParser):

@@ -1,8 +1,8 @@
-"""Settings as a JSON file: a stranger's configuration as data, where one in Python is a program.
+"""Settings as a JSON file, which is data; a configuration in Python is a program.
 
     {"tap": "skip", "eval": {"n_selected": 0, "regressor": "ridge"}}
 
-It says what the flags `--config.tap=skip --config.eval.n_selected=0` say, and can do no more.
+It does the same as the flags `--config.tap=skip --config.eval.n_selected=0` and so on, and no more.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ def apply(config: ml_collections.ConfigDict, path: Path, flags: Mapping[str, Any
     Args:
         config: changed in place.
         path: the JSON file: fields nested as in the configuration, tuples as lists.
-        flags: fields given as flags, `eval.n_selected` and so on, with their values; these count.
+        flags: fields given as flags, `eval.n_selected` and so on, with their values; these win.
 
     Raises:
-        UserError: what `untrusted.read_json` refuses, or a field that is unknown, of another type,
-            or says where to write.
+        UserError: as `untrusted.read_json`, or a field is unknown, of another type, or says where
+            to write.
     """
     _update(config, untrusted.read_json(path, _MOST_BYTES), path, "", list(leaves(config)))
     config.update_from_flattened_dict(dict(flags))

@@ -1,4 +1,4 @@
-"""What only some runs need is in extras of the package; a run without its own is told so."""
+"""Extras of the package, which few runs need: a run without one says how to install it."""
 
 import importlib.metadata
 import importlib.util
@@ -11,7 +11,7 @@ from emoasr.errors import UserError
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _ORIGIN = "direct_url.json"  # pip's note of a package that came from no index, PEP 610
 
-# What each brings: its name, and the modules without which it is not there.
+# The software of each extra, and the modules that must be importable.
 _BRINGS = {
     "egemaps": ("openSMILE", ("opensmile",)),
     "demo": ("eSpeak NG", ("espeakng_loader",)),
@@ -28,7 +28,7 @@ def require(extra: str, wanted: str) -> None:
 
     Args:
         extra: its name, as in `pyproject.toml`.
-        wanted: what needs it, as its user knows it.
+        wanted: the feature that needs it, as the user knows it.
     """
     name, modules = _BRINGS[extra]
     if not all(map(_is_there, modules)):
@@ -36,7 +36,7 @@ def require(extra: str, wanted: str) -> None:
 
 
 def installing(extra: str) -> str:
-    """The command that installs an extra from where this package is from: no index may have it."""
+    """The command that installs an extra from this package's own source, an index or a checkout."""
     if (_CHECKOUT / "pyproject.toml").is_file():
         where = "." if Path.cwd() == _CHECKOUT else str(_CHECKOUT)
         return f"pip install -e {shlex.quote(f'{where}[{extra}]')}"

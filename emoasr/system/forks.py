@@ -1,6 +1,7 @@
-"""A forked child of a process that uses JAX: it must say so, for it would wait forever.
+"""Forked children of a process that uses JAX: they raise an error, as JAX would wait forever.
 
-A fork copies no threads, and JAX's do its work. Importing this module is all that a parent needs.
+A fork does not copy threads, and JAX works in threads. It is enough that the parent imports this
+module.
 """
 
 import os
@@ -8,7 +9,7 @@ import sys
 
 from emoasr.errors import UserError
 
-_stranded = False  # forked off JAX's threads
+_stranded = False  # forked from a process with JAX's threads
 
 
 def _after_fork() -> None:
@@ -21,8 +22,8 @@ def check() -> None:
     """Raises `UserError` in a process that was forked from one that had used JAX."""
     if _stranded:
         raise UserError(
-            "this process was forked from one that had used JAX, and would hang; start processes "
-            "afresh: multiprocessing.get_context('spawn'), or joblib's default, 'loky'"
+            "this process was forked from one that had used JAX, and would hang; start new "
+            "processes: multiprocessing.get_context('spawn'), or joblib's default, 'loky'"
         )
 
 

@@ -1,12 +1,12 @@
-"""Ctrl-C and SIGTERM: a command stops in good order, whatever it is at.
+"""Ctrl-C and SIGTERM: a command stops in good order at any moment.
 
-The first signal raises KeyboardInterrupt in the main thread, so that what is done gets written; in
-a `deferred` block it waits until the block has finished what it is at. Libraries may swallow the
+The first signal raises KeyboardInterrupt in the main thread, so that finished work is written; in a
+`deferred` block it waits until the block has finished its current step. Libraries may swallow the
 exception (in destructors, callbacks, imports of C extensions): it is raised again until the command
-unwinds. A second signal, or a command that does not come to its end, ends the process at once, as
-a kill would; that loses nothing that is on disk. The status is 130, or 143 after SIGTERM.
+unwinds. A second signal, or a command that does not end in time, ends the process at once, as a
+kill would; nothing that is on disk is lost. The status is 130, or 143 after SIGTERM.
 
-Nothing heavy is imported here: Ctrl-C must be heard before anything else is imported.
+Nothing heavy is imported here: Ctrl-C must work before anything else is imported.
 """
 
 import atexit
@@ -27,15 +27,12 @@ _REMINDER = getattr(signal, "SIGALRM", None)  # Windows has none: what is swallo
 _AGAIN = 0.25  # seconds after which what was swallowed is raised again
 _ONE_PRESS = 1.0  # seconds: a launcher and the terminal may both send the signal of one Ctrl-C
 _GRACE = 30.0  # seconds that unwinding may take
-_WAIT = b"\nfinishing what must not be lost; Ctrl-C again leaves at once\n"  # to a person
+_WAIT = b"\nsaving finished work; press Ctrl-C again to stop at once\n"  # on a terminal
 _TOLD = "stopped; the same command continues"
 
 
 class Listener:
-    """What signals have asked for, since a command or a block began to listen.
-
-    True once the user wants an end.
-    """
+    """The signals received since a command or a block began; true once there was one."""
 
     def __init__(self, is_watched: bool):
         self.signum = 0
@@ -63,9 +60,9 @@ class Listener:
         raise KeyboardInterrupt
 
     def remind(self, signum: int, frame: FrameType | None) -> None:
-        """Raises again what was swallowed, unless an exception is at work: perhaps what it became.
+        """Raises a swallowed interrupt again, unless an exception is being handled.
 
-        Then the command unwinds, and writes what is done.
+        That may be what the interrupt has become: the command is unwinding and writes its work.
         """
         del signum, frame
         if self.signum and not self.is_deferring and sys.exception() is None:
@@ -77,11 +74,11 @@ _prepared = contextlib.ExitStack()  # what ends with the command
 
 
 def prepare() -> None:
-    """For the first line of a program that runs a command: its imports are covered too.
+    """For the first line of a program that runs a command, so that its imports are covered too.
 
-    What is set here lasts until the first command ends, but for an exception hook: an interrupt
-    that nobody catches ends the process with one line. Programs that run commands within
-    themselves (notebooks, tests) catch it, as always.
+    The handlers last until the first command ends. An exception hook remains: an uncaught interrupt
+    ends the process with one line. Programs that run commands within themselves (notebooks, tests)
+    catch it, as always.
     """
     if _listener is None:
         _prepared.enter_context(_listening())
@@ -92,12 +89,12 @@ def prepare() -> None:
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """Around all that a command does: how it stops at a signal.
+    """Around all that a command does: handles signals.
 
     Raises:
-        KeyboardInterrupt: a signal came, whatever was made of it within; ends the process if
-            nobody catches it, with one line. Native threads that are still at work (JAX, grain,
-            Orbax) would crash the interpreter's own end.
+        KeyboardInterrupt: a signal came, whatever exception it became within. Uncaught, it ends
+            the process with one line: native threads that still run (JAX, grain, Orbax) would
+            crash the interpreter's own exit.
     """
     with contextlib.ExitStack() as stack:
         if _listener is None:
@@ -117,9 +114,9 @@ def handled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Listener]:
-    """A block that is not interrupted: it asks what it is given, and ends itself when that is true.
+    """A block that is not interrupted: it checks the yielded object, and ends once that is true.
 
-    Works without `handled` too, in a notebook for instance, where a second signal interrupts.
+    It also works without `handled`, as in a notebook, where a second signal interrupts it.
 
     Raises:
         KeyboardInterrupt: at the end of a block, if a signal came.
@@ -141,9 +138,9 @@ def deferred() -> Iterator[Listener]:
 
 @contextlib.contextmanager
 def kept_from_children() -> Iterator[None]:
-    """Processes that are started in the block do not hear Ctrl-C: this one ends them.
+    """Processes that are started in the block ignore Ctrl-C; this process ends them.
 
-    A terminal sends it to all of them, in the middle of their imports too.
+    A terminal sends it to all of them, also during their imports.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

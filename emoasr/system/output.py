@@ -1,4 +1,4 @@
-"""What a command prints: in any encoding, to a reader who may go."""
+"""A command's output: in any encoding, to a reader that may close the pipe."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from emoasr.errors import UserError
 
 @contextlib.contextmanager
 def any_reader(goes_on: bool) -> Iterator[None]:
-    """Around a command: its streams take any text, and their readers may go.
+    """Around a command: its streams take any text, and their readers may close them.
 
     Args:
-        goes_on: whether the work does when nobody reads what it prints (`| head -1`); else it ends
-            there, quietly.
+        goes_on: whether the work continues when its output is no longer read (`| head -1`); else it
+            ends there, without a message.
 
     Raises:
-        UserError: what is printed cannot be written, as onto a full disk.
+        UserError: the output cannot be written, as on a full disk.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.suppress(_UnreadError))
@@ -36,8 +36,8 @@ def any_reader(goes_on: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _any_encoding(stream: Any) -> Iterator[None]:
-    """What a stream's encoding lacks is escaped: nothing is lost for the sake of a letter."""
-    if not hasattr(stream, "reconfigure"):  # a notebook's takes all
+    """Characters that a stream's encoding lacks are escaped instead of raising an error."""
+    if not hasattr(stream, "reconfigure"):  # a notebook's stream takes any text
         yield
         return
     before = stream.errors
@@ -53,7 +53,7 @@ class _UnreadError(Exception):
 
 
 class _Output:
-    """A stream whose reader may go (`| head -1`), or whose disk may be full."""
+    """A stream whose reader may close it (`| head -1`), or whose disk may be full."""
 
     def __init__(self, stream: Any, goes_on: bool):
         self._stream, self._goes_on, self._lost = stream, goes_on, False
@@ -74,9 +74,11 @@ class _Output:
                 action()
         except OSError as error:
             self._lost = True
-            with contextlib.suppress(OSError, ValueError):  # Python would complain at its end
+            with contextlib.suppress(OSError, ValueError):  # else Python reports it at its exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             if not isinstance(error, BrokenPipeError):
-                raise UserError(f"what is printed cannot be written ({error.strerror})") from None
+                raise UserError(
+                    f"the output cannot be written ({error.strerror}); redirect it elsewhere"
+                ) from None
             if not self._goes_on:
                 raise _UnreadError from None

@@ -1,4 +1,4 @@
-"""Processes that help this one: how many, and how they start and end."""
+"""Worker processes: how many, and how they start and end."""
 
 import os
 import threading
@@ -16,28 +16,28 @@ from emoasr.system import interrupts
 T = TypeVar("T")
 R = TypeVar("R")
 
-_LOOK = 1.0  # seconds between looks whether the parent is still there
+_LOOK = 1.0  # seconds between checks that the parent is alive
 
 
 def count(wanted: int) -> int:
-    """How many are to work: `wanted`, or if that is 0 one a core that this process may use.
+    """Number of workers: `wanted`, or if that is 0 the number of cores that this process may use.
 
-    Those are fewer than the machine has where its affinity or a container (cgroup) limits them.
+    These are fewer than the machine has where its affinity or a container (cgroup) limits them.
     """
     return wanted or joblib.cpu_count()
 
 
 def results(function: Callable[[T], R], inputs: Iterable[T], n: int) -> Iterator[R]:
-    """What a function gives for each input, in order, computed by `n` fresh processes.
+    """A function's result for each input, in order, computed by `n` new processes.
 
-    These import what the function needs and nothing else. Multiprocessing's would run the main
-    module again: a command's would bring JAX into each, and that of a script without a main guard
-    would start processes of its own. They end when this ends, however it does, and with this
-    process, even if that is killed.
+    They import what the function needs and nothing else. Those of `multiprocessing` would run the
+    main module again: that of a command imports JAX, and that of a script without a main guard
+    would start processes of its own. They end when this iterator ends, in whatever way, and with
+    this process, even if it is killed.
 
     Args:
-        function: can be pickled, as can what it takes and gives.
-        inputs: taken as they are needed, twice as many ahead as there are processes.
+        function: can be pickled, as can its input and result.
+        inputs: read as they are needed, at most twice the number of processes ahead.
         n: processes.
 
     Raises:

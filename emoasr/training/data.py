@@ -19,7 +19,7 @@ from emoasr.asr.frontend import FrontEndConfig
 from emoasr.corpora import Skipped, transcribed, vctk
 from emoasr.corpora.transcribed import Split
 from emoasr.errors import UserError
-from emoasr.files import guard
+from emoasr.files.writing import write_atomically
 from emoasr.inference import bucketing
 from emoasr.training import multihost, sharding
 from emoasr.training.step import Batch
@@ -117,7 +117,7 @@ def open_splits(
         print(f"skipped {n}: {reason}")
     if multihost.is_first():
         record = {"used": counts, "skipped": [dataclasses.asdict(s) for s in skipped]}
-        guard.write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
+        write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
     return splits, counts
 
 

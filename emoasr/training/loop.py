@@ -14,7 +14,7 @@ from tqdm import tqdm
 from emoasr.asr import manifest, saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError, check_choice
-from emoasr.files import guard
+from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.inference import compilation_cache
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
@@ -167,7 +167,7 @@ def _check_sizes(config: ml_collections.ConfigDict) -> None:
 
 def _check_same_run(settings: dict[str, Any], path: Path) -> None:
     """A continued run must have the settings that it began with."""
-    guard.ensure_folder(path.parent)
+    ensure_folder(path.parent)
     before = json.loads(path.read_text()) if path.exists() else settings
     for part in settings:
         if settings[part] != before.get(part):
@@ -180,7 +180,7 @@ def _check_same_run(settings: dict[str, Any], path: Path) -> None:
 def _store_settings(settings: dict[str, Any], path: Path) -> None:
     """Stores what a continued run must have; other processes check that they find it."""
     if multihost.is_first():
-        guard.write_atomically(path, json.dumps(settings, indent=1))
+        write_atomically(path, json.dumps(settings, indent=1))
     elif not path.exists():
         raise UserError(
             f"{path} is not there, though process 0 wrote it; give a --workdir that all machines "

@@ -13,7 +13,7 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from emoasr.files import guard
+from emoasr.files.writing import write_atomically
 
 
 class MetricsLog:
@@ -24,7 +24,7 @@ class MetricsLog:
         self._folder = folder
         self._path = folder / "metrics.jsonl"
         self.rows = [row for row in self._read() if row["step"] <= step]
-        guard.write_atomically(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_atomically(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
         (folder / "events").mkdir(exist_ok=True)
         self._events = EventsWriter(str(folder / "events" / "events"))
         start = SessionLog(status=SessionLog.START)  # hides what was written beyond the step
@@ -52,7 +52,7 @@ class MetricsLog:
         ]
         chart = {"hconcat": plots, "resolve": {"scale": {"color": "independent"}}}
         path = self._folder / "curves.png"
-        guard.write_atomically(path, vl_convert.vegalite_to_png(chart, scale=1.5))
+        write_atomically(path, vl_convert.vegalite_to_png(chart, scale=1.5))
         return path
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from emoasr import __version__
 from emoasr.asr.saved import load
-from emoasr.files.guard import write_atomically
+from emoasr.files.writing import write_atomically
 from emoasr.training import scoring
 
 _SAMPLES = 5  # transcripts a set

@@ -100,7 +100,7 @@ def test_a_table_finds_the_same_names_and_says_which_it_does_not(small_recognize
     there = [case.name for case in NAMES if case.name != NFD]
     made(tmp_path, [case for case in NAMES if case.name in there])
     missing = {
-        NFD: "no such file; one of that name in another Unicode normal form",
+        NFD: "no such file; there is one whose name is the same in another Unicode normal form",
         "with  spaces.wav": "no such file",
         "x" * 300 + ".wav": "File name too long",
         "/".join(["x" * 200] * 25) + "/x.wav": "File name too long",

@@ -136,8 +136,8 @@ def test_annotated_end_may_be_rounded_up(tmp_path):
     [
         (2.0, None, "outside"), (1.0, 1.05, "outside"), (0.0, 5.0, "outside"),
         (0.5, 0.5, "empty"), (0.6, 0.5, "empty"), (0.5, 0.500001, "empty"),
-        (-0.1, 0.5, "not a stretch"), (math.nan, 0.5, "not a stretch"),
-        (0.1, math.nan, "not a stretch"), (0.1, math.inf, "not a stretch"),
+        (-0.1, 0.5, "not a valid time range"), (math.nan, 0.5, "not a valid time range"),
+        (0.1, math.nan, "not a valid time range"), (0.1, math.inf, "not a valid time range"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("function", [reading.read, reading.duration, reading.n_samples])

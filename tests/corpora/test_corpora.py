@@ -168,7 +168,7 @@ def test_transcribed_table(shared_data):
         ("", "not a readable table"),
         ("file,arousal\na.wav,1\nb.wav,high\n", "row 2 (b.wav), column arousal: 'high'"),
         ("file,valence\na.wav,inf\n", "row 1 (a.wav), column valence"),
-        ("file\na.wav\na.wav\n", "row 2, column file: 'a.wav' stands in the table twice"),
+        ("file\na.wav\na.wav\n", "row 2, column file: 'a.wav' appears twice; remove one"),
         ("file,start,end\na.wav,0,1\na.wav,0,1.0\n", "twice"),
         ("file,text\na.wav,x\n,y\n", "row 2, column file"),
         ("file,start\na.wav,soon\n", "row 1 (a.wav), column start: 'soon'"),

@@ -111,9 +111,9 @@ def test_bad_folders(tmp_path):
         ),
         (
             HEADER + ROW.replace("DK_001", "XX"),
-            "no file name and emotion of EmoTale's",
+            "not a file name and an emotion of EmoTale; use its",
         ),
-        (HEADER + ROW[:-2] + "Q\n", "no file name and emotion of EmoTale's"),
+        (HEADER + ROW[:-2] + "Q\n", "not a file name and an emotion of EmoTale; use its"),
     ],
 )
 def test_bad_annotations(tmp_path, annotations, what):

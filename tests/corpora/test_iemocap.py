@@ -117,7 +117,7 @@ def test_bad_folders(tmp_path, release):
     assert "config.corpus.path is empty" in message_of("")
     assert "no such file or folder" in message_of(tmp_path / "missing")
     assert "give IEMOCAP_full_release" in message_of(release / "Session1")
-    assert "must be category, rating or empty" in message_of(release, consistent="most")
+    assert "must be 'category', 'rating' or empty" in message_of(release, consistent="most")
     (tmp_path / "copy" / "Session4").mkdir(parents=True)
     assert "IEMOCAP_full_release and copy both" in message_of(tmp_path)
     assert "no turn has both" in message_of(tmp_path / "copy")
@@ -289,7 +289,7 @@ def test_consistent_by_rating(release):
 
 def test_consistent_leaves_something(tmp_path):
     turns(tmp_path, "Ses01F_impro01_F000", emotion="xxx")
-    assert "config.corpus.consistent='category': leaves no turn" in message_of(
+    assert "config.corpus.consistent='category': no turn is consistent" in message_of(
         tmp_path, consistent="category"
     )
 

@@ -169,7 +169,7 @@ def test_the_commands_by_hand(damaged, small_recognizer, tmp_path):
     codes = [code for _, code in outcomes]
     assert codes[0] == 0 and sorted(codes[1:]) in ([0, 0], [0, 1])  # or one after the other
     for (_, told), code in outcomes:
-        assert code == 0 or "another emoasr command is at work there as shard-2-of-2" in told
+        assert code == 0 or "another emoasr command is running there as shard-2-of-2" in told
     merge = start("--merge")
     out, err = merge.communicate(timeout=300)
     assert merge.returncode == 0, err

@@ -333,7 +333,9 @@ def test_a_recognizers_file_that_is_too_large_is_not_fetched(store, small_recogn
     url = store.put(f"s3://speech/large/{name}", small_recognizer)
     store.put(f"{url}/{name}", bytes(most + 1))
     with store.noted() as requests:
-        assert f"{url}/{name}: has {most + 1} bytes; {most}" in told(emoasr.load_recognizer, url)
+        assert f"{url}/{name}: has {most + 1} bytes; at most {most}" in told(
+            emoasr.load_recognizer, url
+        )
     assert not any(r.method == "GET" and r.key.endswith(f"/{name}/{name}") for r in requests)
 
 
@@ -342,8 +344,8 @@ def test_a_strangers_recognizer_is_refused_as_on_disk(store, small_recognizer):
     store.put(f"{url}/weights.safetensors", b"\xff" * 5000)
     assert f"{url}/weights.safetensors: not safetensors" in told(emoasr.load_recognizer, url)
     store.put(f"{url}/recognizer.json", b"[" * 5000)
-    assert f"{url}/recognizer.json: not JSON" in told(emoasr.load_recognizer, url)
-    assert "is no recognizer's folder: it has no recognizer.json" in told(
+    assert f"{url}/recognizer.json: not valid JSON" in told(emoasr.load_recognizer, url)
+    assert "is not a recognizer's folder: it has no recognizer.json" in told(
         emoasr.load_recognizer, "s3://speech/clips"
     )
 
@@ -371,7 +373,8 @@ def test_places_that_are_none(remote, kind, url, why):
 
 @pytest.mark.parametrize("missing", ["fsspec", "s3fs"])
 def test_without_the_packages(missing):
-    code = f"import sys; sys.modules[{missing!r}] = None; from emoasr import storage, errors\n"
+    code = f"import sys; sys.modules[{missing!r}] = None\n"
+    code += "from emoasr import errors\nfrom emoasr.files import storage\n"
     code += "try: storage.path('s3://speech/x')\nexcept errors.UserError as error: print(error)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.startswith("s3://speech/x: ") and "[remote]" in run.stdout
@@ -430,7 +433,7 @@ def test_a_store_that_is_gone_ends_the_run(store, anew, local, small_recognizer,
         corpus.fingerprints()
     message = told(corpus.samples, 0)
     assert message.startswith("s3://speech/clips/00.wav: the store does not answer")
-    assert message.endswith("; the same command goes on from here")
+    assert message.endswith("; the same command continues from here")
     assert "not answer" in told(lambda: list(egemaps.extract(corpus, [0, 1], 1)))
     files = emoasr.load_recognizer(small_recognizer)
     assert "not answer" in told(files.features, ["s3://speech/clips/00.wav"])

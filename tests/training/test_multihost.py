@@ -16,7 +16,7 @@ from distributed import Job, end, free_port
 
 from emoasr import config
 from emoasr.errors import UserError
-from emoasr.files import guard
+from emoasr.files.run_lock import run_lock
 from emoasr.training import checkpoints, multihost, rendezvous, sharding
 
 HERE = Path(__file__).parent
@@ -105,10 +105,10 @@ def test_two_processes_train_what_one_does_though_one_is_killed(job, tmp_path):
 
 @pytest.mark.slow
 def test_a_second_job_is_refused_the_workdir(job, tmp_path):
-    with guard.alone(tmp_path), guard.alone(tmp_path, "process-1"):
+    with run_lock(tmp_path), run_lock(tmp_path, "process-1"):
         ended = end(job.start(tmp_path, processes=2))
     for (status, _, errors), name in zip(ended, ("", " as process-1"), strict=True):
-        assert status == 1 and f"another emoasr command is at work there{name}" in errors
+        assert status == 1 and f"another emoasr command is running there{name}" in errors
 
 
 START = """

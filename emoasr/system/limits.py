@@ -1,0 +1,69 @@
+"""What the machine runs out of: disk, memory, open files, devices; each error as one line."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Iterator
+
+from emoasr.errors import UserError
+
+_REMEDIES = {
+    errno.ENOSPC: "no space left on the disk; free some",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EROFS: "the disk is read-only; make it writable",
+    errno.EACCES: "access was refused; change the file's permissions",
+    errno.EIO: "the disk failed; check it",
+    errno.EMFILE: "too many open files; raise the limit (ulimit -n)",
+}
+
+_ARENA_MAX = -8  # glibc's M_ARENA_MAX
+
+
+@contextlib.contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Turns errors for lack of disk, memory, open files or a device into a UserError.
+
+    What was written to disk stays there.
+    """
+    again = "and run the same command again: finished work is kept"
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise UserError(f"{where}{_REMEDIES[error.errno]} {again}") from None
+    except (AssertionError, MemoryError, RuntimeError, ValueError) as error:  # JAX's, TensorStore's
+        if why := _missing_backend():
+            raise UserError(why) from None
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise UserError(f"{_REMEDIES[errno.ENOSPC]} {again}") from None
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise UserError(f"out of memory; lower the configuration's batch_frames {again}") from None
+
+
+def _missing_backend() -> str | None:
+    """Says so if `JAX_PLATFORMS` names a device that is not there; JAX has many errors for it."""
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if not platforms or (jax := sys.modules.get("jax")) is None:
+        return None
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError):
+        return (
+            f"JAX_PLATFORMS={platforms}: JAX finds no such device here; unset it to use what there "
+            "is (NVIDIA GPUs need pip install -e '.[cuda]')"
+        )
+    return None
+
+
+def share_freed_memory() -> None:
+    """Lets threads share the memory that glibc has freed; else each keeps its own, and use grows.
+
+    For commands, before they start threads; does nothing on systems other than Linux.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, 1)
