@@ -92,7 +92,15 @@ KINDS = [
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind():
+def a_terminal():
+    """As in a terminal's foreground: what shells start in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(a_terminal):
     """Handlers and hooks of the program that runs a command are as they were."""
 
     def there():
