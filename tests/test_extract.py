@@ -15,9 +15,9 @@ from emoasr.asr import frontend, saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.asr.saved import weights
-from emoasr.errors import UserError
+from emoasr.errors import AudioError, UserError
 from emoasr.extraction import feature_tables, untrained
-from emoasr.inference import bucketing
+from emoasr.inference import bucketing, runner
 
 
 def test_tables_labels_and_record(speech, small_recognizer, tmp_path):
@@ -272,3 +272,18 @@ def test_unknown_choices_are_named(speech, small_recognizer, tmp_path):
     for field, value in (("tap", "x"), ("pooling", "x"), *sets):
         with pytest.raises(UserError, match=f"config.{field}"):
             command.main(settings(speech, small_recognizer, **{field: value}), tmp_path)
+
+
+def test_a_batch_of_which_nothing_can_be_decoded(speech, small_recognizer, tmp_path, monkeypatch):
+    decode = runner._decode
+
+    def failing(source, i, longest):
+        if i == 3:
+            raise AudioError("03.wav: damaged")
+        return decode(source, i, longest)
+
+    monkeypatch.setattr(runner, "_decode", failing)
+    c = settings(speech, small_recognizer, batch_frames=1, feature_sets=("neural", "mfcc"))
+    command.main(c, tmp_path)
+    assert record(tmp_path)["used"] == 11
+    assert [s["reason"] for s in record(tmp_path)["skipped"]] == ["03.wav: damaged"]

@@ -99,8 +99,9 @@ def _put(result: runner.Result, keys: Sequence[bytes], sets: Mapping[str, RowSto
     """Stores those rows of a batch that are not there yet."""
     for name, values_RC in result.arrays.items():
         new = np.array([keys[i] not in sets[name] for i in result.indices], bool)
-        new_keys = [keys[i] for i in result.indices[new]]
-        sets[name].put(new_keys, values_RC[new], result.silent[new])
+        if new.any():
+            new_keys = [keys[i] for i in result.indices[new]]
+            sets[name].put(new_keys, values_RC[new], result.silent[new])
 
 
 def _hours(plan: runner.Plan, sample_rate: int) -> np.ndarray:
