@@ -5,10 +5,11 @@ libsndfile reads), splits disjoint by speaker. Another corpus of that shape trai
 command; then say in `config.card` what it is.
 
 The shipped recognizer is from five runs on two CPU cores that other work shared, each starting from
-the one before (`--config.train.init=`); DIR is the corpus, and MIX is DIR with 5.4 h of synthetic speech
-(`scripts/synthesize_speech.py`, its texts drawn as before it read WordNet line by line). Character
-error rates at the end of each, on validation speakers, and on the test speakers of lj_part1 (a
-native reader), fotaq (acted characters) and speechocean762 (Mandarin accents, half children):
+the one before (`--config.train.init=`); DIR is the corpus, and MIX is DIR and 5.4 h of synthetic
+speech (`scripts/synthesize_speech.py`, its texts drawn as before it read WordNet line by line).
+Character error rates at the end of each, on validation speakers, and on the test speakers of
+lj_part1 (a native reader), fotaq (acted characters) and speechocean762 (Mandarin accents, half
+children):
 
     run  batches  data  what is new                             valid  test
     1    4600     DIR   from random weights, AdamW              .533

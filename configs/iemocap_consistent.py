@@ -18,8 +18,8 @@ VCTK (mean and variance of the MSE over ten speakers); eval prints it beside our
     python -m emoasr.extract --config=iemocap_consistent --config.corpus.path=DIR --workdir=runs/c
     python -m emoasr.eval --config=iemocap_consistent --workdir=runs/c
 
-`--config.corpus.consistent=rating` compares ratings, as the paper's sentence says: turns that two or
-more listeners rated, none more than one point from another, in arousal and in valence.
+`--config.corpus.consistent=rating` compares ratings, as the paper's sentence says: turns that two
+or more listeners rated, none more than one point from another, in arousal and in valence.
 """
 
 import ml_collections

@@ -97,7 +97,7 @@ def check_sizes(where: str, model: ModelConfig, frontend: FrontEndConfig) -> Non
         ),
         (
             model.reach <= _MOST_REACH,
-            f"model: its receptive field is {model.reach} frames to each side, not up to {_MOST_REACH}",
+            f"model: its receptive field (one side) is {model.reach} frames, at most {_MOST_REACH}",
         ),
         (
             model.n_mfcc == frontend.n_mfcc,

@@ -175,7 +175,7 @@ def test_workers_do_without_jax_and_its_memory(corpus, main, monkeypatch):
 
 SCRIPT = """
 from pathlib import Path
-from emoasr import egemaps
+from emoasr.extraction import egemaps
 from emoasr.corpora import table
 
 folder = Path({folder!r})

@@ -259,7 +259,7 @@ def start(*command: str) -> subprocess.Popen:
 
 PROGRAM = """
 import signal, sys, threading, time
-from emoasr import interrupts
+from emoasr.system import interrupts
 interrupts.prepare()
 {early}
 @interrupts.handled()
@@ -296,7 +296,7 @@ def test_a_terminals_interrupt_leaves_no_process_of_opensmile(speech, tmp_path):
     flags = ("--config=folder", f"--config.corpus.path={speech}", f"--workdir={tmp_path / 'run'}",
              "--config.feature_sets=('egemaps',)", "--config.workers=2")  # fmt: skip
     process = start("-m", "emoasr.extract", *flags)
-    while b"spawn_main" not in children(process.pid) and process.poll() is None:
+    while b"popen_loky" not in children(process.pid) and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # they are at their imports
     status, _, told = end(process)
