@@ -32,7 +32,8 @@ from absl import app, flags
 _ROOT = Path(__file__).resolve().parents[1]
 # rows go to disk five times a second, not every five seconds: short runs then have some
 _RUN = (
-    "import runpy, sys; from emoasr.extraction import row_store; row_store._SECONDS = 0.2; "
+    "import runpy, sys; from emoasr.extraction import row_store; "
+    "row_store._SECONDS = 0.2; "
     "sys.argv = sys.argv[1:]; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 )
 Outcome = dict[str, pd.DataFrame]  # tables whose rows can be lost or wrong

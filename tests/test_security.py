@@ -168,7 +168,7 @@ def field(group: str, **values):
         (field("model", dilations=[1, 10**9]), "model.dilations"),
         (field("model", dilations=[[1], [2]]), "model.dilations"),
         (field("model", dilations=[1] * 101), "101 layers"),
-        (field("model", dilations=[4096] * 20), "units see"),
+        (field("model", dilations=[4096] * 20), r"its receptive field .one side. is"),
         (field("model", n_blocks=99), "198 layers"),
         (field("model", kernel_size=4), "odd"),
         (field("model", n_symbols=5), "model.n_symbols=5"),

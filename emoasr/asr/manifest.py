@@ -97,8 +97,8 @@ def check_sizes(where: str, model: ModelConfig, frontend: FrontEndConfig) -> Non
         ),
         (
             model.receptive_field <= _MOST_FRAMES,
-            f"model: units see {model.receptive_field} frames to each side, "
-            f"not up to {_MOST_FRAMES}",
+            f"model: its receptive field (one side) is {model.receptive_field} frames, "
+            f"at most {_MOST_FRAMES}",
         ),
         (
             model.n_mfcc == frontend.n_mfcc,

@@ -2,10 +2,9 @@
 
 It is a folder of files that are data only: `weights.safetensors`, `recognizer.json`
 (model, front end, symbols, what it was trained on and how well it recognizes), and perhaps
-`language.safetensors`, the language model that its transcripts can be weighed against. It may come
-from a stranger: sizes, types and shapes are checked before anything is allocated, no field names a
-file, and a link that leads out of the folder is not followed. From a store its files are fetched
-into memory.
+`language.safetensors`, the language model for beam search. It may be untrusted: sizes, types and
+shapes are checked before anything is allocated, no field names a file, and a link that leads out of
+the folder is not followed. From a store its files are fetched into memory.
 """
 
 import dataclasses
@@ -150,7 +149,7 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
     Args:
         config: its size.
         tensors: what `weights` gives.
-        source: the file that they are from, for complaints.
+        source: the file that they are from, for error messages.
 
     Raises:
         UserError: tensors are missing, unknown or of another shape, or a variance is below zero.
@@ -161,10 +160,10 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
 
 
 def _own(file: storage.Place, most_bytes: int) -> untrusted.Source:
-    """The file, unless a link makes it another folder's: a stranger does not choose what is read.
+    """The file, unless it is a link out of its folder: untrusted data must not choose other files.
 
     Raises:
-        UserError: it does; or the file is in a store, and cannot be fetched or is larger.
+        UserError: it is such a link; or the file is in a store, and is too large or unreadable.
     """
     if isinstance(file, storage.Remote):
         return untrusted.fetched(file, most_bytes)

@@ -28,7 +28,7 @@ _AGAIN = 0.25  # seconds after which what was swallowed is raised again
 _ONE_PRESS = 1.0  # seconds: a launcher and the terminal may both send the signal of one Ctrl-C
 _GRACE = 30.0  # seconds that unwinding may take
 _WAIT = b"\nsaving finished work; press Ctrl-C again to stop at once\n"  # on a terminal
-_TOLD = "stopped; the same command continues"
+_STOPPED = "stopped; the same command continues"
 
 
 class Listener:
@@ -109,7 +109,7 @@ def handled() -> Iterator[None]:
             signum = listener.signum if listener else 0
             raise KeyboardInterrupt(signum or signal.SIGINT) from None
         atexit.unregister(_ignore)
-        atexit.register(_ignore)  # before what libraries do at the end: the command is done
+        atexit.register(_ignore)  # runs before libraries' own exit functions: the command is done
 
 
 @contextlib.contextmanager
@@ -194,7 +194,7 @@ def _handlers(handlers: dict[int, Any]) -> Iterator[bool]:
     if threading.current_thread() is not threading.main_thread():
         yield False
         return
-    # what is ignored stays so: a shell's background jobs do not hear the Ctrl-C of the foreground
+    # ignored signals stay ignored: a shell's background jobs do not get the foreground's Ctrl-C
     heard = [s for s in handlers if signal.getsignal(s) is not signal.SIG_IGN]
     before = {signum: signal.signal(signum, handlers[signum]) for signum in heard}
     try:
@@ -209,15 +209,15 @@ def _silent_about_interrupts(listener: Listener) -> Iterator[None]:
     """No tracebacks of what an interrupt does to destructors and other threads."""
     unraisable, in_thread = sys.unraisablehook, threading.excepthook
 
-    def tell_unraisable(told: Any) -> None:
+    def report_unraisable(error: Any) -> None:
         if not listener:
-            unraisable(told)
+            unraisable(error)
 
-    def tell_in_thread(told: Any) -> None:
+    def report_in_thread(error: Any) -> None:
         if not listener:
-            in_thread(told)
+            in_thread(error)
 
-    sys.unraisablehook, threading.excepthook = tell_unraisable, tell_in_thread
+    sys.unraisablehook, threading.excepthook = report_unraisable, report_in_thread
     try:
         yield
     finally:
@@ -225,9 +225,9 @@ def _silent_about_interrupts(listener: Listener) -> Iterator[None]:
 
 
 def _watch(listener: Listener, signals: socket.socket) -> None:
-    """Sees every signal, whatever the main thread is at: reminds it, or ends the process."""
+    """Sees every signal, whatever the main thread does: reminds it, or ends the process."""
     asked_at = deadline = 0.0
-    told = 0
+    is_waiting = False  # whether the terminal says so
     with signals:
         while True:
             signals.settimeout(_AGAIN if asked_at else None)
@@ -243,8 +243,8 @@ def _watch(listener: Listener, signals: socket.socket) -> None:
                     _end_process(listener.signum or signal.SIGINT)
                 asked_at, deadline = asked_at or now, deadline or now + _GRACE
             elif listener.is_deferring:
-                if now - asked_at > _ONE_PRESS and not told and os.isatty(2):
-                    told = os.write(2, _WAIT)
+                if now - asked_at > _ONE_PRESS and not is_waiting and os.isatty(2):
+                    is_waiting = bool(os.write(2, _WAIT))
                 deadline = now + _GRACE
             elif now > deadline:
                 _end_process(listener.signum)
@@ -269,20 +269,20 @@ def _uncaught(
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
             stream.flush()
-    told = error.args[0] if isinstance(error, KeyboardInterrupt) and error.args else 0
-    _end_process(told or (_listener.signum if _listener else signal.SIGINT))
+    signum = error.args[0] if isinstance(error, KeyboardInterrupt) and error.args else 0
+    _end_process(signum or (_listener.signum if _listener else signal.SIGINT))
 
 
 def _end_process(signum: int) -> None:
-    """Ends this process and those it started, without what Python would do at its end."""
+    """Ends this process and its children, without Python's own exit."""
     bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
     with contextlib.suppress(OSError):
         # the terminal has written ^C; a progress bar's line is open
-        os.write(2, f"{chr(10) if bars or os.isatty(2) else ''}{_TOLD}\n".encode())
+        os.write(2, f"{chr(10) if bars or os.isatty(2) else ''}{_STOPPED}\n".encode())
     if "multiprocessing.util" in sys.modules:
         from multiprocessing import active_children, util
 
         for child in active_children():
             child.kill()
-        util._run_finalizers(0)  # type: ignore[attr-defined]  # else its tracker tells of leaks
+        util._run_finalizers(0)  # type: ignore[attr-defined]  # else its tracker reports leaks
     os._exit(128 + signum)

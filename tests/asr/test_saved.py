@@ -59,7 +59,7 @@ def test_half_precision_weights_are_opened_as_float32(folder):
     [
         (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors"),
         (lambda f: (f / "recognizer.json").unlink(), "recognizer.json"),
-        (lambda f: (f / "recognizer.json").write_text("{"), "not JSON"),
+        (lambda f: (f / "recognizer.json").write_text("{"), "not valid JSON"),
         (lambda f: (f / "weights.safetensors").write_bytes(b"x" * 99), "not safetensors"),
         (lambda f: rewrite(f, lambda r: r["model"].update(n_channels=9)), "shape"),
         (lambda f: rewrite(f, lambda r: r["model"].update(n_blocks=2)), "lacks tensor"),

@@ -91,8 +91,8 @@ def test_ctrl_c_is_left_to_the_parent():
 def test_a_killed_process_takes_the_others_along():
     code = """
 import sys
-sys.path.insert(0, "tests")
-from emoasr import processes
+sys.path.insert(0, "tests/system")
+from emoasr.system import processes
 from test_processes import pid_after
 for pid in processes.results(pid_after, [0, 600, 600], 1):
     print(pid, flush=True)
