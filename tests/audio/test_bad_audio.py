@@ -17,7 +17,7 @@ from emoasr import config, extract
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.audio import reading
-from emoasr.errors import one_line
+from emoasr.errors import UserError, one_line
 from emoasr.extraction import feature_tables
 
 SETS = ("neural", "mfcc")
@@ -136,7 +136,7 @@ def test_what_its_user_may_not_read_is_told(small_recognizer, tmp_path):
 
 def test_a_folder_of_nothing_usable_says_so(small_recognizer, tmp_path):
     (latin,) = (case for case in BAD if "not UTF-8" in str(case.skipped))
-    with pytest.raises(extract.UserError, match="no audio file in it.*not UTF-8") as error:
+    with pytest.raises(UserError, match="no audio file in it.*not UTF-8") as error:
         extracted("folder", made(tmp_path, [latin]), small_recognizer, tmp_path / ".run")
     assert str(error.value).isprintable()
 

@@ -86,7 +86,9 @@ def test_an_installed_package_names_where_it_is_from(tmp_path, monkeypatch, orig
 )  # fmt: skip
 def test_extraction_says_so_before_it_computes(extra, settings, tmp_path, monkeypatch):
     chosen = config.experiment("demo" if extra == "demo" else "folder")
-    chosen.corpus.seed = 0  # demo
+    if extra == "demo":
+        del chosen.corpus.path  # as its configuration has it
+        chosen.corpus.seed = 0
     chosen.update({"feature_sets": ("neural",), **settings})
     without(extra, monkeypatch)
     monkeypatch.setattr(runner, "make_plan", None)
