@@ -29,6 +29,7 @@ _ONE_PRESS = 1.0  # seconds: a launcher and the terminal may both send the signa
 _GRACE = 30.0  # seconds that unwinding may take
 _WAIT = b"\nsaving finished work; press Ctrl-C again to stop at once\n"  # on a terminal
 _STOPPED = "stopped; the same command continues"
+_ending = threading.RLock()  # never released: whoever comes second waits for the end
 
 
 class Listener:
@@ -275,6 +276,7 @@ def _uncaught(
 
 def _end_process(signum: int) -> None:
     """Ends this process and its children, without Python's own exit."""
+    _ending.acquire()
     bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
     with contextlib.suppress(OSError):
         # the terminal has written ^C; a progress bar's line is open
