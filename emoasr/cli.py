@@ -23,7 +23,7 @@ from emoasr.system import interrupts, limits, output
 
 _WIDTH = 100
 
-Run = Callable[[ml_collections.ConfigDict, Path], None]
+Run = Callable[[ml_collections.ConfigDict, Path, bool], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Command:
     Attributes:
         name: of the command.
         doc: its help text, to which the flags are added.
-        run: the function that does the work.
+        run: the function that does the work; it takes the configuration, the workdir, and whether
+            another run's finished work may be replaced.
         base: the defaults that its configurations start from.
         uses: fields and groups that it reads, for the help; empty: all.
         default_config: the configuration without `--config`; None: the one that `emoasr.extract`
@@ -157,7 +158,8 @@ def _run(command: Command, arguments: list[str]) -> int:
     config.update_from_flattened_dict(given)
     config.lock()
     chosen = next((f for name, f in command.instead.items() if values[name].value), command.run)
-    return _work(chosen, config, _workdir(values.workdir, source), command.lock_name)
+    workdir = _workdir(values.workdir, source)
+    return _work(chosen, config, workdir, values.overwrite, command.lock_name)
 
 
 def _flags(command: Command) -> flags.FlagValues:
@@ -175,6 +177,10 @@ def _flags(command: Command) -> flags.FlagValues:
         "overrides", None, "JSON file with fields of the configuration, such as "
         '{"eval": {"n_selected": 0}}; unlike a configuration file, it cannot run any program. '
         "--config.FIELD overrides it.", values,
+    )  # fmt: skip
+    flags.DEFINE_bool(
+        "overwrite", False, "Replace what is finished in the workdir and was made from another "
+        "corpus or with other settings; without it the command stops before it computes.", values,
     )  # fmt: skip
     for name, other in command.instead.items():
         flags.DEFINE_bool(name, False, (other.__doc__ or "").split("\n")[0], values)
@@ -249,6 +255,7 @@ def _work(
     run: Run,
     config: ml_collections.ConfigDict,
     workdir: Path,
+    overwrite: bool,
     lock_name: Callable[[ml_collections.ConfigDict], str],
 ) -> int:
     from emoasr.files.run_lock import run_lock  # slow to import, and no help text needs it
@@ -256,7 +263,7 @@ def _work(
     # `handled` here too, not only in `enter`: after a signal, an error that it caused within a
     # library is not reported
     with interrupts.handled(), limits.errors_in_one_line(), run_lock(workdir, lock_name(config)):
-        run(config, workdir)
+        run(config, workdir, overwrite)
     return 0
 
 

@@ -38,12 +38,13 @@ from emoasr.settings import bounds, choices, feature_sets
 from emoasr.system import processes
 
 
-def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
+def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Evaluates the feature tables in `workdir`, writes the results and prints the main table.
 
     Args:
         config: `feature_sets`, `workers` and `eval`.
         workdir: folder that `emoasr.extract` has filled.
+        overwrite: whether finished work of another run in `workdir` may be replaced.
 
     Raises:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.

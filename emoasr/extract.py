@@ -34,13 +34,14 @@ from emoasr.settings import bounds, choices, feature_sets
 from emoasr.system import extras
 
 
-def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
+def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Extracts `config.feature_sets` of the corpus into `workdir`.
 
     Args:
         config: `corpus`, `feature_sets`, `recognizer`, `tap`, `pooling`, `seed`, `batch_frames`,
             `buckets`, `compute_dtype`, `workers`, `shard`, `engine`, `ray`.
         workdir: the run's folder; a shard has its own in there.
+        overwrite: whether finished work of another run in `workdir` may be replaced.
 
     Raises:
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
@@ -61,7 +62,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
     extract.run(config, places.local(workdir))
 
 
-def merge(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
+def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus."""
     places.check(config.corpus, config.recognizer)
     from emoasr.extraction import merge

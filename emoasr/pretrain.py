@@ -37,12 +37,13 @@ from emoasr.files import places
 from emoasr.settings import bounds, choices
 
 
-def main(config: ml_collections.ConfigDict, workdir: Path | str) -> None:
+def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Trains to `config.train.steps`, continuing where the workdir's run stands, and exports.
 
     Args:
         config: `corpus`, `model`, `augment`, `train`, `card`.
         workdir: the run's folder.
+        overwrite: whether finished work of another run in `workdir` may be replaced.
 
     Raises:
         UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN;

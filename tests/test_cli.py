@@ -60,9 +60,7 @@ def used(call, *arguments: str):
     """The configuration that a command would work with, seen in place of its work."""
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "emoasr.cli._work", lambda run, c, workdir, lock_name: seen.append((c, workdir))
-        )
+        patch.setattr("emoasr.cli._work", lambda run, c, workdir, *_: seen.append((c, workdir)))
         call(*arguments)
     return seen[0]
 

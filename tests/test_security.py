@@ -621,7 +621,7 @@ def test_overrides_do_not_say_where_to_write(tmp_path):
 def shown(*arguments: str) -> tuple[int, list]:
     """Exit status of a command with these arguments, and the settings that it was given."""
     seen = []
-    command = cli.Command("show", "", lambda c, _: seen.append(c), config.experiment)
+    command = cli.Command("show", "", lambda c, *_: seen.append(c), config.experiment)
     return cli.run(command, arguments), seen
 
 

@@ -1,0 +1,56 @@
+"""What a finished run left in a folder is not replaced by another run unless the user asks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emoasr.errors import UserError
+
+_NAMED = 3  # differences in a message
+
+
+def check_same_run(
+    folder: Path,
+    made_from: str,
+    finished: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    overwrite: bool = False,
+) -> None:
+    """Refuses to replace a finished run by one from another corpus or with other settings.
+
+    Args:
+        folder: that holds the finished run.
+        made_from: what it was made from, in words.
+        finished: what its results depend on, under names that the user knows.
+        asked: the same of the run that would take its place.
+        overwrite: whether the user asked for it; then nothing is refused.
+
+    Raises:
+        UserError: a value differs; one that only one of them has does so too.
+
+    Example:
+        >>> settings = {"config.tap": "gate"}
+        >>> check_same_run(Path("runs/e"), "emotale", settings, settings)
+    """
+    differ = [
+        f"{name}: there {_shown(finished, name)}, now {_shown(asked, name)}"
+        for name in {**finished, **asked}
+        if _plain(finished.get(name)) != _plain(asked.get(name))
+    ]
+    if differ and not overwrite:
+        more = f"; and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
+        raise UserError(
+            f"{folder}: holds a finished run made from {made_from}; what differs: "
+            f"{'; '.join(differ[:_NAMED])}{more}; give another --workdir, or --overwrite"
+        )
+
+
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    return repr(values[name]) if name in values else "none"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: a stored configuration's tuples are lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return list(map(_plain, value)) if isinstance(value, list | tuple) else value
