@@ -87,7 +87,7 @@ def difference(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> dict[str, 
 
 
 def tell(what: str, a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
-    """What README and the docstring above say: seen with `pytest -s`."""
+    """What docs/guides/promises.md and the docstring above say: seen with `pytest -s`."""
     for name in a:
         moved = np.abs(a[name] - b[name])
         print(f"\n{what}: {name} {moved.mean():.4f} on average, {moved.max():.4f} at most", end="")
