@@ -50,7 +50,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
             another process of the job has failed.
     """
     bounds.check(config)
-    choices.check_training(config.train)
+    choices.check_training(config)
     places.check(config.corpus, config.train.init)
     from emoasr.training import loop
 

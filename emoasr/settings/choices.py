@@ -18,6 +18,7 @@ PARTNERS = ("in", "out")
 SCOPES = ("fold", "all")
 REGRESSORS = ("linear", "ridge", "svr")
 OPTIMIZERS = ("adamw", "muon")
+TRANSCRIBED_KINDS = ("transcribed", "vctk")
 LANGUAGE_WEIGHT = 0.65  # of the language model, in beam search
 
 
@@ -106,6 +107,7 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
         )
 
 
-def check_training(train: ml_collections.ConfigDict) -> None:
-    """Raises a UserError where a setting of `config.train` is not allowed."""
-    check_choice("config.train.optimizer", train.optimizer, OPTIMIZERS)
+def check_training(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError where a setting of `emoasr.pretrain` is not allowed."""
+    check_choice("config.corpus.kind", config.corpus.kind, TRANSCRIBED_KINDS)
+    check_choice("config.train.optimizer", config.train.optimizer, OPTIMIZERS)

@@ -8,30 +8,95 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import ml_collections
+import numpy as np
 import vl_convert
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tqdm import tqdm
 
+from emoasr.errors import UserError
 from emoasr.files.writing import write_atomically
+from emoasr.training import multihost
 
 
 class MetricsLog:
-    """Appends a run's metrics, and goes on where a stopped run was."""
+    """A run's metrics, which go on where a stopped run was; process 0 writes and shows them.
 
-    def __init__(self, folder: Path, step: int):
-        """Opens the log to continue after `step`; what a killed run wrote beyond it is dropped."""
-        self._folder = folder
+    The metrics of a step stay on the device until those of `log_every` steps are fetched together.
+    """
+
+    def __init__(
+        self, folder: Path, train: ml_collections.ConfigDict, step: int, pending: list[dict]
+    ):
+        """Opens the log to continue after `step`; what a killed run wrote beyond it is dropped.
+
+        Args:
+            folder: of the run.
+            train: a training's `config.train`.
+            step: that is done; 0: none.
+            pending: what `pending` gave for the checkpoint of that step.
+        """
+        self._folder, self._train, self._pending = folder, train, pending
+        self._writes = multihost.is_first()
+        self._bar = tqdm(
+            total=train.steps, initial=step, unit="step", desc="pretrain", disable=not self._writes
+        )
         self._path = folder / "metrics.jsonl"
-        self.rows = [row for row in self._read() if row["step"] <= step]
-        write_atomically(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
-        (folder / "events").mkdir(exist_ok=True)
-        self._events = EventsWriter(str(folder / "events" / "events"))
-        start = SessionLog(status=SessionLog.START)  # hides what was written beyond the step
-        self._event(step=step + 1, session_log=start)
+        self.rows = [row for row in self._read() if row["step"] <= step] if self._writes else []
+        if self._writes:
+            write_atomically(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
+            (folder / "events").mkdir(exist_ok=True)
+            self._events = EventsWriter(str(folder / "events" / "events"))
+            start = SessionLog(status=SessionLog.START)  # hides what was written beyond the step
+            self._event(step=step + 1, session_log=start)
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the progress bar and the events."""
+        self._bar.close()
+        with contextlib.suppress(OSError):  # a full disk; what could be kept is
+            if self._writes:
+                self._events.close()
+
+    def is_due(self, step: int, every: int) -> bool:
+        """Whether what happens every so many steps, and after the last one, happens after this."""
+        return step % every == 0 or step == self._train.steps
+
+    def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
+        """Takes a step's metrics; writes the means of all since the last ones if these are due.
+
+        Raises:
+            UserError: the mean loss is not finite.
+        """
+        self._pending.append(metrics)
+        self._bar.update()
+        if not self.is_due(step, self._train.log_every):
+            return
+        rows = self.pending()
+        self._pending.clear()
+        means = {name: float(np.mean(np.float32([r[name] for r in rows]))) for name in rows[0]}
+        with multihost.barrier():
+            if not math.isfinite(means["loss"]):
+                raise UserError(
+                    f"the loss is {means['loss']} within the {self._train.log_every} steps before "
+                    f"{step}; lower config.train.learning_rate and use a new --workdir"
+                )
+        self.write(step, **means)
+        self._bar.set_postfix(loss=f"{means['loss']:.3f}")
+
+    def pending(self) -> list[dict[str, float]]:
+        """Metrics of the steps since the last row, for a checkpoint."""
+        return [{name: float(value) for name, value in m.items()} for m in self._pending]
 
     def write(self, step: int, **values: float) -> None:
         """Writes one row."""
+        if not self._writes:
+            return
         row: dict[str, Any] = {"step": step, **values}
         self.rows.append(row)
         with self._path.open("a") as file:
@@ -44,21 +109,17 @@ class MetricsLog:
         """Whether this was written after that step."""
         return any(row["step"] == step and name in row for row in self.rows)
 
-    def draw(self) -> Path:
+    def draw(self) -> None:
         """Draws loss and error rates over steps to `curves.png`."""
+        if not self._writes:
+            return
         plots = [
             _curves(self.rows, ("loss",), "CTC loss, nats a character"),
             _curves(self.rows, ("valid_cer", "valid_wer"), "error rate, validation speakers"),
         ]
         chart = {"hconcat": plots, "resolve": {"scale": {"color": "independent"}}}
-        path = self._folder / "curves.png"
-        write_atomically(path, vl_convert.vegalite_to_png(chart, scale=1.5))
-        return path
-
-    def close(self) -> None:
-        """Closes the events."""
-        with contextlib.suppress(OSError):  # a full disk; what could be kept is
-            self._events.close()
+        picture = vl_convert.vegalite_to_png(chart, scale=1.5)
+        write_atomically(self._folder / "curves.png", picture)
 
     def _event(self, **fields: Any) -> None:
         self._events.write_event(Event(wall_time=time.time(), **fields))
@@ -93,20 +154,3 @@ def _curves(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str) ->
             "color": {**color, "legend": {"orient": "top"}},
         },
     }
-
-
-class NoLog:
-    """The log of the processes that process 0 writes for."""
-
-    def write(self, step: int, **values: float) -> None:
-        """Writes nothing."""
-
-    def has(self, step: int, name: str) -> bool:
-        """Has nothing."""
-        return False
-
-    def draw(self) -> None:
-        """Draws nothing."""
-
-    def close(self) -> None:
-        """Has nothing to close."""

@@ -22,6 +22,7 @@ from jax.experimental import multihost_utils
 
 import emoasr
 from emoasr.errors import UserError, one_line
+from emoasr.settings import fields
 from emoasr.training import rendezvous
 
 _LAST_WORDS = 2.0  # seconds for the others to say why they stop: without process 0 JAX aborts them
@@ -46,14 +47,17 @@ def connected(config: ml_collections.ConfigDict) -> Iterator[None]:
     if not config.distributed.coordinator:
         yield
         return
-    arguments = rendezvous.arguments(config.distributed)
+    rendezvous.check_address(config.distributed)
     pause = 0.0
     try:
-        rendezvous.connect(config.distributed, arguments)
+        rendezvous.connect(config.distributed)
         pause = _LAST_WORDS if is_first() else 0.0
         with _lost_process_in_a_line():
             _check_alike(config)
-            with contextlib.nullcontext() if is_first() else _silent():
+            with (
+                Path(os.devnull).open("w") as nowhere,
+                contextlib.redirect_stdout(sys.stdout if is_first() else nowhere),
+            ):
                 yield
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
@@ -131,11 +135,6 @@ def any_process(value: bool) -> bool:
     return any(_gather(value))
 
 
-def from_process_0(value: bool) -> bool:
-    """What it is in process 0."""
-    return _gather(value)[0]
-
-
 def _gather(value: Any) -> list[Any]:
     """The values of all processes, in order; JSON must be able to hold them."""
     if jax.process_count() == 1:
@@ -160,26 +159,10 @@ def _check_alike(config: ml_collections.ConfigDict) -> None:
             f"config.distributed: process {jax.process_index()} has {jax.local_device_count()} of "
             f"{jax.device_count()} devices; give each of {jax.process_count()} equally many"
         )
-    fields = ml_collections.ConfigDict({"config": config}).to_dict()
-    del fields["config"]["distributed"]
     version = f"emoasr {emoasr.__version__}, JAX {jax.__version__}"
-    agree({"version": version, **_flat(fields)}, "install and give the same everywhere")
-
-
-def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Values as text, by the names of their flags."""
-    flat: dict[str, str] = {}
-    for key, value in fields.items():
-        more = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
-        flat |= {f"{prefix}{key}": str(value)} if more is None else more
-    return flat
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Prints nothing."""
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
+    values = {f"config.{name}": str(value) for name, value in fields.leaves(config).items()
+              if not name.startswith("distributed.")}  # fmt: skip
+    agree({"version": version, **values}, "install and give the same everywhere")
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-from typing import Any
 
 import jax
 import ml_collections
@@ -29,82 +28,50 @@ def lock_name(given: ml_collections.ConfigDict) -> str:
         known = (os.environ[name] for name in _NUMBERS if name in os.environ)
         number = next(known, socket.gethostname())
     else:
-        _check(given)
+        _check_fields(given)
         number = str(given.process_id)
     return "" if number == "0" else f"process-{number}"
 
 
-def arguments(given: ml_collections.ConfigDict) -> dict[str, Any]:
-    """Where process 0 is, and which of how many this is.
+def check_address(given: ml_collections.ConfigDict) -> None:
+    """Checks that the fields name this process, and that process 0 can listen at its port.
 
     Args:
         given: `config.distributed`.
 
-    Returns:
-        Arguments of `jax.distributed.initialize`; none if it shall find out.
-
     Raises:
-        UserError: a field is not what it should be, or process 0 cannot listen at the port.
+        UserError: they do not, or it cannot.
     """
     if given.coordinator == "auto":
-        return {}
-    _check(given)
-    if given.process_id == 0:
-        _check_free(given.coordinator)
-    return {
-        "coordinator_address": given.coordinator,
-        "num_processes": given.n_processes,
-        "process_id": given.process_id,
-    }
+        return
+    _check_fields(given)
+    if given.process_id == 0:  # JAX would crash, or share the port with another job
+        try:
+            socket.create_server(("", int(given.coordinator.rpartition(":")[2]))).close()
+        except OSError as error:
+            raise UserError(
+                f"config.distributed.coordinator={given.coordinator}: cannot listen there "
+                f"({os.strerror(error.errno or 0)}); give another port"
+            ) from None
 
 
-def _check(given: ml_collections.ConfigDict) -> None:
-    """Checks the fields of processes that are given by number."""
-    host, _, port = given.coordinator.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise UserError(
-            f"config.distributed.coordinator={given.coordinator}: must be HOST:PORT of process 0, "
-            "or auto on a cluster that JAX knows"
-        )
-    if given.n_processes < 1:
-        raise UserError(
-            f"config.distributed.n_processes={given.n_processes}: must be how many there are"
-        )
-    if not 0 <= given.process_id < given.n_processes:
-        raise UserError(
-            f"config.distributed.process_id={given.process_id}: must be 0 to "
-            f"{given.n_processes - 1}, another in each process"
-        )
-
-
-def _check_free(coordinator: str) -> None:
-    """Checks that process 0 can listen; JAX would crash, or share the port with another job."""
-    try:
-        socket.create_server(("", int(coordinator.rpartition(":")[2]))).close()
-    except OSError as error:
-        raise UserError(
-            f"config.distributed.coordinator={coordinator}: cannot listen there "
-            f"({os.strerror(error.errno or 0)}); give another port"
-        ) from None
-
-
-def connect(given: ml_collections.ConfigDict, arguments: dict[str, Any]) -> None:
+def connect(given: ml_collections.ConfigDict) -> None:
     """Waits until all processes are there; JAX's own timeout would abort this one.
 
     Args:
         given: `config.distributed`; its timeout holds for later silence, too.
-        arguments: as `arguments` gives them.
 
     Raises:
         UserError: they are not there in time, or there is no cluster.
     """
     jax.config.update("jax_enable_preemption_service", False)  # with it SIGTERM ends nothing
+    who = (given.coordinator, given.n_processes, given.process_id)
     failed: list[Exception] = []
 
     def initialize() -> None:
         try:
             jax.distributed.initialize(
-                **arguments,
+                *(() if given.coordinator == "auto" else who),
                 initialization_timeout=10 * given.timeout,
                 heartbeat_timeout_seconds=given.timeout,
                 shutdown_timeout_seconds=given.timeout,
@@ -123,3 +90,22 @@ def connect(given: ml_collections.ConfigDict, arguments: dict[str, Any]) -> None
         )
     if failed:
         raise UserError(f"{at}: no way to the others ({failed[0]}); give HOST:PORT of process 0")
+
+
+def _check_fields(given: ml_collections.ConfigDict) -> None:
+    """Checks the fields of processes that are given by number."""
+    host, _, port = given.coordinator.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UserError(
+            f"config.distributed.coordinator={given.coordinator}: must be HOST:PORT of process 0, "
+            "or auto on a cluster that JAX knows"
+        )
+    if given.n_processes < 1:
+        raise UserError(
+            f"config.distributed.n_processes={given.n_processes}: must be how many there are"
+        )
+    if not 0 <= given.process_id < given.n_processes:
+        raise UserError(
+            f"config.distributed.process_id={given.process_id}: must be 0 to "
+            f"{given.n_processes - 1}, another in each process"
+        )

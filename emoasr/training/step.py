@@ -17,7 +17,7 @@ from emoasr.asr.frontend import Array
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer, load
 from emoasr.errors import UserError
-from emoasr.settings.choices import AugmentConfig, ModelConfig, check_training
+from emoasr.settings.choices import AugmentConfig, ModelConfig
 from emoasr.system import forks
 from emoasr.training import augment, sharding
 
@@ -148,7 +148,7 @@ def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
     The trainer is for all devices of all processes; give them the state by `sharding.replicate`.
 
     Raises:
-        UserError: `train.init` is no recognizer or of another size; an unknown `train.optimizer`.
+        UserError: `train.init` is no recognizer or of another size.
     """
     forks.check()
     train = config.train
@@ -182,7 +182,6 @@ def _start_from(
 
 
 def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    check_training(train)
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, train.learning_rate, min(train.warmup_steps, train.steps // 2), train.steps
     )
