@@ -355,7 +355,8 @@ def jobs(audio: Path, corpus: Path, evaluation: Path, recognizer: str = "") -> d
         f"--config.corpus.data_dir={corpus / 'prepared'}", "--config.model.n_channels=8",
         "--config.train.batch_frames=512", "--config.train.checkpoint_every=7",
         "--config.train.eval_every=20", "--config.train.log_every=1",
-        "--config.train.warmup_steps=5", "--config.train.buckets=1", "--config.model.n_blocks=1",
+        "--config.train.warmup_steps=5", "--config.train.max_seconds=4",
+        "--config.train.buckets=1", "--config.model.n_blocks=1",
         "--config.model.dilations=(1,2)", "--workdir=WORKDIR",
     ]  # fmt: skip
     return {

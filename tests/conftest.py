@@ -3,6 +3,7 @@ from pathlib import Path
 
 import hypothesis
 import jax
+import ml_collections
 import numpy as np
 import pytest
 import soundfile
@@ -11,6 +12,7 @@ from flax import nnx
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
+from emoasr.corpora import demo
 
 hypothesis.settings.register_profile("emoasr", deadline=None)  # compilation and busy machines
 hypothesis.settings.load_profile("emoasr")
@@ -48,6 +50,15 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("no real speech: ../shared/data is not there")
     return path
+
+
+@pytest.fixture(scope="session")
+def demo_corpus(tmp_path_factory) -> Path:
+    """The folder of the synthetic demo corpus."""
+    pytest.importorskip("espeakng_loader", reason="no eSpeak NG: pip install -e '.[demo]'")
+    folder = tmp_path_factory.mktemp("demo")
+    demo.load(ml_collections.ConfigDict({"seed": 0}), folder)
+    return folder / "corpus"
 
 
 @pytest.fixture(scope="session")

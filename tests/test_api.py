@@ -1,7 +1,5 @@
 """What a user of the package meets before any file: imports, types, help, settings of JAX."""
 
-import doctest
-import importlib
 import os
 import subprocess
 import sys
@@ -44,12 +42,6 @@ def test_every_public_name_is_there_and_listed():
     assert set(emoasr.__all__) <= set(dir(emoasr))
     with pytest.raises(AttributeError, match="no attribute 'load_recogniser'"):
         emoasr.load_recogniser  # noqa: B018
-
-
-def test_the_examples_are_true(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    results = doctest.testmod(importlib.import_module("emoasr.recognizer"))
-    assert results.attempted and not results.failed
 
 
 def test_a_users_type_checker_sees_types(tmp_path):
