@@ -36,6 +36,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.shard = ""  # "3/16": only the third of 16 parts; `extract --merge` joins them
 
     c.eval = ml_collections.ConfigDict()
+    c.eval.name = ""  # of the folder eval/NAME; empty: made of what was asked, such as linear-100
     c.eval.targets = ("arousal", "valence")  # columns of the labels
     c.eval.protocol = "leave-one-speaker-out"  # or "leave-one-session-out"
     c.eval.partner = "in"  # "out": no training on speakers of the test speaker's session

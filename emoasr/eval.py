@@ -16,8 +16,10 @@ controls: untrained networks, permuted labels, leaky selection, other protocols 
 numbers of features, single layers.
 
 Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and writes
-`eval/report.html`, `eval/report.md`, `eval/results.json`, `eval/predictions.parquet`,
-`eval/selected.parquet`, `eval/correlations.parquet` and `eval/figures/` into the workdir.
+`report.html`, `report.md`, `results.json`, `predictions.parquet`, `selected.parquet`,
+`correlations.parquet` and `figures/` into the folder `eval/NAME` of the workdir, and
+`eval/index.html`, which shows the run's evaluations side by side. NAME is `config.eval.name`, else
+made of what was asked, such as `linear-100` or `ridge-all`.
 """
 
 from emoasr.system import interrupts
@@ -34,7 +36,7 @@ import ml_collections
 
 from emoasr import cli, config
 from emoasr.files import places
-from emoasr.settings import bounds, choices, feature_sets
+from emoasr.settings import bounds, choices, evaluation_name, feature_sets
 from emoasr.system import processes
 
 
@@ -52,25 +54,29 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     workdir = places.local(workdir)
     bounds.check(config)
     choices.check_evaluation(config.eval)
+    folder = workdir / "eval" / evaluation_name.of(config.eval)
     places.check_extracted(workdir)
     feature_sets.check_there(config.feature_sets, workdir / "features")
-    _evaluate(config, workdir)
+    _evaluate(config, workdir, folder)
 
 
-def _evaluate(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def _evaluate(config: ml_collections.ConfigDict, workdir: Path, folder: Path) -> None:
     from emoasr import report
     from emoasr.corpora.base import RATINGS
+    from emoasr.evaluation import digests
     from emoasr.evaluation.correlation import maps_of
     from emoasr.evaluation.evaluate import evaluate
     from emoasr.extraction import outcome
     from emoasr.files import parquet
     from emoasr.files.writing import ensure_folder, write_atomically
-    from emoasr.report import terminal
-    from emoasr.report.provenance import provenance
+    from emoasr.report import overview, terminal
+    from emoasr.report.provenance import made_from, provenance
 
     started = time.monotonic()
     inputs = outcome.read(config.feature_sets, workdir)
-    folder = ensure_folder(workdir / "eval" / "figures").parent
+    used = ("speaker", "session", *config.eval.targets, *RATINGS)
+    source = made_from(config.eval, digests.of_inputs(inputs.tables, inputs.labels, used))
+    ensure_folder(folder / "figures")
     workers = processes.count(config.workers)
     found = evaluate(inputs.tables, inputs.labels, config.eval, workers)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
@@ -80,15 +86,19 @@ def _evaluate(config: ml_collections.ConfigDict, workdir: Path) -> None:
         "differences": found.differences,
         "battery": found.battery,
         "notes": found.notes,
-        "provenance": provenance(config.to_dict(), inputs.extraction, inputs.metadata, seconds),
+        "provenance": provenance(
+            config.to_dict(), inputs.extraction, inputs.metadata, source, seconds
+        ),
         "skipped": [*inputs.extraction["skipped"], *found.skipped],
     }
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
+    page = report.write(results, found.predictions, found.selected, maps, folder)
+    # last: where it is, the evaluation is finished
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "results.json", text + "\n")
-    page = report.write(results, found.predictions, found.selected, maps, folder)
     print(terminal.summary(results))
+    print(overview.write(folder.parent))
     print(page)
 
 

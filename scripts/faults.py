@@ -105,8 +105,9 @@ def extracted(workdir: Path) -> Outcome:
 
 def evaluated(workdir: Path) -> Outcome:
     """Predictions, selected features, figures of merit."""
-    results = json.loads((workdir / "eval" / "results.json").read_text(encoding="utf-8"))
-    tables = {p.stem: pd.read_parquet(p) for p in sorted((workdir / "eval").glob("*.parquet"))}
+    (path,) = workdir.glob("eval/*/results.json")
+    results = json.loads(path.read_text(encoding="utf-8"))
+    tables = {p.stem: pd.read_parquet(p) for p in sorted(path.parent.glob("*.parquet"))}
     return tables | {"results": pd.DataFrame({"row": list(map(json.dumps, results["rows"]))})}
 
 

@@ -10,6 +10,7 @@ import run_folder
 from emoasr import eval as command
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables
+from emoasr.report import wording
 
 SKIPPED = {"file": "x.wav", "start": None, "end": None, "step": "audio", "reason": "is empty"}
 
@@ -26,6 +27,13 @@ def run(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("run") / "w"
     command.main(made_up(workdir, synthetic=True), workdir)
     return workdir
+
+
+def changed(config, **settings):
+    """A copy of the configuration with other fields of `eval`."""
+    config = config.copy_and_resolve_references()
+    config.eval.update(settings)
+    return config
 
 
 def strictly(text):
@@ -47,7 +55,7 @@ def eval_in_a_shell(*arguments, cwd):
 
 
 def test_results_are_those_of_the_contract(run):
-    results = strictly((run / "eval" / "results.json").read_text())
+    results = strictly((run / "eval" / "linear-5" / "results.json").read_text())
     assert set(results) == {
         "rows", "differences", "battery", "notes", "provenance", "skipped",
     }  # fmt: skip
@@ -71,26 +79,26 @@ def test_results_are_those_of_the_contract(run):
 
 
 def test_tables_can_be_read_back(run):
-    predictions, _ = feature_tables.read(run / "eval" / "predictions.parquet")
+    predictions, _ = feature_tables.read(run / "eval" / "linear-5" / "predictions.parquet")
     assert predictions.index.name == "file"
     assert list(predictions) == [
         "feature_set", "target", "fold", "speaker", "label", "prediction", "clipped",
     ]  # fmt: skip
     assert len(predictions) == 3 * (48 + 47)
     assert not predictions.isna().any().any()
-    selected, _ = feature_tables.read(run / "eval" / "selected.parquet")
+    selected, _ = feature_tables.read(run / "eval" / "linear-5" / "selected.parquet")
     assert list(selected) == ["feature_set", "target", "fold", "feature", "f_score", "rank"]
     assert len(selected) == 2 * 2 * 4 * 5
-    correlations, _ = feature_tables.read(run / "eval" / "correlations.parquet")
+    correlations, _ = feature_tables.read(run / "eval" / "linear-5" / "correlations.parquet")
     assert len(correlations) == (4 + 1) * 2 * 1920  # speakers and their mean, ratings, units
 
 
 def test_the_page_and_its_figures_are_written_whole(run):
-    names = sorted(path.name for path in (run / "eval" / "figures").iterdir())
+    names = sorted(path.name for path in (run / "eval" / "linear-5" / "figures").iterdir())
     maps = ["pearson-00-mean.png", *(f"pearson-{i + 1:02d}-s{i}.png" for i in range(4))]
     assert names == ["differences.png", *maps, "selected.png", "speakers.png", "summary.png"]
     for page in ("report.html", "report.md"):
-        assert "Synthetic corpus" in (run / "eval" / page).read_text(encoding="utf-8")
+        assert "Synthetic corpus" in (run / "eval" / "linear-5" / page).read_text(encoding="utf-8")
     assert not list(run.rglob("*.part"))
 
 
@@ -103,13 +111,13 @@ def test_the_terminal_shows_the_table_the_losses_and_the_report(tmp_path, capsys
     assert "  1 x eval: no rating of valence" in lines
     assert sum(line.lstrip().startswith("neural ") for line in lines) == 2
     assert "Clipped to the rating scale, with 95 % intervals by speaker" in lines
-    assert lines[-1] == str(workdir / "eval" / "report.html")
+    assert lines[-1] == str(workdir / "eval" / "linear-5" / "report.html")
 
 
 def test_a_second_run_leaves_no_figure_of_the_first(tmp_path):
     workdir = tmp_path / "w"
     config = made_up(workdir)
-    figures = workdir / "eval" / "figures"
+    figures = workdir / "eval" / "linear-5" / "figures"
     figures.mkdir(parents=True)
     (figures / "pearson-99-gone.png").touch()
     (figures / "mine.png").touch()
@@ -118,14 +126,50 @@ def test_a_second_run_leaves_no_figure_of_the_first(tmp_path):
     assert (figures / "mine.png").exists()
 
 
+def test_evaluations_of_a_run_stand_beside_each_other(tmp_path):
+    table, labels = run_folder.corpus()
+    config = run_folder.write(tmp_path / "w", {"mfcc": table}, labels)
+    asked = (
+        {},
+        {"regressor": "ridge", "n_selected": 0},
+        {"targets": ("valence",)},
+        {"protocol": "leave-one-session-out"},
+        {"name": "mine", "scale": ()},
+    )
+    for settings in asked:
+        command.main(changed(config, **settings), tmp_path / "w")
+    names = {"linear-5", "ridge-all", "linear-5-valence", "linear-5-sessions", "mine"}
+    folder = tmp_path / "w" / "eval"
+    assert {path.parent.name for path in folder.glob("*/results.json")} == names
+    (folder / "broken").mkdir()
+    (folder / "broken" / "results.json").write_text("[]")
+    command.main(config, tmp_path / "w")
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert all(f'href="{name}/report.html"' in page for name in names)
+    assert "broken: its results.json cannot be read" in page
+    for name in names:
+        for row in strictly((folder / name / "results.json").read_text())["rows"]:
+            assert wording.interval(row, "clipped_ccc").partition(" [")[0] in page
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", ".hidden", "a..b", " ", "é" * 61, "\0", "_x", "x."]
+)
+def test_an_evaluations_name_is_that_of_a_folder(tmp_path, name):
+    config = changed(made_up(tmp_path / "w"), name=name)
+    with pytest.raises(UserError, match=r"config\.eval\.name=.*must be the name of a folder"):
+        command.main(config, tmp_path / "w")
+    assert not (tmp_path / "w" / "eval").exists()
+
+
 def test_without_neural_features_there_are_no_maps(tmp_path):
     table, labels = run_folder.corpus()
     labels.loc[labels.speaker == "s0", "speaker"] = "../<b>"
     config = run_folder.write(tmp_path / "w", {"mfcc": table}, labels)
     command.main(config, tmp_path / "w")
-    drawn = {p.name for p in (tmp_path / "w/eval/figures").iterdir()}
+    drawn = {p.name for p in (tmp_path / "w/eval/linear-5/figures").iterdir()}
     assert drawn == {"summary.png", "differences.png", "speakers.png"}
-    assert not (tmp_path / "w/eval/correlations.parquet").exists()
+    assert not (tmp_path / "w/eval/linear-5/correlations.parquet").exists()
 
 
 def test_a_speakers_name_cannot_leave_the_folder(tmp_path):
@@ -134,8 +178,8 @@ def test_a_speakers_name_cannot_leave_the_folder(tmp_path):
     tables = {"neural": run_folder.neural_like(table.index)}
     config = run_folder.write(tmp_path / "w", tables, labels)
     command.main(config, tmp_path / "w")
-    assert len(list((tmp_path / "w/eval/figures").glob("pearson-*.png"))) == 5
-    assert "../<b>" not in (tmp_path / "w/eval/report.html").read_text(encoding="utf-8")
+    assert len(list((tmp_path / "w/eval/linear-5/figures").glob("pearson-*.png"))) == 5
+    assert "../<b>" not in (tmp_path / "w/eval/linear-5/report.html").read_text(encoding="utf-8")
 
 
 def test_a_missing_table_is_named(tmp_path):
@@ -173,8 +217,8 @@ def test_the_stored_configuration_is_taken_from_any_folder(tmp_path):
     made_up(tmp_path / "w")
     done = eval_in_a_shell("--workdir=w", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "w/eval/report.html"
-    results = strictly((tmp_path / "w/eval/results.json").read_text())
+    assert done.stdout.splitlines()[-1] == "w/eval/linear-5/report.html"
+    results = strictly((tmp_path / "w/eval/linear-5/results.json").read_text())
     assert results["provenance"]["command"].endswith("-m emoasr.eval --workdir=w")
 
 
@@ -191,7 +235,7 @@ def test_a_table_that_somebody_else_made_stands_beside_ours(tmp_path, capsys):
     config.feature_sets = ("neural", str(tmp_path / "whisper.csv"))
     command.main(config, tmp_path / "w")
     assert "  2 x eval: no features in whisper" in capsys.readouterr().out.splitlines()
-    results = strictly((tmp_path / "w/eval/results.json").read_text())
+    results = strictly((tmp_path / "w/eval/linear-5/results.json").read_text())
     assert {r["feature_set"] for r in results["rows"]} == {"neural", "whisper", "mean"}
     assert {r["n_utterances"] for r in results["rows"]} == {46, 45}
 
@@ -216,7 +260,7 @@ def test_the_papers_tables_stand_beside_ours_on_iemocap(tmp_path, capsys):
     config.eval.n_selected = 100
     config.eval.layers = {"first": (0, 1, 2), "last": (-3, -2, -1)}
     command.main(config, tmp_path / "w")
-    provenance = strictly((tmp_path / "w/eval/results.json").read_text())["provenance"]
+    provenance = strictly((tmp_path / "w/eval/linear-100/results.json").read_text())["provenance"]
     assert len(provenance["paper"]) == 8
     lines = capsys.readouterr().out.splitlines()
     beside = lines[lines.index("Compared with the paper") :]
@@ -230,5 +274,5 @@ def test_ablations_are_in_the_results_and_their_conclusions_in_print(tmp_path, c
     config.feature_sets = ("mfcc",)
     command.main(config, tmp_path / "w")
     assert "not done: layers: there is no feature set 'neural'" in capsys.readouterr().out
-    battery = strictly((tmp_path / "w/eval/results.json").read_text())["battery"]
+    battery = strictly((tmp_path / "w/eval/linear-5-ablations/results.json").read_text())["battery"]
     assert set(battery) == {"rows", "differences", "trend", "omitted"}

@@ -60,7 +60,7 @@ def build(
     layers = provenance["config"]["eval"]["layers"]
     return {
         "provenance": provenance,
-        "setting": _setting(provenance),
+        "setting": setting(provenance),
         "counts": {row["target"]: row for row in rows},
         "notes": results["notes"],
         "in_short": in_short(rows, results["differences"]),
@@ -99,7 +99,8 @@ def build(
     }
 
 
-def _setting(provenance: Mapping[str, Any]) -> str:
+def setting(provenance: Mapping[str, Any]) -> str:
+    """How feature sets were evaluated: protocol, model, features, in a sentence."""
     n = provenance["n_selected"]
     features = f"the {n} best features by F score" if n else "all features"
     leak = provenance["config"]["eval"]["selection"]["scope"] == "all"

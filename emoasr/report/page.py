@@ -75,10 +75,22 @@ def render(
     )
 
 
+def render_overview(overview: Mapping[str, Any]) -> str:
+    """Makes the page that shows the evaluations of a run side by side.
+
+    Args:
+        overview: that of `overview.build`.
+    """
+    css = Markup(_file("page.css"))
+    return _ENVIRONMENT.get_template("index.html.jinja").render(
+        **overview, css=css, policy=_policy([])
+    )
+
+
 def _policy(scripts: Iterable[str]) -> str:
     """What the browser lets the page do: run these scripts, and fetch nothing."""
     digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
-    ours = " ".join(f"'sha256-{digest}'" for digest in digests)
+    ours = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
     return (
         f"default-src 'none'; script-src {ours}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import ml_collections
+
 from emoasr.report import paper
+from emoasr.settings.fields import leaves
 
 _PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "vl-convert-python")
 
@@ -17,6 +20,7 @@ def provenance(
     config: Mapping[str, Any],
     extraction: Mapping[str, Any],
     metadata: Mapping[str, Mapping[str, Any]],
+    made_from: Mapping[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
     """Corpus, settings, command, versions, and where the features come from.
@@ -25,6 +29,7 @@ def provenance(
         config: of the run.
         extraction: its summary; fields `corpus`, `found` and `used`.
         metadata: of each feature table.
+        made_from: settings and digests that the results depend on, see `made_from`.
         seconds: that the evaluation took.
     """
     return {
@@ -39,9 +44,22 @@ def provenance(
             **{name: _version(name) for name in _PACKAGES},
         },
         "feature_tables": metadata,
+        "made_from": made_from,
         "paper": paper.rows(config),
         "config": config,
     }
+
+
+def made_from(settings: ml_collections.ConfigDict, digests: Mapping[str, str]) -> dict[str, Any]:
+    """What the results of an evaluation depend on, under names that a user knows.
+
+    Args:
+        settings: `config.eval`.
+        digests: of its tables and labels, see `digests.of_inputs`.
+    """
+    fields = {f"config.eval.{name}": value for name, value in leaves(settings).items()}
+    del fields["config.eval.name"]
+    return {**fields, **digests}
 
 
 def _version(package: str) -> str:

@@ -98,7 +98,8 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     check_choice("config.eval.partner", settings.partner, PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
     check_choice("config.eval.regressor", settings.regressor, REGRESSORS)
-    if not settings.targets or isinstance(settings.targets, str):
+    names = [] if isinstance(settings.targets, str) else list(settings.targets)
+    if not names or not all(isinstance(name, str) and name for name in names):
         raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
     if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):
         raise UserError(

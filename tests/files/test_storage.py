@@ -288,7 +288,7 @@ def test_a_given_table(store, tmp_path):
     ]
     c.feature_sets = ("egemaps", urls[1])
     emoasr_eval.main(c, tmp_path)
-    rows = json.loads((tmp_path / "eval" / "results.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "eval" / "linear-5" / "results.json").read_text())["rows"]
     errors = {row["feature_set"]: row["mse_mean"] for row in rows if row["target"] == "arousal"}
     assert errors["given"] == pytest.approx(errors["egemaps"], rel=1e-4)
     ours, theirs = (feature_tables.load([url], tmp_path)[0]["given"] for url in urls)

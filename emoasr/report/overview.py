@@ -1,0 +1,79 @@
+"""The evaluations of a run side by side: `eval/index.html`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emoasr.files.writing import write_atomically
+from emoasr.report import content, page, tables, wording
+
+
+def write(folder: Path) -> Path:
+    """Writes `index.html`: what each evaluation was, its main results, and where its report is.
+
+    Args:
+        folder: `eval/` of a run, with a folder for each evaluation.
+
+    Returns:
+        The path of the page.
+    """
+    found, unreadable = {}, []
+    for path in sorted(folder.glob("*/results.json")):
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+            found[path.parent.name] = _outline(results)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            unreadable.append(path.parent.name)
+    write_atomically(folder / "index.html", page.render_overview(build(found, unreadable)))
+    return folder / "index.html"
+
+
+def build(found: Mapping[str, Mapping[str, Any]], unreadable: list[str]) -> dict[str, Any]:
+    """What the page prints.
+
+    Args:
+        found: outlines of the evaluations by name.
+        unreadable: names of those whose results cannot be read.
+    """
+    targets = dict.fromkeys(target for one in found.values() for _, target in one["metrics"])
+    return {
+        "corpora": list(dict.fromkeys(one["corpus"] for one in found.values())),
+        "evaluations": found,
+        "unreadable": unreadable,
+        "beside": {target: tables.grid(_beside(found, target)) for target in targets},
+    }
+
+
+def _outline(results: Mapping[str, Any]) -> dict[str, Any]:
+    provenance = results["provenance"]
+    return {
+        "corpus": provenance["corpus"]["name"],
+        "setting": content.setting(provenance),
+        "date": provenance["date"],
+        "metrics": {
+            (row["feature_set"], row["target"]): wording.interval(row, "clipped_ccc")
+            for row in results["rows"]
+        },
+    }
+
+
+def _beside(found: Mapping[str, Mapping[str, Any]], target: str) -> pd.DataFrame:
+    """One line a feature set, one column an evaluation that has the target."""
+    metrics = {
+        name: {
+            feature_set: text for (feature_set, t), text in one["metrics"].items() if t == target
+        }
+        for name, one in found.items()
+    }
+    having = {name: cells for name, cells in metrics.items() if cells}
+    sets = dict.fromkeys(feature_set for cells in having.values() for feature_set in cells)
+    return pd.DataFrame(
+        {
+            "feature set": feature_set,
+            **{name: cells.get(feature_set, wording.UNDEFINED) for name, cells in having.items()},
+        }
+        for feature_set in sets
+    )

@@ -1,0 +1,53 @@
+"""Names of evaluations: each leaves its files in a folder of its name, `eval/NAME/` of a run."""
+
+import re
+
+import ml_collections
+
+from emoasr.errors import UserError, quoted
+
+_ALLOWED = re.compile(r"[^\W_][\w+=-]*(\.[\w+=-]+)*")
+_LONGEST = 60  # characters; file systems allow 255 bytes
+_USUAL_TARGETS = ("arousal", "valence")
+
+
+def of(settings: ml_collections.ConfigDict) -> str:
+    """The name of an evaluation: `config.eval.name`, else made of what was asked.
+
+    Names that are made tell the usual questions apart, not all: `finished.check_same_run` compares
+    the rest.
+
+    Args:
+        settings: `config.eval`.
+
+    Raises:
+        UserError: `config.eval.name` cannot be the name of a folder.
+
+    Example:
+        >>> from emoasr.config import experiment
+        >>> of(experiment("table").eval)
+        'linear-100'
+    """
+    if not settings.name:
+        return _made(settings)
+    if not _ALLOWED.fullmatch(settings.name) or len(settings.name) > _LONGEST:
+        raise UserError(
+            f"config.eval.name={quoted(settings.name)}: must be the name of a folder: letters, "
+            f"digits, -, _, +, = and single dots inside, at most {_LONGEST} characters"
+        )
+    return settings.name
+
+
+def _made(settings: ml_collections.ConfigDict) -> str:
+    parts = [settings.regressor, str(settings.n_selected or "all")]
+    if tuple(settings.targets) != _USUAL_TARGETS:
+        parts.append(re.sub(r"[^\w+]+", "_", "+".join(settings.targets))[:40])
+    if settings.protocol == "leave-one-session-out":
+        parts.append("sessions")
+    if settings.partner == "out":
+        parts.append("partner-out")
+    if settings.selection.scope == "all":
+        parts.append("selected-on-all")
+    if settings.battery:
+        parts.append("ablations")
+    return "-".join(parts)
