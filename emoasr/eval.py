@@ -57,10 +57,12 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     folder = workdir / "eval" / evaluation_name.of(config.eval)
     places.check_extracted(workdir)
     feature_sets.check_there(config.feature_sets, workdir / "features")
-    _evaluate(config, workdir, folder)
+    _evaluate(config, workdir, folder, overwrite)
 
 
-def _evaluate(config: ml_collections.ConfigDict, workdir: Path, folder: Path) -> None:
+def _evaluate(
+    config: ml_collections.ConfigDict, workdir: Path, folder: Path, overwrite: bool
+) -> None:
     from emoasr import report
     from emoasr.corpora.base import RATINGS
     from emoasr.evaluation import digests
@@ -70,12 +72,13 @@ def _evaluate(config: ml_collections.ConfigDict, workdir: Path, folder: Path) ->
     from emoasr.files import parquet
     from emoasr.files.writing import ensure_folder, write_atomically
     from emoasr.report import overview, terminal
-    from emoasr.report.provenance import made_from, provenance
+    from emoasr.report.provenance import check_same_evaluation, made_from, provenance
 
     started = time.monotonic()
     inputs = outcome.read(config.feature_sets, workdir)
     used = ("speaker", "session", *config.eval.targets, *RATINGS)
     source = made_from(config.eval, digests.of_inputs(inputs.tables, inputs.labels, used))
+    check_same_evaluation(folder, source, overwrite)
     ensure_folder(folder / "figures")
     workers = processes.count(config.workers)
     found = evaluate(inputs.tables, inputs.labels, config.eval, workers)

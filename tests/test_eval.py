@@ -10,6 +10,7 @@ import run_folder
 from emoasr import eval as command
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables
+from emoasr.files import parquet
 from emoasr.report import wording
 
 SKIPPED = {"file": "x.wav", "start": None, "end": None, "step": "audio", "reason": "is empty"}
@@ -160,6 +161,74 @@ def test_an_evaluations_name_is_that_of_a_folder(tmp_path, name):
     with pytest.raises(UserError, match=r"config\.eval\.name=.*must be the name of a folder"):
         command.main(config, tmp_path / "w")
     assert not (tmp_path / "w" / "eval").exists()
+
+
+def another_label(config, workdir):
+    labels, _ = parquet.read(workdir / "labels.parquet")
+    labels.iloc[0, labels.columns.get_loc("arousal")] = np.float32(1.5)
+    parquet.write(labels, workdir / "labels.parquet")
+    return config
+
+
+def another_feature(config, workdir):
+    table, metadata = parquet.read(workdir / "features" / "mfcc.parquet")
+    table.iloc[0, 0] = np.float32(7)
+    parquet.write(table, workdir / "features" / "mfcc.parquet", metadata)
+    return config
+
+
+def further_labels(config, workdir):
+    labels, _ = parquet.read(workdir / "labels.parquet")
+    parquet.write(labels.assign(weather="fine"), workdir / "labels.parquet")
+    return config
+
+
+def another_set(config, workdir):
+    del workdir
+    config = changed(config)
+    config.feature_sets = ("mfcc", "egemaps")
+    return config
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (another_label, "labels"),
+        (another_feature, "feature set mfcc"),
+        (another_set, "feature set egemaps"),
+        (lambda c, _: changed(c, scale=(0.0, 6.0)), r"config\.eval\.scale"),
+        (lambda c, _: changed(c, targets=("valence",)), r"config\.eval\.targets"),
+        (lambda c, _: changed(c, regressor="ridge"), r"config\.eval\.regressor"),
+        (further_labels, None),
+        (lambda c, _: changed(c), None),
+    ],
+)
+def test_another_evaluation_is_not_replaced_unasked(tmp_path, change, named):
+    table, labels = run_folder.corpus()
+    tables = {"mfcc": table, "egemaps": table + 1}
+    config = changed(run_folder.write(tmp_path / "w", tables, labels), name="mine")
+    config.feature_sets = ("mfcc",)
+    command.main(config, tmp_path / "w")
+    path = tmp_path / "w" / "eval" / "mine" / "results.json"
+    first = path.read_bytes()
+    other = change(config, tmp_path / "w")
+    if named is None:
+        command.main(other, tmp_path / "w")
+        return
+    with pytest.raises(UserError, match=f"{named}: there .* --config.eval.name, or --overwrite"):
+        command.main(other, tmp_path / "w")
+    assert path.read_bytes() == first
+    command.main(other, tmp_path / "w", overwrite=True)
+    assert path.read_bytes() != first
+
+
+def test_an_evaluation_that_cannot_be_read_is_not_replaced_unasked(tmp_path):
+    config = made_up(tmp_path / "w")
+    folder = tmp_path / "w" / "eval" / "linear-5"
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text("{}")
+    with pytest.raises(UserError, match="--overwrite"):
+        command.main(config, tmp_path / "w")
 
 
 def test_without_neural_features_there_are_no_maps(tmp_path):

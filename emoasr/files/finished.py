@@ -15,6 +15,7 @@ def check_same_run(
     finished: Mapping[str, Any],
     asked: Mapping[str, Any],
     overwrite: bool = False,
+    elsewhere: str = "--workdir",
 ) -> None:
     """Refuses to replace a finished run by one from another corpus or with other settings.
 
@@ -24,6 +25,7 @@ def check_same_run(
         finished: what its results depend on, under names that the user knows.
         asked: the same of the run that would take its place.
         overwrite: whether the user asked for it; then nothing is refused.
+        elsewhere: the flag with which both runs have room.
 
     Raises:
         UserError: a value differs; one that only one of them has does so too.
@@ -41,7 +43,7 @@ def check_same_run(
         more = f"; and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
         raise UserError(
             f"{folder}: holds a finished run made from {made_from}; what differs: "
-            f"{'; '.join(differ[:_NAMED])}{more}; give another --workdir, or --overwrite"
+            f"{'; '.join(differ[:_NAMED])}{more}; give another {elsewhere}, or --overwrite"
         )
 
 

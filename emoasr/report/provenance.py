@@ -2,14 +2,17 @@
 
 import datetime
 import importlib.metadata
+import json
 import platform
 import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import ml_collections
 
+from emoasr.files.finished import check_same_run
 from emoasr.report import paper
 from emoasr.settings.fields import leaves
 
@@ -60,6 +63,28 @@ def made_from(settings: ml_collections.ConfigDict, digests: Mapping[str, str]) -
     fields = {f"config.eval.{name}": value for name, value in leaves(settings).items()}
     del fields["config.eval.name"]
     return {**fields, **digests}
+
+
+def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
+    """Refuses to replace a finished evaluation by one made from other tables or settings.
+
+    Args:
+        folder: of the evaluation.
+        asked: what the new one is made from, see `made_from`.
+        overwrite: whether the user asked for it.
+
+    Raises:
+        UserError: the folder holds another evaluation.
+    """
+    path = folder / "results.json"
+    try:
+        finished = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+        corpus, source = str(finished["corpus"]["name"]), dict(finished["made_from"])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, LookupError, TypeError):
+        corpus, source = "what cannot be read any more", {}
+    check_same_run(folder, corpus, source, asked, overwrite, elsewhere="--config.eval.name")
 
 
 def _version(package: str) -> str:
