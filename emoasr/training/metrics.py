@@ -79,7 +79,9 @@ class MetricsLog:
             return
         rows = self.pending()
         self._pending.clear()
-        means = {name: float(np.mean(np.float32([r[name] for r in rows]))) for name in rows[0]}
+        means = {
+            name: float(np.mean(np.array([r[name] for r in rows], np.float32))) for name in rows[0]
+        }
         with multihost.barrier():
             if not math.isfinite(means["loss"]):
                 raise UserError(

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from typing import Any
 
 import jax
 import ml_collections
@@ -65,13 +66,17 @@ def connect(given: ml_collections.ConfigDict) -> None:
         UserError: they are not there in time, or there is no cluster.
     """
     jax.config.update("jax_enable_preemption_service", False)  # with it SIGTERM ends nothing
-    who = (given.coordinator, given.n_processes, given.process_id)
+    who: dict[str, Any] = {
+        "coordinator_address": given.coordinator,
+        "num_processes": given.n_processes,
+        "process_id": given.process_id,
+    }
     failed: list[Exception] = []
 
     def initialize() -> None:
         try:
             jax.distributed.initialize(
-                *(() if given.coordinator == "auto" else who),
+                **({} if given.coordinator == "auto" else who),
                 initialization_timeout=10 * given.timeout,
                 heartbeat_timeout_seconds=given.timeout,
                 shutdown_timeout_seconds=given.timeout,
