@@ -1,11 +1,14 @@
 """The table and audio of a corpus as one object, and how a configuration opens it."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib
 import zipfile
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -21,6 +24,7 @@ LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
 KINDS = ("demo", "emotale", "folder", "iemocap", "table")
 
 _UNREADABLE = "unreadable"  # a file's state
+_LOOKED_AT = 20_000  # entries of a folder that is described; some hold a whole disk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +46,9 @@ class Corpus:
         name: what reports call it.
         root: the folder that the index's files are relative to, unless they are URLs.
         table: audformat index (`file`, or `file, start, end`) and those of `LABELS` that the
-            corpus has, perhaps more (see its module); ratings are float32, missing ones NaN; the
-            others are text, missing ones NA.
+            corpus has, and further columns (of a user's table, every one). Ratings are float32,
+            missing ones NaN; the others of `LABELS` text, missing ones NA; further columns are
+            numbers or text.
         synthetic: True where speech and labels were made by a program; every output says so.
         skipped: rows left out while reading the corpus.
         notes: findings of its reader, one line each, printed and stored in `extract.json`.
@@ -154,6 +159,34 @@ def folder_of(config: ml_collections.ConfigDict, field: str = "path") -> storage
     if not path.is_dir():
         raise UserError(f"config.corpus.{field}={path}: is a file; give a folder")
     return path
+
+
+def contents(folder: storage.Place | zipfile.Path) -> str:
+    """What a folder holds, for messages: `it holds txt (.txt 12), wav48 (.opus 9, .wav 3)`.
+
+    Folders are those right below it, with the formats of all files in them; at most `_LOOKED_AT`
+    entries are looked at, and hidden ones are not.
+    """
+    formats: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    waiting: deque[tuple[str, Any]] = deque([("", folder)])
+    n_seen = 0
+    while waiting and n_seen < _LOOKED_AT:
+        top, place = waiting.popleft()
+        with contextlib.suppress(OSError):
+            for entry in place.iterdir():
+                n_seen += 1
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    waiting.append((top or entry.name, entry))
+                    formats[top or entry.name].update()
+                else:
+                    formats[top][PurePosixPath(entry.name).suffix.lower() or "no suffix"] += 1
+    held = []
+    for top, kinds in sorted(formats.items()):
+        counts = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common(4))
+        held.append(f"{top} ({counts or 'no file'})" if top else f"files: {counts}")
+    return f"it holds {', '.join(held[:8])}{', ...' * (len(held) > 8)}" if held else "it is empty"
 
 
 def on_disk(path: storage.Place) -> Path:

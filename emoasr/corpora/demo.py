@@ -92,7 +92,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         labels.unlink(missing_ok=True)  # until the last WAV is written, nothing is finished
         _speak_apart(plan, folder)
         write_atomically(labels, text)
-    corpus = table.build(table.read_frame(labels), NAME, folder, labels)
+    frame = table.read_frame(labels).drop(columns=["voice", *SETTINGS])
+    corpus = table.build(frame, NAME, folder, labels)
     return dataclasses.replace(corpus, synthetic=True)
 
 

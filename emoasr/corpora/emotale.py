@@ -5,8 +5,8 @@ from pathlib import Path
 import ml_collections
 import pandas as pd
 
-from emoasr.corpora import table
-from emoasr.corpora.base import Corpus, Skipped, folder_of
+from emoasr.corpora import cells, table
+from emoasr.corpora.base import Corpus, Skipped, contents, folder_of
 from emoasr.errors import UserError
 from emoasr.files import storage
 
@@ -39,7 +39,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     source = root / "annotations.csv"
     if source.name not in _files(root):
         raise UserError(
-            f"config.corpus.path={root}: has no annotations.csv; give the folder of EmoTale"
+            f"config.corpus.path={root}: has no annotations.csv; give the folder of EmoTale; "
+            f"{contents(root)}"
         )
     frame = _labels(table.read_frame(source), source)
     if config.language:
@@ -48,7 +49,10 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     files = frame["file"].map(lambda name: _find(there, name))
     found = files.notna()
     if not found.any():
-        raise UserError(f"config.corpus.path={root}: no annotated file is in {root / 'wav'}")
+        raise UserError(
+            f"config.corpus.path={root}: no annotated file is in wav/, as .wav or .flac; "
+            f"{contents(root)}"
+        )
     skipped = tuple(
         Skipped(f"wav/{name}", "annotated, but neither its .wav nor its .flac is there")
         for name in frame["file"][~found]
@@ -60,15 +64,15 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 
 def _labels(annotations: pd.DataFrame, source: storage.Place) -> pd.DataFrame:
     """One row an annotation: `file` as annotated, speaker, session, mean ratings, emotion."""
-    cells = {
+    columns_of = {
         label: [f"{annotator}_{letter}" for annotator in _ANNOTATORS]
         for label, letter in _LETTERS.items()
     }
-    columns = ["file", *(c for three in cells.values() for c in three), "gt_emotion"]
+    columns = ["file", *(c for three in columns_of.values() for c in three), "gt_emotion"]
     table.require(annotations, columns, source)
     frame = annotations[["file"]].join(annotations["file"].str.extract(_NAME))
-    for label, three in cells.items():
-        ratings = [table.numbers(annotations, column, source) for column in three]
+    for label, three in columns_of.items():
+        ratings = [cells.numbers(annotations, column, source) for column in three]
         frame[label] = pd.concat(ratings, axis=1).mean(axis=1)
     frame["emotion"] = annotations["gt_emotion"].map(EMOTIONS)
     for row in frame.index[frame[["speaker", "emotion"]].isna().any(axis=1)][:1]:

@@ -54,7 +54,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     frame = pd.DataFrame({"file": files})
     name = root.resolve().name if isinstance(root, Path) else root.name
     corpus = table.build(frame, name, root, root, tuple(skipped))
-    return dataclasses.replace(corpus, notes=(note,))
+    return dataclasses.replace(corpus, notes=(note, *corpus.notes))
 
 
 def _listed(root: storage.Remote) -> tuple[list[str], list[Skipped]]:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.corpora import iemocap_files, table
-from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, folder_of
+from emoasr.corpora.base import RATINGS, Corpus, Skipped, contents, folder_of
 from emoasr.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     frame, skipped = _match(release)
     if frame.empty:
         raise UserError(
-            f"config.corpus.path={release.top}: no turn has both its annotation and its recording"
+            f"config.corpus.path={release.top}: no turn has both its annotation and its recording, "
+            f"a .wav in SessionN/sentences/wav; {contents(release.top)}"
         )
     notes = (compare_counts(frame), *_notes(frame, release))
     print(*(f"IEMOCAP: {note}" for note in notes), sep="\n")
@@ -88,8 +89,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
                 f"config.corpus.consistent={how!r}: no turn is consistent; leave it empty"
             )
     name = f"IEMOCAP (consistent by {how})" if how else "IEMOCAP"
-    corpus = table.build(frame, name, release.top, release.top, tuple(skipped), (*LABELS, *COLUMNS))
-    return dataclasses.replace(corpus, notes=notes)
+    corpus = table.build(frame, name, release.top, release.top, tuple(skipped))
+    return dataclasses.replace(corpus, notes=(*notes, *corpus.notes))
 
 
 def compare_counts(frame: pd.DataFrame) -> str:

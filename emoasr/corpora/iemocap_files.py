@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from emoasr.corpora.base import RATINGS
+from emoasr.corpora.base import RATINGS, contents
 from emoasr.errors import UserError
 from emoasr.files import storage
 
@@ -81,7 +81,8 @@ def read(path: storage.Place) -> Release:
         two = f"{tops[0].name} and {tops[1].name} both hold sessions; name one of them"
         raise UserError(f"config.corpus.path={path}: {two}")
     raise UserError(
-        f"config.corpus.path={path}: holds no Session1 ... Session5; give IEMOCAP_full_release"
+        f"config.corpus.path={path}: holds no Session1 ... Session5; give IEMOCAP_full_release; "
+        f"{contents(path)}"
     )
 
 
@@ -161,9 +162,9 @@ def _turn(match: re.Match, session: str) -> dict[str, Any]:
         "file": _file(match, session),
         "session": match["session"],
         "speaker": f"{match['session']}_{match['letter']}",
-        "gender": "female" if match["letter"] == "F" else "male",
         "dialogue": match["dialogue"],
         "style": "improvised" if match["style"] == "impro" else "scripted",
+        "gender": "female" if match["letter"] == "F" else "male",
         "emotion": match["emotion"],
         **{label: float(match[c]) for label, c in zip(RATINGS, "avd", strict=True)},
         **{column: {} for column in RATERS},

@@ -1,5 +1,8 @@
 """Any table of utterances: CSV, Parquet, or what audformat writes as either."""
 
+import dataclasses
+import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
 import audformat
@@ -8,20 +11,25 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from emoasr.corpora import cells, identity
 from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, folder_of
-from emoasr.errors import UserError
-from emoasr.files import places, storage
+from emoasr.errors import UserError, one_line, quoted
+from emoasr.files import places, storage, text_tables
+
+INDEX = ("file", "start", "end")
 
 # What pandas and Arrow raise for broken files; of a Parquet file's note about its index, anything.
 _BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
+
+_LIKENESS = 0.8  # likeness of names, from 0 to 1, from which one is proposed for the other
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """Reads the table at `config.path`.
 
-    Its columns (or index levels) are `file`, perhaps `start` and `end` (seconds, or audformat's
-    `0 days 00:00:01.5`), and any of `LABELS`; others are ignored. Whether the files exist is found
-    out where they are read.
+    Its columns (or index levels) are `file`, perhaps `start` and `end` (see `times`), any of
+    `LABELS`, and further ones, which are kept too. Whether the files exist is found out where they
+    are read.
 
     Args:
         config: `path`, a `.csv` or `.parquet` file; `root`, the folder that `file` is relative to,
@@ -30,36 +38,44 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         workdir: unused.
 
     Raises:
-        UserError: not a table, no `file`, no rows, repeated rows, invalid ratings or times.
+        UserError: not a table, no `file`, no rows, the same recording in two rows, invalid ratings
+            or times.
     """
     path = places.of_corpus(config)
     root = folder_of(config, "root") if config.root else path.parent
-    return build(read_frame(path), path.stem, root, path)
+    frame = read_frame(path)
+    corpus = build(frame, path.stem, root, path)
+    identity.check_recordings(corpus, frame.index, path)
+    notes = [*frame.attrs.get("notes", ()), *_notes(frame, corpus.table.set_axis(frame.index))]
+    _print(notes, path)
+    return dataclasses.replace(corpus, notes=(*notes, *corpus.notes))
 
 
 def read_frame(path: storage.Place) -> pd.DataFrame:
     """Reads a CSV (every cell as text) or Parquet file; an audformat index becomes columns.
 
+    Returns:
+        The table; its index counts rows from 0, some of which may be left out as empty. `attrs` may
+        have `notes`, what the user should know of the way it was read.
+
     Raises:
-        UserError: it cannot be read, or is neither.
+        UserError: it cannot be read, is neither, or two of its columns have one name.
     """
+    if path.suffix.lower() == ".csv":
+        text = text_tables.read(path)
+        frame = text.cells()
+        frame.attrs["notes"] = text.notes
+        return frame
+    if path.suffix.lower() != ".parquet":
+        raise UserError(f"{path}: not a table; give a .csv or .parquet file")
     try:
-        if path.suffix.lower() == ".csv":
-            frame = pd.read_csv(
-                storage.at_hand(path), dtype=str, keep_default_na=False, na_values=[""],
-                skipinitialspace=True, encoding="utf-8-sig",
-            )  # fmt: skip
-        elif path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(storage.at_hand(path))
-        else:
-            raise UserError(f"{path}: not a table; give a .csv or .parquet file")
+        frame = pd.read_parquet(storage.at_hand(path))
+        frame = frame.reset_index(drop="file" not in frame.index.names)
     except _BROKEN as error:
         raise UserError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
-    if "file" in frame.index.names:
-        return frame.reset_index()
-    if path.suffix.lower() == ".csv" and not isinstance(frame.index, pd.RangeIndex):
-        raise UserError(f"{path}: rows have more cells than the header; quote cells with commas")
-    return frame.reset_index(drop=True)
+    names = [text_tables.normalised(str(name)) for name in frame.columns]
+    text_tables.check_names(names, path)
+    return frame.set_axis(names, axis="columns")
 
 
 def build(
@@ -68,17 +84,18 @@ def build(
     root: storage.Place,
     source: storage.Place,
     skipped: tuple[Skipped, ...] = (),
-    columns: tuple[str, ...] = LABELS,
 ) -> Corpus:
-    """Makes a corpus of a frame with `file` and perhaps `start`, `end` and `LABELS` columns.
+    """Makes a corpus of a frame with `file`, perhaps `start`, `end` and labels.
+
+    Labels that differ only by case are noted, and printed.
 
     Args:
-        frame: one utterance a row, indexed 0, 1, 2 ....
+        frame: one utterance a row, its index as `read_frame` gives it. Of `LABELS`, ratings become
+            numbers and others text. Further columns are kept too, as numbers if all cells are.
         name: what reports call the corpus.
         root: the folder that `file` is relative to.
         source: the file that error messages name.
         skipped: rows that were left out already.
-        columns: which of the frame's columns the corpus keeps.
 
     Raises:
         UserError: no `file`, no rows, repeated rows, invalid ratings or times.
@@ -87,13 +104,64 @@ def build(
     if frame.empty:
         raise UserError(f"{source}: has no rows")
     index = index_of(frame, source)
-    labels = {
-        label: numbers(frame, label, source) if label in RATINGS else _text(frame, label, source)
-        for label in columns
-        if label in frame
-    }
-    table = pd.DataFrame(labels, index=frame.index).set_axis(index)
-    return Corpus(name, root, table, skipped=skipped)
+    labels = {c: cells.numbers(frame, c, source) if c in RATINGS else cells.texts(frame, c, source)
+              for c in LABELS if c in frame}  # fmt: skip
+    further = [c for c in frame.columns if c not in (*INDEX, *LABELS) and _can_be_kept(frame, c)]
+    labels |= {c: cells.numbers_or_texts(frame, c, source) for c in further}
+    table = pd.DataFrame(labels, index=frame.index)
+    notes = list(_alike(table))
+    _print(notes, source)
+    return Corpus(name, root, table.set_axis(index), skipped=skipped, notes=tuple(notes))
+
+
+def _can_be_kept(frame: pd.DataFrame, column: str) -> bool:
+    return not column.startswith(text_tables.NAMELESS) and not cells.composite(frame[column]).any()
+
+
+def _print(notes: list[str], source: storage.Place) -> None:
+    for note in notes:
+        print(one_line(f"{source}: {note}"))
+
+
+def _alike(table: pd.DataFrame) -> Iterator[str]:
+    """Lines about labels that may be one and the same."""
+    for column in table.columns[table.dtypes == "string"].drop("text", errors="ignore"):
+        if alike := identity.spelt_alike(table[column]):
+            one, other = map(quoted, alike)
+            yield (
+                f"warning: column {column}: {one} and {other} count as two; if they are one, write "
+                "them alike"
+            )
+
+
+def _notes(frame: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
+    """What a table's columns and names were taken for, a line each."""
+    further = [column for column in table if column not in LABELS]
+    if further:
+        numeric = [table[column].dtype.kind in "fiu" for column in further]
+        kept = zip(further, numeric, strict=True)
+        kept = ", ".join(f"{c} ({'numbers' if is_n else 'text'})" for c, is_n in kept)
+        yield f"further columns, which can be targets: {kept}"
+    for column in further:
+        if odd := cells.odd_among_numbers(frame, column, table[column]):
+            yield f"warning: column {column!r} is text, because of {odd}"
+    if unused := [c for c in frame.columns if c not in (*INDEX, *table.columns)]:
+        yield f"columns not used, as they have no name or hold lists or bytes: {', '.join(unused)}"
+    free = [name for name in (*INDEX, *LABELS) if name not in frame]
+    for column in further:
+        if meant := difflib.get_close_matches(column.casefold(), free, 1, _LIKENESS):
+            yield f"warning: column {column!r} is not read as {meant[0]!r}; rename it if it is that"
+    for column in table:
+        if words := cells.missing_words(frame[column], table[column]):
+            yield f"column {column}: taken as missing: {words}"
+    for what, odd in (
+        ("begin or end with a blank", frame["file"].str.strip() != frame["file"]),
+        ("hold backslashes; if these part folders, write / in their place",
+         frame["file"].str.contains("\\", regex=False)),
+    ):  # fmt: skip
+        if odd.any():
+            first = quoted(frame["file"][odd].iloc[0])
+            yield f"warning: names of {odd.sum()} files, such as {first}, {what}"
 
 
 def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> None:
@@ -105,87 +173,42 @@ def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> N
         )
 
 
-def numbers(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
-    """A column as float32; empty cells and `nan` are NaN.
-
-    Raises:
-        UserError: a cell is not a finite number.
-    """
-    _check_cells(frame, column, source)
-    values = pd.to_numeric(frame[column], errors="coerce").astype(np.float32)
-    empty = frame[column].isna() | (frame[column].astype(str).str.strip().str.lower() == "nan")
-    _check(frame, column, (values.isna() & ~empty) | np.isinf(values), source, "is not a number")
-    return values
-
-
 def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
     """The audformat index of a frame's columns `file` and perhaps `start`, `end`.
 
-    Segmented where there is a start or an end, else filewise; times are seconds or audformat's
-    text, an empty start is 0, an empty end that of the file.
+    Segmented where there is a start or an end, else filewise. Where both are missing it is the
+    whole file; an end alone may be missing, and is the file's.
 
     Raises:
-        UserError: a row without a file, an invalid time, repeated rows, or repeated columns.
+        UserError: a row without a file, an invalid time, or repeated rows.
     """
-    _check(frame, "file", frame["file"].isna(), source, "names no file")
-    for column in ("file", "start", "end"):
-        if list(frame.columns).count(column) > 1:
-            raise UserError(f"{source}: has two columns {column}; remove one")
-    odd = ~frame["file"].map(lambda cell: isinstance(cell, str)).astype(bool)
-    _check(frame, "file", odd, source, "is not text")
-    files = frame["file"].astype(str)
+    odd = ~frame["file"].map(lambda cell: isinstance(cell, str) or pd.isna(cell)).astype(bool)
+    cells.check(frame, "file", odd, source, "is not text")
+    missing = cells.texts(frame, "file", source).isna()
+    cells.check(frame, "file", missing, source, "names no file")
+    files = frame["file"].astype(str)  # as it stands there: names may begin with blanks
     if "start" in frame or "end" in frame:
-        times = {c: _times(frame, c, source) for c in ("start", "end") if c in frame}
-        starts = times["start"].fillna(pd.Timedelta(0)) if "start" in times else None
-        index = audformat.segmented_index(files, starts, times.get("end"))
+        times = {c: cells.times_of(frame, c, source) for c in ("start", "end") if c in frame}
+        starts = times.get("start", pd.Series(pd.NaT, frame.index, "timedelta64[ns]"))
+        ends = times.get("end", pd.Series(pd.NaT, frame.index, "timedelta64[ns]"))
+        if "start" in frame:
+            lacks = starts.isna() & ends.notna()
+            cells.check(frame, "start", lacks, source, "is missing, but end is not; write 0 for 0")
+        starts = starts.fillna(pd.Timedelta(0))
+        cells.check(frame, "end", ends <= starts, source, "is not after start")
+        index = audformat.segmented_index(files, starts, ends)
     else:
         index = audformat.filewise_index(files)
-    _check(frame, "file", index.duplicated(), source, "appears twice; remove one of the rows")
+    _check_unique(index, frame, source)
     return index
 
 
-def _times(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
-    """A column of seconds or of audformat's text as timedeltas, empty cells NaT."""
-    cells = frame[column]
-    if cells.dtype.kind == "m":
-        return cells
-    _check_cells(frame, column, source)
-    # as text: 1.1 in float32 is 1.1; in nanoseconds: pandas cuts off where it should round
-    seconds = pd.to_numeric(cells.astype(str), errors="coerce").replace([np.inf, -np.inf], np.nan)
-    times = pd.to_timedelta((seconds * 1e9).round(), unit="ns", errors="coerce")
-    texts = pd.to_timedelta(cells.where(seconds.isna()).astype("string"), errors="coerce")
-    times = times.fillna(texts.astype("timedelta64[ns]"))
-    empty = cells.isna() | cells.astype(str).str.strip().str.lower().isin(["nan", "nat"])
-    _check(frame, column, times.isna() & ~empty, source, "is neither seconds nor a duration")
-    return times
-
-
-def _text(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
-    """A column as text; whole numbers that pandas holds as floats lose their `.0`.
-
-    Raises:
-        UserError: a cell is a list, bytes, or the like.
-    """
-    _check_cells(frame, column, source)
-    return frame[column].convert_dtypes().astype("string")
-
-
-def _check_cells(frame: pd.DataFrame, column: str, source: storage.Place) -> None:
-    """Refuses cells that Parquet can hold and CSV cannot: lists, records, bytes."""
-    if frame[column].dtype == object:
-        odd = [isinstance(c, bytes) or not pd.api.types.is_scalar(c) for c in frame[column]]
-        _check(frame, column, np.array(odd, bool), source, "is neither text nor a number")
-
-
-def _check(
-    frame: pd.DataFrame,
-    column: str,
-    wrong: pd.Series | np.ndarray,
-    source: storage.Place,
-    what: str,
-) -> None:
-    """Raises a UserError for the first row that is `wrong`."""
-    for row in np.flatnonzero(wrong)[:1]:
-        cell = frame[column].iloc[row]
-        where = "" if column == "file" else f" ({frame['file'].iloc[row]})"
-        raise UserError(f"{source}: row {row + 1}{where}, column {column}: {cell!r} {what}")
+def _check_unique(index: pd.Index, frame: pd.DataFrame, source: storage.Place) -> None:
+    if index.has_duplicates:
+        second = int(np.flatnonzero(index.duplicated())[0])
+        first = int(np.flatnonzero(index == index[second])[0])
+        rows = f"rows {frame.index[first] + 1} and {frame.index[second] + 1}"
+        file = frame["file"].iloc[second]
+        raise UserError(
+            f"{source}: {rows}, column file: {file!r} appears twice; remove one of them"
+        )

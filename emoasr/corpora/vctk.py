@@ -16,7 +16,7 @@ import pandas as pd
 
 from emoasr.audio import reading
 from emoasr.corpora import table, transcribed
-from emoasr.corpora.base import Corpus, Skipped, on_disk
+from emoasr.corpora.base import Corpus, Skipped, contents, on_disk
 from emoasr.errors import UserError, check_choice
 from emoasr.files import archives, places
 
@@ -65,7 +65,10 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
     root, names = _open(on_disk(places.of_corpus(config)))
     sounds, texts = _utterances(names, config.mic)
     if not sounds:
-        raise UserError(f"config.corpus.path={config.path}: no recording by {config.mic} in it")
+        raise UserError(
+            f"config.corpus.path={config.path}: no recording by {config.mic} in wav48*/, as "
+            f".wav or .flac; {contents(root)}"
+        )
     rows, skipped = [], []
     for key in sorted(sounds | texts):
         if key in sounds and key in texts:
@@ -80,7 +83,10 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
             lack = "no text" if key in sounds else f"no recording by {config.mic}"
             skipped.append(Skipped(sounds.get(key) or texts[key], lack))
     if not rows:
-        raise UserError(f"config.corpus.path={config.path}: no recording has its text")
+        raise UserError(
+            f"config.corpus.path={config.path}: no recording has its text, such as "
+            f"txt/p225/p225_001.txt; {contents(root)}"
+        )
     name = "VCTK, decimated" if config.decimate else "VCTK"
     found = table.build(pd.DataFrame(rows), name, Path(), Path(config.path)).table
     kind = Decimated if config.decimate else Corpus
@@ -93,7 +99,10 @@ def _open(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
     for top in (root, *sorted((p for p in root.iterdir() if p.is_dir()), key=str)):
         if (top / "txt").is_dir():
             return top, _names(top)
-    raise UserError(f"config.corpus.path={path}: has no folder txt/; give VCTK's folder or zip")
+    raise UserError(
+        f"config.corpus.path={path}: has no folder txt/; give VCTK's folder or zip; "
+        f"{contents(root)}"
+    )
 
 
 def _names(top: Path | zipfile.Path) -> list[str]:

@@ -1,5 +1,6 @@
 """Labels and feature tables of the same utterances, and a record of all that are left out."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,9 @@ import audformat
 import numpy as np
 import pandas as pd
 
-from emoasr.errors import UserError
+from emoasr.errors import UserError, did_you_mean
+
+_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 
 
 def ratings(labels: pd.DataFrame, target: str) -> pd.Series:
@@ -24,7 +27,8 @@ def ratings(labels: pd.DataFrame, target: str) -> pd.Series:
     if not rated:
         raise UserError(
             "nothing to evaluate: the corpus has no ratings (labels.parquet has no column of "
-            f"numbers such as {target}); use a corpus that has ratings, e.g. --config=table"
+            f"numbers such as {target}, only: {', '.join(map(str, labels)) or 'none'}"
+            f"{did_you_mean(target, map(str, labels))}); give the corpus a table that has one"
         )
     if target in labels and not pd.api.types.is_numeric_dtype(labels[target]):
         raise UserError(f"config.eval.targets: column {target!r} of the labels holds no numbers")
@@ -107,14 +111,14 @@ def join(
         if usable.intersection(labelled).empty:
             raise UserError(
                 f"feature set {name!r}: none of its utterances is in the labels: it has "
-                f"({_example(usable)}), the labels have ({_example(labelled)}); use the names of "
+                f"({example(usable)}), the labels have ({example(labelled)}); use the names of "
                 "labels.parquet"
             )
         earlier, index = index, index.intersection(usable)
         if index.empty:
             raise UserError(
-                f"feature set {name!r}: no utterance is left: it has ({_example(usable)}), the "
-                f"sets before it in config.feature_sets have ({_example(earlier)}); remove one"
+                f"feature set {name!r}: no utterance is left: it has ({example(usable)}), the "
+                f"sets before it in config.feature_sets have ({example(earlier)}); remove one"
             )
     return index.sort_values(), skipped  # sorted: results do not depend on the order of rows
 
@@ -191,8 +195,8 @@ def _last_of_files(index: pd.MultiIndex) -> pd.DataFrame:
     return frame[end == end.groupby(frame["file"]).transform("max")]
 
 
-def _example(index: pd.Index) -> str:
-    """The first key, as text."""
+def example(index: pd.Index) -> str:
+    """The first key of an index, as text."""
     first = index[:1].to_frame(index=False)
     return ", ".join(f"{name} {column[0]}" for name, column in first.items())
 
@@ -218,14 +222,19 @@ def _check_table(table: pd.DataFrame, name: str, labelled: pd.Index) -> None:
     ours, theirs = (", ".join(map(str, index.names)) for index in (table.index, labelled))
     if ours != theirs:
         raise UserError(
-            f"feature set {name!r}: indexed by {ours} ({_example(table.index)}), but the labels by "
-            f"{theirs} ({_example(labelled)}); these can be matched only if each file has one "
+            f"feature set {name!r}: indexed by {ours} ({example(table.index)}), but the labels by "
+            f"{theirs} ({example(labelled)}); these can be matched only if each file has one "
             "segment, from 0; use the same kind of index for both"
         )
     for column, dtype in table.dtypes.items():
         if not pd.api.types.is_numeric_dtype(dtype):
-            cell = str(table[column].iloc[0])[:40]
+            cells = table[column].astype(str)
+            odd = pd.to_numeric(cells.where(table[column].notna()), errors="coerce").isna()
+            row = int((odd & table[column].notna()).to_numpy().argmax())
+            cell = cells.iloc[row][:40]
+            comma = "its decimal comma by a point" if _COMMA.fullmatch(cell) else "it by a number"
             raise UserError(
-                f"feature set {name!r}: column {column!r} holds no numbers, but {cell!r}; "
-                "remove it, or give one number a column"
+                f"feature set {name!r}: column {column!r} holds {cell!r} "
+                f"({example(table.index[row : row + 1])}); "
+                f"replace {comma}, or remove the column"
             )

@@ -92,7 +92,8 @@ def prepare(
     ]
     for dataset in datasets:
         _check_dataset(dataset, settings)
-    return datasets, skipped, [note for dataset in datasets for note in _constant(dataset)]
+    notes = [note for dataset in datasets for note in _constant(dataset)]
+    return datasets, skipped, [*_same_features(datasets[0]), *notes]
 
 
 def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
@@ -115,6 +116,26 @@ def _groups(labels: pd.DataFrame, needed: str) -> pd.DataFrame:
         if name in labels and labels[name].notna().all()
     }
     return pd.DataFrame({"speaker": known[needed]} | known)
+
+
+def _same_features(dataset: Dataset) -> list[str]:
+    """Notes on utterances of different speakers or sessions whose features are all equal.
+
+    One recording under two names would be trained on and tested.
+    """
+    notes = []
+    group = dataset.groups.agg(" ".join, axis=1)
+    for name in dataset.tables:
+        rows = np.array([hash(x.tobytes()) for x in np.ascontiguousarray(dataset.features(name))])
+        shared = (group.groupby(rows).transform("nunique") > 1).to_numpy()
+        if shared.any():
+            pair = group[rows == rows[shared.argmax()]].drop_duplicates().index
+            one, other = alignment.example(pair), alignment.example(pair[1:])
+            notes.append(
+                f"warning: {name}: {shared.sum()} utterances have exactly the features of another "
+                f"speaker's or session's, such as ({one}) and ({other}); one recording twice?"
+            )
+    return notes
 
 
 def _constant(dataset: Dataset) -> list[str]:

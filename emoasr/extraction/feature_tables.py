@@ -12,13 +12,12 @@ import audformat
 import numpy as np
 import pandas as pd
 
+from emoasr.corpora import cells
 from emoasr.corpora.base import LABELS
-from emoasr.corpora.table import index_of
+from emoasr.corpora.table import INDEX, index_of
 from emoasr.errors import UserError
-from emoasr.files import parquet, storage
+from emoasr.files import parquet, storage, text_tables
 from emoasr.settings.feature_sets import paths
-
-_INDEX = ("file", "start", "end")
 
 
 def load(
@@ -62,29 +61,23 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     try:
         audformat.assert_index(frame)
     except ValueError:
-        if "file" in frame.index.names:
-            frame = frame.reset_index()
-        frame = _indexed(frame, path) if "file" in frame else frame
+        text_tables.check_names(list(map(str, frame.columns)), path)
+        if "file" in (*frame.index.names, *frame.columns):
+            frame = _indexed(frame.reset_index(drop="file" not in frame.index.names), path)
     return frame, metadata
 
 
 def _read_csv(path: storage.Place) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(
-            storage.at_hand(path), dtype=dict.fromkeys(_INDEX, str), skipinitialspace=True,
-            low_memory=False, encoding="utf-8-sig",
-        )  # fmt: skip
-    except (OSError, ValueError) as error:
-        what = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable table ({what})") from None
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise UserError(f"{path}: rows have more cells than the header; quote cells with commas")
-    return _indexed(frame, path)
+    text = text_tables.read(path)
+    first = zip(text.columns, next(text.rows(), []), strict=False)
+    features = pd.Series([cell for name, cell in first if name not in INDEX], dtype="string")
+    decimal = "." if cells.with_points(features).equals(features) else ","
+    return _indexed(text.numbers(INDEX, cells.MISSING, decimal), path)
 
 
 def _indexed(frame: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
     _require_file(frame, path)
-    features = frame.drop(columns=[name for name in _INDEX if name in frame])
+    features = frame.drop(columns=[name for name in INDEX if name in frame])
     return features.set_axis(index_of(frame, path))
 
 
@@ -103,7 +96,6 @@ def _numbers(table: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
     _require_file(table, path)
     names = pd.Index([str(name) for name in table.columns], dtype="str")  # pandas has numbers too
     problems = (
-        (names.duplicated(), "stands there twice; remove one"),
         (names.str.startswith("Unnamed: "), "has no name in the header: row numbers? remove it"),
         (names.isin(LABELS), "is a label, which features must not give away; remove it"),
     )

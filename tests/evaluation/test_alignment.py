@@ -68,6 +68,10 @@ def labels_without_ratings(table, labels):
     return table, labels[["speaker"]]
 
 
+def ratings_in_capitals(table, labels):
+    return table, pd.DataFrame({"Arousal": "1", "speaker": labels["speaker"]})
+
+
 def labels_without_speaker(table, labels):
     return table, labels.drop(columns="speaker")
 
@@ -89,7 +93,15 @@ def duplicated(table, labels):
 
 
 def features_of_text(table, labels):
-    return table.assign(f1="loud"), labels
+    return table.assign(f1=[None, "1.5", "loud", *["2"] * 45]), labels
+
+
+def decimal_comma(table, labels):
+    return table.assign(f1=[1, None, 1.5, "0,5", *["2"] * 44]), labels
+
+
+def numbers_as_text(table, labels):
+    return table.assign(f1="1.5"), labels
 
 
 def no_features(table, labels):
@@ -124,7 +136,8 @@ def foreign_index(table, labels):
     ("spoil", "message"),
     [
         (labels_all_nan, "config.eval.targets: .*no value in column 'valence'.*: arousal$"),
-        (labels_without_ratings, "nothing to evaluate: the corpus has no ratings"),
+        (labels_without_ratings, r"no ratings \(.* only: speaker\); give the corpus a table that"),
+        (ratings_in_capitals, "only: Arousal, speaker.*; did you mean Arousal"),
         (labels_without_speaker, "config.eval.protocol: .*'speaker'"),
         (one_speaker, "labels: 1 speaker.* needs 3 or more"),
         (
@@ -141,7 +154,9 @@ def foreign_index(table, labels):
         (no_utterances, "feature set 'x': it has no rows"),
         (ratings_of_text, "config.eval.targets: column 'valence' of the labels holds no numbers"),
         (duplicated, "feature set 'x': utterance wav/0000.wav is there twice"),
-        (features_of_text, "feature set 'x': column 'f1' holds no numbers, but 'loud'; remove it"),
+        (features_of_text, r"set 'x': column 'f1' holds 'loud' \(file wav/0002.wav\); replace it"),
+        (decimal_comma, r"column 'f1' holds '0,5' \(file .*0003.wav\); replace its decimal comma"),
+        (numbers_as_text, r"column 'f1' holds '1.5' \(file wav/0000.wav\); replace it by a number"),
         (no_features, "feature set 'x': it has no columns"),
         (
             other_kind_of_index,

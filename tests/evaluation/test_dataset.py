@@ -67,3 +67,24 @@ def test_targets_rated_on_different_utterances_are_each_compared_on_theirs():
     n = {(r["target"], r["n_utterances"]) for r in [*found.rows, *found.battery["rows"]]}
     assert n == {("arousal", 128), ("valence", 123)}
     assert [r["target"] for r in found.rows] == ["arousal"] * 2 + ["valence"] * 2
+
+
+@pytest.mark.parametrize(
+    "alike", [("wav/0001.wav", "wav/0002.wav"), ("wav/0000.wav", "wav/0004.wav")]
+)
+def test_a_recording_of_two_speakers_or_sessions_is_noted(alike):
+    table, labels = run_folder.corpus()
+    first, second = alike  # of two speakers; of one speaker, in what becomes two sessions
+    table.loc[second] = table.loc[first]
+    labels.loc["wav/0004.wav", "session"] = "another"
+    (note,) = evaluate.evaluate({"x": table}, labels, run_folder.settings()).notes
+    assert note == (
+        "warning: x: 2 utterances have exactly the features of another speaker's or session's, "
+        f"such as (file {first}) and (file {second}); one recording twice?"
+    )
+
+
+def test_a_speakers_own_recording_twice_is_no_leak_between_folds():
+    table, labels = run_folder.corpus()
+    table.loc["wav/0004.wav"] = table.loc["wav/0000.wav"]
+    assert evaluate.evaluate({"x": table}, labels, run_folder.settings()).notes == []

@@ -1,0 +1,68 @@
+"""What is one and the same: a recording that is listed twice, a label that is spelt two ways."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emoasr.corpora.base import Corpus
+from emoasr.errors import UserError, quoted
+from emoasr.files import storage
+
+
+def check_recordings(corpus: Corpus, rows: pd.Index, source: storage.Place) -> None:
+    """Refuses the same part of one recording in two rows: it would be trained on and tested.
+
+    A file may be named in many ways: `a.wav`, `./a.wav`, by its absolute path, by a link.
+
+    Args:
+        corpus: its utterances.
+        rows: the row of the table, from 0, that each is in.
+        source: the table, for messages.
+
+    Raises:
+        UserError: names both rows.
+    """
+    keys = [corpus.key(i) for i in range(len(corpus))]
+    places = {file: _identity(storage.joined(corpus.root, file)) for file, _, _ in keys}
+    first: dict[Any, int] = {}
+    for i, (file, start, end) in enumerate(keys):
+        other = first.setdefault((places[file], start or 0.0, end), i)
+        if other != i:
+            raise UserError(
+                f"{source}: rows {rows[other] + 1} and {rows[i] + 1}: {quoted(keys[other][0])} and "
+                f"{quoted(file)} are the same recording{_part(start, end)}; remove one of the rows"
+            )
+
+
+def spelt_alike(labels: pd.Series) -> tuple[str, str] | None:
+    """Two labels that differ only in case, or in zeros before or after a number; None: no two do.
+
+    >>> spelt_alike(pd.Series(["Anna", "Ben", "anna"]))
+    ('Anna', 'anna')
+    """
+    first: dict[str, str] = {}
+    for label in sorted(labels.dropna().unique()):
+        bare = re.sub(r"(?<![0-9.])0+(?=[0-9])|(?<=[0-9])\.0+$", "", label.casefold())
+        if (other := first.setdefault(bare, label)) != label:
+            return other, label
+    return None
+
+
+def _identity(place: storage.Place) -> Any:
+    """What is equal for all names of one file."""
+    if isinstance(place, Path):
+        try:
+            stat = place.stat()
+        except (OSError, ValueError):  # missing, or a name with a zero byte: found out on reading
+            return os.path.normpath(place)
+        return (stat.st_dev, stat.st_ino) if stat.st_ino else os.path.realpath(place)
+    return str(place)
+
+
+def _part(start: float | None, end: float | None) -> str:
+    if not start and end is None:
+        return ""
+    return f" from {start or 0:g} s to {'its end' if end is None else f'{end:g} s'}"
