@@ -1,8 +1,9 @@
 """Any table of utterances: CSV, Parquet, or an audformat table stored as either.
 
-Columns: `file`, perhaps `start` and `end` (seconds or `0 days 00:00:01.5`), and any of `speaker`,
-`session`, `arousal`, `valence`, `dominance`, `emotion`, `text`, `split`. Cost and result are those
-of the recordings; evaluation needs `speaker` and the targets.
+Columns: `file`, perhaps `start` and `end` (1.5, 500ms, 01:30.5 or `0 days 00:00:01.5`), any of
+`speaker`, `session`, `arousal`, `valence`, `dominance`, `emotion`, `text`, `split`, and further
+ones, which are kept. Cost and result are those of the recordings; evaluation needs `speaker` and
+the targets.
 
     python -m emoasr.extract --config=configs/table.py --config.corpus.path=FILE --workdir=runs/t
     python -m emoasr.eval --config=configs/table.py --config.corpus.path=FILE --workdir=runs/t

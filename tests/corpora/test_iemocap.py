@@ -116,7 +116,7 @@ def test_the_folder_or_the_one_around_it(release):
 def test_bad_folders(tmp_path, release):
     assert "config.corpus.path is empty" in message_of("")
     assert "no such file or folder" in message_of(tmp_path / "missing")
-    assert "give IEMOCAP_full_release" in message_of(release / "Session1")
+    assert "give IEMOCAP_full_release; it holds dialog (.txt " in message_of(release / "Session1")
     assert "must be 'category', 'rating' or empty" in message_of(release, consistent="most")
     (tmp_path / "copy" / "Session4").mkdir(parents=True)
     assert "IEMOCAP_full_release and copy both" in message_of(tmp_path)
@@ -459,3 +459,11 @@ def test_the_published_counts_agree_with_each_other():
     categories = sum(n for k, n in published.items() if len(k) == 3)
     assert labelled == published["turns without xxx"] == categories - published["xxx"]
     assert categories == published["turns"]
+
+
+def test_recordings_of_another_format_are_named(tmp_path):
+    turns(tmp_path, "Ses01F_impro01_F000")
+    wav = tmp_path / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
+    wav.rename(wav.with_suffix(".flac"))
+    found = message_of(tmp_path)
+    assert "no turn has both" in found and "it holds Session1 (.txt 2, .flac 1)" in found

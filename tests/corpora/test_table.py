@@ -71,7 +71,7 @@ def test_a_spreadsheet_of_a_country_with_decimal_commas(tmp_path):
         ("file,sex\na,F\nb,f\n", "column sex: 'F' and 'f' count as two"),
         ("file,speaker\na,NA\nb,x\n", "column speaker: taken as missing: 'NA' 1 x"),
         ("file,stress\na,1\nb,2\nc,4.o\n", "column 'stress' is text, because of '4.o' in row 3"),
-        (",file\n0,a\n", "columns not used, as they have no name or hold lists or bytes: Unnamed: 0"),
+        (",file\n0,a\n", "columns not used, as they have no name or hold lists or by"),
         ("file\nwav\\a.wav\n", "names of 1 files, such as 'wav\\\\a.wav', hold backslashes"),
         ("file\n a.wav\n", "names of 1 files, such as ' a.wav', begin or end with a blank"),
     ],

@@ -135,3 +135,24 @@ def test_what_is_no_vctk_is_named(tmp_path, spoil):
 def test_an_unknown_microphone_is_named(tmp_path):
     with pytest.raises(UserError, match=r"config\.corpus\.mic='mic3'"):
         opened(tmp_path, tmp_path, mic="mic3")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["wav48/p225/p225_001.opus", "notes.pdf"], r"no folder txt/.*; it holds .*.opus 1"),
+        (["txt/p225/p225_001.txt", "wav48_silence_trimmed/p225/p225_001_mic2.flac"],
+         r"no recording by mic1 .*; it holds txt \(.txt 1\), wav48_silence_trimmed \(.flac 1\)"),
+        (["txt/p225/p225_001.txt", "wav48/p225/p225_001.mp3"], r"wav48 \(.mp3 1\)"),
+        (["txt/p226/p226_001.txt", "wav48/p225/p225_001.wav"],
+         r"no recording has its text.*txt \(.txt 1\), wav48 \(.wav 1\)"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_was_found_is_named_where_nothing_fits(tmp_path, files, message, zipped):
+    top = tmp_path / "VCTK"
+    for name in files:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).touch()
+    with pytest.raises(UserError, match=message):
+        opened(packed(top) if zipped else top, tmp_path / "data")

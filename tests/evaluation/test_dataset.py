@@ -69,12 +69,12 @@ def test_targets_rated_on_different_utterances_are_each_compared_on_theirs():
     assert [r["target"] for r in found.rows] == ["arousal"] * 2 + ["valence"] * 2
 
 
-@pytest.mark.parametrize(
-    "alike", [("wav/0001.wav", "wav/0002.wav"), ("wav/0000.wav", "wav/0004.wav")]
-)
-def test_a_recording_of_two_speakers_or_sessions_is_noted(alike):
+@pytest.mark.parametrize(("first", "second"), [
+    ("wav/0001.wav", "wav/0002.wav"),  # of two speakers
+    ("wav/0000.wav", "wav/0004.wav"),  # of one speaker, in what becomes two sessions
+])  # fmt: skip
+def test_a_recording_of_two_speakers_or_sessions_is_noted(first, second):
     table, labels = run_folder.corpus()
-    first, second = alike  # of two speakers; of one speaker, in what becomes two sessions
     table.loc[second] = table.loc[first]
     labels.loc["wav/0004.wav", "session"] = "another"
     (note,) = evaluate.evaluate({"x": table}, labels, run_folder.settings()).notes
