@@ -135,12 +135,11 @@ def _alike(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _notes(frame: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
-    """What a table's columns and names were taken for, a line each."""
-    further = [column for column in table if column not in LABELS]
+    """What a table's columns and cells were taken for, a line each."""
+    further = [str(column) for column in table if column not in LABELS]
     if further:
-        numeric = [table[column].dtype.kind in "fiu" for column in further]
-        kept = zip(further, numeric, strict=True)
-        kept = ", ".join(f"{c} ({'numbers' if is_n else 'text'})" for c, is_n in kept)
+        kinds = ["numbers" if table[column].dtype.kind in "fiu" else "text" for column in further]
+        kept = ", ".join(f"{c} ({kind})" for c, kind in zip(further, kinds, strict=True))
         yield f"further columns, which can be targets: {kept}"
     for column in further:
         if odd := cells.odd_among_numbers(frame, column, table[column]):
@@ -151,17 +150,22 @@ def _notes(frame: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
     for column in further:
         if meant := difflib.get_close_matches(column.casefold(), free, 1, _LIKENESS):
             yield f"warning: column {column!r} is not read as {meant[0]!r}; rename it if it is that"
-    for column in table:
-        if words := cells.missing_words(frame[column], table[column]):
-            yield f"column {column}: taken as missing: {words}"
-    for what, odd in (
-        ("begin or end with a blank", frame["file"].str.strip() != frame["file"]),
-        ("hold backslashes; if these part folders, write / in their place",
-         frame["file"].str.contains("\\", regex=False)),
-    ):  # fmt: skip
-        if odd.any():
-            first = quoted(frame["file"][odd].iloc[0])
-            yield f"warning: names of {odd.sum()} files, such as {first}, {what}"
+    for name in table:
+        if words := cells.missing_words(frame[name], table[name]):
+            yield f"column {name}: taken as missing: {words}"
+    yield from _names(frame["file"])
+
+
+def _names(files: pd.Series) -> Iterator[str]:
+    """Warnings of names that are probably not those of the files."""
+    blank = files[files.str.strip() != files]
+    parted = files[files.str.contains("\\", regex=False)]
+    for odd, what in (
+        (blank, "begin or end with a blank"),
+        (parted, "hold backslashes; if these part folders, write / in their place"),
+    ):
+        if len(odd):
+            yield f"warning: names of {len(odd)} files, such as {quoted(odd.iloc[0])}, {what}"
 
 
 def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> None:

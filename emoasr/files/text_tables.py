@@ -75,9 +75,9 @@ class TextTable:
     def cells(self) -> pd.DataFrame:
         """Every cell as text, as it stands there; the index counts rows, empty ones included."""
         frame = pd.DataFrame(self.rows(), columns=self.columns, dtype=str)
-        filled_RC = np.array([frame[c].str.strip() != "" for c in frame], bool).T
-        named_C = ~frame.columns.str.startswith(NAMELESS)
-        return frame.loc[filled_RC.any(axis=1), filled_RC.any(axis=0) | named_C]
+        filled = {str(c): (frame[c].str.strip() != "").to_numpy(bool) for c in frame}
+        nameless = [c for c, rows in filled.items() if c.startswith(NAMELESS) and not rows.any()]
+        return frame[np.any(list(filled.values()), axis=0)].drop(columns=nameless)
 
     def numbers(
         self, texts: Collection[str], missing: Collection[str], decimal: str
