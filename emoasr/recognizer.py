@@ -2,9 +2,10 @@
 
 import dataclasses
 import functools
+import math
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ import pandas as pd
 from flax import nnx
 from tqdm import tqdm
 
-from emoasr.asr import decoding, language_model, saved
+from emoasr.asr import decoding, language_model, saved, transcripts
 from emoasr.asr import frontend as fe
 from emoasr.asr.networks.gated import TAPS
 from emoasr.asr.saved import SavedRecognizer
@@ -115,8 +116,12 @@ class Recognizer(SavedRecognizer):
         language_weight: float = decoding.WEIGHT,
         on_error: OnError = "raise",
         progress: bool = True,
+        words: bool = False,
     ) -> pd.DataFrame:
         """Transcripts.
+
+        A warning says how many inputs the recognizer is so unsure of that they sound unlike its
+        training speech: another language, music, noise. Their transcripts are probably nonsense.
 
         Args:
             x: what to listen to: see the class.
@@ -125,14 +130,17 @@ class Recognizer(SavedRecognizer):
             language_weight: of the language model; 0: without it.
             on_error: as for `features`.
             progress: as for `features`.
+            words: whether to give each word with its times and confidence.
 
         Returns:
             One row an input, in the input's order; columns `text`, a..z and spaces, and `times`,
-            for each character of the text the second where it is first heard. Else as `features`.
+            for each character of the text the second where it is first heard. With `words` also
+            `confidence`, from 0 to 1 (NaN: nothing was heard), and `words`, for each word a named
+            tuple of `word`, `start` and `end` (seconds) and `confidence`. Else as `features`.
 
         Raises:
             UserError: an input of another form; with "raise" one that cannot be read, with its
-                name; a beam size below 1, or beam search without the library that it needs.
+                name; a beam size below 1.
 
         Example:
             >>> import emoasr, numpy as np
@@ -140,21 +148,28 @@ class Recognizer(SavedRecognizer):
             >>> silence = {"array": np.zeros(8000), "sampling_rate": 8000}
             >>> list(recognizer.transcribe(silence))
             ['text', 'times']
+            >>> recognizer.transcribe(silence, words=True).words[0]
+            []
         """
         if beam_size < 1:
             raise UserError(f"beam_size={beam_size}: must be 1 (greedy) or more")
         call = _Call(x, self.config.frontend, on_error, progress)
-        heard: list[tuple[str, list[float]]] = [("", [])] * len(call.index)
-        seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
-        decode: Callable[[np.ndarray], tuple[str, list[int]]] = decoding.greedy
+        decode: decoding.Greedy | decoding.BeamSearch = decoding.Greedy()
         if beam_size > 1:
             model = self._language_model if language_weight else None
             decode = decoding.BeamSearch(beam_size, model, language_weight)
-        for indices, arrays in call.results(self._function("scores", beam_size > 1)):
-            for i, scores_T in zip(indices, arrays["scores"], strict=True):
-                words, frames = decode(scores_T)
-                heard[i] = words, [round(frame * seconds, 3) for frame in frames]
-        return call.finished(pd.DataFrame(heard, call.index, ["text", "times"]))
+        heard = [transcripts.Transcript("", [], math.nan, [])] * len(call.index)
+        seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
+        for indices, arrays in call.results(self._function("scores")):
+            scores_BTV = arrays["scores"]
+            for i, found, scores_TV in zip(indices, decode(scores_BTV), scores_BTV, strict=True):
+                heard[i] = transcripts.of(*found, scores_TV, seconds)
+        table = call.finished(pd.DataFrame(heard, call.index, transcripts.Transcript._fields))
+        doubts = table["confidence"].map(transcripts.doubt).dropna()
+        if len(doubts):
+            which = f"{len(doubts)} of {len(table)} inputs, the first: {doubts.index[0]}"
+            warnings.warn(f"{which}: {doubts.iloc[0]}", stacklevel=2)
+        return table if words else table[["text", "times"]]
 
     def __repr__(self) -> str:
         model, frontend = self.config.model, self.config.frontend

@@ -1,14 +1,25 @@
 """Transcribes files: CTC decoding, greedy, or by beam search with a language model.
 
     python -m emoasr.transcribe a.wav b.flac
-    python -m emoasr.transcribe --times --recognizer=runs/p/pretrain/recognizer a.wav
+    python -m emoasr.transcribe --format=csv --recognizer=runs/p/pretrain/recognizer a.wav
     python -m emoasr.transcribe --beam_size=50 a.wav
-    python -m emoasr.transcribe --beam_size=50 --language_weight=0 a.wav
+    python -m emoasr.transcribe --format=textgrid --output=transcripts a.wav b.flac
 
 Greedy decoding spells by ear alone. Beam search weighs that against the language model of the
-recognizer, if it has one. Prints a line a file as soon as it is done: its name, a tab and the
-text; with --times a JSON object, with the second where each character is first heard. A file that
-cannot be read is named on stderr, the others go on, and the exit status is 1.
+recognizer, if it has one (`--language_weight=0`: without it).
+
+Each file is printed as soon as it is done; `--format` says how:
+
+  txt       its name, a tab and the text
+  json      an object a line: text, the second where each character begins (`times`), confidence
+            (0 to 1), and each word with its start, end and confidence
+  csv       a row a word: file, start, end, word, confidence
+  srt       subtitles
+  textgrid  a tier of words for Praat
+
+With `--output` each transcript is written to a file of that folder instead, named after the audio.
+A file that cannot be read is named on stderr, the others go on, and the exit status is 1. There is
+a warning of what sounds unlike the recognizer's training speech.
 """
 
 from emoasr.system import interrupts
@@ -16,68 +27,114 @@ from emoasr.system import interrupts
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
 
-import json
 import sys
+import warnings
 from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from absl import flags
 
 from emoasr import cli
-from emoasr.errors import UserError, one_line
+from emoasr.errors import UserError, check_choice, one_line
 from emoasr.files import places, storage
+from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.settings.choices import LANGUAGE_WEIGHT
+
+SUFFIXES = {"txt": "txt", "json": "json", "csv": "csv", "srt": "srt", "textgrid": "TextGrid"}
+FORMATS = tuple(SUFFIXES)
+ONE_A_FILE = ("srt", "textgrid")  # these hold one recording
 
 
 def main(
     files: list[str],
     recognizer: str,
-    times: bool,
+    kind: str = "txt",
+    output: str = "",
     beam_size: int = 1,
     language_weight: float = LANGUAGE_WEIGHT,
 ) -> int:
-    """Prints the transcripts of `files`; returns how many could not be read.
+    """Prints or writes the transcripts of `files`; returns how many could not be read.
 
     Args:
         files: paths or URLs.
         recognizer: a recognizer's folder, URL or name; empty: the shipped one.
-        times: whether to print JSON with the time of each character.
+        kind: one of `FORMATS`.
+        output: folder for a file a transcript; empty: they are printed.
         beam_size: as for `Recognizer.transcribe`.
         language_weight: likewise.
 
     Raises:
-        UserError: no file is given, the recognizer cannot be opened, no such beam search.
+        UserError: no file is given, no such recognizer, or a transcript's file is there already.
     """
     if not files:
         raise UserError("name the files: python -m emoasr.transcribe FILE ... (see --help)")
+    check_choice("--format", kind, FORMATS)
+    places_of = _outputs(files, kind, output)
     if "://" not in recognizer:
         places.of_recognizer(recognizer)
-    n_files, files = len(files), [file for file in files if _is_there(file)]
-    if not files:
-        return n_files
-    from emoasr.asr import decoding
+    there = [file for file in files if _is_there(file)]
+    if not there:
+        return len(files)
+    from emoasr.asr import transcript_files
     from emoasr.inference import compilation_cache
     from emoasr.recognizer import load_recognizer
     from emoasr.system import limits
 
-    if beam_size > 1:
-        decoding.BeamSearch(beam_size, None)  # complains of a missing library, once
     compilation_cache.enable_cache()
     with limits.errors_in_one_line():
         opened = load_recognizer(recognizer or None)
-    failed = n_files - len(files)
-    for file in files:
+    failed = len(files) - len(there)
+    writer = transcript_files.Writer(kind)
+    for file in there:
         try:
-            path = file if "://" in file else str(places.local(file))
-            heard = opened.transcribe(path, beam_size, language_weight).iloc[0]
+            if output:
+                writer = transcript_files.Writer(kind)
+            text = writer(file, *_heard(opened, file, beam_size, language_weight))
         except UserError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
             continue
-        if times:
-            print(json.dumps({"file": file, "text": heard["text"], "times": heard["times"]}))
+        if output:
+            write_atomically(places_of[file], text)
         else:
-            print(f"{file}\t{heard['text']}", flush=True)
+            print(text, end="", flush=True)
     return failed
+
+
+def _heard(opened, file: str, beam_size: int, language_weight: float):
+    """A file's transcript and its duration; prints a warning where it is to be doubted."""
+    from emoasr.asr import transcripts
+    from emoasr.audio import reading
+
+    path = file if "://" in file else str(places.local(file))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the warning that follows names the file
+        heard = opened.transcribe(path, beam_size, language_weight, words=True).iloc[0]
+    if doubt := transcripts.doubt(heard["confidence"]):
+        print(f"warning: {file}: {doubt}", file=sys.stderr)
+    seconds = reading.duration(reading.Segment(storage.path(path)))
+    return transcripts.Transcript(**heard), seconds
+
+
+def _outputs(files: list[str], kind: str, output: str) -> dict[str, Path]:
+    """Where each file's transcript is written; none is there yet, and no two are the same."""
+    if not output:
+        if len(files) > 1 and kind in ONE_A_FILE:
+            raise UserError(
+                f"--format={kind}: of {len(files)} files only with --output=FOLDER, a file each"
+            )
+        return {}
+    folder = places.local(output)
+    found = {file: folder / f"{PurePosixPath(file).stem}.{SUFFIXES[kind]}" for file in files}
+    for file, place in found.items():
+        if place.exists():
+            raise UserError(f"{place}: is there already; remove it, or take another --output")
+        if list(found.values()).count(place) > 1:
+            raise UserError(
+                f"{one_line(file)}: another file's transcript has the name {place.name}"
+            )
+    ensure_folder(folder)
+    return found
 
 
 def _is_there(file: str) -> bool:
@@ -105,7 +162,12 @@ def _run(arguments: list[str]) -> int:
     flags.DEFINE_string(
         "recognizer", "", "A recognizer's folder, URL or name; default: the shipped one.", values
     )
-    flags.DEFINE_bool("times", False, "Print JSON, with the time of each character.", values)
+    flags.DEFINE_enum(
+        "format", "txt", FORMATS, "Of the transcripts, see above.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "output", "", "Folder for a file a transcript; else they are printed.", values
+    )
     flags.DEFINE_integer(
         "beam_size", 1, "1: greedy; more: beam search over so many prefixes.", 1, flag_values=values
     )
@@ -117,8 +179,8 @@ def _run(arguments: list[str]) -> int:
     if values.help:
         print(f"{__doc__}\nFlags:\n{cli.describe(values)}")
         return 0
-    options = values.recognizer, values.times, values.beam_size, values.language_weight
-    return int(main(files, *options) > 0)
+    options = values.recognizer, values.format, values.output
+    return int(main(files, *options, values.beam_size, values.language_weight) > 0)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ REQUIRES = ROOT / "scripts" / "requires.json"
 # What each lock holds besides the package's own dependencies: its extras. The largest comes first,
 # and the others take its versions, so that one may be installed over another.
 LOCKS = {
-    "scripts/dev.lock": ("egemaps", "demo", "beam", "remote", "tf", "ray", "docs", "dev"),
+    "scripts/dev.lock": ("egemaps", "demo", "remote", "tf", "ray", "docs", "dev"),
     "requirements.lock": ("egemaps", "demo"),
 }
 BUILD = "scripts/build.lock"  # what builds this package, and those that come without a wheel

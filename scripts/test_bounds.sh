@@ -7,5 +7,5 @@ venv="${TMPDIR:-/tmp}/emoasr-bounds"
 
 uv venv --quiet --clear --python "${PYTHON:-3.11}" "$venv"
 uv pip install --quiet --python "$venv/bin/python" --resolution lowest-direct \
-  -e '.[egemaps,demo,beam,remote,tf,ray,dev]'
+  -e '.[egemaps,demo,remote,tf,ray,dev]'
 "$venv/bin/python" -m pytest -n 2 --dist loadfile -m "not slow" "$@"

@@ -38,12 +38,6 @@ def compilation_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def beam_search():
-    """The library that beam search needs; there is none for Python 3.13 and newer."""
-    return pytest.importorskip("flashlight.lib.text")
-
-
-@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real speech beside the repository; tests that need it are skipped without."""
     path = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -1,17 +1,30 @@
-"""From symbol scores to text: greedy and beam-search CTC decoding."""
+"""From symbol scores to text: greedy and beam-search CTC decoding.
+
+Shape suffixes: B utterances, T frames, V classes (the blank last), K prefixes, S states and U
+symbols of a language model.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from emoasr.asr.language_model import LanguageModel
 from emoasr.asr.text import BLANK, SYMBOLS
 from emoasr.settings.choices import LANGUAGE_WEIGHT
-from emoasr.system import extras
 
 WEIGHT = LANGUAGE_WEIGHT  # this and the next chosen on validation speakers
 
-_BLANK_PENALTY = 0.75  # beside a language model, which makes texts too short: log-probability
-_TOKENS = 10  # symbols by which a prefix may be continued at a frame, the likeliest
-_THRESHOLD = 20.0  # log-probability below the best prefix's at which others are given up
+_BLANK_FACTOR = np.exp(-0.75)  # beside a language model, which makes texts too short
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # of a prefix's hash, odd
+_NONE, _DEAD = np.uint64(0), np.uint64(1)  # in place of a hash: before the empty prefix; score 0
+
+
+class Greedy:
+    """Greedy CTC decoding of class probabilities, as `BeamSearch` takes and gives them."""
+
+    def __call__(self, scores_BTV: np.ndarray) -> list[tuple[str, list[int]]]:
+        """For each utterance the text, and for each of its characters the frame where it begins."""
+        return [greedy(best_T) for best_T in np.asarray(scores_BTV).argmax(axis=-1)]
 
 
 def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
@@ -24,12 +37,23 @@ def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
         The text, and for each of its characters the frame where it begins.
     """
     begins = np.flatnonzero((np.diff(best_T, prepend=-1) != 0) & (best_T != BLANK))
-    text = "".join(SYMBOLS[c] for c in best_T[begins])
-    return _stripped(text, begins.tolist())
+    return _text(best_T[begins], begins)
 
 
 class BeamSearch:
-    """CTC prefix beam search (Graves et al. 2006, section 3.2) with a language model."""
+    """CTC prefix beam search, weighed against a language model, many utterances at a time.
+
+    A prefix's score is the probability of all paths that spell it (Graves et al. 2006, section 4.2;
+    with the sums of Hannun et al. 2014, algorithm 1), times the language model's probability of it
+    to the power `weight`. With as many prefixes as there are texts the best one is exact.
+
+    Example:
+        >>> search = BeamSearch(10, None)
+        >>> scores_BTV = np.full((1, 2, 28), 0.0)
+        >>> scores_BTV[..., 1], scores_BTV[..., BLANK] = 0.4, 0.6  # "a": .64 in all, of three paths
+        >>> search(scores_BTV)
+        [('a', [0])]
+    """
 
     def __init__(self, beam_size: int, language: LanguageModel | None, weight: float = WEIGHT):
         """Sets up the search.
@@ -38,59 +62,133 @@ class BeamSearch:
             beam_size: prefixes kept from frame to frame.
             language: the language model; None: without one.
             weight: of its log-probabilities beside the recognizer's.
-
-        Raises:
-            UserError: `flashlight-text` is not installed.
         """
-        extras.require("beam", "beam search")
-        from flashlight.lib.text import decoder
+        self._size = beam_size
+        if language:
+            self._factor_SU = np.exp(weight * language.log_prob_SV.astype(np.float64))
+            self._next_SU, self._start, self._blank = (
+                language.next_SV,
+                language.start,
+                _BLANK_FACTOR,
+            )
+        else:
+            self._factor_SU = np.ones((1, len(SYMBOLS)))
+            self._next_SU, self._start, self._blank = np.zeros((1, len(SYMBOLS)), int), 0, 1.0
 
-        self._penalty = _BLANK_PENALTY if language else 0.0
-        self._model = _as_flashlight(language) if language else decoder.ZeroLM()
-        options = decoder.LexiconFreeDecoderOptions(
-            beam_size, _TOKENS, _THRESHOLD, weight if language else 0.0, 0.0, True,
-            decoder.CriterionType.CTC,
-        )  # fmt: skip
-        self._decoder = decoder.LexiconFreeDecoder(options, self._model, 0, BLANK, [])
-
-    def __call__(self, posteriors_TV: np.ndarray) -> tuple[str, list[int]]:
-        """Decodes class probabilities of each frame.
+    def __call__(self, scores_BTV: np.ndarray) -> list[tuple[str, list[int]]]:
+        """Decodes class probabilities of each frame; beyond an utterance's end, all blank.
 
         Returns:
-            The text, spaces at the ends stripped, and for each of its characters the frame where
-            the search settled on it, which may lie a frame or two from where `greedy` puts it.
+            For each utterance the text, spaces at the ends stripped, and for each of its characters
+            the frame at which most of its probability came, which may lie a frame or two from where
+            `greedy` puts it.
         """
-        log_TV = np.log(np.maximum(posteriors_TV, 1e-10, dtype=np.float32, order="C"))
-        log_TV[:, BLANK] -= self._penalty
-        found = self._decoder.decode(log_TV.ctypes.data, *log_TV.shape)
-        return greedy(np.array(found[0].tokens[1:-1]))
+        beam = self._begin(len(scores_BTV))
+        steps = []
+        for scores_BV in np.moveaxis(np.asarray(scores_BTV, np.float64), 1, 0):
+            beam, parent_BK, symbol_BK = self._step(beam, scores_BV)
+            steps.append((parent_BK.astype(np.int32), symbol_BK.astype(np.int8)))
+        best_B = np.argmax(beam.blank_BK + beam.symbol_BK, axis=1)
+        return [_traced(steps, b, best) for b, best in enumerate(best_B)]
+
+    def _begin(self, n: int) -> "_Beam":
+        """The beams before the first frame: the empty prefix."""
+        one_B1 = np.ones((n, 1))
+        state_B1 = np.full((n, 1), self._start)
+        root_B1, none_B1 = np.full((n, 1), _FACTOR), np.full((n, 1), _NONE)
+        return _Beam(one_B1, 0 * one_B1, np.full((n, 1), -1), state_B1, root_B1, none_B1)
+
+    def _step(self, beam: "_Beam", scores_BV: np.ndarray):
+        """The beams after one more frame; of each prefix where it came from, and its new symbol."""
+        n, k = beam.last_BK.shape
+        row_B1, total_BK = np.arange(n)[:, None], beam.blank_BK + beam.symbol_BK
+        last_BK = np.maximum(beam.last_BK, 0)
+        blank_BK = total_BK * scores_BV[:, BLANK:] * self._blank
+        repeated_BK = beam.symbol_BK * scores_BV[row_B1, last_BK]
+        factor_BKU = self._factor_SU[beam.state_BK] * scores_BV[:, None, :BLANK]
+        longer_BKU = factor_BKU * total_BK[..., None]
+        col_1K = np.arange(k)[None]
+        again_BK = factor_BKU[row_B1, col_1K, last_BK] * beam.blank_BK  # "aa" needs a blank between
+        is_empty_BK = beam.last_BK < 0
+        longer_BKU[row_B1, col_1K, last_BK] = np.where(
+            is_empty_BK, longer_BKU[row_B1, col_1K, last_BK], again_BK
+        )
+        # a prefix that is longer than another in the beam by one symbol: both ways to it in one
+        b, child, parent = np.nonzero(beam.before_BK[:, :, None] == beam.hash_BK[:, None, :])
+        came = longer_BKU[b, parent, last_BK[b, child]]
+        longer_BKU[b, parent, last_BK[b, child]] = 0
+        new_BK = repeated_BK.copy()
+        new_BK[b, child] += came
+        parent_BK, symbol_BK = np.tile(col_1K, (n, 1)), np.full((n, k), -1)
+        most = came > (blank_BK + repeated_BK)[b, child]
+        b, child, parent = b[most], child[most], parent[most]
+        parent_BK[b, child], symbol_BK[b, child] = parent, beam.last_BK[b, child]
+        return self._best(beam, blank_BK, new_BK, longer_BKU, parent_BK, symbol_BK)
+
+    def _best(self, beam, blank_BK, new_BK, longer_BKU, parent_BK, symbol_BK):
+        """Of prefixes as long as before, and longer ones, those with the highest scores."""
+        n, k = blank_BK.shape
+        row_B1 = np.arange(n)[:, None]
+        scores = np.concatenate(
+            [blank_BK + new_BK, longer_BKU.reshape(n, k * len(SYMBOLS))], axis=1
+        )
+        if scores.shape[1] > self._size:
+            place = np.argpartition(scores, -self._size, axis=1)[:, -self._size :]
+        else:
+            place = np.tile(np.arange(scores.shape[1]), (n, 1))
+        score = scores[row_B1, place]
+        stays, old = place < k, np.minimum(place, k - 1)
+        parent, symbol = np.divmod(np.maximum(place - k, 0), len(SYMBOLS))
+        parent = np.where(stays, old, parent)
+        scale = np.maximum(score.max(axis=1, keepdims=True), np.finfo(float).tiny)
+        state, hashed = beam.state_BK[row_B1, parent], beam.hash_BK[row_B1, parent]
+        hash_longer = hashed * _FACTOR + (symbol + 1).astype(np.uint64)
+        grown = _Beam(
+            np.where(stays, blank_BK[row_B1, old], 0) / scale,
+            np.where(stays, new_BK[row_B1, old], score) / scale,
+            np.where(stays, beam.last_BK[row_B1, parent], symbol),
+            np.where(stays, state, self._next_SU[state, symbol]),
+            np.where(score > 0, np.where(stays, hashed, hash_longer), _DEAD),
+            np.where(score > 0, np.where(stays, beam.before_BK[row_B1, parent], hashed), _NONE),
+        )
+        came = np.where(stays, parent_BK[row_B1, old], parent)
+        return grown, came, np.where(stays, symbol_BK[row_B1, old], symbol)
 
 
-def _as_flashlight(language: LanguageModel):
-    """The language model as flashlight's decoder asks it, state by state."""
-    from flashlight.lib.text import decoder
+class _Beam(NamedTuple):
+    """The prefixes of each utterance after some frames.
 
-    class Automaton(decoder.LM):
-        def __init__(self):
-            decoder.LM.__init__(self)
-            self._rows, self._next = language.as_lists
+    Attributes:
+        blank_BK: score of the paths that end in a blank, relative to the best prefix's.
+        symbol_BK: likewise of those that end in the prefix's last symbol.
+        last_BK: that symbol; -1: the prefix is empty.
+        state_BK: the language model's.
+        hash_BK: of its symbols: equal for equal prefixes.
+        before_BK: hash of the prefix without its last symbol.
+    """
 
-        def start(self, start_with_nothing):
-            first = decoder.LMState()
-            self._places = {first: language.start}  # of this utterance's states alone
-            return first
-
-        def score(self, state, symbol):
-            place, child = self._places[state], state.child(symbol)
-            self._places[child] = self._next[place][symbol]
-            return child, self._rows[place][symbol]
-
-        def finish(self, state):
-            return state, 0.0
-
-    return Automaton()
+    blank_BK: np.ndarray
+    symbol_BK: np.ndarray
+    last_BK: np.ndarray
+    state_BK: np.ndarray
+    hash_BK: np.ndarray
+    before_BK: np.ndarray
 
 
-def _stripped(text: str, frames: list[int]) -> tuple[str, list[int]]:
+def _traced(steps: list[tuple[np.ndarray, np.ndarray]], b: int, place: int):
+    """The text of the prefix at a place of the last beam, and its frames."""
+    symbols, frames = [], []
+    for frame in range(len(steps) - 1, -1, -1):
+        parent_BK, symbol_BK = steps[frame]
+        if symbol_BK[b, place] >= 0:
+            symbols.append(symbol_BK[b, place])
+            frames.append(frame)
+        place = parent_BK[b, place]
+    return _text(symbols[::-1], frames[::-1])
+
+
+def _text(symbols, frames) -> tuple[str, list[int]]:
+    """Symbols as text, without spaces at its ends, and the frames that remain."""
+    text = "".join(SYMBOLS[c] for c in symbols)
     first, stripped = len(text) - len(text.lstrip()), text.strip()
-    return stripped, frames[first : first + len(stripped)]
+    return stripped, [int(frame) for frame in frames][first : first + len(stripped)]

@@ -1,16 +1,24 @@
-"""How many frames an audio file's header promises; libsndfile counts only those that are left.
+"""How many frames an audio file's header promises, where that is more or less than there are.
 
 libsndfile opens WAV, RF64, W64, AIFF, AU, SVX and Ogg files that were cut short as if they were
 complete; only its log shows the difference. (AVR, IRCAM, NIST, PAF and PVF files that were cut
-short cannot be recognized; FLAC and MP3 files can, by decoding them.)
+short cannot be recognized; FLAC and MP3 files can, by decoding them.) And of files that hold more
+than their header says it reads what is promised, without a word.
 """
 
+import contextlib
+import functools
+import mmap
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import soundfile
 
+from emoasr.audio import mp3, sources
+
 # bytes of samples in WAV, AU, AIFF and SVX; of the whole file in W64
-_SIZE = re.compile(r"^\s*(?:data|Data Size|SSND|BODY|riff) *: (\d+) \(should be (\d+)\)$", re.M)
+_SIZE = re.compile(r"^\s*(data|Data Size|SSND|BODY|riff) *: (\d+) \(should be (\d+)\)$", re.M)
 _RF64_FRAMES = re.compile(r"does not match value from 'ds64' chunk of (\d+)")
 _NO_END = re.compile(
     r"end-of-stream|Junk after the last page"  # Ogg
@@ -19,6 +27,18 @@ _NO_END = re.compile(
     re.IGNORECASE,
 )
 _STREAMED = 0x7FFF0000  # bytes; programs that write into a pipe claim this many or more
+
+_FILE_BYTES = re.compile(r"^Length : (\d+)", re.M)
+_AU_BYTES = re.compile(r"Data Offset : (\d+)\s+Data Size   : (\d+)")
+_NO_CHUNK = re.compile(r"Exiting parser|Should be >= 0")  # WAV, RF64, AIFF, CAF: not a chunk's name
+_REMEMBERED = 1024  # files
+_HEADERS = 4096  # bytes that chunks beside the samples may take in a file with such a place
+_LEFT = 0.1  # seconds of sound that may follow: padding
+_WIDTHS = {  # bytes of a sample, of subtypes in which it has its own
+    "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
+}  # fmt: skip
+_BEGINNINGS = {"FLAC": b"fLaC\0\0\0\x22", "CAF": b"caff\0\1\0\0desc", "OGG": b"OggS\0\2"}
+_OGG_PAGE = re.compile(rb"OggS\x00[\x00\x01\x04\x05]")  # not a stream's first; all begin before
 
 
 def promised_frames(file: soundfile.SoundFile) -> int | None:
@@ -29,6 +49,53 @@ def promised_frames(file: soundfile.SoundFile) -> int | None:
     if match := _RF64_FRAMES.search(log):
         return max(file.frames, int(match[1]))
     if match := _SIZE.search(log):
-        size, left = int(match[1]), int(match[2])
-        return round(file.frames * size / left) if 0 < left < size < _STREAMED else file.frames
+        size, left = int(match[2]), int(match[3])
+        if not 0 < left < size < _STREAMED or not file.frames:
+            return file.frames
+        whole_file = match[1] == "riff" and file.subtype in _WIDTHS  # header included
+        frame = file.channels * _WIDTHS[file.subtype] if whole_file else left / file.frames
+        return file.frames + round((size - left) / frame)
     return file.frames
+
+
+def has_more(file: soundfile.SoundFile, path: sources.Place) -> bool:
+    """Whether sound follows what a file's header promises, as far as that can be seen.
+
+    It is seen in WAV, RF64, AIFF, AU and CAF files that were never finished, or were written on; in
+    MP3 files whose header counts too few frames; and in MP3, FLAC, CAF and Ogg files that were put
+    end to end. The last two are only looked for in files on disk.
+    """
+    log = file.extra_info
+    length = int(match[1]) if (match := _FILE_BYTES.search(log)) else 0
+    second = file.samplerate * file.channels * _WIDTHS.get(file.subtype, 1)
+    if match := _AU_BYTES.search(log):
+        return length - int(match[1]) - int(match[2]) > _LEFT * second
+    if _NO_CHUNK.search(log):
+        samples = file.frames * second // file.samplerate
+        return length - samples - _HEADERS > _LEFT * second
+    if not isinstance(path, Path):
+        return False
+    if file.format == "MP3":
+        most = file.frames + mp3.SLACK + _LEFT * file.samplerate
+        return _mp3_frames(sources.state(path)) > most
+    return file.format in _BEGINNINGS and _is_followed(sources.state(path), file.format)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _mp3_frames(state: tuple[Path, int, int, int]) -> int:
+    with _content(state[0]) as data:
+        return mp3.n_frames(data)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _is_followed(state: tuple[Path, int, int, int], kind: str) -> bool:
+    """Whether another file begins in a file."""
+    with _content(state[0]) as data:
+        page = _OGG_PAGE.search(data) if kind == "OGG" else None
+        return data.find(_BEGINNINGS[kind], page.end() if page else 1) > 0
+
+
+@contextlib.contextmanager
+def _content(path: Path) -> Iterator[mmap.mmap]:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data

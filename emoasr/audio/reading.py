@@ -4,17 +4,14 @@ import contextlib
 import dataclasses
 import math
 import numbers
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import soundfile
 import soxr
 
-from emoasr.audio import sources
-from emoasr.audio.headers import promised_frames
+from emoasr.audio import decoder, headers, sources
 from emoasr.errors import AudioError
 from emoasr.files import storage
 
@@ -24,8 +21,6 @@ RATES = (1000, 1_000_000)  # Hz; a damaged header's 1 Hz would make gigabytes of
 
 _SLACK = 0.1  # seconds: rounded times in annotations, the last frame of a lossy file
 _UNKNOWN_LENGTH = 2**40  # frames; libsndfile gives such counts where a header holds none
-_BLOCK = 60 * SAMPLE_RATE  # frames decoded at a time
-_INEXACT_SEEK = ("OGG", "MP3")  # decoded from the beginning: seeking there shifts or alters samples
 _AHEAD = 1 << 16  # bytes fetched from a store for a second of a segment
 
 
@@ -33,7 +28,7 @@ _AHEAD = 1 << 16  # bytes fetched from a store for a second of a segment
 class Segment:
     """A file, or the part of it from `start` to `end` (seconds; None: the file's end)."""
 
-    path: Path | zipfile.Path | storage.Remote
+    path: sources.Place
     start: float = 0.0
     end: float | None = None
 
@@ -150,7 +145,7 @@ def is_silent(x: np.ndarray) -> bool:
 
 
 @contextlib.contextmanager
-def opened(segment: Segment, header_only: bool = False) -> Iterator[soundfile.SoundFile]:
+def opened(segment: Segment, header_only: bool = False) -> Iterator[decoder.Decoder]:
     """Opens the segment's file; any error inside the block becomes an AudioError with its path.
 
     Args:
@@ -159,7 +154,7 @@ def opened(segment: Segment, header_only: bool = False) -> Iterator[soundfile.So
     """
     ahead = storage.LEAST_AHEAD if header_only else _ahead(segment)
     try:
-        with sources.opened(segment.path, ahead) as source, soundfile.SoundFile(source) as file:
+        with sources.opened(segment.path, ahead) as source, decoder.Decoder(source) as file:
             yield file
     except AudioError as error:
         raise AudioError(f"{segment.path}: {error}") from None
@@ -174,43 +169,44 @@ def _ahead(segment: Segment) -> int:
     return int(min(storage.MOST_AHEAD, max(storage.LEAST_AHEAD, seconds * _AHEAD)))
 
 
-def _decode(file: soundfile.SoundFile, segment: Segment) -> np.ndarray:
+def _decode(file: decoder.Decoder, segment: Segment) -> np.ndarray:
     """The segment's frames `(N, channels)`, float32, at the file's own rate."""
     parts = list(blocks(file, segment)) or [np.zeros((0, 1), np.float32)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def blocks(file: soundfile.SoundFile, segment: Segment) -> Iterator[np.ndarray]:
+def blocks(file: decoder.Decoder, segment: Segment) -> Iterator[np.ndarray]:
     """Decodes a segment of its opened file, block by block.
 
     Yields:
-        Blocks `(N, channels)`, float32, at the file's own rate, of at most a minute at 16 kHz.
+        Blocks `(N, channels)`, float32, at the file's own rate, of at most `decoder.BLOCK` frames.
 
     Raises:
-        AudioError: as `read` does, where the file is cut short.
+        AudioError: as `read` does, where the file is cut short, or longer than it says.
     """
+    if headers.has_more(file, segment.path):
+        promised = file.frames / file.samplerate
+        raise AudioError(
+            f"more sound follows than the {promised:.2f} s that its header promises: it was never "
+            "finished, or files were put end to end; re-encode it"
+        )
     first, stop = _span(file, segment)
-    position = 0 if file.format in _INEXACT_SEEK else file.seek(first)
-    while position < stop:
-        block = file.read(min(_BLOCK, stop - position), dtype="float32", always_2d=True)
-        if not len(block):
-            break
+    position, whole = first, segment.start == 0 and segment.end is None
+    for block in decoder.frames(file, segment.path, first, stop, whole):
         position += len(block)
-        own = block[max(first - (position - len(block)), 0) :]
-        if len(own):
-            yield own
+        yield block
     if stop - position > _SLACK * file.samplerate:
         _cut_short(file, first, stop, position)
 
 
-def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
+def _span(file: decoder.Decoder, segment: Segment) -> tuple[int, int]:
     """First frame of the segment, and the one after its last, at the file's own rate."""
     rate = file.samplerate
     check_rate(rate)
     if file.frames >= _UNKNOWN_LENGTH:
         raise AudioError("its header gives no length; re-encode it")
     _checked_length(file.frames)
-    total = promised_frames(file)
+    total = headers.promised_frames(file)
     if total is None:
         raise AudioError("cut short: its data end too early; copy it again, or re-encode it")
     end = total / rate if segment.end is None else segment.end
@@ -228,7 +224,7 @@ def _span(file: soundfile.SoundFile, segment: Segment) -> tuple[int, int]:
     return first, there
 
 
-def _cut_short(file: soundfile.SoundFile, first: int, stop: int, found: int) -> NoReturn:
+def _cut_short(file: decoder.Decoder, first: int, stop: int, found: int) -> NoReturn:
     """Raises an AudioError for a segment's frames that are not there."""
     promised, there = ((n - first) / file.samplerate for n in (stop, max(found, first)))
     raise AudioError(f"cut short: {there:.2f} s, but its header promises {promised:.2f} s")

@@ -15,8 +15,10 @@ from emoasr.errors import AudioError, UserError
 from emoasr.files import storage
 from emoasr.files.clients import UnreachableError
 
+Place = Path | zipfile.Path | storage.Remote
 
-def opened(path: Path | zipfile.Path | storage.Remote, ahead: int) -> AbstractContextManager[Any]:
+
+def opened(path: Place, ahead: int) -> AbstractContextManager[Any]:
     """Opens a file for libsndfile.
 
     Args:
@@ -29,7 +31,7 @@ def opened(path: Path | zipfile.Path | storage.Remote, ahead: int) -> AbstractCo
     """
     if isinstance(path, storage.Remote):
         return _in_store(path, ahead)
-    return contextlib.nullcontext(_at_hand(path))
+    return contextlib.nullcontext(at_hand(path))
 
 
 @contextlib.contextmanager
@@ -45,7 +47,14 @@ def _in_store(path: storage.Remote, ahead: int) -> Iterator[storage.Stream]:
         raise AudioError(f"cannot be read ({error.strerror or error})") from None
 
 
-def _at_hand(path: Path | zipfile.Path) -> int | Path | io.BytesIO:
+def state(path: Path) -> tuple[Path, int, int, int]:
+    """What changes when another file takes a file's place."""
+    found = path.stat()
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def at_hand(path: Path | zipfile.Path) -> int | Path | io.BytesIO:
+    """What libsndfile opens of a file on disk or in a zip. Raises: AudioError, as `opened`."""
     try:
         if path.is_dir():
             raise AudioError("is a folder, not an audio file")
@@ -55,8 +64,10 @@ def _at_hand(path: Path | zipfile.Path) -> int | Path | io.BytesIO:
             raise AudioError("is a pipe or device, not an audio file")
         if not isinstance(path, Path):  # in memory: each seek would decompress it again
             return io.BytesIO(path.read_bytes())
-        # Given a name, libsndfile would refuse long ones, and those that are not UTF-8.
-        return os.open(path, os.O_RDONLY) if os.name == "posix" else path
+        # Given a name, libsndfile would refuse long ones, and those that are not UTF-8. But the
+        # header of an SD2 file is in another file, `._NAME`, which it finds by the name alone.
+        by_name = os.name != "posix" or path.suffix.lower() == ".sd2"
+        return path if by_name else os.open(path, os.O_RDONLY)
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror or error})") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:

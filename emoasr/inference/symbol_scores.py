@@ -26,26 +26,25 @@ class SymbolScorer:
         receptive_field: frames at either side that a score depends on.
     """
 
-    def __init__(self, network: GatedConvNet, frontend: fe.FrontEndConfig, posteriors: bool):
+    def __init__(self, network: GatedConvNet, frontend: fe.FrontEndConfig):
         """Fixes what is computed.
 
         Args:
             network: the recognizer's.
             frontend: its front end.
-            posteriors: whether to give probabilities, for beam search.
         """
         self.frontend, self.receptive_field = frontend, network.config.receptive_field
-        self._network, self._posteriors = nnx.split(network), posteriors
+        self._network = nnx.split(network)
 
     def compiled(self, n_rows: int, n_samples: int) -> Program:
-        """Gives the likeliest class of every frame, or the probabilities of all.
+        """Gives the probabilities of all classes on every frame.
 
-        The program's `scores` are classes (B, T) or probabilities (B, T, V) of waveforms with their
-        lengths in samples; beyond an utterance's end, blank.
+        The program's `scores` are (B, T, V), of waveforms with their lengths in samples; beyond an
+        utterance's end the blank is certain.
         """
         graph, state = self._network
-        how = graph, self.frontend, self._posteriors
-        program = _scores.lower(*how, state, *waves(n_rows, n_samples), None).compile()
+        shapes = waves(n_rows, n_samples)
+        program = _scores.lower(graph, self.frontend, state, *shapes, None).compile()
         return lambda wave_BN, lengths_B: program(state, wave_BN, lengths_B, None)
 
     def clear(self) -> None:
@@ -57,8 +56,7 @@ class SymbolScorer:
     ) -> dict[str, jax.Array]:
         """Scores as of a program, of chunks of utterances."""
         graph, state = self._network
-        top_B = info.top_B
-        return _scores(graph, self.frontend, self._posteriors, state, wave_BN, lengths_B, top_B)
+        return _scores(graph, self.frontend, state, wave_BN, lengths_B, info.top_B)
 
     def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
         """The scores of an utterance, of its chunks and their own frames."""
@@ -66,12 +64,10 @@ class SymbolScorer:
         return {"scores": np.concatenate(scores)}
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _scores(graph, frontend, posteriors, state, wave_BN, lengths_B, top_B):
+@partial(jax.jit, static_argnums=(0, 1))
+def _scores(graph, frontend, state, wave_BN, lengths_B, top_B):
     mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
     logits_BTV = nnx.merge(graph, state)(mfcc_BTD, frames_B).logits_BTV
     mask_BT = fe.frame_mask(frames_B, logits_BTV.shape[1])
-    if posteriors:
-        blank_V = jax.nn.one_hot(BLANK, logits_BTV.shape[-1])
-        return {"scores": jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), blank_V)}
-    return {"scores": jnp.where(mask_BT, jnp.argmax(logits_BTV, -1), BLANK)}
+    blank_V = jax.nn.one_hot(BLANK, logits_BTV.shape[-1])
+    return {"scores": jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), blank_V)}

@@ -15,7 +15,6 @@ _ORIGIN = "direct_url.json"  # pip's note of a package that came from no index, 
 _BRINGS = {
     "egemaps": ("openSMILE", ("opensmile",)),
     "demo": ("eSpeak NG", ("espeakng_loader",)),
-    "beam": ("flashlight-text, for Python 3.11 and 3.12", ("flashlight.lib.text",)),
     "ray": ("Ray", ("ray",)),
     "remote": ("fsspec and s3fs", ("fsspec", "s3fs")),
     "tf": ("TensorFlow", ("tensorflow", "google_crc32c")),

@@ -1,14 +1,9 @@
-import collections
-import itertools
-
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 
 from emoasr.asr import decoding, text
-
-A, B = 1, 2  # classes of a and b
 
 
 @pytest.mark.parametrize(
@@ -58,31 +53,3 @@ def test_frames_needed_counts_a_blank_between_equal_neighbours():
 
 def test_error_rates():
     assert text.error_rates(["ab cd", "ef"], ["ab xd", "ef"]) == {"cer": 1 / 7, "wer": 1 / 3}
-
-
-def likeliest_text(posteriors_TV):
-    """By summing over every path: what beam search approximates."""
-    totals = collections.Counter()
-    for path in itertools.product((A, B, text.BLANK), repeat=len(posteriors_TV)):
-        probability = np.prod([row[c] for row, c in zip(posteriors_TV, path, strict=True)])
-        totals[decoding.greedy(np.array(path))[0]] += probability
-    return totals.most_common(1)[0][0]
-
-
-@hypothesis.settings(max_examples=40)
-@hypothesis.given(seed=st.integers(0, 10**6))
-def test_beam_search_finds_the_text_with_the_most_probability(beam_search, seed):
-    posteriors_TV = np.zeros((5, text.BLANK + 1), np.float32)
-    random = np.random.default_rng(seed)
-    posteriors_TV[:, [A, B, text.BLANK]] = random.dirichlet(np.ones(3), 5)
-    found, frames = decoding.BeamSearch(100, None)(posteriors_TV)
-    assert found == likeliest_text(posteriors_TV)
-    assert len(frames) == len(found) and frames == sorted(frames)
-
-
-def test_beam_search_prefers_many_paths_to_the_best_one(beam_search):
-    # "a" has .64 in all, the single best path, two blanks, only .36
-    posteriors_TV = np.zeros((2, text.BLANK + 1), np.float32)
-    posteriors_TV[:, [A, text.BLANK]] = (0.4, 0.6)
-    assert decoding.greedy(posteriors_TV.argmax(1)) == ("", [])
-    assert decoding.BeamSearch(10, None)(posteriors_TV)[0] == "a"

@@ -312,10 +312,10 @@ def test_a_recognizer(recognizer, small_recognizer, local, remote, capsys):
         there.features([f"{remote}/00.wav"]).reset_index(drop=True),
         here.features([local / "00.wav"]).reset_index(drop=True),
     )
-    assert transcribe.main([f"{remote}/00.wav", f"{remote}/no.wav"], recognizer, False) == 1
+    assert transcribe.main([f"{remote}/00.wav", f"{remote}/no.wav"], recognizer) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith(f"{remote}/00.wav\t")
-    assert printed.err == f"error: input 0: {remote}/no.wav: no such file\n"
+    assert printed.err.splitlines()[-1] == f"error: input 0: {remote}/no.wav: no such file"
 
 
 def test_a_training_starts_from_a_recognizer(recognizer):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr.audio import chunks, reading
+from emoasr.audio import chunks, decoder, reading
 from emoasr.corpora import Corpus
 from emoasr.inference import runner
 from emoasr.inference.pooling import POOLINGS, Pooler
@@ -72,7 +72,7 @@ def test_chunks_give_what_the_whole_gives(speechlike, pooling):
 def test_transcripts_of_chunks_are_those_of_the_whole(speechlike):
     recognizer = emoasr.load_recognizer()
     source = OneArray(speechlike[: 200 * 16000])
-    listener = SymbolScorer(recognizer.model, recognizer.config.frontend, posteriors=True)
+    listener = SymbolScorer(recognizer.model, recognizer.config.frontend)
     whole, _ = results(source, listener, 10_000)
     cut, was_cut = results(source, listener, 4096)
     n_frames = recognizer.config.frontend.n_frames(200 * 16000)
@@ -133,7 +133,7 @@ def test_chunks_of_a_file_are_parts_of_what_read_gives(tmp_path, name, rate, cha
 
 def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "_SHORTEST_CHUNK", 64)
-    monkeypatch.setattr(reading, "_BLOCK", 20_000)
+    monkeypatch.setattr(decoder, "BLOCK", 20_000)
     path = tmp_path / "long.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=100_000), 16000)
     index = audformat.filewise_index(["long.wav"])

@@ -13,7 +13,6 @@ import pytest
 from packaging.requirements import Requirement
 
 from emoasr import config, extract
-from emoasr.asr import decoding
 from emoasr.errors import UserError
 from emoasr.extraction import egemaps
 from emoasr.inference import runner
@@ -29,7 +28,7 @@ def without(extra: str, monkeypatch) -> None:
 
 
 def test_every_extra_that_a_run_needs_is_one_of_the_packages():
-    assert extras._BRINGS.keys() | {"cuda", "dev"} == OPTIONAL.keys()
+    assert extras._BRINGS.keys() | {"cuda", "docs", "dev"} == OPTIONAL.keys()
 
 
 @pytest.mark.parametrize("extra", extras._BRINGS)
@@ -111,14 +110,12 @@ def test_a_table_that_names_a_store_says_so_before_it_computes(speech, tmp_path,
         extract.main(chosen, tmp_path)
 
 
-def test_opensmile_beam_search_and_the_converter_say_so(tmp_path, monkeypatch):
-    for extra in ("egemaps", "beam", "tf"):
+def test_opensmile_and_the_converter_say_so(tmp_path, monkeypatch):
+    for extra in ("egemaps", "tf"):
         without(extra, monkeypatch)
     egemaps._smile.cache_clear()
     (tmp_path / "m.index").touch()
     with pytest.raises(UserError, match=r"\[egemaps\]"):
         egemaps.column_names()
-    with pytest.raises(UserError, match=r"\[beam\]"):
-        decoding.BeamSearch(2, None)
     with pytest.raises(UserError, match=r"\[tf\]"):
         convert_tf1_checkpoint.convert(tmp_path / "m", tmp_path / "out", None, True)
