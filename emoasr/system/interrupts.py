@@ -81,11 +81,11 @@ def prepare() -> None:
     ends the process with one line. Programs that run commands within themselves (notebooks, tests)
     catch it, as always.
     """
+    before = sys.excepthook
+    if getattr(before, "func", None) is not _uncaught:  # first: a signal may come within this call
+        sys.excepthook = functools.partial(_uncaught, before)
     if _listener is None:
         _prepared.enter_context(_listening())
-    before = sys.excepthook
-    if getattr(before, "func", None) is not _uncaught:
-        sys.excepthook = functools.partial(_uncaught, before)
 
 
 @contextlib.contextmanager

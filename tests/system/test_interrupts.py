@@ -299,6 +299,19 @@ def test_a_program_ends_with_one_line(early, late, status, printed):
     assert told == (status, printed, f"{MESSAGE}\n")
 
 
+def test_ctrl_c_while_the_handlers_are_being_set_is_one_line_too():
+    code = """
+import signal, threading
+from emoasr.system import interrupts
+class Thread(threading.Thread):
+    def start(self):
+        signal.raise_signal(signal.SIGINT)
+threading.Thread = Thread
+interrupts.prepare()
+"""
+    assert end(start("-c", code)) == (130, "", f"{MESSAGE}\n")
+
+
 def blocked_signals(_) -> set[int]:
     return signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
