@@ -28,10 +28,8 @@ from pathlib import Path
 import ml_collections
 
 from emoasr import cli, config
-from emoasr.extraction import shards
 from emoasr.files import places
-from emoasr.settings import bounds, choices, feature_sets
-from emoasr.system import extras
+from emoasr.settings import extraction, shards
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -47,27 +45,18 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
             could be read.
     """
-    bounds.check(config)
-    choices.check_extraction(config)
-    feature_sets.paths(config.feature_sets, Path())  # of two with one name, eval could take neither
-    feature_sets.built_in_sets(config)
-    shards.parse(config)
-    if "egemaps" in config.feature_sets:
-        extras.require("egemaps", "config.feature_sets: egemaps")
-    if config.engine == "ray":
-        extras.require("ray", "config.engine=ray")
-    places.check(config.corpus, config.recognizer)
+    asked = extraction.check(config)
     from emoasr.extraction import extract
 
-    extract.run(config, places.local(workdir))
+    extract.run(config, asked, places.local(workdir), overwrite)
 
 
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus."""
-    places.check(config.corpus, config.recognizer)
+    asked = extraction.check(config)
     from emoasr.extraction import merge
 
-    merge.main(config, places.local(workdir))
+    merge.run(config, asked.sets, places.local(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

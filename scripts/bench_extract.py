@@ -42,6 +42,7 @@ from emoasr import config
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.audio import reading
 from emoasr.extraction import extract, passes
+from emoasr.extraction.row_store import RowStore
 from emoasr.files import parquet
 from emoasr.inference import columns
 from emoasr.recognizer import Recognizer
@@ -126,10 +127,10 @@ def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], list[pa.Table]
     def run() -> list[pa.Table]:
         corpus = open_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            keys, names = corpus.fingerprints(), ["neural"]
-            pooler, sets = extract.device_sets(_SETTINGS, corpus, recognizer, names, Path(work))
-            passes.device_pass(_SETTINGS, corpus, keys, pooler, sets)
-            return list(sets["neural"].tables(keys, corpus.table.index))
+            keys, rows = corpus.fingerprints(), RowStore(Path(work), {}, columns.unit_names())
+            pooler = extract.make_pooler(_SETTINGS, recognizer, ["neural"], {}, None)
+            passes.device_pass(_SETTINGS, corpus, keys, pooler, {"neural": rows})
+            return list(rows.tables(keys, corpus.table.index))
 
     return run
 

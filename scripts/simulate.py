@@ -18,9 +18,11 @@ import pandas as pd
 from absl import app, flags
 
 from emoasr.corpora import Corpus, table
-from emoasr.extraction import row_store, shards
+from emoasr.extraction import row_store
+from emoasr.extraction.shards import part_of
 from emoasr.files import parquet
 from emoasr.inference import bucketing
+from emoasr.settings.shards import Shard
 
 _UTTERANCES = flags.DEFINE_integer("utterances", 1_000_000, "Rows.", lower_bound=1)
 _SHARDS = flags.DEFINE_integer("shards", 64, "Parts, each a run of its own.", lower_bound=1)
@@ -54,21 +56,20 @@ def main(_) -> None:
     })  # fmt: skip
     corpus = table.build(frame, "simulated", workdir, workdir / "simulated.csv")
     clock.tell("corpus: the table")
-    parts = [shards.Shard(_SHARDS.value, i + 1) for i in range(_SHARDS.value)]
-    keys = {shard: shard.of(corpus).fingerprints() for shard in parts}
+    parts = [Shard(_SHARDS.value, i + 1) for i in range(_SHARDS.value)]
+    keys = {shard: part_of(corpus, shard).fingerprints() for shard in parts}
     clock.tell("shards: fingerprints of all utterances")
     _plan(parts, corpus)
     clock.tell("plan: buckets of every shard")
     for shard in parts:
         _put(shard, keys[shard], workdir, share=0.5)
     clock.tell("rows: the first half of every shard")
+    digests = {}
     for shard in parts:
         _put(shard, keys[shard], workdir, share=1.0)
-        _finish(shard, corpus, keys[shard], workdir)
+        digests[shard.folder(workdir) / ".rows/x"] = _finish(shard, corpus, keys[shard], workdir)
     clock.tell("resumed: the other half, and the tables")
-    digest = row_store.join_keys(
-        [shard.folder(workdir) / ".rows/x" for shard in parts], workdir / ".rows"
-    )
+    digest = row_store.join_keys(digests, workdir / ".rows")
     tables = [shard.folder(workdir) / "x.parquet" for shard in parts]
     parquet.join(tables, workdir / "x.parquet", {"rows": digest})
     clock.tell("merge: one table of all")
@@ -80,16 +81,16 @@ def main(_) -> None:
         shutil.rmtree(workdir)
 
 
-def _plan(parts: list[shards.Shard], corpus: Corpus) -> None:
+def _plan(parts: list[Shard], corpus: Corpus) -> None:
     random = np.random.default_rng(0)
     for shard in parts:
-        seconds = np.clip(random.gamma(2.2, 2.05, len(shard.of(corpus))), 0.6, 34)
+        seconds = np.clip(random.gamma(2.2, 2.05, len(part_of(corpus, shard))), 0.6, 34)
         hops = np.ceil(seconds * _HOPS_A_SECOND).astype(int)
         buckets = bucketing.plan_buckets(hops, 24, 8192, 300_000)
         assert sum(len(bucket.indices) for bucket in buckets) == len(hops)
 
 
-def _put(shard: shards.Shard, keys: list[bytes], workdir: Path, share: float) -> None:
+def _put(shard: Shard, keys: list[bytes], workdir: Path, share: float) -> None:
     """Puts rows that are not there yet, as a run would that was stopped before."""
     kept, random = _rows(shard, workdir), np.random.default_rng(shard.number)
     missing = [key for key in keys[: int(len(keys) * share)] if key not in kept]
@@ -99,15 +100,16 @@ def _put(shard: shards.Shard, keys: list[bytes], workdir: Path, share: float) ->
     kept.flush()
 
 
-def _finish(shard: shards.Shard, corpus: Corpus, keys: list[bytes], workdir: Path) -> None:
+def _finish(shard: Shard, corpus: Corpus, keys: list[bytes], workdir: Path) -> str:
     kept = _rows(shard, workdir)
     digest = kept.write_key_index(keys)
-    tables = kept.tables(keys, shard.of(corpus).table.index)
+    tables = kept.tables(keys, part_of(corpus, shard).table.index)
     parquet.write(tables, shard.folder(workdir) / "x.parquet", {"rows": digest})
     kept.clear()
+    return digest
 
 
-def _rows(shard: shards.Shard, workdir: Path) -> row_store.RowStore:
+def _rows(shard: Shard, workdir: Path) -> row_store.RowStore:
     columns = [f"x{i}" for i in range(_COLUMNS.value)]
     return row_store.RowStore(shard.folder(workdir) / ".rows" / "x", {"simulated": True}, columns)
 

@@ -78,6 +78,7 @@ def test_the_type_of_factors_is_part_of_a_tables_provenance(speech, small_recogn
     command.main(
         settings(speech, small_recognizer, feature_sets=("neural",), compute_dtype="bfloat16"),
         tmp_path,
+        overwrite=True,
     )
     after, metadata = feature_tables.read(tmp_path / "features" / "neural.parquet")
     assert metadata["compute_dtype"] == "bfloat16"
@@ -133,7 +134,7 @@ def test_a_finished_table_is_kept_and_a_changed_setting_makes_it_anew(
     command.main(settings(speech, small_recognizer), tmp_path)
     assert modified() == first
     assert "kept" in capsys.readouterr().out
-    command.main(settings(speech, small_recognizer, tap="skip"), tmp_path)
+    command.main(settings(speech, small_recognizer, tap="skip"), tmp_path, overwrite=True)
     second = modified()
     assert second["mfcc"] == first["mfcc"]
     assert second["neural"] != first["neural"] and second["random"] != first["random"]
@@ -154,7 +155,7 @@ def test_a_recognizer_of_another_size_makes_the_untrained_control_anew(
     other = tmp_path / "other"
     larger = GatedConvNet(ModelConfig(n_channels=9, n_blocks=1, dilations=(1,)), rngs=nnx.Rngs(0))
     saved.save(other, larger, FrontEndConfig(), {})
-    command.main(settings(speech, other), tmp_path / "run")
+    command.main(settings(speech, other), tmp_path / "run", overwrite=True)
     table, _ = feature_tables.read(tmp_path / "run" / "features" / "random.parquet")
     assert table.shape == (12, 9)
 
@@ -210,7 +211,8 @@ def test_the_seed_of_the_configuration_is_that_of_the_plain_control_alone(
     speech, small_recognizer, tmp_path, capsys
 ):
     for seed, sets in ((0, ("random", "random-3")), (1, ("random", "random-3", "random-4"))):
-        command.main(settings(speech, small_recognizer, feature_sets=sets, seed=seed), tmp_path)
+        c = settings(speech, small_recognizer, feature_sets=sets, seed=seed)
+        command.main(c, tmp_path, overwrite=True)
     kept = [line for line in capsys.readouterr().out.splitlines() if "kept" in line]
     assert len(kept) == 1 and "random-3.parquet" in kept[0]
 

@@ -69,6 +69,10 @@ class Corpus:
         """Number of utterances."""
         return len(self.table)
 
+    def at(self, sample_rate: int, antialias: bool) -> "Corpus":
+        """The same utterances at another rate, see the attributes."""
+        return dataclasses.replace(self, sample_rate=sample_rate, antialias=antialias)
+
     def segment(self, i: int) -> reading.Segment:
         """Where utterance `i`'s samples lie: path, start and end in seconds."""
         file, start, end = self.key(i)
@@ -88,13 +92,14 @@ class Corpus:
         return chunks.of_file(self.segment(i), size, context, hop, rate, antialias)
 
     def fingerprints(self) -> list[bytes]:
-        """16 bytes an utterance, which change with its segment and its file's size or time.
+        """16 bytes an utterance, which change with its segment and its file's place, size or time.
 
         For a file in a store, the mark of its content, such as S3's ETag, replaces the time.
         """
         keys = [self.key(i) for i in range(len(self))]
         states = self._states({file for file, _, _ in keys})
-        texts = (repr((*key, states[key[0]])) for key in keys)
+        root = _resolved(self.root)
+        texts = (repr((root, *key, states[key[0]])) for key in keys)
         return [hashlib.sha256(text.encode()).digest()[:16] for text in texts]
 
     def _states(self, files: Iterable[str]) -> dict[str, str]:
@@ -130,9 +135,16 @@ def _state(path: Path) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def inputs_digest(corpus: Corpus) -> str:
-    """16 hex digits that change with the index, and with any file's size or time."""
-    return hashlib.sha256(b"".join(corpus.fingerprints())).hexdigest()[:16]
+def _resolved(root: Path | zipfile.Path | storage.Remote) -> str:
+    """A folder's place, whatever links and relative names lead to it."""
+    if isinstance(root, zipfile.Path):
+        return f"{Path(str(root.root.filename)).resolve()}/{root.at}"
+    return str(root.resolve() if isinstance(root, Path) else root)
+
+
+def inputs_digest(fingerprints: Iterable[bytes]) -> str:
+    """16 hex digits of a corpus: they change with its index, its place and any file of it."""
+    return hashlib.sha256(b"".join(fingerprints)).hexdigest()[:16]
 
 
 def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:

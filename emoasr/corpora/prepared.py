@@ -43,7 +43,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self.name = name
         self.skipped: list[Skipped] = []
         self._corpus, self._labels, self._splits = corpus, labels.apply(_plain), splits
-        what = f"{corpus.table.to_csv()} {inputs_digest(corpus)} {corpus.name}"
+        what = f"{corpus.table.to_csv()} {inputs_digest(corpus.fingerprints())} {corpus.name}"
         digest = hashlib.sha256(what.encode()).hexdigest()[:16]
         super().__init__(
             config=tfds.core.BuilderConfig(name=digest),

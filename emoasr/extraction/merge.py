@@ -1,89 +1,157 @@
 """Joins what the shards of a corpus have extracted: `python -m emoasr.extract --merge`."""
 
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import ml_collections
-import pyarrow.parquet as pq
 
 from emoasr.asr.saved import load
-from emoasr.corpora import Skipped, open_corpus
+from emoasr.corpora import open_corpus
 from emoasr.errors import UserError
-from emoasr.extraction import provenance
+from emoasr.extraction import finished_tables, provenance, run_summary, untrained
+from emoasr.extraction.provenance import Metadata
 from emoasr.extraction.row_store import join_keys
-from emoasr.extraction.run_summary import Findings, joined, print_summary, read, write_summary
-from emoasr.extraction.shards import Shard, finished
+from emoasr.extraction.run_summary import Findings, joined
+from emoasr.extraction.shards import finished, part_of
 from emoasr.files import parquet
+from emoasr.files.run_lock import run_lock
 from emoasr.files.writing import ensure_folder
-from emoasr.settings import bounds
+from emoasr.settings import feature_sets
+from emoasr.settings.feature_sets import FeatureSets
+from emoasr.settings.shards import Shard
 
 
-def main(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def run(
+    config: ml_collections.ConfigDict, sets: FeatureSets, workdir: Path, overwrite: bool = False
+) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus.
 
     What is left is what a run without shards leaves, `python -m emoasr.extract` goes on from it.
+    What is published comes from the shards' tables themselves.
 
     Args:
         config: as of `extract.main`; its `shard` is ignored.
+        sets: those of `config.feature_sets`.
         workdir: the run's folder, with all shards in `shards`.
+        overwrite: whether what another run has finished in `workdir` may be replaced.
 
     Raises:
-        UserError: shards are missing, or were made of other files or with other settings.
+        UserError: shards are missing, at work, or made of other files or with other settings.
     """
-    bounds.check(config)
-    config.shard = ""
     shards = finished(workdir)
+    with contextlib.ExitStack() as held:
+        for shard in shards:
+            held.enter_context(run_lock(workdir, shard.lock_name))
+        _join(config, sets, shards, workdir, overwrite)
+
+
+def _join(
+    config: ml_collections.ConfigDict,
+    asked: FeatureSets,
+    shards: Sequence[Shard],
+    workdir: Path,
+    overwrite: bool,
+) -> None:
     corpus = open_corpus(config.corpus, workdir)
     recognizer = load(config.recognizer or None)
-    expected = provenance.expected_metadata(config, corpus, recognizer)
-    summaries = {shard: read(shard.folder(workdir)) for shard in shards}
-    for shard, summary in summaries.items():
-        of_shard = provenance.expected_metadata(config, shard.of(corpus), recognizer)
-        _check(shard, summary["tables"], of_shard, workdir)
-    folder = ensure_folder(workdir / "features")
-    for name, fields in expected.items():
-        parquet.join(
-            [shard.folder(workdir) / "features" / f"{name}.parquet" for shard in shards],
-            folder / f"{name}.parquet",
-            {**fields, **_also_stored(name, shards, workdir)},
-        )
-    of_shards = (
-        Findings([Skipped(**s) for s in summary["skipped"]], summary["warnings"])
-        for summary in summaries.values()
-    )
-    metrics = {
-        "shards": len(shards),
-        "seconds": round(sum(summary["seconds"] for summary in summaries.values()), 2),
-        "tables": expected,
-    }
-    found = joined(Findings(corpus.skipped, metrics=metrics), *of_shards)
-    tables = [folder / f"{name}.parquet" for name in expected]
-    print_summary(write_summary(config, corpus, tables, found, workdir), corpus, tables, workdir)
+    beside = [n for n in finished_tables.names_in(workdir) if n not in asked.built_in]
+    sets = feature_sets.parse((*asked.entries, *beside), config.seed)
+    made = provenance.of_run(config, corpus, sets, recognizer)
+    finished_tables.of_another_run(workdir, made, overwrite)
+    frontend = recognizer.config.frontend
+    heard = corpus.at(frontend.sample_rate, frontend.antialias)
+    of_speech = untrained.calibrate(heard).metadata if sets.seeds else {}
+    keys = corpus.fingerprints()
+    stored, first = {}, 0
+    for shard in shards:
+        last = first + len(part_of(corpus, shard))
+        expected = provenance.up_to_date(made, asked, keys[first:last], of_speech)
+        stored[shard] = _metadata_of(shard, expected, workdir)
+        first = last
+    of_whole = provenance.up_to_date(made, sets, keys, of_speech)
+    kept = finished_tables.kept(workdir, {name: of_whole[name] for name in beside}, corpus)
+    _check_others(workdir, [name for name in beside if name not in kept], overwrite)
+    ensure_folder(workdir / "features")
+    tables = {name: table.outline for name, table in kept.items()}
+    found = [Findings(corpus.skipped), *(table.findings for table in kept.values())]
+    for name in asked.built_in:
+        parts = {shard: stored[shard][name] for shard in shards}
+        found += map(finished_tables.findings_of, parts.values())
+        tables[name] = _joined(name, parts, of_whole[name]["inputs"], workdir)
+    finished_tables.remove_others(workdir, tables)
+    config = config.copy_and_resolve_references()
+    config.shard, config.feature_sets = "", (*asked.entries, *kept)
+    found.append(Findings(metrics={"shards": len(shards)}))
+    run_summary.finish(config, corpus, tables, joined(*found), workdir)
     print(f"{workdir / 'shards'}: joined; it can be removed")
 
 
-def _check(shard: Shard, made: dict[str, Any], expected: dict[str, Any], workdir: Path) -> None:
-    """Refuses a shard that an extraction with these settings would not leave as it is."""
-    where = shard.folder(workdir)
+def _metadata_of(
+    shard: Shard, expected: Mapping[str, Metadata], workdir: Path
+) -> dict[str, Metadata]:
+    """What a shard's tables say that they are; refuses those that another extraction would change.
+
+    Raises:
+        UserError: a table is missing, or was made of other files or with other settings.
+    """
+    where, stored = shard.folder(workdir), {}
     again = f"run emoasr.extract --config.shard={shard} again, with the settings of this run"
     for name, fields in expected.items():
-        odd = [field for field in fields if made.get(name, {}).get(field) != fields[field]]
-        if name not in made:
+        stored[name] = finished_tables.metadata_of(finished_tables.path_of(where, name))
+        if not stored[name]:
             raise UserError(f"{where}: has no {name}; {again}")
-        if "inputs" in odd:
+        made, now = (provenance.described(m) for m in (stored[name], fields))
+        odd = [field for field in now if made.get(field) != now[field]]
+        if "calibration" in odd:
+            raise UserError(f"{where}: {name}: the speech that it was fitted to changed; {again}")
+        if odd == ["inputs"]:
             raise UserError(f"{where}: {name}: files have changed since; {again}")
         if odd:
-            found, not_this = made[name].get(odd[0]), fields[odd[0]]
-            raise UserError(f"{where}: its {odd[0]} is {found!r}, not {not_this!r}; {again}")
+            there, here = made.get(odd[0]), now[odd[0]]
+            raise UserError(f"{where}: {name}: its {odd[0]} is {there!r}, not {here!r}; {again}")
+    return stored
 
 
-def _also_stored(name: str, shards: list[Shard], workdir: Path) -> dict[str, Any]:
-    """What the metadata of the joined table holds beside its provenance."""
-    fields: dict[str, Any] = {"skipped": [], "warnings": []}
-    for shard in shards:
-        path = shard.folder(workdir) / "features" / f"{name}.parquet"
-        metadata = parquet.metadata_of(pq.read_schema(path), path)
-        fields["skipped"] += metadata.get("skipped", [])
-        fields["warnings"] += metadata.get("warnings", [])
-    parts = [shard.folder(workdir) / ".rows" / name for shard in shards]
-    return {**fields, "rows": join_keys(parts, workdir / ".rows" / name)}
+def _check_others(workdir: Path, others: Sequence[str], overwrite: bool) -> None:
+    """Refuses to leave, or to remove, tables of other files than those joined.
+
+    Raises:
+        UserError: there are some, and they may not be replaced.
+    """
+    if others and not overwrite:
+        raise UserError(
+            f"{workdir}: its finished {others[0]} is of other files than the shards; name it in "
+            "--config.feature_sets of every shard, or give another --workdir, or --overwrite"
+        )
+
+
+def _joined(
+    name: str, parts: Mapping[Shard, Metadata], inputs: str, workdir: Path
+) -> parquet.Outline:
+    """Joins the tables of a feature set.
+
+    Raises:
+        UserError: they were made on different kinds of devices or by different libraries.
+    """
+    folders = {shard: shard.folder(workdir) for shard in parts}
+    first = next(iter(parts.values()))
+    for shard, made in parts.items():
+        if made["environment"] != first["environment"]:
+            path = finished_tables.path_of(folders[shard], name)
+            raise UserError(
+                f"{path}: was made with {made['environment']}, those before it with "
+                f"{first['environment']}; remove it and run emoasr.extract --config.shard={shard} "
+                "as for the others"
+            )
+    of_keys = {folders[s] / ".rows" / name: made["rows"] for s, made in parts.items()}
+    metadata = {
+        **first,
+        "inputs": inputs,
+        "skipped": [s for made in parts.values() for s in made["skipped"]],
+        "warnings": [line for made in parts.values() for line in made["warnings"]],
+        "rows": join_keys(of_keys, workdir / ".rows" / name),
+    }
+    path = finished_tables.path_of(workdir, name)
+    parquet.join([finished_tables.path_of(f, name) for f in folders.values()], path, metadata)
+    return parquet.outline(path)

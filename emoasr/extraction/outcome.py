@@ -36,11 +36,16 @@ def read(feature_sets: Sequence[str], workdir: Path) -> Outcome:
         UserError: a table is missing, broken, or of another run than the others.
     """
     extraction = run_summary.read(workdir)
-    labels, _ = feature_tables.read(workdir / "labels.parquet")
+    labels, of_labels = feature_tables.read(workdir / "labels.parquet")
     tables, metadata = feature_tables.load(feature_sets, workdir / "features")
     external = {Path(entry).stem for entry in feature_sets if is_external(entry)}
     extracted = {name: made for name, made in metadata.items() if name not in external}
     check_same_run(extracted, extraction["tables"], workdir / "features")
+    if of_labels.get("labels", extraction["labels"]) != extraction["labels"]:
+        raise UserError(
+            f"{workdir / 'labels.parquet'}: is of another extraction than extract.json; an "
+            "extraction was stopped: run emoasr.extract again"
+        )
     return Outcome(tables, metadata, labels, extraction)
 
 

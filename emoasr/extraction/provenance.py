@@ -1,63 +1,126 @@
-"""Provenance: what the tables and rows of each built-in feature set depend on."""
+"""Provenance: what the tables and rows of each built-in feature set depend on.
+
+A table's metadata says it in four parts: the corpus; the settings; what may be newer than when the
+table was made (files, the version of emoasr); and beside them, what came out. A table of another
+corpus or of other settings is another run's; one that is only older is brought up to date.
+"""
 
 import dataclasses
 import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import ml_collections
 
 from emoasr import __version__
-from emoasr.asr.frontend import FrontEndConfig
-from emoasr.asr.networks.gated import GatedConvNet
-from emoasr.asr.saved import SavedRecognizer, digest
+from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus, inputs_digest
-from emoasr.extraction import untrained
-from emoasr.settings.feature_sets import built_in_sets, seeds
+from emoasr.files import storage
+from emoasr.settings.feature_sets import FeatureSets
+
+Metadata = dict[str, Any]
+
+LABELS = "labels"  # beside the names of feature sets
+
+_HOW = ("tap", "pooling", "compute_dtype")  # settings that change every network's numbers
+_PLACES = ("path", "root")  # fields of `config.corpus` that name one
+_NEWER = ("version", "inputs", "calibration")
+_OUTCOME = ("environment", "skipped", "warnings", "rows", "labels")
 
 
-def expected_metadata(
-    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: SavedRecognizer
-) -> dict[str, dict[str, Any]]:
-    """The provenance of each table to be made; a table on disk with the same can be kept."""
-    names = built_in_sets(config)
-    common = {"corpus": corpus.name, "synthetic": corpus.synthetic, "version": __version__,
-              "inputs": inputs_digest(corpus)}  # fmt: skip
+def of_corpus(config: ml_collections.ConfigDict, corpus: Corpus) -> Metadata:
+    """What says which corpus a table, or the labels, are of.
+
+    Args:
+        config: `config.corpus`; paths are stored as the places that they lead to.
+        corpus: as opened.
+    """
+    source = json.loads(config.to_json_best_effort())
+    for field in _PLACES:
+        if source.get(field):
+            place = storage.path(source[field])
+            source[field] = str(place if isinstance(place, storage.Remote) else place.resolve())
+    return {"corpus": corpus.name, "synthetic": corpus.synthetic, "source": source}
+
+
+def of_run(
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    sets: FeatureSets,
+    recognizer: SavedRecognizer,
+) -> dict[str, Metadata]:
+    """The corpus and the settings that each set's table depends on, and `LABELS` too."""
+    common = of_corpus(config.corpus, corpus)
     sizes = dataclasses.asdict(recognizer.config.model)
     sizes["dilations"] = list(sizes["dilations"])  # as JSON will have it
     frontend = dataclasses.asdict(recognizer.config.frontend)
-    network = {"model": sizes, "frontend": frontend, **_how(config)}
-    calibration = {"utterances": untrained.N_CALIBRATION, "seconds": untrained.CALIBRATION_SECONDS}
-    specific: dict[str, dict[str, Any]] = {
+    network = {"model": sizes, "frontend": frontend, **{name: config[name] for name in _HOW}}
+    specific: dict[str, Metadata] = {
         "neural": {**network, "recognizer": recognizer.digest},
         **{
-            name: {**network, "recognizer": f"untrained, seed {seed}", "calibration": calibration}
-            for name, seed in seeds(config, names).items()
+            name: {**network, "recognizer": f"untrained, seed {seed}"}
+            for name, seed in sets.seeds.items()
         },
         "mfcc": {"frontend": frontend, "pooling": "mean and std"},
         "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
     }
-    return {name: {"feature_set": name, **common, **specific[name]} for name in names}
+    made = {name: {"feature_set": name, **common, **specific[name]} for name in sets.built_in}
+    return {**made, LABELS: common}
 
 
-def of_rows(
-    config: ml_collections.ConfigDict,
-    frontend: FrontEndConfig,
-    networks: dict[str, GatedConvNet],
-) -> dict[str, dict[str, Any]]:
-    """What a row of each set depends on besides its utterance; of `mfcc` too."""
-    depends_on = {
-        name: {**_how(config), "network": digest(net, frontend)} for name, net in networks.items()
-    }
-    depends_on["mfcc"] = {"frontend": dataclasses.asdict(frontend)}
-    return {name: {"version": __version__, **made_with} for name, made_with in depends_on.items()}
+def up_to_date(
+    made: Mapping[str, Metadata],
+    sets: FeatureSets,
+    keys: Sequence[bytes],
+    calibration: Metadata,
+) -> dict[str, Metadata]:
+    """The expected metadata of each table: a table on disk with the same can be kept.
+
+    Args:
+        made: of the corpus and the settings, by set.
+        sets: which of them come from untrained networks.
+        keys: fingerprints of the table's utterances.
+        calibration: what says which speech gives untrained networks their statistics.
+    """
+    newer = {"version": __version__, "inputs": inputs_digest(keys)}
+    fitted = {name: {"calibration": calibration} for name in sets.seeds}
+    return {name: {**made[name], **newer, **fitted.get(name, {})} for name in sets.built_in}
 
 
-def _how(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """What of the settings changes every network's numbers."""
-    return {name: config[name] for name in ("tap", "pooling", "compute_dtype")}
+def environment(name: str, platform: str | None = None) -> Metadata:
+    """What else a set's numbers depend on, in their last bits: the device's kind and libraries.
+
+    Args:
+        name: of the set.
+        platform: what computes it, as JAX calls it; None: what JAX uses here.
+    """
+    if name == "egemaps":
+        return {"opensmile": importlib.metadata.version("opensmile")}
+    return {"platform": platform or jax.default_backend(), "jax": jax.__version__}
 
 
-def of_egemaps_rows() -> dict[str, Any]:
-    """As `of_rows`."""
-    opensmile = importlib.metadata.version("opensmile")
-    return {"version": __version__, "feature_set": "eGeMAPSv02", "opensmile": opensmile}
+def of_rows(expected: Metadata, environment: Metadata) -> Metadata:
+    """All that a row depends on besides its utterance, which its fingerprint stands for."""
+    of_table = ("corpus", "synthetic", "source", "inputs")
+    own = {name: value for name, value in expected.items() if name not in of_table}
+    return {**own, "environment": environment}
+
+
+def without_outcome(metadata: Metadata) -> Metadata:
+    """A table's metadata but for what is known only when the table is made."""
+    return {name: value for name, value in metadata.items() if name not in _OUTCOME}
+
+
+def described(metadata: Metadata) -> Metadata:
+    """`identity`, and what may only be older."""
+    return {**identity(metadata), **{k: metadata[k] for k in _NEWER if k in metadata}}
+
+
+def identity(metadata: Metadata) -> Metadata:
+    """What makes a table, or the labels, one run's and no other's, as a user would name it."""
+    source = {f"config.corpus.{k}": value for k, value in metadata.get("source", {}).items()}
+    how = {f"config.{k}": metadata[k] for k in _HOW if k in metadata}
+    known = {*_HOW, *_NEWER, *_OUTCOME, "source", "feature_set", "synthetic"}
+    return {**source, **how, **{k: v for k, v in metadata.items() if k not in known}}

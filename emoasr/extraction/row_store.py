@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,12 @@ _OF_TABLE = np.dtype([("key", "V16"), ("silent", "u1")])
 
 
 class RowStore:
-    """One feature set's float32 rows by fingerprint."""
+    """One feature set's float32 rows by fingerprint.
+
+    Attributes:
+        made_with: all that the numbers depend on, besides the utterance.
+        columns: names.
+    """
 
     def __init__(self, folder: Path, made_with: Any, columns: Sequence[str]):
         """Opens what is there; rows of parts that are cut off or altered are left out.
@@ -43,10 +48,10 @@ class RowStore:
             made_with: JSON-able: all that the numbers depend on, besides the utterance.
             columns: names.
         """
-        settings = json.dumps([made_with, list(columns)], sort_keys=True)
+        self.made_with, self.columns = made_with, list(columns)
+        settings = json.dumps([made_with, self.columns], sort_keys=True)
         self._folder = folder / hashlib.sha256(settings.encode()).hexdigest()[:16]
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._columns = list(columns)
         self._dtype = np.dtype([
             ("key", "V16"), ("silent", "u1"), ("values", "<f4", (len(columns),)), ("crc", "<u4"),
         ])  # fmt: skip
@@ -101,7 +106,7 @@ class RowStore:
                 if parquet.metadata_of(file.schema_arrow, table).get("rows") != _digest(index):
                     return
                 keys_R = np.frombuffer(index, _OF_TABLE)
-                for batch in file.iter_batches(_CHUNK, columns=self._columns):
+                for batch in file.iter_batches(_CHUNK, columns=self.columns):
                     batch_R, keys_R = keys_R[: len(batch)], keys_R[len(batch) :]
                     values_RC = np.stack([column.to_numpy() for column in batch.columns], axis=1)
                     self.put([bytes(key) for key in batch_R["key"]], values_RC, batch_R["silent"])
@@ -119,7 +124,7 @@ class RowStore:
         for i in range(0, max(len(keys), 1), _CHUNK):
             chunk = keys[i : i + _CHUNK]
             # column by column, as Parquet wants them
-            values_RC = np.empty((len(chunk), len(self._columns)), np.float32, order="F")
+            values_RC = np.empty((len(chunk), len(self.columns)), np.float32, order="F")
             by_part: dict[int, tuple[_Part, list[tuple[int, int]]]] = {}
             for r, key in enumerate(chunk):
                 part, place = self._where[key]
@@ -129,7 +134,7 @@ class RowStore:
                 if isinstance(part, Path):
                     part = np.memmap(part, self._dtype, "r", shape=(int(there.max()) + 1,))
                 values_RC[rows] = part["values"][there]
-            yield parquet.arrow(values_RC, index[i : i + _CHUNK], self._columns)
+            yield parquet.arrow(values_RC, index[i : i + _CHUNK], self.columns)
 
     def write_key_index(self, keys: Sequence[bytes]) -> str:
         """Writes the keys of a table that is to be written; returns the digest for its metadata."""
@@ -151,28 +156,38 @@ class RowStore:
             self._silent[key] = bool(part_R["silent"][place])
 
 
-def join_keys(parts: Sequence[Path], whole: Path) -> str:
+def join_keys(parts: Mapping[Path, str], whole: Path) -> str:
     """Makes the keys of several finished tables those of one that has their rows in that order.
 
     Args:
-        parts: the folder of each table's rows, as given to `RowStore`.
-        whole: that of the one table's rows.
+        parts: the folder of each table's rows, as given to `RowStore`, with the digest of its keys
+            in the table's metadata.
+        whole: the folder of the one table's rows.
 
     Returns:
         The digest for its metadata.
 
     Raises:
-        UserError: rows of a part were made otherwise than the others.
+        UserError: the keys of a part are not those of its table, or its rows were made otherwise.
     """
-    made_with = {path.parent.name for part in parts for path in part.glob("*/keys")}
-    if len(made_with) != 1:
+    index, made_with = b"", set()
+    for part, digest in parts.items():
+        by_digest = {_digest(path.read_bytes()): path for path in part.glob("*/keys")}
+        if digest not in by_digest:
+            raise UserError(f"{part}: the keys of the finished rows are gone; make that part anew")
+        index += by_digest[digest].read_bytes()
+        made_with.add(by_digest[digest].parent.name)
+    if len(made_with) > 1:
         raise UserError(f"{whole.name}: the parts were made with different settings; make one anew")
-    (digest,) = made_with
-    folder = whole / digest
+    folder = whole / made_with.pop()
     folder.mkdir(parents=True, exist_ok=True)
-    index = b"".join((part / digest / "keys").read_bytes() for part in parts)
     write_atomically(folder / "keys", index)
     return _digest(index)
+
+
+def bytes_needed(n_rows: int, n_columns: int) -> int:
+    """What a feature set's rows take on disk, and as much again in the table that follows them."""
+    return 2 * 4 * n_rows * n_columns
 
 
 def remove_parts(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The run summary: what an extraction found, in `extract.json` and printed at its end."""
 
 import dataclasses
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import ml_collections
 
 from emoasr.corpora import Corpus, Skipped
 from emoasr.errors import UserError, one_line
+from emoasr.extraction import provenance
 from emoasr.files import parquet, storage
 from emoasr.files.writing import write_atomically
 
@@ -39,31 +41,31 @@ def joined(*findings: Findings) -> Findings:
     )
 
 
-def write_summary(
+def finish(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
-    tables: Sequence[Path],
+    tables: Mapping[str, parquet.Outline],
     found: Findings,
     workdir: Path,
-) -> dict[str, Any]:
-    """Writes `extract.json`, and the labels of the utterances that have features.
+) -> None:
+    """Writes the labels and then `extract.json`, which makes a run finished; prints a summary.
 
     Args:
-        config: all settings.
+        config: all settings, with all feature sets of the run.
         corpus: its utterances.
-        tables: the feature tables that are finished.
+        tables: the finished feature tables, by set.
         found: by all steps.
         workdir: the run's folder.
-
-    Returns:
-        What `extract.json` says.
     """
     used = corpus.table.index
     anywhere = used[:0] if tables else used  # only external tables: no audio has been read yet
-    for path in tables:
-        index, _, _ = parquet.outline(path)
-        used, anywhere = used.intersection(index), anywhere.union(index)
-    parquet.write(corpus.table[corpus.table.index.isin(anywhere)], workdir / "labels.parquet")
+    for table in tables.values():
+        used, anywhere = used.intersection(table.rows), anywhere.union(table.rows)
+    labels = corpus.table[corpus.table.index.isin(anywhere)]
+    digest = hashlib.sha256(labels.to_csv().encode(errors="surrogatepass")).hexdigest()[:16]
+    of_labels = {**provenance.of_corpus(config.corpus, corpus), "labels": digest}
+    parquet.write(labels, workdir / "labels.parquet", of_labels)
+    beside = ("skipped", "warnings")
     summary = {
         "config": json.loads(config.to_json_best_effort()),
         "corpus": {
@@ -76,19 +78,26 @@ def write_summary(
         "skipped": [dataclasses.asdict(s) for s in found.skipped],
         "warnings": found.warnings,
         "notes": corpus.notes,
+        "labels": digest,
+        "tables": {
+            name: {k: value for k, value in table.metadata.items() if k not in beside}
+            for name, table in tables.items()
+        },
         **found.metrics,
     }
     write_atomically(workdir / "extract.json", json.dumps(summary, indent=1) + "\n")
-    return summary
+    _print(summary, corpus, tables, workdir)
 
 
-def print_summary(
-    summary: Mapping[str, Any], corpus: Corpus, tables: Sequence[Path], workdir: Path
+def _print(
+    summary: Mapping[str, Any],
+    corpus: Corpus,
+    tables: Mapping[str, parquet.Outline],
+    workdir: Path,
 ) -> None:
     """Prints a run summary, for people."""
-    for path in tables:
-        index, n_columns, _ = parquet.outline(path)
-        print(f"{path}: {len(index)} x {n_columns}")
+    for name, table in tables.items():
+        print(f"{workdir / 'features' / name}.parquet: {len(table.rows)} x {table.n_columns}")
     if "hours_of_audio" in summary:
         compiled = f"{summary['compilations']} compilations, " if "compilations" in summary else ""
         print(
@@ -116,13 +125,13 @@ def print_summary(
 
 
 def read(workdir: Path) -> dict[str, Any]:
-    """Reads a run summary: `corpus`, `found`, `used`, `skipped`, `warnings`, `seconds`, `tables`.
+    """Reads a run summary: `corpus`, `found`, `used`, `skipped`, `tables`, `labels`.
 
     Raises:
         UserError: there is none, or it is broken.
     """
     path = workdir / "extract.json"
-    defaults = {"warnings": [], "seconds": 0.0, "tables": {}}  # of runs by older versions
+    defaults: dict[str, Any] = {"tables": {}, "labels": None}  # of runs by older versions
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         summary = {key: stored[key] for key in ("corpus", "found", "used", "skipped")}

@@ -1,7 +1,9 @@
 """The random-weights control: what the architecture gives without any training."""
 
+import dataclasses
 import itertools
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,7 +13,7 @@ from emoasr.asr import frontend as fe
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.networks.norm import MaskedBatchNorm
 from emoasr.audio.reading import AudioError
-from emoasr.corpora import Corpus
+from emoasr.corpora import Corpus, inputs_digest
 from emoasr.errors import UserError
 from emoasr.inference import bucketing
 from emoasr.settings.choices import ModelConfig
@@ -20,8 +22,21 @@ N_CALIBRATION = 64  # utterances that give the batch norms their statistics
 CALIBRATION_SECONDS = 10.0  # of each, at most
 
 
-def calibration_waves(corpus: Corpus) -> list[np.ndarray]:
-    """Some speech from all over a corpus.
+class Calibration(NamedTuple):
+    """Speech that gives untrained networks the statistics of their batch norms.
+
+    Attributes:
+        waves: of each utterance, its beginning.
+        metadata: what says which speech it is; it changes with the files, and with which of them
+            can be read.
+    """
+
+    waves: list[np.ndarray]
+    metadata: dict[str, Any]
+
+
+def calibrate(corpus: Corpus) -> Calibration:
+    """Takes some speech from all over a corpus.
 
     Args:
         corpus: at the front end's rate.
@@ -32,7 +47,7 @@ def calibration_waves(corpus: Corpus) -> list[np.ndarray]:
     longest = int(CALIBRATION_SECONDS * corpus.sample_rate)
     spread = np.unique(np.linspace(0, len(corpus) - 1, N_CALIBRATION).astype(int))
     waves: list[np.ndarray] = []
-    reasons = []
+    used, reasons = [], []
     for stretch in itertools.pairwise([*spread, len(corpus)]):
         for i in range(*stretch):  # until one can be read
             try:
@@ -41,10 +56,13 @@ def calibration_waves(corpus: Corpus) -> list[np.ndarray]:
                 reasons.append(str(error))
             else:
                 waves.append(first.wave_N[:longest])
+                used.append(i)
                 break
     if not waves:
         raise UserError(f"no utterance of {corpus.name} could be read; the first: {reasons[0]}")
-    return waves
+    of = inputs_digest(dataclasses.replace(corpus, table=corpus.table.iloc[used]).fingerprints())
+    metadata = {"utterances": N_CALIBRATION, "seconds": CALIBRATION_SECONDS, "inputs": of}
+    return Calibration(waves, metadata)
 
 
 def untrained(

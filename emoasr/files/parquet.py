@@ -8,7 +8,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -108,8 +108,22 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     return _to_pandas(table, path), metadata_of(table.schema, path)
 
 
-def outline(path: Path) -> tuple[pd.Index, int, dict[str, Any]]:
-    """A written table's index, its number of columns, and its metadata, without its values.
+class Outline(NamedTuple):
+    """A table without its values.
+
+    Attributes:
+        rows: the index, which says what they are.
+        n_columns: numbers a row.
+        metadata: provenance, as of `write`.
+    """
+
+    rows: pd.Index
+    n_columns: int
+    metadata: dict[str, Any]
+
+
+def outline(path: Path) -> Outline:
+    """A written table's outline.
 
     Raises:
         UserError: as `read`.
@@ -117,7 +131,7 @@ def outline(path: Path) -> tuple[pd.Index, int, dict[str, Any]]:
     index = _read(path, columns=[])
     with pq.ParquetFile(path) as file:
         n_columns = len(file.schema_arrow) - index.num_columns
-    return _to_pandas(index, path).index, n_columns, metadata_of(index.schema, path)
+    return Outline(_to_pandas(index, path).index, n_columns, metadata_of(index.schema, path))
 
 
 def metadata_of(schema: pa.Schema, path: storage.Place) -> dict[str, Any]:

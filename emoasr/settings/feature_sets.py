@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-
-import ml_collections
+from typing import NamedTuple
 
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files import storage
@@ -14,28 +13,51 @@ _SETS = ("neural", "random", "mfcc", "egemaps")
 _SEEDED = re.compile("random-(0|[1-9][0-9]{0,9})")  # one spelling a seed
 
 
-def built_in_sets(config: ml_collections.ConfigDict) -> list[str]:
-    """The built-in sets among the entries of `config.feature_sets`: all but external tables.
+class FeatureSets(NamedTuple):
+    """Feature sets by kind.
+
+    Attributes:
+        entries: of `config.feature_sets`.
+        built_in: names of those that extract makes.
+        seeds: of the built-in ones that come from untrained networks, by name.
+        external: tables that are there, paths or URLs.
+    """
+
+    entries: tuple[str, ...]
+    built_in: tuple[str, ...]
+    seeds: dict[str, int]
+    external: tuple[str, ...]
+
+
+def parse(entries: Iterable[str], seed: int) -> FeatureSets:
+    """The feature sets that `config.feature_sets` asks for.
+
+    Args:
+        entries: of `config.feature_sets`.
+        seed: `config.seed`, of the set `random`.
 
     Raises:
-        UserError: an entry is not a feature set.
+        UserError: an entry is not a feature set, or two sets have the same name.
     """
-    built_in = [name for name in config.feature_sets if not is_external(name)]
+    located = paths(entries := tuple(entries), Path())
+    built_in = tuple(name for name in entries if not is_external(name))
     for name in built_in:
-        if name not in _SETS and not _SEEDED.fullmatch(name):
+        if not is_built_in(name):
             raise UserError(
                 f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, or "
                 f"the path of a table, which ends in .parquet or .csv{did_you_mean(name, _SETS)}"
             )
-    for name, seed in seeds(config, built_in).items():
-        bounds.check_number(f"config.feature_sets: the seed of {name}", seed, "seed")
-    return built_in
+    seeds = {name: int(name.partition("-")[2]) for name in built_in if _SEEDED.fullmatch(name)}
+    for name, number in seeds.items():
+        bounds.check_number(f"config.feature_sets: the seed of {name}", number, "seed")
+    if "random" in located:
+        seeds["random"] = seed
+    return FeatureSets(entries, built_in, seeds, tuple(filter(is_external, entries)))
 
 
-def seeds(config: ml_collections.ConfigDict, names: list[str]) -> dict[str, int]:
-    """Seeds of those feature sets that come from untrained networks."""
-    seeded = {name: int(m[1]) for name in names if (m := _SEEDED.fullmatch(name))}
-    return seeded | ({"random": config.seed} if "random" in names else {})
+def is_built_in(name: str) -> bool:
+    """Whether extract makes a set of this name."""
+    return name in _SETS or _SEEDED.fullmatch(name) is not None
 
 
 def is_external(entry: str) -> bool:

@@ -4,8 +4,10 @@ import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from emoasr.errors import UserError
 
@@ -58,6 +60,23 @@ def _missing_backend() -> str | None:
             "is (NVIDIA GPUs need pip install -e '.[cuda]')"
         )
     return None
+
+
+def check_room(folder: Path, n_bytes: int, what: str) -> None:
+    """Raises a UserError where a disk has too little room for what is to be written.
+
+    Args:
+        folder: on that disk.
+        n_bytes: about how many will be written.
+        what: that is, in words.
+    """
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        needed, there = (f"{n / 1e6:,.0f} MB" for n in (n_bytes, free))
+        raise UserError(
+            f"{folder}: {what} take about {needed}, and the disk has {there}; free some, or give "
+            "another --workdir"
+        )
 
 
 def share_freed_memory() -> None:

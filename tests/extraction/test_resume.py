@@ -14,8 +14,7 @@ from emoasr import eval as emoasr_eval
 from emoasr import extract
 from emoasr.asr import saved
 from emoasr.errors import UserError
-from emoasr.extraction import extract as extraction
-from emoasr.extraction import feature_tables, outcome, row_store
+from emoasr.extraction import feature_tables, outcome, row_store, run_summary
 from emoasr.inference import runner
 
 SETS = ("neural", "random", "mfcc")
@@ -115,7 +114,7 @@ def test_another_recognizer_makes_its_own_set_anew_alone(
     kernel[...] = kernel[...] * 1.5
     saved.save(other, old.model, old.config.frontend, {})
     listened.clear()
-    extract.main(settings(folder, other), tmp_path / "run")
+    extract.main(settings(folder, other), tmp_path / "run", overwrite=True)
     printed = capsys.readouterr().out
     assert "random.parquet: kept" in printed and "mfcc.parquet: kept" in printed
     assert len(listened) == 12
@@ -126,7 +125,7 @@ def test_another_recognizer_makes_its_own_set_anew_alone(
 def test_back_and_forth_between_taps_is_never_stale(folder, small_recognizer, tmp_path):
     for tap in ("gate", "skip", "gate"):
         c = settings(folder, small_recognizer, tap=tap, feature_sets=("neural",))
-        extract.main(c, tmp_path / "run")
+        extract.main(c, tmp_path / "run", overwrite=True)
     extract.main(c, tmp_path / "fresh")
     assert_same(*(tables(tmp_path / run, ("neural",)) for run in ("run", "fresh")))
 
@@ -178,9 +177,10 @@ def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(extraction, "write_summary", stopped)  # before its end
+    monkeypatch.setattr(run_summary, "finish", stopped)  # before its end
+    other = settings(folder, small_recognizer, feature_sets=sets, tap="skip")
     with pytest.raises(KeyboardInterrupt):
-        extract.main(settings(folder, small_recognizer, feature_sets=sets, tap="skip"), tmp_path)
+        extract.main(other, tmp_path, overwrite=True)
     c.eval.n_selected = 5
     with pytest.raises(UserError, match=r"neural.parquet: its tap is 'skip', .* 'gate'; .*again"):
         emoasr_eval.main(c, tmp_path)

@@ -1,0 +1,124 @@
+"""What a run's folder holds already: tables, whose run they are, and which of them can be kept."""
+
+import shutil
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emoasr.audio.reading import AudioError, Segment, read
+from emoasr.corpora import Corpus, Skipped
+from emoasr.errors import UserError
+from emoasr.extraction import provenance
+from emoasr.extraction.provenance import Metadata
+from emoasr.extraction.row_store import remove_parts
+from emoasr.extraction.run_summary import Findings
+from emoasr.files import parquet, storage
+from emoasr.files.finished import check_same_run
+from emoasr.settings import feature_sets
+
+
+class Kept(NamedTuple):
+    """A table that need not be made.
+
+    Attributes:
+        outline: its index, width and metadata.
+        findings: what was found when it was made.
+    """
+
+    outline: parquet.Outline
+    findings: Findings
+
+
+def path_of(workdir: Path, name: str) -> Path:
+    """Where the table of a feature set lies, or that of the labels."""
+    folder = workdir if name == provenance.LABELS else workdir / "features"
+    return folder / f"{name}.parquet"
+
+
+def names_in(workdir: Path) -> list[str]:
+    """The built-in feature sets that have a table in a run's folder."""
+    there = sorted(path.stem for path in (workdir / "features").glob("*.parquet"))
+    return [name for name in there if feature_sets.is_built_in(name)]
+
+
+def of_another_run(workdir: Path, made: Mapping[str, Metadata], overwrite: bool) -> set[str]:
+    """The tables that were made from another corpus or with other settings.
+
+    Args:
+        workdir: a run's folder.
+        made: of each feature set that may have a table there, and of the labels: corpus, settings.
+        overwrite: whether what is finished there may be replaced.
+
+    Returns:
+        Their names.
+
+    Raises:
+        UserError: there are some, and they may not be replaced.
+    """
+    others = set()
+    for name, expected in made.items():
+        metadata = metadata_of(path_of(workdir, name))
+        then, now = provenance.identity(metadata), provenance.identity(expected)
+        shared = [key for key in now if key in then]  # older versions stored less
+        then, now = ({key: values[key] for key in shared} for values in (then, now))
+        if then != now:
+            others.add(name)
+            made_from = f"{metadata['corpus']}, {metadata.get('source', {}).get('path') or 'demo'}"
+            check_same_run(workdir, made_from, then, now, overwrite)
+    return others
+
+
+def kept(workdir: Path, expected: Mapping[str, Metadata], corpus: Corpus) -> dict[str, Kept]:
+    """The tables that are as expected."""
+    found = {}
+    for name in filter(expected.keys().__contains__, names_in(workdir)):
+        path = path_of(workdir, name)
+        try:
+            table = parquet.outline(path)
+        except UserError as error:
+            print(f"warning: {error}; it is made anew")
+            continue
+        findings = findings_of(table.metadata)
+        unreadable = (s for s in findings.skipped if s.step == "audio")
+        if provenance.without_outcome(table.metadata) == expected[name] and not any(
+            _readable_now(corpus, s) for s in unreadable
+        ):
+            print(f"{path}: kept, made from the same files with the same settings")
+            remove_parts(workdir / ".rows" / name)
+            found[name] = Kept(table, findings)
+    return found
+
+
+def remove_others(workdir: Path, names: Container[str]) -> None:
+    """Removes the tables of built-in sets but for these, and their rows: another run's."""
+    for name in names_in(workdir):
+        if name not in names:
+            path_of(workdir, name).unlink()
+            shutil.rmtree(workdir / ".rows" / name, ignore_errors=True)
+
+
+def metadata_of(path: Path) -> Metadata:
+    """A table's metadata; {} where there is no such table, or a broken one."""
+    try:
+        return parquet.metadata_of(pq.read_schema(path), path)
+    except (OSError, UserError, pa.ArrowException):
+        return {}
+
+
+def findings_of(metadata: Metadata) -> Findings:
+    """What was found when a table was made."""
+    skipped = [Skipped(**s) for s in metadata.get("skipped", [])]
+    return Findings(skipped, metadata.get("warnings", []))
+
+
+def _readable_now(corpus: Corpus, skipped: Skipped) -> bool:
+    """Whether what was unreadable is not now: rights change neither a file's size nor time."""
+    try:
+        path = storage.joined(corpus.root, skipped.file)
+        read(Segment(path, skipped.start or 0.0, skipped.end))
+    except AudioError:
+        return False
+    return True
