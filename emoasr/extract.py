@@ -14,7 +14,10 @@ The workdir receives `features/SET.parquet` (`neural`, `mfcc`, `egemaps`, and th
 `labels.parquet`, and `extract.json`: the configuration, and which utterances were found, used and
 skipped, and why. A table that is there already, made from the same files with the same settings, is
 kept, and so is every row that came out before a run was stopped or a file changed: the same command
-goes on from there. External tables in `config.feature_sets` are left to `python -m emoasr.eval`.
+goes on from there, on another kind of device with new rows alone. The workdir belongs to one run:
+another corpus, or settings that change results, need another workdir or `--overwrite`; feature sets
+can be added, and all are brought up to date with the corpus's files. External tables in
+`config.feature_sets` are left to `python -m emoasr.eval`.
 """
 
 from emoasr.system import interrupts
