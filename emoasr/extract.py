@@ -57,9 +57,9 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus."""
     asked = extraction.check(config)
-    from emoasr.extraction import merge
+    from emoasr.extraction.merge import join_shards
 
-    merge.run(config, asked.sets, places.local(workdir), overwrite)
+    join_shards(config, asked.sets, places.local(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

@@ -22,7 +22,7 @@ from emoasr.settings.feature_sets import FeatureSets
 from emoasr.settings.shards import Shard
 
 
-def run(
+def join_shards(
     config: ml_collections.ConfigDict, sets: FeatureSets, workdir: Path, overwrite: bool = False
 ) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus.

@@ -28,8 +28,8 @@ def check(config: ml_collections.ConfigDict) -> Asked:
         UserError: a setting is wrong, a file or folder is missing, or an extra is.
     """
     bounds.check(config)
-    choices.check_extraction(config)
     asked = Asked(feature_sets.parse(config.feature_sets, config.seed), shards.asked(config))
+    choices.check_extraction(config)
     if config.engine == "ray":
         extras.require("ray", "config.engine=ray")
     if "egemaps" in asked.sets.built_in:
