@@ -6,6 +6,8 @@ import json
 import shlex
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from emoasr.errors import UserError
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -23,7 +25,7 @@ _BRINGS = {
 
 
 def require(extra: str, wanted: str) -> None:
-    """Raises `UserError` unless an extra is installed; imports nothing of it.
+    """Raises `UserError` unless an extra is installed, new enough; imports nothing of it.
 
     Args:
         extra: its name, as in `pyproject.toml`.
@@ -32,6 +34,13 @@ def require(extra: str, wanted: str) -> None:
     name, modules = _BRINGS[extra]
     if not all(map(_is_there, modules)):
         raise UserError(f"{wanted} needs {name}: {installing(extra)}")
+    for package in _packages(extra):
+        version = _version(package.name)
+        if version is None or not package.specifier.contains(version, prereleases=True):
+            raise UserError(
+                f"{wanted} needs {package.name}{package.specifier}, and {version or 'none'} is installed: "
+                f"{installing(extra)}"
+            )
 
 
 def installing(extra: str) -> str:
@@ -43,6 +52,23 @@ def installing(extra: str) -> str:
     kind = f"{origin['vcs_info']['vcs']}+" if "vcs_info" in origin else ""
     place = f" @ {kind}{origin['url']}" if origin else ""
     return f"pip install {shlex.quote(f'emoasr[{extra}]{place}')}"
+
+
+def _packages(extra: str) -> list[Requirement]:
+    """What an extra requires of packages, as the installed emoasr says, on this machine."""
+    try:
+        required = map(Requirement, importlib.metadata.requires("emoasr") or ())
+    except importlib.metadata.PackageNotFoundError:  # not installed itself: run from its source
+        return []
+    named = (r for r in required if r.marker is not None and f'"{extra}"' in str(r.marker))
+    return [r for r in named if r.marker is not None and r.marker.evaluate({"extra": extra})]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _is_there(module: str) -> bool:

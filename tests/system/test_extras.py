@@ -49,6 +49,16 @@ def test_any_missing_part_of_an_extra_is_noticed(extra, monkeypatch):
                 extras.require(extra, "this")
 
 
+@pytest.mark.parametrize("extra", ["egemaps", "demo", "ray", "remote"])
+def test_a_version_that_is_too_old_is_named_with_the_one_needed(extra, monkeypatch):
+    extras.require(extra, "this")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "0.0.1")
+    (needed, *_) = (Requirement(text) for text in OPTIONAL[extra])
+    words = re.escape(f"this needs {needed.name}{needed.specifier}, and 0.0.1 is installed: pip")
+    with pytest.raises(UserError, match=words):
+        extras.require(extra, "this")
+
+
 def test_from_another_folder_the_checkout_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert shlex.split(extras.installing("ray"))[2:] == ["-e", f"{ROOT}[ray]"]
