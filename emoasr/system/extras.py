@@ -37,10 +37,8 @@ def require(extra: str, wanted: str) -> None:
     for package in _packages(extra):
         version = _version(package.name)
         if version is None or not package.specifier.contains(version, prereleases=True):
-            raise UserError(
-                f"{wanted} needs {package.name}{package.specifier}, and {version or 'none'} is installed: "
-                f"{installing(extra)}"
-            )
+            there = f"{package.name}{package.specifier}, and {version or 'none'} is installed"
+            raise UserError(f"{wanted} needs {there}: {installing(extra)}")
 
 
 def installing(extra: str) -> str:
