@@ -66,7 +66,8 @@ def of_another_run(workdir: Path, made: Mapping[str, Metadata], overwrite: bool)
         then, now = ({key: values[key] for key in shared} for values in (then, now))
         if then != now:
             others.add(name)
-            made_from = f"{metadata['corpus']}, {metadata.get('source', {}).get('path') or 'demo'}"
+            place = metadata.get("source", {}).get("path")
+            made_from = metadata.get("corpus", "another corpus") + (f" ({place})" if place else "")
             check_same_run(workdir, made_from, then, now, overwrite)
     return others
 
@@ -97,6 +98,7 @@ def remove_others(workdir: Path, names: Container[str]) -> None:
     for name in names_in(workdir):
         if name not in names:
             path_of(workdir, name).unlink()
+            print(f"{path_of(workdir, name)}: removed, of the run that was overwritten")
             shutil.rmtree(workdir / ".rows" / name, ignore_errors=True)
 
 

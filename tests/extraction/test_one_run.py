@@ -103,13 +103,14 @@ def test_another_run_is_refused_before_anything_is_computed(
 
 
 @pytest.mark.parametrize("name", ["path", "labels", "tap", "recognizer"])
-def test_overwritten_nothing_of_the_other_run_is_left(run, folder, other_recognizer, name):
+def test_overwritten_nothing_of_the_other_run_is_left(run, folder, other_recognizer, capsys, name):
     run(feature_sets=(*SETS, "random-5"))
     changes, _ = differing(name, folder, other_recognizer)
     workdir, fresh = run(overwrite=True, **changes), run("fresh", **changes)
     left = {"random-5"} if name == "recognizer" else set()  # made from sizes, which are the same
     there = {path.stem for path in (workdir / "features").iterdir()}
     assert there == set(SETS) | left
+    assert left or "random-5.parquet: removed" in capsys.readouterr().out
     if name != "labels":
         assert_same(tables(workdir), tables(fresh))
     assert record(workdir)["tables"].keys() == there
