@@ -169,6 +169,8 @@ class Recognizer(SavedRecognizer):
         if len(doubts):
             which = f"{len(doubts)} of {len(table)} inputs, the first: {doubts.index[0]}"
             warnings.warn(f"{which}: {doubts.iloc[0]}", stacklevel=2)
+        if doubt := transcripts.doubt_of_all(table["confidence"]):
+            warnings.warn(doubt, stacklevel=2)
         return table if words else table[["text", "times"]]
 
     def __repr__(self) -> str:

@@ -75,7 +75,7 @@ def main(
     there = [file for file in files if _is_there(file)]
     if not there:
         return len(files)
-    from emoasr.asr import transcript_files
+    from emoasr.asr import transcript_files, transcripts
     from emoasr.inference import compilation_cache
     from emoasr.recognizer import load_recognizer
     from emoasr.system import limits
@@ -85,11 +85,14 @@ def main(
         opened = load_recognizer(recognizer or None)
     failed = len(files) - len(there)
     writer = transcript_files.Writer(kind)
+    confidences: list[float] = []
     for file in there:
         try:
             if output:
                 writer = transcript_files.Writer(kind)
-            text = writer(file, *_heard(opened, file, beam_size, language_weight))
+            heard, seconds = _heard(opened, file, beam_size, language_weight)
+            text = writer(file, heard, seconds)
+            confidences.append(heard.confidence)
         except UserError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -98,6 +101,8 @@ def main(
             write_atomically(places_of[file], text)
         else:
             print(text, end="", flush=True)
+    if doubt := transcripts.doubt_of_all(confidences):
+        print(f"warning: {doubt}", file=sys.stderr)
     return failed
 
 

@@ -64,6 +64,14 @@ def test_nothing_heard_has_no_confidence_and_no_doubt():
     assert "unlike the recognizer" in transcripts.doubt(0.01)
 
 
+def test_many_unsure_transcripts_are_doubted_together():
+    assert transcripts.doubt_of_all([0.6] * 19) is None
+    assert transcripts.doubt_of_all([0.6] * 19 + [np.nan]) is None
+    assert transcripts.doubt_of_all([0.65] * 30) is None
+    assert "mean confidence of 20 transcripts 0.60" in transcripts.doubt_of_all([0.6] * 20)
+    assert transcripts.doubt_of_all([]) is None
+
+
 @given(words=spoken())
 def test_subtitles_parsed_again_are_the_words_in_order(words):
     clock = r"(\d\d+):(\d\d):(\d\d),(\d{3})"
