@@ -43,7 +43,7 @@ def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
 class BeamSearch:
     """CTC prefix beam search, weighed against a language model, many utterances at a time.
 
-    A prefix's score is the probability of all paths that spell it (Graves et al. 2006, section 4.2;
+    A prefix's score is the probability of all paths that spell it (Graves et al. 2006, section 3.2;
     with the sums of Hannun et al. 2014, algorithm 1), times the language model's probability of it
     to the power `weight`. With as many prefixes as there are texts the best one is exact.
 
