@@ -66,14 +66,11 @@ class BeamSearch:
         self._size = beam_size
         if language:
             self._factor_SU = np.exp(weight * language.log_prob_SV.astype(np.float64))
-            self._next_SU, self._start, self._blank = (
-                language.next_SV,
-                language.start,
-                _BLANK_FACTOR,
-            )
+            self._next_SU, self._start = language.next_SV, language.start
         else:
             self._factor_SU = np.ones((1, len(SYMBOLS)))
-            self._next_SU, self._start, self._blank = np.zeros((1, len(SYMBOLS)), int), 0, 1.0
+            self._next_SU, self._start = np.zeros((1, len(SYMBOLS)), int), 0
+        self._blank = _BLANK_FACTOR if language else 1.0
 
     def __call__(self, scores_BTV: np.ndarray) -> list[tuple[str, list[int]]]:
         """Decodes class probabilities of each frame; beyond an utterance's end, all blank.
@@ -107,19 +104,16 @@ class BeamSearch:
         repeated_BK = beam.symbol_BK * scores_BV[row_B1, last_BK]
         factor_BKU = self._factor_SU[beam.state_BK] * scores_BV[:, None, :BLANK]
         longer_BKU = factor_BKU * total_BK[..., None]
-        col_1K = np.arange(k)[None]
-        again_BK = factor_BKU[row_B1, col_1K, last_BK] * beam.blank_BK  # "aa" needs a blank between
-        is_empty_BK = beam.last_BK < 0
-        longer_BKU[row_B1, col_1K, last_BK] = np.where(
-            is_empty_BK, longer_BKU[row_B1, col_1K, last_BK], again_BK
-        )
+        b, place = np.nonzero(beam.last_BK >= 0)
+        again = b, place, beam.last_BK[b, place]  # "aa" needs a blank between
+        longer_BKU[again] = factor_BKU[again] * beam.blank_BK[b, place]
         # a prefix that is longer than another in the beam by one symbol: both ways to it in one
         b, child, parent = np.nonzero(beam.before_BK[:, :, None] == beam.hash_BK[:, None, :])
         came = longer_BKU[b, parent, last_BK[b, child]]
         longer_BKU[b, parent, last_BK[b, child]] = 0
         new_BK = repeated_BK.copy()
         new_BK[b, child] += came
-        parent_BK, symbol_BK = np.tile(col_1K, (n, 1)), np.full((n, k), -1)
+        parent_BK, symbol_BK = np.tile(np.arange(k), (n, 1)), np.full((n, k), -1)
         most = came > (blank_BK + repeated_BK)[b, child]
         b, child, parent = b[most], child[most], parent[most]
         parent_BK[b, child], symbol_BK[b, child] = parent, beam.last_BK[b, child]

@@ -44,7 +44,6 @@ def srt(words: Sequence[Word]) -> str:
         2
         00:00:03,000 --> 00:00:03,250
         you
-        <BLANKLINE>
     """
     return "".join(
         f"{i}\n{_clock(cue[0].start)} --> {_clock(cue[-1].end)}\n{_line(cue)}\n\n"
