@@ -139,11 +139,10 @@ def chords(seed):
 
 def test_music_is_warned_of_and_noise_is_not_written_at_all():
     recognizer = emoasr.load_recognizer()
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(
+        UserWarning, match=r"^\d+ of 20 inputs, the first: \d+: confidence .* unlike"
+    ):
         recognizer.transcribe(([chords(seed) for seed in range(20)], 16000))
-    each, all_of_them = sorted((str(w.message) for w in warned), key=len, reverse=True)
-    assert int(each.split()[0]) >= 10 and "of 20 inputs, the first: " in each
-    assert "mean confidence of 20 transcripts" in all_of_them
     noise = np.random.default_rng(0).normal(0, 0.1, 80_000)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
