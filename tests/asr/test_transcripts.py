@@ -139,9 +139,7 @@ def chords(seed):
 
 def test_music_is_warned_of_and_noise_is_not_written_at_all():
     recognizer = emoasr.load_recognizer()
-    with pytest.warns(
-        UserWarning, match=r"^\d+ of 20 inputs, the first: \d+: confidence .* unlike"
-    ):
+    with pytest.warns(UserWarning, match="sounds? unlike the recognizer's training speech"):
         recognizer.transcribe(([chords(seed) for seed in range(20)], 16000))
     noise = np.random.default_rng(0).normal(0, 0.1, 80_000)
     with warnings.catch_warnings():
