@@ -17,7 +17,7 @@ import ml_collections
 from emoasr import __version__
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus, inputs_digest
-from emoasr.files import storage
+from emoasr.files import places
 from emoasr.settings.feature_sets import FeatureSets
 
 Metadata = dict[str, Any]
@@ -40,8 +40,8 @@ def of_corpus(config: ml_collections.ConfigDict, corpus: Corpus) -> Metadata:
     source = json.loads(config.to_json_best_effort())
     for field in _PLACES:
         if source.get(field):
-            place = storage.path(source[field])
-            source[field] = str(place if isinstance(place, storage.Remote) else place.resolve())
+            text = str(source[field])
+            source[field] = text if "://" in text else str(places.local(text).resolve())
     return {"corpus": corpus.name, "synthetic": corpus.synthetic, "source": source}
 
 
