@@ -35,4 +35,13 @@ def get_config() -> ml_collections.ConfigDict:
     c.corpus.language = ""  # DK, EN; empty: both
     c.feature_sets = (*config.FEATURE_SETS, "random-1", "random-2")  # three untrained networks
     c.eval.targets = ("arousal", "valence", "dominance")
+    c.eval.terms = (
+        "EmoTale states no licence; its authors ask to cite Hjuler, Skat-Rørdam, Clemmensen and "
+        "Das, EmoTale: An Enacted Speech-emotion Dataset in Danish (ASRU 2025, arXiv 2508.14548)"
+    )
+    c.eval.limits = (
+        "fitted on acted Danish and English sentences of 18 speakers near a microphone: other "
+        "speech, rooms and languages may be predicted worse than the intervals say; not for "
+        "decisions about people"
+    )
     return c

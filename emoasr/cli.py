@@ -5,10 +5,11 @@ Each call defines its own flags, so that commands can run many times in one proc
 
 import ast
 import dataclasses
+import functools
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from emoasr.system import interrupts, limits, output
 
 _WIDTH = 100
 
-Run = Callable[[ml_collections.ConfigDict, Path, bool], None]
+Run = Callable[..., None]  # see `Command`
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A command that takes a configuration and a workdir and nothing else.
+    """A command that takes a configuration and a workdir, or files in their place.
 
     Attributes:
         name: of the command.
@@ -41,6 +42,10 @@ class Command:
             stored in the workdir.
         lock_name: the name of its lock, where several processes share one workdir; see `run_lock`.
         instead: functions that run instead of `run`, each where the flag of its name is given.
+        options: defines further flags; `run` and its kind take their values by name.
+        on_files: what to do with files, instead of `run`, where neither a configuration nor a
+            workdir is given; it takes them, whether files may be replaced, and the values of
+            `options`.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Command:
     default_config: str | None = None
     lock_name: Callable[[ml_collections.ConfigDict], str] = lambda _: ""
     instead: Mapping[str, Run] = dataclasses.field(default_factory=dict)
+    options: Callable[[flags.FlagValues], None] = lambda _: None
+    on_files: Callable[..., None] | None = None
 
 
 def run(command: Command, arguments: Sequence[str] | None = None) -> int:
@@ -136,10 +143,15 @@ def describe(values: flags.FlagValues) -> str:
 
 
 def _run(command: Command, arguments: list[str]) -> int:
-    values = _flags(command)
+    values, options = _flags(command)
     rest = parse(values, arguments, known_only=True)
     if values.help:
         print(_help(command, values))
+        return 0
+    if command.on_files and values.config is None and values.workdir is None:
+        files = parse(values, arguments)
+        with limits.errors_in_one_line():
+            command.on_files(files, values.overwrite, **_values(values, options))
         return 0
     source, config = _configuration(command, values)
     fields.define(values, fields.leaves(config) if config else fields.every(command.base), rest)
@@ -159,11 +171,16 @@ def _run(command: Command, arguments: list[str]) -> int:
     config.lock()
     chosen = next((f for name, f in command.instead.items() if values[name].value), command.run)
     workdir = _workdir(values.workdir, source)
+    chosen = functools.partial(chosen, **_values(values, options))
     return _work(chosen, config, workdir, values.overwrite, command.lock_name)
 
 
-def _flags(command: Command) -> flags.FlagValues:
-    """The flags that are not fields of the configuration."""
+def _values(values: flags.FlagValues, names: Iterable[str]) -> dict[str, Any]:
+    return {name: values[name].value for name in names}
+
+
+def _flags(command: Command) -> tuple[flags.FlagValues, set[str]]:
+    """The flags that are not fields of the configuration; and which are the command's own."""
     values = new_flags()
     flags.DEFINE_string(
         "config", command.default_config, "Configuration: a name from the list above, or a file; "
@@ -184,7 +201,9 @@ def _flags(command: Command) -> flags.FlagValues:
     )  # fmt: skip
     for name, other in command.instead.items():
         flags.DEFINE_bool(name, False, (other.__doc__ or "").split("\n")[0], values)
-    return values
+    common = set(values)
+    command.options(values)
+    return values, set(values) - common
 
 
 def _configuration(

@@ -14,6 +14,8 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.corpus = ml_collections.ConfigDict()
     c.corpus.kind = kind  # demo, emotale, folder, iemocap or table: how the corpus is read
     c.corpus.path = ""  # of the corpus: on disk, or in a store, as s3://BUCKET/FOLDER
+    c.corpus.window = 0.0  # seconds; every utterance is cut into windows; 0: it stays whole
+    c.corpus.hop = 0.0  # seconds from one window to the next; 0: a window
 
     # what extract writes and eval compares
     c.feature_sets = FEATURE_SETS  # neural, random, random-N, mfcc, egemaps, or paths of tables
@@ -45,6 +47,8 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval.selection.scope = "fold"  # F scores of each training fold; "all": of all data, a leak
     c.eval.regressor = "linear"  # "ridge", its penalty chosen within each training fold, or "svr"
     c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
+    c.eval.terms = ""  # of the ratings: licence, citation asked for; kept with predictors
+    c.eval.limits = ""  # what a predictor of these ratings is not for; kept likewise
     c.eval.battery = False  # True: ablations and controls too: leaks, layers, other models
     c.eval.scale = (1.0, 5.0)  # predictions are clipped to it; (): to the range of training ratings
     return c

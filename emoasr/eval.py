@@ -17,9 +17,9 @@ numbers of features, single layers.
 
 Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and writes
 `report.html`, `report.md`, `results.json`, `predictions.parquet`, `selected.parquet`,
-`correlations.parquet` and `figures/` into the folder `eval/NAME` of the workdir, and
-`eval/index.html`, which shows the run's evaluations side by side. NAME is `config.eval.name`, else
-made of what was asked, such as `linear-100` or `ridge-all`.
+`correlations.parquet`, `figures/` and `predictors/SET/` (for `emoasr predict`) into the folder
+`eval/NAME` of the workdir, and `eval/index.html`, which shows the run's evaluations side by side.
+NAME is `config.eval.name`, else made of what was asked, such as `linear-100` or `ridge-all`.
 """
 
 from emoasr.system import interrupts
@@ -71,6 +71,7 @@ def _evaluate(
     from emoasr.extraction import outcome
     from emoasr.files import parquet
     from emoasr.files.writing import ensure_folder, write_atomically
+    from emoasr.prediction.keeping import keep
     from emoasr.report import overview, terminal
     from emoasr.report.provenance import check_same_evaluation, made_from, provenance
 
@@ -97,12 +98,16 @@ def _evaluate(
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
     page = report.write(results, found.predictions, found.selected, maps, folder)
+    kept = keep(
+        inputs.tables, inputs.labels, inputs.metadata, config.eval, results,
+        folder / "predictors", workers,
+    )  # fmt: skip
     # last: where it is, the evaluation is finished
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "results.json", text + "\n")
     print(terminal.summary(results))
     print(overview.write(folder.parent))
-    print(page)
+    print(*kept, page, sep="\n")
 
 
 _COMMAND = cli.Command(

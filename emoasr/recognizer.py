@@ -5,7 +5,6 @@ import functools
 import math
 import textwrap
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,26 +12,23 @@ import jax
 import numpy as np
 import pandas as pd
 from flax import nnx
-from tqdm import tqdm
 
 from emoasr.asr import decoding, language_model, saved, transcripts
-from emoasr.asr import frontend as fe
 from emoasr.asr.networks.gated import TAPS
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError, check_choice, one_line
-from emoasr.inference import columns, compilation_cache, inputs, long_recordings, runner
+from emoasr.inference import columns, compilation_cache, long_recordings
+from emoasr.inference.calls import Call, Kept
+from emoasr.inference.frames import FrameFunction
 from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
-from emoasr.inference.symbol_scores import SymbolScorer
-from emoasr.system import forks, processes
+from emoasr.inference.symbol_scores import SymbolScores
 
 Pooling = Literal["mean", "max", "std"]
 Tap = Literal["gate", "skip", "residual"]
 OnError = Literal["raise", "skip"]
 
-_ON_ERROR = ("raise", "skip")
 _REPR_WIDTH = 90  # characters
-_MANY, _LONG = 50, 3600  # inputs, seconds of audio: more get a progress bar
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,11 +98,11 @@ class Recognizer(SavedRecognizer):
         tap = "gate" if tap is None else tap
         check_choice("tap", tap, TAPS)
         check_choice("pooling", pooling, POOLINGS)
-        call = _Call(x, self.config.frontend, on_error, progress)
+        call = Call(x, self.config.frontend, on_error, progress)
         names = columns.unit_names(self.config.model.n_layers, self.config.model.n_channels)
         table = np.empty((len(call.index), len(names)), np.float32)
-        for indices, arrays in call.results(self._function("units", tap, pooling)):
-            table[indices] = arrays["neural"]
+        for result in call.results(self.device_function("units", tap, pooling)):
+            table[result.indices] = result.arrays["neural"]
         return call.finished(pd.DataFrame(table, call.index, names))
 
     def transcribe(
@@ -153,16 +149,17 @@ class Recognizer(SavedRecognizer):
         """
         if beam_size < 1:
             raise UserError(f"beam_size={beam_size}: must be 1 (greedy) or more")
-        call = _Call(x, self.config.frontend, on_error, progress)
+        call = Call(x, self.config.frontend, on_error, progress)
         decode: decoding.Greedy | decoding.BeamSearch = decoding.Greedy()
         if beam_size > 1:
             model = self._language_model if language_weight else None
             decode = decoding.BeamSearch(beam_size, model, language_weight)
         heard = [transcripts.Transcript("", [], math.nan, [])] * len(call.index)
         seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
-        for indices, arrays in call.results(self._function("scores")):
-            scores_BTV = arrays["scores"]
-            for i, found, scores_TV in zip(indices, decode(scores_BTV), scores_BTV, strict=True):
+        for result in call.results(self.device_function("frames", SymbolScores())):
+            scores_BTV = result.arrays["values"]
+            decoded = zip(result.indices, decode(scores_BTV), scores_BTV, strict=True)
+            for i, found, scores_TV in decoded:
                 heard[i] = transcripts.of(*found, scores_TV, seconds)
         table = call.finished(pd.DataFrame(heard, call.index, transcripts.Transcript._fields))
         doubts = table["confidence"].map(transcripts.doubt).dropna()
@@ -187,16 +184,23 @@ class Recognizer(SavedRecognizer):
             f"  trained on {data}>"
         )
 
-    def _function(self, kind: str, *how: Any) -> long_recordings.DeviceFunction:
-        """A device function of this recognizer, with what was compiled for it before."""
+    def device_function(
+        self, kind: Literal["units", "frames"], *how: Any
+    ) -> long_recordings.DeviceFunction:
+        """A device function of this recognizer, with what was compiled for it before.
+
+        Args:
+            kind: "units" pools activations, "frames" gives something of every frame.
+            how: tap and pooling, see `Pooler`; or what to give, see `FrameFunction`.
+        """
         if (kind, *how) not in self._functions:
             frontend = self.config.frontend
             made: long_recordings.DeviceFunction
             if kind == "units":
                 made = Pooler({"neural": self.model}, frontend, *how)
             else:
-                made = SymbolScorer(self.model, frontend, *how)
-            self._functions[kind, *how] = _Kept(made)
+                made = FrameFunction(self.model, frontend, *how)
+            self._functions[kind, *how] = Kept(made)
         return self._functions[kind, *how]
 
     @functools.cached_property
@@ -229,63 +233,3 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     found = saved.load(path_or_name)
     compilation_cache.enable_cache()
     return Recognizer(found.model, found.config, found.card, found.digest, found.language_file)
-
-
-class _Kept:
-    """A device function whose programs stay in memory from call to call: there are few shapes."""
-
-    def __init__(self, function: long_recordings.DeviceFunction):
-        self.frontend, self.receptive_field = function.frontend, function.receptive_field
-        self.chunk, self.merge = function.chunk, function.merge
-        self.compiled = functools.cache(function.compiled)
-
-    def clear(self) -> None:
-        """They stay."""
-
-
-class _Call:
-    """One input on its way through a device function."""
-
-    def __init__(self, x: Input, frontend: fe.FrontEndConfig, on_error: str, progress: bool):
-        forks.check()
-        check_choice("on_error", on_error, _ON_ERROR)
-        self._source, self.index = inputs.opened(x, frontend)
-        self._skip, self._frontend, self._progress = on_error == "skip", frontend, progress
-        self._left_out: dict[int, str] = {}
-
-    def results(
-        self, function: long_recordings.DeviceFunction
-    ) -> Iterator[tuple[np.ndarray, dict]]:
-        """Every result; an input that has none is an error, or left out."""
-        hop, workers = self._frontend.hop_length, processes.count(0)
-        plan = runner.make_plan(self._source, hop, workers=workers, standard=True)
-        self._leave_out(plan.unreadable)
-        seconds = plan.n_samples.sum() / self._frontend.sample_rate
-        many = len(self.index) > _MANY or seconds > _LONG
-        with tqdm(total=len(self.index), disable=not (self._progress and many)) as bar:
-            for result in runner.run(plan, function):
-                self._leave_out(result.failed)
-                if len(result.indices):
-                    yield result.indices, result.arrays
-                bar.update(len(result.indices))
-
-    def finished(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table without the rows of inputs that were left out."""
-        if not self._skip:
-            return table
-        skipped = [{"input": i, "reason": why} for i, why in sorted(self._left_out.items())]
-        table = table[~np.isin(np.arange(len(table)), list(self._left_out))]
-        table.attrs["skipped"] = skipped
-        if skipped:
-            warnings.warn(
-                f"{len(skipped)} of {len(self.index)} inputs left out, the first: "
-                f"input {skipped[0]['input']}: {skipped[0]['reason']}; see .attrs['skipped']",
-                stacklevel=3,
-            )
-        return table
-
-    def _leave_out(self, failed: dict[int, str]) -> None:
-        if failed and not self._skip:
-            i = min(failed)
-            raise UserError(f"input {i}: {failed[i]}")
-        self._left_out |= failed

@@ -30,7 +30,7 @@ def test_the_package_itself_imports_nothing_heavy():
 
 
 def test_features_need_nothing_of_training_or_eval(small_recognizer, speech):
-    code = f"""import sys, emoasr
+    code = f"""import sys, emoasr, emoasr.predictor
 emoasr.load_recognizer({str(small_recognizer)!r}).features({str(speech / "00.wav")!r})
 print(*sys.modules)"""
     assert not ONLY_FOR_TRAINING_AND_EVAL & set(run(code).split())
@@ -61,6 +61,9 @@ r.features([{"array": np.zeros(9), "sampling_rate": 8000}])
 reveal_type(emoasr.__version__)
 reveal_type(r.transcribe("a.wav"))
 reveal_type(r.digest)
+p: emoasr.Predictor = emoasr.load_predictor()
+p.predict("a.wav", window=2, hop=0.5, on_error="skip")
+reveal_type(p.track((np.zeros(9), 16000)))
 """)
     wrong = tmp_path / "wrong.py"
     wrong.write_text("""import emoasr
@@ -69,6 +72,7 @@ emoasr.load_recognizer().features("a.wav", pooling="median")
 emoasr.load_recognizer().features("a.wav", on_error="ignore")
 emoasr.load_recognizer().features({"a.wav"})
 emoasr.load_recogniser()
+emoasr.load_predictor().predict("a.wav", window="2")
 """)
     # with the settings, and so the cache, of the project's own check: else it takes a minute
     settings = [f"--config-file={ROOT}/pyproject.toml", f"--cache-dir={ROOT}/.mypy_cache"]
@@ -76,9 +80,9 @@ emoasr.load_recogniser()
     lines = told.splitlines()
     assert not [line for line in lines if "right.py" in line and "error" in line], told
     shown = [line.split("Revealed type is ")[1] for line in lines if "Revealed" in line]
-    for line, kind in zip(shown, ("str", "DataFrame", "str"), strict=True):
+    for line, kind in zip(shown, ("str", "DataFrame", "str", "DataFrame"), strict=True):
         assert kind in line
-    for number in range(2, 7):
+    for number in range(2, 8):
         assert any(f"wrong.py:{number}: error" in line for line in lines), told
 
 

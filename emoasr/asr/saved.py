@@ -23,7 +23,7 @@ from emoasr.asr import language_model, manifest, text
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.errors import UserError
-from emoasr.files import places, storage, untrusted
+from emoasr.files import places, untrusted
 from emoasr.files.writing import write_atomically
 from emoasr.system import forks
 
@@ -111,7 +111,7 @@ def load(path_or_name: Path | str | None = None) -> SavedRecognizer:
     forks.check()
     path = places.of_recognizer(path_or_name)
     there = [*places.RECOGNIZER_FILES, *([LANGUAGE_FILE] * places.is_file(path / LANGUAGE_FILE))]
-    files = {name: _own(path / name, _MOST[name]) for name in there}
+    files = {name: untrusted.own(path / name, _MOST[name]) for name in there}
     sizes, frontend, card = manifest.read(files[_RECORD])
     source, model = files[_WEIGHTS], _outline(sizes)
     _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS]), source)
@@ -157,19 +157,6 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
     model = _outline(config)
     _check_fit(model, {name: tensor.shape for name, tensor in tensors.items()}, source)
     return _filled(model, tensors, source)
-
-
-def _own(file: storage.Place, most_bytes: int) -> untrusted.Source:
-    """The file, unless it is a link out of its folder: untrusted data must not choose other files.
-
-    Raises:
-        UserError: it is such a link; or the file is in a store, and is too large or unreadable.
-    """
-    if isinstance(file, storage.Remote):
-        return untrusted.fetched(file, most_bytes)
-    if file.resolve().parent != file.parent.resolve():
-        raise UserError(f"{file}: is a link that leads out of its folder; put the file there")
-    return file
 
 
 def _outline(config: ModelConfig) -> GatedConvNet:

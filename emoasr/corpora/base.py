@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import importlib
 import zipfile
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.audio import chunks, reading
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 from emoasr.files import places, storage
 
 RATINGS = ("arousal", "valence", "dominance")
@@ -145,20 +144,6 @@ def _resolved(root: Path | zipfile.Path | storage.Remote) -> str:
 def inputs_digest(fingerprints: Iterable[bytes]) -> str:
     """16 hex digits of a corpus: they change with its index, its place and any file of it."""
     return hashlib.sha256(b"".join(fingerprints)).hexdigest()[:16]
-
-
-def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
-    """Opens the corpus that `config.corpus` describes.
-
-    Args:
-        config: `kind` (one of `KINDS`), `path`, and the kind's own fields.
-        workdir: the run's folder; only the demo corpus is written there.
-
-    Raises:
-        UserError: an unknown kind, or the corpus is missing or broken.
-    """
-    check_choice("config.corpus.kind", config.kind, KINDS)
-    return importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
 
 
 def folder_of(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:

@@ -108,6 +108,17 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     return _to_pandas(table, path), metadata_of(table.schema, path)
 
 
+def batches(path: Path, n_rows: int) -> Iterator[pd.DataFrame]:
+    """A written table's rows, so many at a time, with their index.
+
+    Raises:
+        UserError: as `read`.
+    """
+    with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for batch in file.iter_batches(n_rows):
+            yield _to_pandas(pa.Table.from_batches([batch], file.schema_arrow), path)
+
+
 class Outline(NamedTuple):
     """A table without its values.
 

@@ -10,8 +10,11 @@ from emoasr.errors import UserError, did_you_mean
 from emoasr.files import storage
 
 RECOGNIZER_FILES = ("recognizer.json", "weights.safetensors")
+PREDICTOR_FILES = ("predictor.json", "weights.safetensors")
 
-_RECOGNIZERS = Path(__file__).parents[1] / "recognizers"  # that the package ships
+# what the package ships
+_RECOGNIZERS = Path(__file__).parents[1] / "recognizers"
+_PREDICTORS = Path(__file__).parents[1] / "predictors"
 
 
 def local(text: str | os.PathLike) -> Path:
@@ -44,14 +47,35 @@ def of_recognizer(path_or_name: str | os.PathLike | None) -> storage.Place:
     Raises:
         UserError: it is not a recognizer's folder.
     """
-    path = storage.path(path_or_name) if path_or_name else _RECOGNIZERS / "english"
-    if isinstance(path, Path) and not path.exists() and (_RECOGNIZERS / path).is_dir():
-        path = _RECOGNIZERS / path
-    for name in RECOGNIZER_FILES:
+    return _folder(path_or_name, _RECOGNIZERS, "english", RECOGNIZER_FILES)
+
+
+def of_predictor(path_or_name: str | os.PathLike | None) -> storage.Place:
+    """The folder of a predictor, on disk or in a store.
+
+    Args:
+        path_or_name: a folder, a URL, or the name of a predictor that the package ships; None or
+            empty: `emotale`.
+
+    Raises:
+        UserError: it is not a predictor's folder.
+    """
+    return _folder(path_or_name, _PREDICTORS, "emotale", PREDICTOR_FILES)
+
+
+def _folder(
+    path_or_name: str | os.PathLike | None, shipped: Path, default: str, files: tuple[str, ...]
+) -> storage.Place:
+    """A folder that must hold all of `files`: a place, or the name of one in `shipped`."""
+    path = storage.path(path_or_name) if path_or_name else shipped / default
+    if isinstance(path, Path) and not path.exists() and (shipped / path).is_dir():
+        path = shipped / path
+    for name in files:
         if not is_file(path / name):
-            shipped = [p.parent.name for p in _RECOGNIZERS.glob(f"*/{name}")]
-            meant = did_you_mean(str(path_or_name), shipped)
-            raise UserError(f"{path} is not a recognizer's folder: it has no {name}{meant}")
+            there = [p.parent.name for p in shipped.glob(f"*/{name}")]
+            meant = did_you_mean(str(path_or_name), there)
+            kind = shipped.name.removesuffix("s")
+            raise UserError(f"{path} is not a {kind}'s folder: it has no {name}{meant}")
     return path
 
 

@@ -81,6 +81,19 @@ def fetched(path: Remote, most_bytes: int) -> Fetched:
         raise _unreadable(path, error) from None
 
 
+def own(file: Place, most_bytes: int) -> Source:
+    """The file, unless it is a link out of its folder: a stranger's must not choose other files.
+
+    Raises:
+        UserError: it is such a link; or the file is in a store, and is too large or unreadable.
+    """
+    if isinstance(file, Remote):
+        return fetched(file, most_bytes)
+    if file.resolve().parent != file.parent.resolve():
+        raise UserError(f"{file}: is a link that leads out of its folder; put the file there")
+    return file
+
+
 def read_json(path: Source, most_bytes: int) -> dict[str, Any]:
     """Reads a JSON file that holds an object.
 

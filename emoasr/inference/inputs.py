@@ -5,14 +5,15 @@ import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.audio import chunks, reading
-from emoasr.corpora import Corpus
+from emoasr.audio.windows import Windows
+from emoasr.corpora import Corpus, windows
 from emoasr.errors import AudioError, UserError
 from emoasr.inference import runner
 
@@ -35,14 +36,33 @@ _FORMS = (
 _SURELY_LONGER = 16  # times as long as its other axis: the axis of time
 
 
-def opened(x: Input, frontend: FrontEndConfig) -> tuple[runner.Source, pd.Index]:
-    """The utterances of an input, and the index of their rows.
+class Opened(NamedTuple):
+    """What an input holds.
+
+    Attributes:
+        source: its utterances, or their windows.
+        rows: their index.
+        notes: what the user should know of them, one line each.
+    """
+
+    source: runner.Source
+    rows: pd.Index
+    notes: tuple[str, ...] = ()
+
+
+def opened(x: Input, frontend: FrontEndConfig, cut: Windows | None = None) -> Opened:
+    """Opens what the Python API takes.
+
+    Args:
+        x: one of the forms that `Input` has.
+        frontend: what takes the samples.
+        cut: the windows into which utterances are cut; None: they stay whole.
 
     Raises:
         UserError: it has none of the forms, or its one rate is no rate.
     """
     if isinstance(x, pd.Index):
-        return _files(_checked(x), frontend)
+        return _files(_checked(x), frontend, cut)
     if isinstance(x, str | os.PathLike):
         x = [x]
     if _is_array(x) or not isinstance(x, Sequence | Mapping) or isinstance(x, bytes | bytearray):
@@ -50,11 +70,11 @@ def opened(x: Input, frontend: FrontEndConfig) -> tuple[runner.Source, pd.Index]
     if isinstance(x, Mapping):
         x = [x]
     if len(x) == 2 and isinstance(x, tuple) and isinstance(x[1], numbers.Real):
-        return _samples(_of_one_rate(*x), frontend)
+        return _samples(_of_one_rate(*x), frontend, cut)
     paths = [os.fspath(item) for item in x if isinstance(item, str | os.PathLike)]
     if len(paths) == len(x):
-        return _files(pd.Index(paths, dtype="string", name="file"), frontend)
-    return _samples([_decoded(i, item) for i, item in enumerate(x)], frontend)
+        return _files(pd.Index(paths, dtype="string", name="file"), frontend, cut)
+    return _samples([_decoded(i, item) for i, item in enumerate(x)], frontend, cut)
 
 
 class _Arrays:
@@ -80,15 +100,39 @@ class _Arrays:
         return chunks.of_array(self.samples(i), size, context, hop)
 
 
-def _files(index: pd.Index, frontend: FrontEndConfig) -> tuple[runner.Source, pd.Index]:
+def _files(index: pd.Index, frontend: FrontEndConfig, cut: Windows | None) -> Opened:
     table, rate = pd.DataFrame(index=index), frontend.sample_rate
-    return Corpus("input", Path(), table, sample_rate=rate, antialias=frontend.antialias), index
+    corpus = Corpus("input", Path(), table, sample_rate=rate, antialias=frontend.antialias)
+    if cut is not None:
+        corpus = windows.of(corpus, cut)
+    return Opened(corpus, corpus.table.index, corpus.notes)
 
 
 def _samples(
-    items: list[tuple[Samples, float]], frontend: FrontEndConfig
-) -> tuple[runner.Source, pd.Index]:
-    return _Arrays(items, frontend), pd.RangeIndex(len(items))
+    items: list[tuple[Samples, float]], frontend: FrontEndConfig, cut: Windows | None
+) -> Opened:
+    if cut is None:
+        return Opened(_Arrays(items, frontend), pd.RangeIndex(len(items)))
+    parts: list[tuple[Samples, float]] = []
+    rows: list[tuple[int, float, float]] = []
+    short = []
+    for i, (array, rate) in enumerate(items):
+        try:
+            reading.check_rate(rate)
+            wave = _time_first(array)
+        except AudioError:  # whoever reads it says why
+            parts.append((array, rate))
+            rows.append((i, 0.0, 0.0))
+            continue
+        short += [f"input {i}"] * cut.is_longer_than(len(wave) / rate)
+        for start, end in cut.spans(len(wave) / rate):
+            parts.append((wave[round(start * rate) : round(end * rate)], rate))
+            rows.append((i, start, end))
+    frame = pd.DataFrame(rows, columns=["input", "start", "end"])
+    for name in ("start", "end"):
+        frame[name] = pd.to_timedelta((frame[name] * 1e9).round(), unit="ns")
+    index = pd.MultiIndex.from_frame(frame)
+    return Opened(_Arrays(parts, frontend), index, tuple(windows.noted(short, cut)))
 
 
 def _checked(index: pd.Index) -> pd.Index:

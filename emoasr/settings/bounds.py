@@ -20,6 +20,8 @@ _SHAPES = (1, 512)  # different lengths that the planner distinguishes
 # Lowest and highest, of each element where there are several. Units are in `config`.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "corpus.seed": _SEED,
+    "corpus.window": (0, _INF),
+    "corpus.hop": (0, _INF),
     "seed": _SEED,
     "batch_frames": _FRAMES,
     "buckets": _SHAPES,

@@ -12,8 +12,9 @@ import emoasr
 from emoasr.audio import chunks, decoder, reading
 from emoasr.corpora import Corpus
 from emoasr.inference import runner
+from emoasr.inference.frames import FrameFunction
 from emoasr.inference.pooling import POOLINGS, Pooler
-from emoasr.inference.symbol_scores import SymbolScorer
+from emoasr.inference.symbol_scores import SymbolScores
 
 HOP = 512
 
@@ -72,12 +73,12 @@ def test_chunks_give_what_the_whole_gives(speechlike, pooling):
 def test_transcripts_of_chunks_are_those_of_the_whole(speechlike):
     recognizer = emoasr.load_recognizer()
     source = OneArray(speechlike[: 200 * 16000])
-    listener = SymbolScorer(recognizer.model, recognizer.config.frontend)
+    listener = FrameFunction(recognizer.model, recognizer.config.frontend, SymbolScores())
     whole, _ = results(source, listener, 10_000)
     cut, was_cut = results(source, listener, 4096)
     n_frames = recognizer.config.frontend.n_frames(200 * 16000)
-    assert was_cut and cut["scores"].shape[1] == n_frames
-    np.testing.assert_allclose(cut["scores"], whole["scores"][:, :n_frames], atol=1e-4)
+    assert was_cut and cut["values"].shape[1] == cut["frames"][0] == n_frames
+    np.testing.assert_allclose(cut["values"], whole["values"][:, :n_frames], atol=1e-4)
 
 
 @given(st.integers(1, 5000), st.integers(1, 900), st.integers(0, 300), st.integers(1, 64))

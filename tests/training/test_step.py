@@ -5,7 +5,8 @@ import pytest
 from made_training import batch, trainer
 
 from emoasr.asr import frontend as fe
-from emoasr.inference.symbol_scores import SymbolScorer
+from emoasr.inference.frames import FrameFunction
+from emoasr.inference.symbol_scores import SymbolScores
 from emoasr.training import augment, checkpoints
 from emoasr.training.step import to_float
 
@@ -35,10 +36,10 @@ def test_symbols_of_a_validation_are_those_of_the_exported_recognizer():
     fixed, state = trainer()
     for number in range(3):
         state, _ = fixed.step(state, jnp.int32(number), batch())
-    scorer = SymbolScorer(fixed.network(state), fixed.frontend)
+    scorer = FrameFunction(fixed.network(state), fixed.frontend, SymbolScores())
     noise = batch(empty=1)
     wave_BN = np.asarray(to_float(noise.wave_BN))
-    scores_BTV = scorer.compiled(*wave_BN.shape)(wave_BN, noise.lengths_B)["scores"]
+    scores_BTV = scorer.compiled(*wave_BN.shape)(wave_BN, noise.lengths_B)["values"]
     np.testing.assert_array_equal(fixed.classes(state, noise), scores_BTV.argmax(-1))
 
 

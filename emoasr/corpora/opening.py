@@ -1,0 +1,28 @@
+"""How a configuration opens a corpus."""
+
+import importlib
+from pathlib import Path
+
+import ml_collections
+
+from emoasr.audio.windows import parse
+from emoasr.corpora import windows
+from emoasr.corpora.base import KINDS, Corpus
+from emoasr.errors import check_choice
+
+
+def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
+    """Opens the corpus that `config.corpus` describes.
+
+    Args:
+        config: `kind` (one of `KINDS`), `path`, the kind's own fields, and perhaps `window` and
+            `hop`, of the windows into which utterances are cut.
+        workdir: the run's folder; only the demo corpus is written there.
+
+    Raises:
+        UserError: an unknown kind, an impossible window, or the corpus is missing or broken.
+    """
+    check_choice("config.corpus.kind", config.kind, KINDS)
+    cut = parse(config.get("window") or None, config.get("hop") or None)
+    corpus = importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
+    return windows.of(corpus, cut) if cut else corpus

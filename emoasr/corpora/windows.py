@@ -1,0 +1,61 @@
+"""A corpus whose utterances are the windows of another's."""
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Sequence
+
+import pandas as pd
+
+from emoasr.audio import reading
+from emoasr.audio.windows import Windows
+from emoasr.corpora.base import Corpus
+from emoasr.errors import AudioError, one_line
+
+_READERS = 16  # threads that ask for headers: where files are in a store, they mostly wait
+
+
+def of(corpus: Corpus, windows: Windows) -> Corpus:
+    """Cuts every utterance into windows, by the lengths that the files' headers give.
+
+    Labels are those of the utterance. One that is shorter than a window stays whole, and is noted;
+    so does one whose header cannot be read, for whoever reads it to say why.
+    """
+    import audformat  # slow to import, and none is needed of a corpus that stays whole
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+        seconds = list(pool.map(_seconds, [corpus] * len(corpus), range(len(corpus))))
+    rows, files, starts, ends, short = [], [], [], [], []
+    for i, length in enumerate(seconds):
+        file, start, end = corpus.key(i)
+        spans = [(0.0, None)] if length is None else windows.spans(length)
+        for first, last in spans:
+            rows.append(i)
+            files.append(file)
+            starts.append((start or 0.0) + first)
+            ends.append(end if last is None else (start or 0.0) + last)
+        if length is not None and windows.is_longer_than(length):
+            short.append(one_line(file))
+    index = audformat.segmented_index(files, _times(starts), _times(ends))
+    table = corpus.table.iloc[rows].set_axis(index)
+    return dataclasses.replace(corpus, table=table, notes=(*corpus.notes, *noted(short, windows)))
+
+
+def noted(short: list[str], windows: Windows) -> list[str]:
+    """A line for those inputs that are shorter than a window, if any."""
+    if not short:
+        return []
+    some = ", ".join(short[:3]) + ", ..." * (len(short) > 3)
+    return [f"{len(short)} shorter than a window of {windows.seconds:g} s, taken whole: {some}"]
+
+
+def _seconds(corpus: Corpus, i: int) -> float | None:
+    try:
+        return reading.duration(corpus.segment(i))
+    except AudioError:
+        return None
+
+
+def _times(seconds: Sequence[float | None]) -> pd.Series:
+    """Rounded to nanoseconds, where pandas would cut off."""
+    nanoseconds = [None if s is None else round(s * 1e9) for s in seconds]
+    return pd.to_timedelta(pd.Series(nanoseconds, dtype="Int64"), unit="ns")

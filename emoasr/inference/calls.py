@@ -1,0 +1,118 @@
+"""One call of the Python API: inputs on their way through a device function, and those left out."""
+
+import functools
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from emoasr.asr import frontend as fe
+from emoasr.audio.windows import Windows
+from emoasr.errors import UserError, check_choice
+from emoasr.inference import inputs, long_recordings, runner
+from emoasr.inference.inputs import Input
+from emoasr.system import forks, processes
+
+BATCH_FRAMES = 8192  # of a batch, padding included; longer inputs are computed in chunks
+
+_ON_ERROR = ("raise", "skip")
+_MANY, _LONG = 50, 3600  # inputs, seconds of audio: more get a progress bar
+
+
+class Kept:
+    """A device function whose programs stay in memory from call to call: there are few shapes."""
+
+    def __init__(self, function: long_recordings.DeviceFunction):
+        self.frontend, self.receptive_field = function.frontend, function.receptive_field
+        self.chunk, self.merge = function.chunk, function.merge
+        self.compiled = functools.cache(function.compiled)
+
+    def clear(self) -> None:
+        """They stay."""
+
+
+class Call:
+    """Inputs on their way through a device function.
+
+    Attributes:
+        index: one entry an input, or a window of one.
+        notes: what the user should know of them, one line each.
+    """
+
+    def __init__(
+        self,
+        x: Input,
+        frontend: fe.FrontEndConfig,
+        on_error: str,
+        progress: bool,
+        windows: Windows | None = None,
+    ):
+        """Opens the inputs.
+
+        Args:
+            x: see `inputs.opened`.
+            frontend: of the recognizer.
+            on_error: "raise" or "skip", of an input that cannot be read.
+            progress: whether to show a bar, for many inputs or hours of audio.
+            windows: into which to cut each input; None: it stays whole.
+
+        Raises:
+            UserError: as `inputs.opened`.
+        """
+        forks.check()
+        check_choice("on_error", on_error, _ON_ERROR)
+        self._source, self.index, self.notes = inputs.opened(x, frontend, windows)
+        self._skip, self._frontend, self._progress = on_error == "skip", frontend, progress
+        self._left_out: dict[int, str] = {}
+
+    def name(self, i: int) -> str:
+        """What to call input `i` in a message."""
+        entry = self.index[i]
+        if not isinstance(entry, tuple):
+            return entry if isinstance(entry, str) else f"input {entry}"
+        what, start, end = entry
+        what = what if isinstance(what, str) else f"input {what}"
+        stop: str = "its end" if pd.isna(end) else f"{end.total_seconds():g} s"
+        return f"{what} from {start.total_seconds():g} s to {stop}"
+
+    def results(self, function: long_recordings.DeviceFunction) -> Iterator[runner.Result]:
+        """Every result; an input that has none is an error, or left out."""
+        hop, workers = self._frontend.hop_length, processes.count(0)
+        plan = runner.make_plan(self._source, hop, BATCH_FRAMES, workers=workers, standard=True)
+        self._leave_out(plan.unreadable)
+        seconds = plan.n_samples.sum() / self._frontend.sample_rate
+        many = len(self.index) > _MANY or seconds > _LONG
+        with tqdm(total=len(self.index), disable=not (self._progress and many)) as bar:
+            for result in runner.run(plan, function):
+                self._leave_out(result.failed)
+                if len(result.indices):
+                    yield result
+                bar.update(len(result.indices))
+
+    def finished(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table of one row an input, without the rows of inputs that were left out."""
+        if not self._skip:
+            return table
+        return self.noted(table[~np.isin(np.arange(len(table)), list(self._left_out))])
+
+    def noted(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table, in whose `attrs` stands which inputs were left out, with a warning."""
+        if not self._skip:
+            return table
+        skipped = [{"input": i, "reason": why} for i, why in sorted(self._left_out.items())]
+        table.attrs["skipped"] = skipped
+        if skipped:
+            warnings.warn(
+                f"{len(skipped)} of {len(self.index)} inputs left out, the first: "
+                f"input {skipped[0]['input']}: {skipped[0]['reason']}; see .attrs['skipped']",
+                stacklevel=4,
+            )
+        return table
+
+    def _leave_out(self, failed: dict[int, str]) -> None:
+        if failed and not self._skip:
+            i = min(failed)
+            raise UserError(f"input {i}: {failed[i]}")
+        self._left_out |= failed

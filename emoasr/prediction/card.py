@@ -1,0 +1,71 @@
+"""What a predictor says of itself: corpus, terms, limits, and how well it predicts new speakers."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import ml_collections
+
+from emoasr.files.writing import write_atomically
+from emoasr.prediction import saved
+
+_VERSIONS = ("emoasr", "scikit-learn", "numpy")
+_METRICS = ("ccc", "mse_mean", "clipped_ccc", "clipped_mse_mean")
+
+
+def card(
+    settings: ml_collections.ConfigDict,
+    rows: Iterable[Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What goes into `predictor.json` besides what is read, without any path of this machine.
+
+    Args:
+        settings: `config.eval`.
+        rows: of the feature set, one a target, as in `results.json`.
+        provenance: as in `results.json`.
+    """
+    rows = list(rows)
+    return {
+        "fitted": {
+            "corpus": provenance["corpus"]["name"],
+            "synthetic": provenance["corpus"]["synthetic"],
+            "utterances": max(row["n_utterances"] for row in rows),
+            "terms": settings.terms,
+            "limits": settings.limits,
+            "regressor": settings.regressor,
+            "n_selected": settings.n_selected,
+            "protocol": settings.protocol,
+            "partner": settings.partner,
+            "date": provenance["date"],
+            "versions": {name: provenance["versions"][name] for name in _VERSIONS},
+        },
+        "metrics": {
+            row["target"]: {
+                name: [row[name], row[f"{name}_low"], row[f"{name}_high"]] for name in _METRICS
+            }
+            for row in rows
+        },
+    }
+
+
+def write(folder: Path) -> None:
+    """Writes the card of a predictor, as `README.md` beside it."""
+    predictor = saved.load(folder)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("emoasr.prediction", "."),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["interval"] = _interval
+    record = predictor.record.to_json()
+    page = environment.get_template("card.md.jinja").render(**record, digest=predictor.digest)
+    write_atomically(folder / "README.md", page)
+
+
+def _interval(found: list[float | None]) -> str:
+    value, low, high = ("-" if x is None else f"{x:.3f}" for x in found)
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,139 @@
+"""Fitting a predictor: the pipeline of the folds, on all utterances.
+
+Shape suffixes: N utterances, D features, T targets, F folds.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import joblib
+import ml_collections
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
+
+from emoasr.evaluation import regression, splits
+from emoasr.evaluation.dataset import Dataset, prepare
+from emoasr.evaluation.regression import PredictorConfig, predictor_configs
+from emoasr.evaluation.splits import Fold
+from emoasr.prediction.model import Fitted, Model, Target, known_by
+
+MOST_FOLDS = 30  # more speakers share folds: each fold's model is kept
+
+_PERCENTILE = 99  # of the fitted utterances' shares of features beyond the others' range
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")  # as in `cross_validation`
+def fit(
+    tables: Mapping[str, pd.DataFrame],
+    labels: pd.DataFrame,
+    settings: ml_collections.ConfigDict,
+    feature_set: str,
+    workers: int = 1,
+) -> tuple[Model, tuple[str, ...]]:
+    """Fits every target on all utterances that an evaluation uses.
+
+    Args:
+        tables: feature sets by name; utterances must be in all of them, as in the evaluation.
+        labels: as of `evaluate`.
+        settings: `config.eval`. Features are always selected within the fitted utterances.
+        feature_set: the one to predict from.
+        workers: folds fitted at once.
+
+    Returns:
+        The model, and the names of the speakers.
+
+    Raises:
+        UserError: as `evaluate`.
+    """
+    datasets, _, _ = prepare(tables, labels, settings)
+    config = dataclasses.replace(
+        predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)[0],
+        selection="fold",
+    )
+    targets: dict[str, Target] = {}
+    for dataset in datasets:
+        targets |= _targets(dataset, config, workers)
+    model = Model(
+        targets=tuple(targets[name] for name in settings.targets),
+        fitted=_fitted(datasets, feature_set),
+        scale=tuple(map(float, settings.scale)),
+    )
+    speakers = {str(s) for dataset in datasets for s in dataset.groups["speaker"]}
+    return model, tuple(sorted(speakers))
+
+
+def speaker_folds(groups: pd.DataFrame, partner: str) -> list[Fold]:
+    """Folds that leave out one speaker each, or several where there are more than `MOST_FOLDS`.
+
+    Args:
+        groups: as of `splits.split`.
+        partner: as of `splits.split`.
+    """
+    speakers = groups["speaker"].to_numpy()
+    if len(np.unique(speakers)) > MOST_FOLDS:
+        numbers = np.zeros(len(groups), int)
+        for fold, (_, test) in enumerate(GroupKFold(MOST_FOLDS).split(speakers, groups=speakers)):
+            numbers[test] = fold
+        groups = groups.assign(speaker=numbers)
+    return splits.split(groups, "leave-one-speaker-out", partner)
+
+
+def _targets(dataset: Dataset, config: PredictorConfig, workers: int) -> dict[str, Target]:
+    x_ND, y_NT = dataset.features(config.feature_set), dataset.ratings.to_numpy()
+    folds = speaker_folds(dataset.groups, config.partner)
+    everything = Fold("all", np.arange(len(x_ND)), np.arange(0))
+    maps = joblib.Parallel(workers, prefer="threads")(
+        joblib.delayed(_affine)(x_ND, y_NT, fold.train, config) for fold in (everything, *folds)
+    )
+    (weights_DT, biases_T), *of_folds = maps
+    errors_NT, folds_N = np.empty(y_NT.shape), np.empty(len(y_NT), np.int32)
+    for f, (fold, (fold_weights_DT, fold_biases_T)) in enumerate(zip(folds, of_folds, strict=True)):
+        predicted = x_ND[fold.test].astype(np.float64) @ fold_weights_DT + fold_biases_T
+        errors_NT[fold.test], folds_N[fold.test] = np.abs(y_NT[fold.test] - predicted), f
+    speakers_N = np.unique(dataset.groups["speaker"], return_inverse=True)[1].astype(np.int32)
+    return {
+        name: Target(
+            name,
+            weights_D=weights_DT[:, t].astype(np.float32),
+            bias=float(biases_T[t]),
+            fold_weights_FD=np.array([w_DT[:, t] for w_DT, _ in of_folds], np.float32),
+            fold_biases_F=np.array([b_T[t] for _, b_T in of_folds]),
+            errors_N=errors_NT[:, t].astype(np.float32),
+            folds_N=folds_N,
+            speakers_N=speakers_N,
+        )
+        for t, name in enumerate(dataset.targets)
+    }
+
+
+def _affine(
+    x_ND: np.ndarray, y_NT: np.ndarray, train: np.ndarray, config: PredictorConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (D, T) and biases (T,) of the map that the pipeline, fitted on `train`, is.
+
+    They are read off its predictions at the origin, and at 1 on each axis.
+    """
+    n_features = x_ND.shape[1]
+    points_PD = np.concatenate([np.zeros((1, n_features)), np.eye(n_features)])
+    both_ND = np.concatenate([x_ND[train], points_PD.astype(x_ND.dtype)])
+    fold = Fold("", np.arange(len(train)), len(train) + np.arange(1 + n_features))
+    at_PT = regression.fit(both_ND, y_NT[train], fold, [config])[config].prediction_NT
+    return at_PT[1:] - at_PT[0], at_PT[0]
+
+
+def _fitted(datasets: Sequence[Dataset], feature_set: str) -> Fitted:
+    groups = pd.concat([dataset.groups for dataset in datasets])
+    groups = groups[~groups.index.duplicated()]
+    x_ND = datasets[0].tables[feature_set].loc[groups.index].to_numpy()
+    beyond_N = np.empty(len(x_ND))
+    for fold in speaker_folds(groups, "in"):
+        beyond_N[fold.test] = _range(x_ND[fold.train]).beyond(x_ND[fold.test])
+    most_beyond = float(np.percentile(beyond_N, _PERCENTILE))
+    return dataclasses.replace(_range(x_ND), most_beyond=most_beyond)
+
+
+def _range(x_ND: np.ndarray) -> Fitted:
+    lowest_D, highest_D = (f(x_ND, axis=0).astype(np.float32) for f in (np.min, np.max))
+    return Fitted(lowest_D, highest_D, 0.0, known_by(x_ND))

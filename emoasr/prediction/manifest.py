@@ -1,0 +1,134 @@
+"""`predictor.json`, checked."""
+
+import dataclasses
+from typing import Any
+
+from emoasr.errors import UserError, check_choice, quoted
+from emoasr.files import untrusted
+from emoasr.settings import bounds
+from emoasr.settings.choices import POOLINGS, TAPS
+
+FORMAT = 1
+MOST_BYTES = 1 << 22
+
+_MOST_TARGETS = 100
+_LONGEST_NAME = 200  # characters
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What a predictor predicts from.
+
+    Attributes:
+        recognizer: its digest.
+        tap: one of `TAPS`.
+        pooling: one of `POOLINGS`.
+    """
+
+    recognizer: str = ""
+    tap: str = "gate"
+    pooling: str = "mean"
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What `predictor.json` says.
+
+    Attributes:
+        features: what it predicts from.
+        targets: names of the ratings.
+        scale: lowest and highest rating; empty: predictions are not clipped.
+        most_beyond: see `model.Fitted`.
+        speakers: names of those that it was fitted on, as in their corpus.
+        card: all else: corpus, terms, limits, metrics, versions.
+    """
+
+    features: Features
+    targets: tuple[str, ...]
+    scale: tuple[float, ...]
+    most_beyond: float
+    speakers: tuple[str, ...]
+    card: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of the file."""
+        fields = dataclasses.asdict(self)
+        card = fields.pop("card")
+        return {"format": FORMAT, **fields, **card}
+
+
+_EXAMPLE = Record(Features(), ("",), (0.0,), 0.0, ("",), {})
+
+
+def read(path: untrusted.Source) -> Record:
+    """Reads `predictor.json`.
+
+    Raises:
+        UserError: what `untrusted.read_json` refuses; or a field is missing, of another type, or
+            out of bounds.
+    """
+    given = untrusted.read_json(path, MOST_BYTES)
+    if given.get("format") != FORMAT:
+        raise UserError(
+            f"{path}: format is {quoted(given.get('format'))}; this version of emoasr reads "
+            f"{FORMAT}"
+        )
+    names = [field.name for field in dataclasses.fields(Record)][1:-1]
+    fields = {
+        name: untrusted.like(getattr(_EXAMPLE, name), _field(path, given, name), f"{path}: {name}")
+        for name in names
+    }
+    features = _features(path, _field(path, given, "features"))
+    card = {name: value for name, value in given.items() if name not in _EXAMPLE.to_json()}
+    record = Record(features, **fields, card=card)
+    _check(path, record)
+    return record
+
+
+def _field(path: untrusted.Source, given: dict[str, Any], name: str) -> Any:
+    if name not in given:
+        raise UserError(f"{path}: lacks the field {name!r}; is it the record of a predictor?")
+    return given[name]
+
+
+def _features(path: untrusted.Source, given: Any) -> Features:
+    known = dataclasses.asdict(Features())
+    if not isinstance(given, dict) or given.keys() != known.keys():
+        raise UserError(f"{path}: features is {quoted(given)}; must have {', '.join(known)}")
+    fields = {
+        name: untrusted.like(default, given[name], f"{path}: features.{name}")
+        for name, default in known.items()
+    }
+    check_choice(f"{path}: features.tap", fields["tap"], TAPS)
+    check_choice(f"{path}: features.pooling", fields["pooling"], POOLINGS)
+    return Features(**fields)
+
+
+def _check(path: untrusted.Source, record: Record) -> None:
+    bounds.check_number(f"{path}: scale", record.scale, "eval.scale")
+    targets = record.targets
+    names = "beyond", "fitted", *(f"{t}{end}" for t in targets for end in ("_low", "_high"))
+    for right, what in (
+        (
+            0 < len(targets) <= _MOST_TARGETS,
+            f"{len(targets)} targets; must be 1 to {_MOST_TARGETS}",
+        ),
+        (
+            all(0 < len(name) <= _LONGEST_NAME for name in targets),
+            f"a target without a name, or with one of more than {_LONGEST_NAME} characters",
+        ),
+        (
+            len({*targets, *names}) == len(targets) + len(names),
+            f"targets are {quoted(targets)}: predictions would have two columns of one name",
+        ),
+        (
+            len(record.scale) in (0, 2) and list(record.scale) == sorted(set(record.scale)),
+            f"scale is {quoted(record.scale)}; must be the lowest and highest rating, or empty",
+        ),
+        (
+            0 <= record.most_beyond <= 1,
+            f"most_beyond is {record.most_beyond}; must be a share, 0 to 1",
+        ),
+    ):
+        if not right:
+            raise UserError(f"{path}: {what}")

@@ -1,0 +1,173 @@
+"""A predictor as numbers: one affine map a target, its errors, and what it was fitted on.
+
+Shape suffixes: M inputs, D features, F folds, N fitted utterances of a target, U of all targets,
+P features that an utterance is known by.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from emoasr.errors import one_line
+from emoasr.prediction import intervals
+
+KNOWN_BY = 8  # features of an utterance
+_SAME = 1e-4  # largest difference between an utterance's features in two runs, and more
+_ROWS = 1024  # inputs at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """How one rating is predicted: scaling, selection and regression in one map, w · x + b.
+
+    Attributes:
+        name: of the rating.
+        weights_D: w; zero for a feature that was not selected.
+        bias: b.
+        fold_weights_FD: of the models of all folds, each fitted without the fold's speakers.
+        fold_biases_F: likewise.
+        errors_N: absolute errors of those models on the utterances left out.
+        folds_N: the fold that left each utterance out.
+        speakers_N: each utterance's speaker, as a number.
+    """
+
+    name: str
+    weights_D: np.ndarray
+    bias: float
+    fold_weights_FD: np.ndarray
+    fold_biases_F: np.ndarray
+    errors_N: np.ndarray
+    folds_N: np.ndarray
+    speakers_N: np.ndarray
+
+    def predict(self, x_MD: np.ndarray) -> np.ndarray:
+        """Predictions (M,), float64, which may be off the scale."""
+        return x_MD.astype(np.float64) @ self.weights_D.astype(np.float64) + self.bias
+
+    def bounds(self, x_MD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds (M,) of the rating, see `intervals.bounds`."""
+        of_folds_MF = x_MD.astype(np.float64) @ self.fold_weights_FD.T.astype(np.float64)
+        return intervals.bounds(
+            of_folds_MF + self.fold_biases_F, self.errors_N, self.folds_N, self.speakers_N
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What the features of the fitted utterances were like.
+
+    Attributes:
+        lowest_D: of each feature.
+        highest_D: of each feature.
+        most_beyond: share of features beyond the range of all other speakers that 99 % of the
+            utterances do not exceed.
+        known_UP: some features of every utterance, to know it again by.
+    """
+
+    lowest_D: np.ndarray
+    highest_D: np.ndarray
+    most_beyond: float
+    known_UP: np.ndarray
+
+    def beyond(self, x_MD: np.ndarray) -> np.ndarray:
+        """Share (M,) of each input's features that are below the lowest or above the highest."""
+        return np.mean((x_MD < self.lowest_D) | (x_MD > self.highest_D), axis=1)
+
+    def knows(self, x_MD: np.ndarray) -> np.ndarray:
+        """Whether (M,) each input is one of the fitted utterances."""
+        some_MP = known_by(x_MD)
+        found_M = np.zeros(len(x_MD), bool)
+        for i, some_P in enumerate(some_MP):
+            found_M[i] = (np.abs(self.known_UP - some_P).max(axis=1) < _SAME).any()
+        return found_M
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """Several targets predicted from the same features.
+
+    Attributes:
+        targets: at least one.
+        fitted: what the fitted utterances were like.
+        scale: lowest and highest rating, to which predictions are clipped; empty: they are not.
+    """
+
+    targets: tuple[Target, ...]
+    fitted: Fitted
+    scale: tuple[float, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.fitted.lowest_D)
+
+    def unclipped(self, x_MD: np.ndarray) -> np.ndarray:
+        """Predictions (M, targets), which may be off the scale."""
+        return np.stack([target.predict(x_MD) for target in self.targets], axis=1)
+
+    def predict(self, x_MD: np.ndarray, index: pd.Index) -> pd.DataFrame:
+        """Predictions on the scale, with their intervals.
+
+        Args:
+            x_MD: features.
+            index: of the result.
+
+        Returns:
+            For each target a column of its name, and `NAME_low` and `NAME_high`; `beyond`, the
+            share of features beyond the range of the fitted utterances; `fitted`, whether the input
+            is one of these. All numbers are float32.
+        """
+        starts = range(0, max(len(x_MD), 1), _ROWS)
+        return pd.concat([self._rows(x_MD[i : i + _ROWS]) for i in starts]).set_axis(index)
+
+    def _rows(self, x_MD: np.ndarray) -> pd.DataFrame:
+        low, high = self.scale or (-np.inf, np.inf)
+        columns = {}
+        for target in self.targets:
+            three = target.predict(x_MD), *target.bounds(x_MD)
+            for suffix, values_M in zip(("", "_low", "_high"), three, strict=True):
+                columns[target.name + suffix] = values_M.clip(low, high).astype(np.float32)
+        columns["beyond"] = self.fitted.beyond(x_MD).astype(np.float32)
+        return pd.DataFrame({**columns, "fitted": self.fitted.knows(x_MD)})
+
+
+def known_by(x_MD: np.ndarray) -> np.ndarray:
+    """The features (M, P) that an utterance is known by."""
+    return x_MD[:, np.linspace(0, x_MD.shape[1] - 1, KNOWN_BY).astype(int)].astype(np.float32)
+
+
+def warnings(
+    predictions: pd.DataFrame, names: Sequence[str], most_beyond: float, silent: Sequence[str] = ()
+) -> list[str]:
+    """What a reader of predictions must know, one line each.
+
+    Args:
+        predictions: as `Model.predict` gives them.
+        names: of the inputs, one a row.
+        most_beyond: see `Fitted`.
+        silent: names of inputs whose samples are all zero.
+    """
+    lines = []
+    for which, what in (
+        (silent, "silent: all samples are zero"),
+        (
+            _names(names, predictions["beyond"].to_numpy() > np.float32(most_beyond)),
+            f"unlike the fitted speech (more than {most_beyond:.1%} of the features beyond its "
+            "range): the intervals may not hold",
+        ),
+        (
+            _names(names, predictions["fitted"].to_numpy()),
+            "among the speech that the predictor was fitted on: the intervals and its error "
+            "figures, which are of new speakers, do not hold",
+        ),
+    ):
+        if which:
+            some = ", ".join(map(one_line, which[:3])) + ", ..." * (len(which) > 3)
+            lines.append(f"{len(which)} of {len(names)} inputs {what}: {some}")
+    return lines
+
+
+def _names(names: Sequence[str], wrong_M: np.ndarray) -> list[str]:
+    return [names[i] for i in np.flatnonzero(wrong_M).tolist()]

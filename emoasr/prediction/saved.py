@@ -1,0 +1,213 @@
+"""A predictor on disk: a folder of `weights.safetensors` and `predictor.json`, data only.
+
+It may be untrusted: as of a recognizer, sizes, types and shapes are checked before anything is
+allocated, no field names a file, and a link that leads out of the folder is not followed.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import safetensors.numpy
+
+from emoasr.asr.saved import SavedRecognizer
+from emoasr.errors import UserError, one_line, quoted
+from emoasr.files import places, untrusted
+from emoasr.files.writing import write_atomically
+from emoasr.prediction import manifest
+from emoasr.prediction.manifest import Record
+from emoasr.prediction.model import KNOWN_BY, Fitted, Model, Target
+
+_RECORD, _WEIGHTS = places.PREDICTOR_FILES
+_MOST = {_RECORD: manifest.MOST_BYTES, _WEIGHTS: 1 << 28}  # bytes
+_TYPES = ("F32", "F64", "I32")
+
+# Sizes of each tensor: D features, U fitted utterances; and of each target, F folds, N utterances.
+# The first tensor that has a size says what it is.
+_SHAPES: dict[str, tuple[str | int, ...]] = {
+    "lowest": ("D",),
+    "highest": ("D",),
+    "known": ("U", KNOWN_BY),
+}
+_SHAPES_OF_TARGET: dict[str, tuple[str | int, ...]] = {
+    "weights": ("D",),
+    "bias": (1,),
+    "fold_weights": ("F", "D"),
+    "fold_biases": ("F",),
+    "errors": ("N",),
+    "folds": ("N",),
+    "speakers": ("N",),
+}
+_WHOLE = ("folds", "speakers")  # numbers
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SavedPredictor:
+    """What a predictor's folder holds.
+
+    Attributes:
+        model: weights, errors, and what the fitted features were like.
+        record: what else `predictor.json` says.
+        digest: SHA-256 over both, 16 hex digits.
+    """
+
+    model: Model
+    record: Record
+    digest: str
+
+
+def save(folder: Path, model: Model, record: Record) -> None:
+    """Writes a predictor's folder; an older one there is replaced file by file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / _WEIGHTS, safetensors.numpy.save(_tensors(model)))
+    text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / _RECORD, text + "\n")
+
+
+def load(path_or_name: Path | str | None = None) -> SavedPredictor:
+    """Reads a predictor.
+
+    Args:
+        path_or_name: as for `emoasr.load_predictor`.
+
+    Raises:
+        UserError: no such predictor, or its files are not what they should be, or too large.
+    """
+    path = places.of_predictor(path_or_name)
+    files = {name: untrusted.own(path / name, _MOST[name]) for name in places.PREDICTOR_FILES}
+    record = manifest.read(files[_RECORD])
+    source = files[_WEIGHTS]
+    shapes = untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS])
+    _check_shapes(shapes, len(record.targets), source)
+    tensors = untrusted.read_tensors(source)
+    _check_values(tensors, len(record.targets), source)
+    return SavedPredictor(_model(tensors, record), record, _digest(tensors, record))
+
+
+def check_recognizer(predictor: SavedPredictor, recognizer: SavedRecognizer) -> None:
+    """Raises a UserError unless the predictor was fitted on this recognizer's features."""
+    expected, sizes = predictor.record.features.recognizer, recognizer.config.model
+    if recognizer.digest != expected:
+        raise UserError(
+            f"the predictor was fitted on features of recognizer {quoted(expected)}, this one is "
+            f"{recognizer.digest}; give its folder as the recognizer"
+        )
+    n_units = sizes.n_layers * sizes.n_channels
+    if predictor.model.n_features != n_units:
+        raise UserError(
+            f"the predictor takes {predictor.model.n_features} features; the recognizer has "
+            f"{n_units} units"
+        )
+
+
+def known_speakers(predictor: SavedPredictor, labels: pd.DataFrame) -> list[str]:
+    """A line where a corpus has speakers of the names of fitted ones."""
+    there = set(labels["speaker"].dropna().astype(str)) if "speaker" in labels else set()
+    known = sorted(there & set(predictor.record.speakers))
+    if not known:
+        return []
+    some = ", ".join(map(one_line, known[:5])) + ", ..." * (len(known) > 5)
+    return [
+        f"{len(known)} of {len(there)} speakers are called like some that the predictor was fitted "
+        f"on ({some}): if they are the same, its intervals and error figures do not hold"
+    ]
+
+
+def _tensors(model: Model) -> dict[str, np.ndarray]:
+    fitted = model.fitted
+    tensors = {
+        "lowest": fitted.lowest_D,
+        "highest": fitted.highest_D,
+        "known": fitted.known_UP,
+    }
+    for t, target in enumerate(model.targets):
+        of_target = {
+            "weights": target.weights_D,
+            "bias": np.array([target.bias]),
+            "fold_weights": target.fold_weights_FD,
+            "fold_biases": target.fold_biases_F,
+            "errors": target.errors_N,
+            "folds": target.folds_N,
+            "speakers": target.speakers_N,
+        }
+        tensors |= {f"{t}.{name}": tensor for name, tensor in of_target.items()}
+    # safetensors writes the memory of an array as it lies
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def _model(tensors: Mapping[str, np.ndarray], record: Record) -> Model:
+    targets = []
+    for t, name in enumerate(record.targets):
+        of_target = {kind: tensors[f"{t}.{kind}"] for kind in _SHAPES_OF_TARGET}
+        targets.append(
+            Target(
+                name,
+                weights_D=of_target["weights"],
+                bias=float(of_target["bias"][0]),
+                fold_weights_FD=of_target["fold_weights"],
+                fold_biases_F=of_target["fold_biases"],
+                errors_N=of_target["errors"],
+                folds_N=of_target["folds"],
+                speakers_N=of_target["speakers"],
+            )
+        )
+    fitted = Fitted(tensors["lowest"], tensors["highest"], record.most_beyond, tensors["known"])
+    return Model(tuple(targets), fitted, record.scale)
+
+
+def _digest(tensors: Mapping[str, np.ndarray], record: Record) -> str:
+    fields = dataclasses.asdict(dataclasses.replace(record, card={}))
+    sha = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
+    for name in sorted(tensors):
+        sha.update(name.encode() + tensors[name].tobytes())
+    return sha.hexdigest()[:16]
+
+
+def _check_shapes(
+    shapes: Mapping[str, tuple[int, ...]], n_targets: int, source: untrusted.Source
+) -> None:
+    """Refuses tensors that are not those of a predictor of so many targets."""
+    wanted = dict(_SHAPES)
+    for t in range(n_targets):
+        for name, sizes in _SHAPES_OF_TARGET.items():
+            own = {"F": f"{t}.F", "N": f"{t}.N"}
+            wanted[f"{t}.{name}"] = tuple(own.get(str(size), size) for size in sizes)
+    odd = sorted(set(wanted) ^ set(shapes))
+    if odd:
+        kind = "lacks" if odd[0] in wanted else "has an unknown"
+        raise UserError(f"{source} {kind} tensor {quoted(odd[0])} ({len(odd)} differ)")
+    sizes_of: dict[str | int, int] = {}
+    for name, sizes in wanted.items():
+        shape = shapes[name]
+        right = len(shape) == len(sizes) and all(
+            n > 0 and n == (size if isinstance(size, int) else sizes_of.setdefault(size, n))
+            for n, size in zip(shape, sizes, strict=True)
+        )
+        if not right:
+            expected = tuple(sizes_of.get(size, size) for size in sizes)
+            raise UserError(f"{source}: {name} has shape {shape}, not {quoted(expected)}")
+
+
+def _check_values(
+    tensors: Mapping[str, np.ndarray], n_targets: int, source: untrusted.Source
+) -> None:
+    """Refuses numbers that would be used as something else than they are."""
+    for name, tensor in tensors.items():
+        if (tensor.dtype.kind == "i") != (name.partition(".")[2] in _WHOLE):
+            raise UserError(f"{source}: tensor {quoted(name)} has numbers of type {tensor.dtype}")
+    problems = {
+        "highest": tensors["highest"] < tensors["lowest"],
+        **{f"{t}.errors": tensors[f"{t}.errors"] < 0 for t in range(n_targets)},
+        **{
+            f"{t}.folds": (folds < 0) | (folds >= len(tensors[f"{t}.fold_biases"]))
+            for t in range(n_targets)
+            for folds in [tensors[f"{t}.folds"]]
+        },
+    }
+    for name, wrong in problems.items():
+        if wrong.any():
+            raise UserError(f"{source}: {name} holds a number that is out of bounds")

@@ -1,0 +1,62 @@
+"""Predictions and tracks as files, and as text for people."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emoasr.files import parquet
+from emoasr.files.writing import write_atomically
+
+
+def write(table: pd.DataFrame, path: Path, metadata: dict[str, Any]) -> None:
+    """Writes predictions or tracks, all or nothing.
+
+    Args:
+        table: a row an input, window or frame.
+        path: Parquet keeps types, index and metadata; JSON is a list of records, times in seconds;
+            CSV is what pandas and audformat write.
+        metadata: for Parquet.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        parquet.write(table, path, metadata)
+        return
+    has_index = not isinstance(table.index, pd.RangeIndex)
+    if suffix == ".csv":
+        write_atomically(path, table.to_csv(index=has_index))
+        return
+    frame = table.reset_index() if has_index else table
+    for name in frame.select_dtypes("timedelta"):
+        frame[name] = frame[name].dt.total_seconds()
+    records = json.loads(frame.to_json(orient="records"))  # which writes / as \\/
+    write_atomically(path, json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+
+
+def text(table: pd.DataFrame, targets: Sequence[str]) -> str:
+    """Predictions as a table for a terminal: `3.20 [2.10, 4.25]`."""
+    shown = _index_columns(table)
+    for name in targets:
+        three = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+        shown[name] = [f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in three]
+    shown["beyond"] = [f"{share:.1%}" for share in table["beyond"]]
+    return pd.DataFrame(shown).to_string(index=False)
+
+
+def track_text(table: pd.DataFrame) -> str:
+    """A track as a table for a terminal."""
+    return table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
+
+
+def _index_columns(table: pd.DataFrame) -> dict[str, np.ndarray | list[str]]:
+    columns: dict[str, Any] = {}
+    for name in map(str, table.index.names):
+        values = table.index.get_level_values(name)
+        if name == "file":
+            columns[name] = values.to_numpy()
+        else:
+            columns[name] = [f"{x:.2f}" for x in pd.to_timedelta(values).total_seconds()]
+    return columns

@@ -1,0 +1,208 @@
+"""A predictor to use from Python: ratings of recordings, and when in them they come about."""
+
+import dataclasses
+import functools
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emoasr.audio import windows
+from emoasr.audio.windows import Windows
+from emoasr.errors import UserError, one_line
+from emoasr.inference.calls import Call, Kept
+from emoasr.inference.frames import FrameFunction
+from emoasr.inference.inputs import Input
+from emoasr.prediction import contributions, model, saved
+from emoasr.prediction.contributions import Contributions
+from emoasr.prediction.saved import SavedPredictor
+from emoasr.recognizer import OnError, Recognizer, load_recognizer
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Predictor(SavedPredictor):
+    """A fitted linear model and the recognizer that it listens with; see `emoasr.load_predictor`.
+
+    Inputs are those of `Recognizer`.
+
+    Attributes:
+        model: weights, errors, and what the fitted features were like.
+        record: what else `predictor.json` says: targets, scale, corpus, terms, limits, metrics.
+        digest: SHA-256 over both, 16 hex digits.
+        recognizer: gives the features.
+    """
+
+    recognizer: Recognizer
+
+    def predict(
+        self,
+        x: Input,
+        window: float | None = None,
+        hop: float | None = None,
+        on_error: OnError = "raise",
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Predicts each rating of each input, with an interval.
+
+        A warning names inputs that are unlike the fitted speech (more of their features are beyond
+        its range than of 99 % of the fitted utterances), inputs that the predictor was fitted on
+        (as far as their features are the same), and silent ones.
+
+        Args:
+            x: what to listen to: see `Recognizer`.
+            window: seconds; given: one row a window instead of one an input. A window is predicted
+                as a recording of its own. An input shorter than a window stays whole.
+            hop: seconds from one window to the next; None: a window.
+            on_error: of an input that cannot be read: "raise", or "skip" it, with a warning.
+            progress: whether to show a bar, for more than 50 inputs or an hour of audio.
+
+        Returns:
+            One row an input, in the input's order, or one a window; index as of
+            `Recognizer.features`, with windows `file, start, end`. For each target a column of its
+            name, within the scale of the ratings, and `NAME_low` and `NAME_high`: 90 % of new
+            speakers' ratings lie between these (see `prediction.intervals`). `beyond` is the share
+            of features beyond the range of the fitted utterances, `fitted` whether the input is one
+            of these. `.attrs["warnings"]` lists the warnings.
+
+        Raises:
+            UserError: as `Recognizer.features`, or an impossible window.
+
+        Example:
+            >>> import emoasr, numpy as np
+            >>> predictor = emoasr.load_predictor()
+            >>> noise = np.random.default_rng(0).normal(0, 0.1, 3 * 16000)
+            >>> import warnings
+            >>> with warnings.catch_warnings(action="ignore"):  # noise is unlike speech
+            ...     table = predictor.predict((noise, 16000), window=2, hop=0.5)
+            >>> len(table), list(table)[:3]
+            (3, ['arousal', 'arousal_low', 'arousal_high'])
+        """
+        call = self._call(x, on_error, progress, windows.parse(window, hop))
+        features = self.record.features
+        function = self.recognizer.device_function("units", features.tap, features.pooling)
+        none = np.empty((0, self.model.n_features), np.float32)
+        parts, silent = [self.model.predict(none, pd.RangeIndex(0))], []
+        for result in call.results(function):
+            found = self.model.predict(result.arrays["neural"], pd.Index(result.indices))
+            parts.append(found)
+            silent += [call.name(i) for i in result.indices[result.silent]]
+        table = pd.concat(parts).sort_index()
+        names = [call.name(i) for i in table.index]
+        most_beyond = self.model.fitted.most_beyond
+        lines = [*call.notes, *model.warnings(table, names, most_beyond, silent)]
+        for line in lines:
+            warnings.warn(line, stacklevel=2)
+        table = call.noted(table.set_axis(call.index[table.index]))
+        table.attrs["warnings"] = lines
+        return table
+
+    def track(self, x: Input, on_error: OnError = "raise", progress: bool = True) -> pd.DataFrame:
+        """What every frame contributes to the predictions.
+
+        The mean over an utterance is its prediction, before that is brought within the scale. A
+        frame's contribution is no rating of that moment: the network has heard
+        `recognizer.config.model.receptive_field` frames to each side of it.
+
+        Args:
+            x: what to listen to: see `Recognizer`.
+            on_error: as for `predict`.
+            progress: as for `predict`.
+
+        Returns:
+            One row a frame, every 32 ms, inputs in their order: `file`, with segments `start` and
+            `end`, for arrays `input`; `time`, the second of the file, or of the array, around which
+            the frame lies; and a float32 column a target.
+
+        Raises:
+            UserError: as `predict`; or the predictor's features are not means over time.
+
+        Example:
+            >>> import emoasr, numpy as np
+            >>> predictor = emoasr.load_predictor()
+            >>> list(predictor.track((np.ones(16000) / 10, 16000)).columns[:3])
+            ['input', 'time', 'arousal']
+        """
+        self.check_tracks()
+        call = self._call(x, on_error, progress)
+        frontend = self.recognizer.config.frontend
+        seconds = frontend.hop_length / frontend.sample_rate
+        found: dict[int, np.ndarray] = {}
+        for result in call.results(self._contributions):
+            arrays = result.arrays["values"], result.arrays["frames"]
+            for i, values_TK, n_frames in zip(result.indices, *arrays, strict=True):
+                found[int(i)] = values_TK[:n_frames]
+        rows = sorted(found)
+        counts = [len(found[i]) for i in rows]
+        index = call.index[np.repeat(rows, counts).astype(int)]
+        index = index.rename("input") if index.names == [None] else index
+        times = np.concatenate([np.empty(0), *(seconds * np.arange(n) for n in counts)])
+        if "start" in index.names:
+            times += pd.to_timedelta(index.get_level_values("start")).total_seconds()
+        none = np.empty((0, len(self.targets)), np.float32)
+        values = np.concatenate([none, *(found[i] for i in rows)])
+        table = index.to_frame(index=False).assign(time=times)
+        return call.noted(table.join(pd.DataFrame(values, columns=list(self.targets))))
+
+    def check_tracks(self) -> None:
+        """Raises a UserError unless the predictor has tracks."""
+        pooling = self.record.features.pooling
+        if pooling != "mean":
+            raise UserError(
+                f"this predictor's features are pooled by {pooling}: only a prediction from means "
+                "over time is the mean of what frames contribute; fit one with config.pooling=mean"
+            )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the ratings."""
+        return self.record.targets
+
+    def __repr__(self) -> str:
+        fitted = self.record.card.get("fitted", {})
+        corpus = one_line(fitted.get("corpus", "an unknown corpus"))
+        features, n = self.record.features, len(self.record.speakers)
+        low_high = " to ".join(f"{limit:g}" for limit in self.record.scale) or "not bounded"
+        return (
+            f"<Predictor of {', '.join(self.targets)} ({low_high}), digest {self.digest}\n"
+            f"  fitted on {corpus}, {n} speakers\n"
+            f"  from the {features.pooling} of tap {features.tap} of recognizer "
+            f"{features.recognizer}>"
+        )
+
+    def _call(self, x: Input, on_error: str, progress: bool, cut: Windows | None = None) -> Call:
+        return Call(x, self.recognizer.config.frontend, on_error, progress, cut)
+
+    @functools.cached_property
+    def _contributions(self) -> Kept:
+        recognizer, config = self.recognizer, self.recognizer.config
+        arrays = contributions.arrays(self.model, config.model.n_layers)
+        of_frames = Contributions(self.record.features.tap)
+        return Kept(FrameFunction(recognizer.model, config.frontend, of_frames, arrays))
+
+
+def load_predictor(
+    path_or_name: Path | str | None = None, recognizer: Path | str | None = None
+) -> Predictor:
+    """Opens a predictor and the recognizer whose features it was fitted on.
+
+    Args:
+        path_or_name: a predictor's folder, as `emoasr eval` writes them, which may be a URL; or the
+            name of one in the package (`emotale`); None: the one that the package ships.
+        recognizer: as for `emoasr.load_recognizer`: needed where it is not the shipped one.
+
+    Raises:
+        UserError: no such predictor, its files are not what they should be, or it was fitted on
+            features of another recognizer.
+
+    Example:
+        >>> import emoasr
+        >>> print(emoasr.load_predictor("emotale"))  # doctest: +ELLIPSIS
+        <Predictor of arousal, valence, dominance (1 to 5), digest ...
+          fitted on EmoTale, 18 speakers
+          from the mean of tap gate of recognizer ...>
+    """
+    found = saved.load(path_or_name)
+    opened = load_recognizer(recognizer)
+    saved.check_recognizer(found, opened)
+    return Predictor(found.model, found.record, found.digest, opened)

@@ -1,0 +1,210 @@
+"""`emoasr.load_predictor`: predictions, windows, tracks."""
+
+import warnings
+
+import audformat
+import made_predictors
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import emoasr
+from emoasr.errors import UserError
+from emoasr.inference import calls, runner
+from emoasr.prediction import saved
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def predictor(small_recognizer, tmp_path_factory):
+    digest = emoasr.load_recognizer(small_recognizer).digest
+    folder = made_predictors.save(tmp_path_factory.mktemp("p") / "predictor", digest)
+    return emoasr.load_predictor(folder, small_recognizer)
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Noise is unlike what the predictor was fitted on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def noise(n, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.1, n).astype(np.float32)
+
+
+def means(track, predictor, by="file"):
+    return track.groupby(by, sort=False)[list(predictor.targets)].mean()
+
+
+def unclipped(predictor, x):
+    features = predictor.recognizer.features(x)
+    return predictor.model.unclipped(features.to_numpy())
+
+
+def test_predictions_are_the_maps_of_the_features(predictor, speech):
+    files = [str(speech / f"{i:02d}.wav") for i in (3, 1, 2)]
+    table = predictor.predict(files)
+    assert list(table.index) == files
+    expected = unclipped(predictor, files).clip(1, 5)
+    np.testing.assert_allclose(table[["arousal", "valence"]], expected, atol=1e-5)
+    for name in predictor.targets:
+        assert (table[f"{name}_low"] <= table[f"{name}_high"]).all()
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(1, 60_000), min_size=1, max_size=4), st.integers(0, 99))
+def test_a_tracks_mean_is_the_unclipped_prediction(predictor, lengths, seed):
+    waves = [noise(n, seed + i) for i, n in enumerate(lengths)]
+    track = predictor.track((waves, RATE))
+    np.testing.assert_allclose(
+        means(track, predictor, "input"), unclipped(predictor, (waves, RATE)), atol=1e-5
+    )
+    frontend = predictor.recognizer.config.frontend
+    assert track.groupby("input").size().tolist() == [frontend.n_frames(n) for n in lengths]
+    assert np.allclose(
+        track.groupby("input")["time"].max() * RATE, [n // 512 * 512 for n in lengths]
+    )
+
+
+def test_a_long_files_track_too(predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_SHORTEST_CHUNK", 100)
+    monkeypatch.setattr(calls, "BATCH_FRAMES", 100)
+    path = str(tmp_path / "long.wav")
+    soundfile.write(path, noise(20 * RATE), RATE, subtype="FLOAT")
+    track = predictor.track(path)
+    monkeypatch.undo()
+    whole = predictor.track(path)
+    np.testing.assert_allclose(
+        track[["arousal", "valence"]], whole[["arousal", "valence"]], atol=1e-4
+    )
+    np.testing.assert_allclose(means(track, predictor), unclipped(predictor, path), atol=1e-5)
+
+
+def test_a_track_of_a_segment_has_the_files_times(predictor, speech):
+    index = audformat.segmented_index(
+        [str(speech / "00.wav")] * 2, ["0.1s", "0.2s"], ["0.2s", "0.24s"]
+    )
+    track = predictor.track(index)
+    assert list(track) == ["file", "start", "end", "time", "arousal", "valence"]
+    starts = track.groupby("start")["time"].min()
+    assert starts.tolist() == pytest.approx([0.1, 0.2])
+
+
+def test_tracks_need_means(small_recognizer, predictor, tmp_path):
+    digest = predictor.recognizer.digest
+    folder = made_predictors.save(tmp_path / "p", digest, pooling="std")
+    other = emoasr.load_predictor(folder, small_recognizer)
+    with pytest.raises(UserError, match="pooled by std: only a prediction from means"):
+        other.track((noise(9000), RATE))
+    assert len(other.predict((noise(9000), RATE))) == 1
+
+
+def test_windows_are_predicted_as_recordings_of_their_own(predictor, tmp_path):
+    path = str(tmp_path / "a.wav")
+    wave = noise(int(1.3 * RATE))
+    soundfile.write(path, wave, RATE, subtype="FLOAT")
+    of_file = predictor.predict(path, window=0.5, hop=0.25)
+    of_array = predictor.predict((wave, RATE), window=0.5, hop=0.25)
+    alone = predictor.predict(([wave[s : s + 8000] for s in range(0, 12001, 4000)], RATE))
+    audformat.assert_index(of_file.index)
+    seconds = of_file.index.get_level_values("start").total_seconds().tolist()
+    assert seconds == [0.0, 0.25, 0.5, 0.75]
+    assert list(of_array.index.names) == ["input", "start", "end"]
+    for table in (of_file, of_array):
+        np.testing.assert_allclose(table.to_numpy(float), alone.to_numpy(float), atol=1e-5)
+
+
+def test_windows_of_a_segment_lie_within_it(predictor, tmp_path):
+    path = str(tmp_path / "a.wav")
+    soundfile.write(path, noise(2 * RATE), RATE)
+    index = audformat.segmented_index([path], ["0.3s"], ["1.4s"])
+    spans = predictor.predict(index, window=0.5).index
+    assert spans.get_level_values("start").total_seconds().tolist() == pytest.approx([0.3, 0.8])
+    assert spans.get_level_values("end").total_seconds().tolist() == pytest.approx([0.8, 1.3])
+
+
+def test_an_input_shorter_than_a_window_stays_whole_and_is_named(predictor, tmp_path):
+    path = str(tmp_path / "short.wav")
+    soundfile.write(path, noise(4000), RATE, subtype="FLOAT")
+    for x, name in ((path, "short.wav"), ((noise(4000), RATE), "input 0")):
+        table = predictor.predict(x, window=2)
+        assert len(table) == 1
+        assert f"1 shorter than a window of 2 s, taken whole: {name}" in " ".join(
+            line.replace(str(tmp_path) + "/", "") for line in table.attrs["warnings"]
+        )
+        expected = predictor.predict(x)
+        np.testing.assert_allclose(table["arousal"], expected["arousal"], atol=1e-6)
+
+
+def test_what_cannot_be_read_is_an_error_or_left_out(predictor, speech, tmp_path):
+    (tmp_path / "no.wav").write_text("no audio")
+    files = [str(tmp_path / "no.wav"), str(speech / "00.wav"), str(tmp_path / "missing.wav")]
+    for how in ({}, {"window": 0.5}):
+        with pytest.raises(UserError, match="input 0: .*no.wav"):
+            predictor.predict(files, **how)
+        table = predictor.predict(files, **how, on_error="skip")
+        assert set(table.index.get_level_values("file")) == {files[1]}
+        assert len(table.attrs["skipped"]) == 2
+    track = predictor.track(files, on_error="skip")
+    assert set(track["file"]) == {files[1]} and len(track.attrs["skipped"]) == 2
+
+
+def test_nothing_in_nothing_out(predictor):
+    assert predictor.predict([]).shape == (0, 8)
+    assert predictor.track([]).shape == (0, 4)
+
+
+def test_silence_and_unlike_inputs_are_warned_of(small_recognizer, tmp_path):
+    digest = emoasr.load_recognizer(small_recognizer).digest
+    folder = made_predictors.save(tmp_path / "p", digest, shift=9)
+    predictor = emoasr.load_predictor(folder, small_recognizer)
+    waves = ([np.zeros(9000, np.float32), noise(9000)], RATE)
+    with pytest.warns(UserWarning) as raised:
+        table = predictor.predict(waves)
+    lines = [str(w.message) for w in raised]
+    assert lines == table.attrs["warnings"]
+    assert lines[0] == "1 of 2 inputs silent: all samples are zero: input 0"
+    assert lines[1].startswith("2 of 2 inputs unlike the fitted speech")
+
+
+def test_inputs_that_it_was_fitted_on_are_recognized(small_recognizer, speech, tmp_path):
+    """From any file with the same sound, in any batch."""
+    recognizer = emoasr.load_recognizer(small_recognizer)
+    files = [str(speech / f"{i:02d}.wav") for i in range(12)]
+    table = recognizer.features(files)
+    labels = made_predictors.labels_like(table.index)
+    model, speakers = made_predictors.fit(table, labels)
+    saved.save(tmp_path / "p", model, made_predictors.record(model, speakers, recognizer.digest))
+    predictor = emoasr.load_predictor(tmp_path / "p", small_recognizer)
+    wave, rate = soundfile.read(files[3])
+    found = predictor.predict(([noise(5000), wave], rate))
+    assert found["fitted"].tolist() == [False, True]
+    assert "1 of 2 inputs among the speech that the predictor was fitted on" in " ".join(
+        found.attrs["warnings"]
+    )
+
+
+def test_another_recognizers_predictor_is_refused(predictor, small_recognizer, tmp_path):
+    folder = made_predictors.save(tmp_path / "p", "f" * 16)
+    with pytest.raises(UserError, match="fitted on features of recognizer 'ffffffffffffffff'"):
+        emoasr.load_predictor(folder, small_recognizer)
+    other = made_predictors.save(tmp_path / "q", predictor.recognizer.digest, n_features=18)
+    with pytest.raises(UserError, match="takes 18 features; the recognizer has 16 units"):
+        emoasr.load_predictor(other, small_recognizer)
+
+
+def test_repr_is_a_few_lines(predictor):
+    assert repr(predictor).splitlines()[0].startswith("<Predictor of arousal, valence (1 to 5)")
+    assert "fitted on made up, 12 speakers" in repr(predictor)
+
+
+def test_a_frame_of_plain_columns(predictor):
+    track = predictor.track((noise(9000), RATE))
+    assert isinstance(track.index, pd.RangeIndex)
+    assert list(track) == ["input", "time", "arousal", "valence"]
