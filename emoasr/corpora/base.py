@@ -1,4 +1,4 @@
-"""The table and audio of a corpus as one object, and how a configuration opens it."""
+"""The table and audio of a corpus as one object."""
 
 import contextlib
 import dataclasses

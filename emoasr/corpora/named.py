@@ -26,7 +26,8 @@ def of(arguments: Sequence[str]) -> Corpus:
     Raises:
         UserError: a folder without audio, or a table that cannot be read.
     """
-    corpora = [_opened(argument) for argument in arguments]
+    with contextlib.redirect_stdout(sys.stderr):  # what loaders find is no prediction
+        corpora = [_opened(argument) for argument in arguments]
     tables = [corpus.table.set_axis(_paths(corpus)) for corpus in corpora]
     if any(t.index.nlevels > 1 for t in tables):
         tables = [t.set_axis(audformat.utils.to_segmented_index(t.index)) for t in tables]
@@ -45,8 +46,7 @@ def _opened(argument: str) -> Corpus:
     if place.suffix.lower() in _TABLES:
         return table.load(config, Path())
     if isinstance(place, Path) and place.is_dir():
-        with contextlib.redirect_stdout(sys.stderr):  # what it has found is no prediction
-            return folder.load(config, Path())
+        return folder.load(config, Path())
     return Corpus("input", Path(), pd.DataFrame(index=audformat.filewise_index([path])))
 
 
