@@ -10,7 +10,10 @@ r"""Pre-trains the recognizer with CTC on transcribed speech.
 The workdir receives, under `pretrain/`: checkpoints, `metrics.jsonl`, TensorBoard events,
 `curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end `recognizer/`,
 the folder that `emoasr.load_recognizer` opens, with a model card. The same command continues a run
-that was stopped or killed.
+that was stopped or killed, also where the corpus has moved or --config.train.steps is higher (the
+recognizer of fewer steps is kept as `recognizer-STEPS/`). Another corpus or other settings that
+change the result are refused in the same workdir, unless --overwrite is given: then the training
+begins anew.
 
 All GPUs of the machine share each batch. For several machines, run the command on each, with
 another process_id:
@@ -46,7 +49,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
         overwrite: whether finished work of another run in `workdir` may be replaced.
 
     Raises:
-        UserError: of the corpus; a run with other settings in the workdir; a loss that is NaN;
+        UserError: of the corpus; another training in the workdir; a loss that is NaN;
             another process of the job has failed.
     """
     bounds.check(config)
@@ -54,7 +57,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     places.check(config.corpus, config.train.init)
     from emoasr.training import loop
 
-    loop.train(config, places.local(workdir))
+    loop.train(config, places.local(workdir), overwrite)
 
 
 def _lock_name(config: ml_collections.ConfigDict) -> str:

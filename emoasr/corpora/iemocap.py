@@ -125,8 +125,8 @@ def prepare(corpus: Corpus, data_dir: str = "") -> "prepared.Builder":
         data_dir: where the set goes (1.5 GB); empty: TFDS's default folder.
 
     Returns:
-        The prepared builder. Its examples have `audio` (int16 at 16 kHz), `n_samples`, `file` and
-        the table's columns; its `skipped` names the recordings that could not be read.
+        The prepared builder. Its examples have `audio` (int16 at 16 kHz), `digest`, `n_samples`,
+        `file` and the table's columns; its `skipped` names the recordings that could not be read.
 
     Raises:
         UserError: none could be read.

@@ -8,7 +8,7 @@ memory.
 import dataclasses
 import hashlib
 import itertools
-import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import tensorflow_datasets as tfds
 from emoasr.audio import reading
 from emoasr.corpora.base import Corpus, Skipped, inputs_digest
 from emoasr.errors import UserError
+from emoasr.files.run_lock import run_lock
 
 Splits = Callable[[], Mapping[str, np.ndarray]]
 
@@ -26,14 +27,13 @@ Splits = Callable[[], Mapping[str, np.ndarray]]
 class Builder(tfds.core.GeneratorBasedBuilder):
     """TFDS builder over any `Corpus`; see `prepare`, which makes it.
 
-    An example has `audio` (int16), `n_samples`, `file`, and the columns of `labels`: numbers as
-    float32, truth values as bool, all else as text, empty where missing.
-
-    Attributes:
-        skipped: utterances whose audio could not be read.
+    An example has `audio` (int16), its `digest`, `n_samples`, `file`, and the columns of `labels`:
+    numbers as float32, truth values as bool, all else as text, empty where missing. Utterances
+    whose audio could not be read are in the set's metadata, which TFDS stores with the audio: a
+    set is there with both, or not at all.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
     name = "emoasr"
 
     def __init__(
@@ -41,7 +41,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ):
         """Names the prepared data by the digest of its table: each table has its own set."""
         self.name = name
-        self.skipped: list[Skipped] = []
         self._corpus, self._labels, self._splits = corpus, labels.apply(_plain), splits
         what = f"{corpus.table.to_csv()} {inputs_digest(corpus.fingerprints())} {corpus.name}"
         digest = hashlib.sha256(what.encode()).hexdigest()[:16]
@@ -51,25 +50,45 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             file_format="array_record",
         )
 
+    @property
+    def skipped(self) -> list[Skipped]:
+        """Utterances whose audio could not be read, of a prepared set.
+
+        Raises:
+            UserError: the list cannot be read.
+        """
+        try:
+            return [Skipped(**row) for row in self.info.metadata["skipped"]]
+        except (OSError, ValueError, LookupError, TypeError):
+            raise UserError(
+                f"{self.data_dir}: this prepared audio is damaged; delete the folder, and the "
+                "same command prepares it again"
+            ) from None
+
     def _info(self) -> tfds.core.DatasetInfo:
         raw = tfds.features.Encoding.BYTES  # ten times faster to read than a list of integers
         features = {
             "audio": tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding=raw),
+            "digest": tfds.features.Text(),
             "n_samples": tfds.features.Scalar(np.int64),
             "file": tfds.features.Text(),
             **{str(name): _feature(column) for name, column in self._labels.items()},
         }
-        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            metadata=tfds.core.MetadataDict(),
+        )
 
     def _split_generators(self, dl_manager):
         del dl_manager  # the corpus lies on disk already
+        self.info.metadata["skipped"] = []
         splits = {}
         for name, rows in self._splits().items():
             examples = self._generate_examples(rows)
             for first in itertools.islice(examples, 1):  # TFDS cannot write a split without any
                 splits[name] = itertools.chain([first], examples)
         if not splits:
-            first = self.skipped[0].reason
+            first = self.info.metadata["skipped"][0]["reason"]
             raise UserError(
                 f"no utterance of {self._corpus.name} could be read; the first: {first}"
             )
@@ -80,12 +99,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             try:
                 samples = self._corpus.samples(i)
             except reading.AudioError as error:
-                self.skipped.append(self._corpus.skip(i, "audio", str(error)))
+                skipped = self._corpus.skip(i, "audio", str(error))
+                self.info.metadata["skipped"].append(dataclasses.asdict(skipped))
                 continue
+            audio = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
             yield (
                 i,
                 {
-                    "audio": np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16),
+                    "audio": audio,
+                    "digest": hashlib.sha256(audio.tobytes()).hexdigest()[:16],
                     "n_samples": len(samples),
                     "file": self._corpus.key(i)[0],
                     **self._labels.iloc[i],
@@ -111,15 +133,16 @@ def prepare(
         left out.
 
     Raises:
-        UserError: nothing at all could be read.
+        UserError: nothing at all could be read; another process is preparing the same.
     """
     builder = Builder(name, corpus, labels, splits, data_dir)
-    record = Path(builder.data_dir) / "skipped.json"
-    if not record.exists():
-        print(f"preparing {len(corpus)} utterances, once, in {builder.data_dir}")
-        builder.download_and_prepare()
-        record.write_text(json.dumps([dataclasses.asdict(s) for s in builder.skipped]))
-    builder.skipped = [Skipped(**s) for s in json.loads(record.read_text())]
+    folder = Path(builder.data_dir)
+    if not folder.exists():  # TFDS makes it at once, by renaming
+        with run_lock(folder.parent):
+            for unfinished in folder.parent.glob(f"incomplete.*_{folder.name}"):
+                shutil.rmtree(unfinished)  # of a process that was killed
+            print(f"preparing {len(corpus)} utterances, once, in {folder}")
+            builder.download_and_prepare()
     return builder
 
 

@@ -32,8 +32,8 @@ class Split:
 
     Attributes:
         source: random access to examples; `source[i]["audio"]` is int16 at 16 kHz.
-        table: per example `file`, `speaker`, `text`, `n_samples` and `shared` (most speakers read
-            this text), in the source's order.
+        table: per example `file`, `speaker`, `text`, `digest` (of the audio), `n_samples` and
+            `shared` (most speakers read this text), in the source's order.
     """
 
     source: Sequence
@@ -49,20 +49,19 @@ class TranscribedCorpus:
     skipped: tuple[Skipped, ...]
 
 
-def load(config: ml_collections.ConfigDict, workdir: Path) -> TranscribedCorpus:
-    """Opens a transcribed table; the first time, its audio is prepared.
+def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
+    """Opens a transcribed table.
 
     Args:
-        config: `path`, a folder with `metadata.csv` or a table (`file, speaker, split, text`);
-            `data_dir`, see `prepare`.
+        config: `path`, a folder with `metadata.csv` or a table (`file, speaker, split, text`).
         workdir: unused.
 
     Raises:
-        UserError: the table is missing, lacks a column, or a speaker is in two splits.
+        UserError: the table is missing or broken.
     """
     path = places.of_corpus(config)
     at = {"path": str(path / "metadata.csv" if path.is_dir() else path), "root": ""}
-    return prepare(table.load(ml_collections.ConfigDict(at), workdir), config.data_dir)
+    return table.load(ml_collections.ConfigDict(at), workdir)
 
 
 def prepare(corpus: Corpus, data_dir: str) -> TranscribedCorpus:
@@ -148,7 +147,7 @@ def _read_split(builder: prepared.Builder, split: str) -> Split:
     source = grain.MapDataset.concatenate(
         [grain.MapDataset.source(builder.as_data_source(split=part)) for part in parts]
     )
-    columns = ("file", "speaker", "text")
+    columns = ("file", "speaker", "text", "digest")
     rows = []
     for i in range(len(source)):
         example = source[i]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.audio import reading
-from emoasr.corpora import table, transcribed
+from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, Skipped, contents, on_disk
 from emoasr.errors import UserError, check_choice
 from emoasr.files import archives, places
@@ -48,13 +48,12 @@ class Decimated(Corpus):
         return reading.resample(frames, rate, self.sample_rate, self.antialias)
 
 
-def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.TranscribedCorpus:
-    """Opens VCTK for pre-training; the first time, its audio is prepared.
+def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
+    """Opens VCTK for pre-training: its table has `speaker`, `split` and `text`.
 
     Args:
         config: `path`, the folder or the zip; `mic`, mic1 or mic2 (of release 0.92); `decimate`,
-            whether to take every third sample as the original did; `data_dir`, see
-            `transcribed.prepare`.
+            whether to take every third sample as the original did.
         workdir: unused.
 
     Raises:
@@ -90,7 +89,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> transcribed.Transc
     name = "VCTK, decimated" if config.decimate else "VCTK"
     found = table.build(pd.DataFrame(rows), name, Path(), Path(config.path)).table
     kind = Decimated if config.decimate else Corpus
-    return transcribed.prepare(kind(name, root, found, skipped=tuple(skipped)), config.data_dir)
+    return kind(name, root, found, skipped=tuple(skipped))
 
 
 def _open(path: Path) -> tuple[Path | zipfile.Path, list[str]]:

@@ -42,7 +42,7 @@ def check_same_run(
     if differ and not overwrite:
         more = f"; and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
         raise UserError(
-            f"{folder}: holds a finished run made from {made_from}; what differs: "
+            f"{folder}: holds a run made from {made_from}; what differs: "
             f"{'; '.join(differ[:_NAMED])}{more}; give another {elsewhere}, or --overwrite"
         )
 

@@ -111,4 +111,9 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
 def check_training(config: ml_collections.ConfigDict) -> None:
     """Raises a UserError where a setting of `emoasr.pretrain` is not allowed."""
     check_choice("config.corpus.kind", config.corpus.kind, TRANSCRIBED_KINDS)
+    if (config.corpus.kind == "vctk") != ("mic" in config.corpus):  # its card would name VCTK
+        raise UserError(
+            f"config.corpus.kind={config.corpus.kind}: this configuration is of another corpus; "
+            "give --config=vctk for VCTK, --config=english for a table of transcribed speech"
+        )
     check_choice("config.train.optimizer", config.train.optimizer, OPTIMIZERS)

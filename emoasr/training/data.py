@@ -2,10 +2,8 @@
 
 import dataclasses
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grain
@@ -16,12 +14,12 @@ from jax.sharding import Mesh
 
 from emoasr.asr import text
 from emoasr.asr.frontend import FrontEndConfig
-from emoasr.corpora import Skipped, transcribed, vctk
+from emoasr.corpora import transcribed, vctk
+from emoasr.corpora.base import Corpus, Skipped
 from emoasr.corpora.transcribed import Split
 from emoasr.errors import UserError
-from emoasr.files.writing import write_atomically
 from emoasr.inference import bucketing
-from emoasr.training import multihost, sharding
+from emoasr.training import sharding
 from emoasr.training.step import Batch
 
 CORPORA = {"transcribed": transcribed, "vctk": vctk}
@@ -82,49 +80,56 @@ class Examples:
 
 
 def open_splits(
-    config: ml_collections.ConfigDict, frontend: FrontEndConfig, folder: Path
+    corpus: Corpus, config: ml_collections.ConfigDict, frontend: FrontEndConfig
 ) -> tuple[dict[str, Examples], dict[str, Any]]:
-    """Opens the corpus; prints, and stores in `corpus.json`, what was found, used and skipped.
+    """Prepares the corpus's audio if needed, and prints what was found, used and skipped.
 
     Args:
+        corpus: as one of `CORPORA` gives it.
         config: a training's.
         frontend: for the frame rate.
-        folder: of the training.
 
     Returns:
-        The splits by name, and their utterances, hours and speakers.
+        The splits by name, and a record: under `used` utterances, hours and speakers of each, under
+        `skipped` the utterances that were left out, and why.
 
     Raises:
         UserError: of the corpus; a split has no usable utterance.
     """
-    corpus = CORPORA[config.corpus.kind].load(config.corpus, folder)
-    splits, counts, skipped = {}, {}, list(corpus.skipped)
-    for name, split in corpus.splits.items():
+    prepared = transcribed.prepare(corpus, config.corpus.data_dir)
+    splits, used, skipped = {}, {}, list(prepared.skipped)
+    for name, split in prepared.splits.items():
         splits[name], left_out = usable(split, config.train, frontend)
         skipped += left_out
         samples = split.table["n_samples"].to_numpy()[splits[name].positions]
         if not len(samples):
             raise UserError(f"{config.corpus.path}: no usable utterance in split {name!r}")
-        counts[name] = {
+        used[name] = {
             "utterances": len(samples),
             "hours": round(float(samples.sum()) / frontend.sample_rate / 3600, 3),
             "speakers": int(split.table["speaker"].nunique()),
         }
         buckets = splits[name].buckets
         padding = bucketing.padding_share(buckets, -(-samples // frontend.hop_length))
-        print(f"{name}: {counts[name]}, {len(buckets)} shapes, padding {padding:.1%}")
+        print(f"{name}: {used[name]}, {len(buckets)} shapes, padding {padding:.1%}")
     for reason, n in Counter(s.reason for s in skipped).most_common():
         print(f"skipped {n}: {reason}")
-    if multihost.is_first():
-        record = {"used": counts, "skipped": [dataclasses.asdict(s) for s in skipped]}
-        write_atomically(folder / "corpus.json", json.dumps(record, indent=1))
-    return splits, counts
+    return splits, {"used": used, "skipped": [dataclasses.asdict(s) for s in skipped]}
 
 
-def digest(splits: dict[str, Examples]) -> str:
-    """A hash of the prepared speech: every split's table."""
-    tables = pd.concat([examples.split.table for examples in splits.values()])
-    return hashlib.sha256(tables.to_csv().encode()).hexdigest()[:16]
+def table_digest(corpus: Corpus) -> str:
+    """A hash of what the corpus's table says: files, speakers, splits, texts."""
+    columns = [c for c in ("speaker", "split", "text") if c in corpus.table]
+    return _digest(corpus.table[columns])
+
+
+def audio_digest(splits: dict[str, Examples]) -> str:
+    """A hash of the prepared speech: texts and samples of every split."""
+    return _digest(pd.concat([examples.split.table for examples in splits.values()]))
+
+
+def _digest(table: pd.DataFrame) -> str:
+    return hashlib.sha256(table.to_csv().encode()).hexdigest()[:16]
 
 
 def usable(

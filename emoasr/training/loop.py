@@ -9,44 +9,52 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from emoasr.asr import manifest, saved
+from emoasr.asr import manifest
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
-from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.inference import compilation_cache
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
 from emoasr.training import data, model_card, multihost, scoring, sharding
 from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.metrics import MetricsLog
+from emoasr.training.run_folder import RunFolder
 from emoasr.training.step import State, Trainer, create
 
 
-def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = False) -> None:
     """Trains as `emoasr.pretrain.main` says; every process of a job calls it."""
     _check_sizes(config)
-    folder = workdir / "pretrain"
-    settings = json.loads(config.to_json_best_effort())
-    settings.pop("distributed", None)  # a run continues on any machines
+    if unknown := [name for name, text in config.card.items() if not text]:
+        print(f'the model card will say "not stated" of {", ".join(unknown)}; give --config.card.'
+              f"{unknown[0]}=TEXT and so on")  # fmt: skip
     with multihost.connected(config):
         compilation_cache.enable_cache()
         with multihost.barrier():
-            _check_same_run(settings, folder / "config.json")
+            folder = RunFolder(workdir, config, overwrite)
+            corpus = data.CORPORA[config.corpus.kind].load(config.corpus, workdir)
+            folder.check({"the corpus's table": data.table_digest(corpus)})
             trainer, state = create(config)
         with multihost.process_0_first():
-            splits, counts = data.open_splits(config, trainer.frontend, folder)
-        multihost.agree({"prepared speech": data.digest(splits)}, "give all the same corpus")
+            splits, record = data.open_splits(corpus, config, trainer.frontend)
+        audio = data.audio_digest(splits)
+        multihost.agree({"prepared speech": audio}, "give all the same corpus")
         with multihost.process_0_first():
-            _store_settings(settings, folder / "config.json")
+            folder.check({"the corpus's audio": audio})
+            folder.begin(record)
+        if folder.is_finished():
+            print(f"finished already: {folder.recognizer}")
+            return
 
         state = sharding.replicate(state, trainer.mesh)
-        state = _fit(config.train, trainer, state, splits, folder)
+        state = _fit(config.train, trainer, state, splits, folder.path)
 
         splits.pop("train")
         heard = {name: scoring.transcripts(trainer, state, split) for name, split in splits.items()}
         with multihost.barrier():
             if multihost.is_first():
-                _export(folder, trainer, state, model_card.record(settings, counts, heard))
+                card = model_card.record(folder.settings, record["used"], heard)
+                _export(folder, trainer, state, card)
 
 
 def _fit(
@@ -114,32 +122,7 @@ def _check_sizes(config: ml_collections.ConfigDict) -> None:
         )
 
 
-def _check_same_run(settings: dict[str, Any], path: Path) -> None:
-    """A continued run must have the settings that it began with."""
-    ensure_folder(path.parent)
-    before = json.loads(path.read_text()) if path.exists() else settings
-    for part in settings:
-        if settings[part] != before.get(part):
-            raise UserError(
-                f"{path.parent} holds a run with another config.{part}: "
-                f"{before.get(part)}; give another --workdir, or those settings"
-            )
-
-
-def _store_settings(settings: dict[str, Any], path: Path) -> None:
-    """Stores what a continued run must have; other processes check that they find it."""
-    if multihost.is_first():
-        write_atomically(path, json.dumps(settings, indent=1))
-    elif not path.exists():
-        raise UserError(
-            f"{path} is not there, though process 0 wrote it; give a --workdir that all machines "
-            "share"
-        )
-
-
-def _export(folder: Path, trainer: Trainer, state: State, record: dict[str, Any]) -> None:
-    recognizer = folder / "recognizer"
-    saved.save(recognizer, trainer.network(state), trainer.frontend, record)
-    model_card.write(recognizer)
-    print(json.dumps(record["metrics"], indent=1))
-    print(f"curves: {folder / 'curves.png'}\nrecognizer: {recognizer}")
+def _export(folder: RunFolder, trainer: Trainer, state: State, card: dict[str, Any]) -> None:
+    folder.export(trainer.network(state), trainer.frontend, card)
+    print(json.dumps(card["metrics"], indent=1))
+    print(f"curves: {folder.path / 'curves.png'}\nrecognizer: {folder.recognizer}")

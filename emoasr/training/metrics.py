@@ -79,14 +79,13 @@ class MetricsLog:
             return
         rows = self.pending()
         self._pending.clear()
-        means = {
-            name: float(np.mean(np.array([r[name] for r in rows], np.float32))) for name in rows[0]
-        }
+        means = {name: float(np.mean([np.float32(r[name]) for r in rows])) for name in rows[0]}
         with multihost.barrier():
             if not math.isfinite(means["loss"]):
                 raise UserError(
                     f"the loss is {means['loss']} within the {self._train.log_every} steps before "
-                    f"{step}; lower config.train.learning_rate and use a new --workdir"
+                    f"{step}; lower config.train.learning_rate, and give another --workdir or "
+                    "--overwrite"
                 )
         self.write(step, **means)
         self._bar.set_postfix(loss=f"{means['loss']:.3f}")

@@ -70,7 +70,8 @@ def _ancestor(init: str) -> dict[str, Any] | None:
         return None
     recognizer = load(init)
     training = recognizer.card.get("training", {})
-    return {"digest": recognizer.digest, **{k: training.get(k) for k in ("name", "steps", "init")}}
+    about = ("name", "data", "terms", "steps", "init")
+    return {"digest": recognizer.digest, **{k: training.get(k) for k in about}}
 
 
 def _command() -> str:

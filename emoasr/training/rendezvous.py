@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-from typing import Any
 
 import jax
 import ml_collections
@@ -66,7 +65,7 @@ def connect(given: ml_collections.ConfigDict) -> None:
         UserError: they are not there in time, or there is no cluster.
     """
     jax.config.update("jax_enable_preemption_service", False)  # with it SIGTERM ends nothing
-    who: dict[str, Any] = {
+    who = {
         "coordinator_address": given.coordinator,
         "num_processes": given.n_processes,
         "process_id": given.process_id,

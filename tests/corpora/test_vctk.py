@@ -53,7 +53,8 @@ def settings(path: Path, data_dir: Path, **corpus):
 
 
 def opened(path: Path, data_dir: Path, **corpus) -> transcribed.TranscribedCorpus:
-    return vctk.load(settings(path, data_dir, **corpus).corpus, data_dir)
+    corpus = vctk.load(settings(path, data_dir, **corpus).corpus, data_dir)
+    return transcribed.prepare(corpus, str(data_dir))
 
 
 @pytest.mark.parametrize("release", ["0.80", "0.92"])

@@ -35,6 +35,6 @@ def test_the_same_values_are_the_same_run_after_json_too(tmp_path_factory, asked
 ])  # fmt: skip
 def test_what_differs_is_named_with_the_remedy(tmp_path, finished, asked, words):
     remedy = "give another --workdir, or --overwrite"
-    with pytest.raises(UserError, match=f"a finished run made from emotale; .*{words}.*{remedy}"):
+    with pytest.raises(UserError, match=f"a run made from emotale; .*{words}.*{remedy}"):
         check_same_run(tmp_path, "emotale", finished, asked)
     check_same_run(tmp_path, "emotale", finished, asked, overwrite=True)

@@ -1,0 +1,127 @@
+"""A training's folder: which training it belongs to, and the recognizer that it ends with."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from emoasr.asr import saved
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.errors import UserError
+from emoasr.files.finished import check_same_run
+from emoasr.files.untrusted import read_json
+from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.settings import fields
+from emoasr.training import model_card, multihost
+
+# A run continues with others of these: where things are, and how often something is reported.
+_WITHOUT_EFFECT = (
+    "corpus.path", "corpus.data_dir", "train.log_every", "train.eval_every",
+    "train.checkpoint_every",
+)  # fmt: skip
+_STEPS = "config.train.steps"
+_MOST_BYTES = 1 << 20  # of the stored settings
+
+
+class RunFolder:
+    """The folder `pretrain` of a workdir, which holds one training.
+
+    Another training than the one that it holds is refused, or with `overwrite` takes its place.
+    """
+
+    def __init__(self, workdir: Path, config: ml_collections.ConfigDict, overwrite: bool):
+        """Compares the settings with those of the training that the folder holds.
+
+        Raises:
+            UserError: they differ, or the folder cannot be written.
+        """
+        self.path = ensure_folder(workdir / "pretrain")
+        self.recognizer = self.path / "recognizer"
+        self.settings = json.loads(config.to_json_best_effort())
+        self.settings.pop("distributed")  # a run continues on any machines
+        self._overwrite, self._is_other = overwrite, False
+        self._record = self.path / "config.json"
+        self._before = read_json(self._record, _MOST_BYTES) if self._record.exists() else {}
+        self._made_from: dict[str, Any] = {}
+        leaves = fields.leaves(config)
+        init = saved.load(config.train.init).digest if config.train.init else ""
+        asked = {
+            f"config.{name}": init if name == "train.init" else value
+            for name, value in leaves.items()
+            if name not in _WITHOUT_EFFECT and not name.startswith(("card.", "distributed."))
+        }
+        if asked[_STEPS] > self._before.get("made_from", {}).get(_STEPS, asked[_STEPS]):
+            self._made_from[_STEPS] = asked.pop(_STEPS)  # a run may be continued for longer
+        self.check(asked)
+        if self.recognizer.exists():
+            self._refuse(self._before.get("card", {}), self.settings["card"], "config.card.")
+
+    def check(self, asked: Mapping[str, Any]) -> None:
+        """Compares what the training is made from with what the folder's one was made from.
+
+        Args:
+            asked: values under names that the user knows.
+
+        Raises:
+            UserError: one differs.
+        """
+        self._made_from |= asked
+        if self._before or self.recognizer.exists():
+            before = self._before.get("made_from", {})
+            there = {name: before[name] for name in asked if name in before}
+            self._is_other |= self._refuse(there, asked)
+
+    def _refuse(self, there: Mapping[str, Any], asked: Mapping[str, Any], group: str = "") -> bool:
+        """Whether they differ, and may. Raises: UserError: they differ, and may not."""
+        there, asked = ({group + name: v for name, v in x.items()} for x in (there, asked))
+        try:
+            corpus = self._before.get("corpus", {}).get("path", "an unknown corpus")
+            check_same_run(self.path, corpus, there, asked)
+        except UserError:
+            if not self._overwrite:
+                raise
+            return True
+        return False
+
+    def begin(self, corpus: Mapping[str, Any]) -> None:
+        """Makes the folder this training's: process 0 writes, the others check that they see it.
+
+        Args:
+            corpus: what was found, used and skipped.
+        """
+        if multihost.is_first():
+            if self._is_other:
+                shutil.rmtree(self.path)
+                self.path.mkdir()
+            record = {**self.settings, "made_from": self._made_from}
+            write_atomically(self.path / "corpus.json", json.dumps(corpus, indent=1))
+            write_atomically(self._record, json.dumps(record, indent=1))
+        elif not self._record.exists():
+            raise UserError(
+                f"{self._record} is not there, though process 0 wrote it; give a --workdir that "
+                "all machines share"
+            )
+
+    def is_finished(self) -> bool:
+        """Whether the recognizer is there that this training would end with."""
+        same_card = self._before.get("card") == self.settings["card"]
+        return same_card and self._exported_steps() == self.settings["train"]["steps"]
+
+    def export(self, model: GatedConvNet, frontend: FrontEndConfig, record: dict[str, Any]) -> None:
+        """Writes the recognizer; one of fewer steps is kept beside it, as `recognizer-STEPS`."""
+        steps = self._exported_steps()
+        if steps not in (None, self.settings["train"]["steps"]):
+            self.recognizer.rename(self.path / f"recognizer-{steps}")
+            print(f"the recognizer of {steps} steps: {self.path / f'recognizer-{steps}'}")
+        saved.save(self.recognizer, model, frontend, record)
+        model_card.write(self.recognizer)
+
+    def _exported_steps(self) -> int | None:
+        """Of the recognizer, once it is complete: its README is written last."""
+        if not (self.recognizer / "README.md").exists():
+            return None
+        return saved.load(self.recognizer).card["training"]["steps"]

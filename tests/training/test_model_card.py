@@ -1,0 +1,82 @@
+"""A model card says what the recognizer was trained on, or that this is not stated."""
+
+import json
+import re
+
+import pytest
+from made_training import settings
+
+from emoasr import config, pretrain
+from emoasr.asr import saved
+from emoasr.errors import UserError
+from emoasr.settings import fields
+from emoasr.training import model_card
+
+CONFIGS = fields.shipped(config.pretraining)
+SPLITS = {"train": {"utterances": 6, "hours": 0.1, "speakers": 2}}
+
+
+def written(folder, recognizer, **changes) -> str:
+    """The card of the small recognizer, trained with these settings."""
+    c = json.loads(settings("speech", "data").to_json_best_effort())
+    c["card"] |= changes.pop("card", {})
+    c["train"] |= changes
+    trained = saved.load(recognizer)
+    record = model_card.record(c, SPLITS, {})
+    saved.save(folder, trained.model, trained.config.frontend, record)
+    model_card.write(folder)
+    return (folder / "README.md").read_text()
+
+
+def test_what_is_not_known_is_not_stated(small_recognizer, tmp_path):
+    page = written(tmp_path, small_recognizer)
+    assert "# Recognizer (name not stated)" in page
+    for line in ("Training data", "Terms of the data", "Limits"):
+        assert f"- {line}: not stated" in page
+
+
+def test_what_was_said_is_in_the_card(small_recognizer, tmp_path):
+    said = {"name": "mine", "data": "84 clips", "terms": "CC0", "limits": "whispers"}
+    page = written(tmp_path, small_recognizer, card=said)
+    assert all(text in page for text in said.values()) and "not stated" not in page
+
+
+def test_data_and_terms_of_all_recognizers_before_it_are_in_the_card(small_recognizer, tmp_path):
+    first, second, third = (tmp_path / str(i) for i in range(3))
+    written(first, small_recognizer, card={"data": "84 clips", "terms": "CC0"})
+    written(second, small_recognizer, init=str(first))
+    page = written(third, small_recognizer, init=str(second), card={"data": "songs"})
+    assert "- Training data: songs" in page
+    trained = re.search("- Trained: .*", page)[0]
+    assert re.search("; data: not stated; terms: not stated.*; data: 84 clips; terms: CC0", trained)
+
+
+@pytest.mark.parametrize("name", sorted(set(CONFIGS) - {"shipped"}))
+def test_no_configuration_for_ones_own_data_says_what_they_are(name):
+    c = fields.load(CONFIGS[name])
+    assert c.corpus.kind == "vctk" or not any(c.card.values())
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_a_configurations_card_is_not_for_another_kind_of_corpus(speech, tmp_path, name):
+    c = fields.load(CONFIGS[name])
+    c.corpus.kind = "vctk" if c.corpus.kind == "transcribed" else "transcribed"
+    c.corpus.path = str(speech)
+    with pytest.raises(UserError, match=r"config\.corpus\.kind=.*--config=english"):
+        pretrain.main(c, tmp_path)
+
+
+def test_a_training_names_what_its_card_will_not_state(tmp_path, capsys):
+    (tmp_path / "metadata.csv").write_text("file,speaker\na.wav,x\n")
+    c = settings(tmp_path, tmp_path)
+    c.card.data = "noise"
+    with pytest.raises(UserError, match="no column 'split'"):
+        pretrain.main(c, tmp_path / "run")
+    note = 'will say "not stated" of limits, name, terms; give --config.card.limits=TEXT'
+    assert note in capsys.readouterr().out
+
+
+def test_the_shipped_card_is_its_configurations(tmp_path):
+    shipped = saved.load("english").card["training"]
+    c = fields.load(CONFIGS["shipped"])
+    assert {name: shipped[name] for name in c.card} == dict(c.card)

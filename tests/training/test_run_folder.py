@@ -1,0 +1,155 @@
+"""A workdir belongs to one training; what it has finished is not replaced unasked."""
+
+import hashlib
+import shutil
+
+import made_training
+import numpy as np
+import pytest
+import soundfile
+
+import emoasr
+from emoasr import pretrain
+from emoasr.errors import UserError
+from emoasr.training import sharding
+
+
+@pytest.fixture(scope="module")
+def trained(speech, tmp_path_factory):
+    """A finished training of 3 steps, with its corpus and prepared audio."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(speech, folder / "speech")
+    pretrain.main(settings(folder), folder / "run")
+    return folder
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def settings(folder, **train):
+    c = made_training.settings(folder / "speech", folder / "data", **({"steps": 3} | train))
+    c.card.name = "small"
+    return c
+
+
+def content(folder) -> dict[str, str]:
+    """A digest of every file but the log of checkpoints and locks."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def change_text(folder):
+    table = folder / "speech" / "metadata.csv"
+    table.write_text(table.read_text().replace("abc", "cab", 1))
+
+
+def change_audio(folder):
+    path = folder / "speech" / "00.wav"
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, samples[::-1], rate)
+
+
+@pytest.mark.parametrize(
+    ("group", "field", "value"),
+    [
+        ("model", "n_channels", 4), ("model", "dropout", 0.5), ("augment", "noise", 9.0),
+        ("train", "learning_rate", 1.0), ("train", "optimizer", "muon"), ("train", "seed", 7),
+        ("train", "batch_frames", 4096), ("train", "max_seconds", 9.0), ("train", "steps", 2),
+        ("train", "init", "english"), ("card", "name", "other"), ("card", "terms", "CC0"),
+    ],
+)  # fmt: skip
+def test_other_settings_are_refused_and_named(trained, group, field, value):
+    c = settings(trained)
+    c[group][field] = value
+    before = content(trained)
+    with pytest.raises(UserError, match=rf"config\.{group}\.{field}: there .*--overwrite"):
+        pretrain.main(c, trained / "run")
+    assert content(trained) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [(change_text, "the corpus's table: there "), (change_audio, "the corpus's audio: there ")],
+)
+def test_another_corpus_is_refused_and_named(copy, change, named):
+    change(copy)
+    before = content(copy / "run")
+    with pytest.raises(UserError, match=f"{named}.*--overwrite"):
+        pretrain.main(settings(copy), copy / "run")
+    assert content(copy / "run") == before
+
+
+def test_what_changes_no_result_is_no_other_run(copy, capsys):
+    (copy / "speech").rename(copy / "moved")
+    c = settings(copy, log_every=2, eval_every=1, checkpoint_every=1)
+    c.corpus.path = str(copy / "moved")
+    before = content(copy / "run" / "pretrain" / "recognizer")
+    pretrain.main(c, copy / "run")
+    assert "finished already" in capsys.readouterr().out
+    assert content(copy / "run" / "pretrain" / "recognizer") == before
+
+
+def test_a_training_continues_where_its_corpus_has_moved(trained, copy, monkeypatch, capsys):
+    function, calls = sharding.spread, []
+
+    def stops(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sharding, "spread", stops)
+        pretrain.main(settings(copy), copy / "stopped")
+    shutil.copytree(copy / "speech", copy / "copied", copy_function=shutil.copyfile)  # new times
+    shutil.rmtree(copy / "speech")
+    c = settings(copy)
+    c.corpus.path = str(copy / "copied")
+    capsys.readouterr()
+    pretrain.main(c, copy / "stopped")
+    assert "continuing after step 2 of 3" in capsys.readouterr().out
+    expected = made_training.weights(trained / "run")
+    for name, value in made_training.weights(copy / "stopped").items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_more_steps_continue_and_keep_the_recognizer_of_fewer(copy, capsys):
+    run = copy / "run" / "pretrain"
+    before = content(run / "recognizer")
+    pretrain.main(settings(copy, steps=4), copy / "run")
+    assert "continuing after step 3 of 4" in capsys.readouterr().out
+    assert content(run / "recognizer-3") == before
+    assert emoasr.load_recognizer(run / "recognizer").card["training"]["steps"] == 4
+
+
+def test_another_card_is_written_if_asked_for(copy):
+    weights = made_training.weights(copy / "run")
+    c = settings(copy)
+    c.card.terms = "CC0"
+    pretrain.main(c, copy / "run", overwrite=True)
+    recognizer = emoasr.load_recognizer(copy / "run" / "pretrain" / "recognizer")
+    assert recognizer.card["training"]["terms"] == "CC0"
+    np.testing.assert_equal(made_training.weights(copy / "run"), weights)
+
+
+@pytest.mark.parametrize("change", [change_text, None], ids=["corpus", "settings"])
+def test_another_training_begins_anew_if_asked_for(copy, capsys, change):
+    (copy / "run" / "pretrain" / "recognizer-1").mkdir()
+    c = settings(copy, steps=2)
+    if change:
+        c.train.steps = 3
+        change(copy)
+    pretrain.main(c, copy / "run", overwrite=True)
+    assert "continuing" not in capsys.readouterr().out
+    losses = [row["step"] for row in made_training.rows(copy / "run") if "loss" in row]
+    assert losses == list(range(1, c.train.steps + 1))
+    assert not (copy / "run" / "pretrain" / "recognizer-1").exists()
+
+
+def test_a_recognizer_of_unknown_origin_is_not_replaced(copy):
+    (copy / "run" / "pretrain" / "config.json").unlink()
+    with pytest.raises(UserError, match=r"made from an unknown corpus; .*--overwrite"):
+        pretrain.main(settings(copy), copy / "run")
