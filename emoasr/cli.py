@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import functools
 import json
+import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -127,12 +128,17 @@ def parse(values: flags.FlagValues, arguments: list[str], known_only: bool = Fal
         UserError: a flag is unknown, or its value is not allowed.
     """
     try:
-        return values(["emoasr", *arguments], known_only=known_only)[1:]
+        rest = values(["emoasr", *arguments], known_only=known_only)[1:]
     except flags.UnrecognizedFlagError as error:
         meant = did_you_mean(f"--{error.flagname}", [f"--{name}" for name in values])
         raise UserError(f"--{error.flagname}: no such flag{meant or '; see --help'}") from None
     except (flags.Error, ValueError) as error:
         raise UserError(f"{str(error).replace('flag --', '--', 1)} (see --help)") from None
+    for name in values:
+        number = values[name].value
+        if isinstance(number, float) and not math.isfinite(number):  # no lower bound refuses NaN
+            raise UserError(f"--{name}={number}: must be a finite number (see --help)")
+    return rest
 
 
 def describe(values: flags.FlagValues) -> str:

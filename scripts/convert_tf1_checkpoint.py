@@ -6,12 +6,12 @@
 
 CKPT is the prefix of a V2 checkpoint (or its .index file), or a V1 file such as model-020-45480, of
 Kim & Park's speech-to-text-wavenet: layers with names, with sugartensor's numbers (three ways), or
-copied to tf-slim. Tells the naming and the front end that goes with it, checks names and shapes,
+copied to tf-slim. Prints the naming and the front end that belongs to it, checks names and shapes,
 and compares checksums with those of the official model.ckpt-205919. An older recognizer in OUT is
 replaced.
 
-The batch norms get the original's epsilon, 1e-8. A checkpoint does not tell its own: what a later
-sugartensor trained with 1e-5 converts as well, but comes out slightly different.
+The batch norms get the original's epsilon, 1e-8. A checkpoint does not contain its own: one that
+a later sugartensor trained with 1e-5 is converted as well, but gives slightly other values.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ _NO_LAYERS = ("global_step", "learning_rate")
 
 
 def convert(ckpt: Path, out: Path, sample_rate: int | None, antialias: bool) -> None:
-    """Reads the checkpoint `ckpt`, tells what it is, and writes the recognizer `out`.
+    """Reads the checkpoint `ckpt`, prints what it is, and writes the recognizer `out`.
 
     Args:
         ckpt: prefix or file.
@@ -99,7 +99,7 @@ def _frontend(naming: tf1_names.Naming, sample_rate: int | None, antialias: bool
 def _read(ckpt: Path) -> tuple[tf1_names.Naming, dict[str, np.ndarray], int | None]:
     """The naming, the tensors by their official names, and the step if it was stored."""
     tf = _tensorflow(ckpt)
-    with _told(ckpt, tf):
+    with _reported(ckpt, tf):
         reader = tf.train.load_checkpoint(str(ckpt))
     shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
     stored = tf1_names.plain(shapes, ckpt)
@@ -107,7 +107,7 @@ def _read(ckpt: Path) -> tuple[tf1_names.Naming, dict[str, np.ndarray], int | No
     _check_names(ckpt, naming, {name: shapes[stored[name]] for name in stored})
     by_official = {official: stored[name] for name, official in naming.official().items()}
     _check_shapes(ckpt, by_official, shapes)
-    with _told(ckpt, tf):
+    with _reported(ckpt, tf):
         tensors = {official: reader.get_tensor(name) for official, name in by_official.items()}
         step = int(reader.get_tensor("global_step")) if "global_step" in shapes else None
     for official, tensor in tensors.items():
@@ -124,7 +124,7 @@ def _tensorflow(ckpt: Path) -> Any:
     if not ckpt.is_file() and not ckpt.with_name(f"{ckpt.name}.index").is_file():
         raise UserError(f"{ckpt}: no such file, and no {ckpt.name}.index beside it")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # which it would tell of, at any level
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # else it prints a notice at any level
     extras.require("tf", f"{ckpt}: reading it")
     import tensorflow as tf
 
@@ -132,8 +132,8 @@ def _tensorflow(ckpt: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _told(ckpt: Path, tf: Any) -> Iterator[None]:
-    """Tells in one line what TensorFlow finds wrong with a checkpoint."""
+def _reported(ckpt: Path, tf: Any) -> Iterator[None]:
+    """Reports in one line what TensorFlow finds wrong with a checkpoint."""
     try:
         yield
     except (tf.errors.OpError, LookupError, RuntimeError, ValueError) as error:
@@ -144,7 +144,7 @@ def _told(ckpt: Path, tf: Any) -> Iterator[None]:
 def _check_names(
     ckpt: Path, naming: tf1_names.Naming, shapes: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """Refuses a checkpoint that lacks variables or has others' layers; tells what it ignores."""
+    """Refuses a checkpoint that lacks variables or has others' layers; prints what it ignores."""
     wanted = naming.official()
     if not wanted.keys() & shapes.keys():
         raise UserError(
@@ -266,7 +266,7 @@ def main(argv: list[str]) -> int:
 
 if __name__ == "__main__":
     flags.DEFINE_integer(
-        "sample_rate", None, "Of the front end, Hz; default: as the checkpoint's naming tells."
+        "sample_rate", None, "Of the front end, Hz; default: the one of the checkpoint's naming."
     )
     flags.DEFINE_bool(
         "antialias", True, "Filter audio before it is decimated to the front end's rate, as the "

@@ -82,13 +82,13 @@ class Job:
 
     def finish(self, workdir: Path, devices: int = 1, processes: int = 1) -> "Outcome":
         """Runs it to its end."""
-        for status, _, told in end(self.start(workdir, devices=devices, processes=processes)):
+        for status, _, printed in end(self.start(workdir, devices=devices, processes=processes)):
             if status:
-                raise SystemExit(f"emoasr.pretrain failed:\n{told[-2000:]}")
+                raise SystemExit(f"emoasr.pretrain failed:\n{printed[-2000:]}")
         return Outcome.of(workdir)
 
     def struck(self, workdir: Path) -> list[tuple[int, str, str]]:
-        """Kills one of two processes half-way; how both ended, as `end` tells it."""
+        """Kills one of two processes half-way; how both ended, as `end` returns it."""
         processes = self.start(workdir, processes=2)
         metrics = workdir / "pretrain" / "metrics.jsonl"
         while not metrics.exists() or metrics.read_text().count("loss") < self.steps // 2:
@@ -122,8 +122,8 @@ class Outcome:
 
 def end(processes: list[subprocess.Popen]) -> list[tuple[int, str, str]]:
     """Waits for all; exit status, output and errors of each."""
-    told = [process.communicate() for process in processes]
-    return [(p.returncode, out, err) for p, (out, err) in zip(processes, told, strict=True)]
+    printed = [process.communicate() for process in processes]
+    return [(p.returncode, out, err) for p, (out, err) in zip(processes, printed, strict=True)]
 
 
 def free_port() -> int:
@@ -152,8 +152,8 @@ def main(argv: list[str]) -> None:
             name = f"{devices} devices" if devices > 1 else "1 device again"
             compare(name, job.finish(folder / name, devices=devices))
         compare("2 processes", job.finish(folder / "2 processes", processes=2))
-        status, _, told = job.struck(folder / "killed")[0]
-        print(f"after a kill of process 1, process 0 ended with status {status}: {told[-300:]}")
+        status, _, printed = job.struck(folder / "killed")[0]
+        print(f"after a kill of process 1, process 0 ended with status {status}: {printed[-300:]}")
         shutil.copytree(folder / "killed", folder / "other")
         compare("killed, continued", job.finish(folder / "killed", processes=2))
         compare("by 1 process, 2 devices", job.finish(folder / "other", devices=2))

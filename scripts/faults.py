@@ -73,9 +73,9 @@ class Job:
     def finish(self, workdir: Path) -> Outcome:
         """Runs it to its end."""
         process = self.start(workdir)
-        told = errors(process)
+        message = errors(process)
         if process.returncode:
-            raise SystemExit(f"emoasr.{self.name} failed:\n{told[-2000:]}")
+            raise SystemExit(f"emoasr.{self.name} failed:\n{message[-2000:]}")
         return self.outcome(workdir)
 
 
@@ -97,10 +97,10 @@ def transcribed(workdir: Path) -> Outcome:
 def extracted(workdir: Path) -> Outcome:
     """Feature tables, labels, and what was skipped or warned of."""
     tables = {p.stem: pd.read_parquet(p) for p in sorted((workdir / "features").glob("*.parquet"))}
-    told = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
-    kept = {name: json.dumps(told[name]) for name in ("found", "used", "skipped", "warnings")}
+    message = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
+    kept = {name: json.dumps(message[name]) for name in ("found", "used", "skipped", "warnings")}
     tables["labels"] = pd.read_parquet(workdir / "labels.parquet")
-    return tables | {"record": pd.DataFrame({"told": kept})}
+    return tables | {"record": pd.DataFrame({"message": kept})}
 
 
 def evaluated(workdir: Path) -> Outcome:
@@ -205,17 +205,17 @@ def stops(name: str, job: Job, n: int, folder: Path) -> dict[str, object]:
         nonlocal slowest
         started = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
-        told = errors(process)
+        message = errors(process)
         slowest = max(slowest, time.monotonic() - started)
-        lines = [line for line in told.split("\n") if line and "\r" not in line]  # no bars
+        lines = [line for line in message.split("\n") if line and "\r" not in line]  # no bars
         stopped = process.returncode == 130 and len(lines) == 1
         counts["status 130 and one line"] += stopped
         done = process.returncode == 0 and not lines  # all is written, Python is ending
         counts["status 0, done already"] += done
-        counts["tracebacks"] += "Traceback" in told
+        counts["tracebacks"] += "Traceback" in message
         counts["orphans"] += _orphans(process.pid)
         if not (stopped or done):
-            print(f"{name}: status {process.returncode}\n{told[-1500:]}", file=sys.stderr)
+            print(f"{name}: status {process.returncode}\n{message[-1500:]}", file=sys.stderr)
 
     moments = [seconds * (i + dice.random()) / n for i in range(n)]
     dice.shuffle(moments)
@@ -238,20 +238,22 @@ def _orphans(session: int) -> int:
 
 
 def full_disk(job: Job, folder: Path) -> Iterator[dict[str, object]]:
-    """Fills the disk at several sizes; it must be told in a line, and nothing lost."""
+    """Fills the disk at several sizes; one line must say so, and nothing be lost."""
     expected = job.outcome(folder / "undisturbed")
     size = sum(p.stat().st_size for p in (folder / "undisturbed").rglob("*") if p.is_file())
-    lost = wrong = struck = told = 0
+    lost = wrong = struck = message = 0
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         with _small_disk(folder / "disk", int(size * share)) as disk:
             process = job.start(disk / "run")
             error = errors(process)
             struck += process.returncode != 0
-            told += "no space left" in error and "Traceback" not in error
+            message += "no space left" in error and "Traceback" not in error
             subprocess.run(["mount", "-o", "remount,size=2g", str(disk)], check=True)
             differs = compare(expected, job.finish(disk / "run"))
             lost, wrong = lost + differs[0], wrong + differs[1]
-    yield _row(f"{job.name}: full disk", struck, lost, wrong, f"told in a line {told} times")
+    yield _row(
+        f"{job.name}: full disk", struck, lost, wrong, f"reported in one line {message} times"
+    )
 
 
 @contextlib.contextmanager
@@ -312,8 +314,8 @@ def second_process(job: Job, folder: Path) -> dict[str, object]:
     workdir = folder / "twice"
     job.begin(workdir)
     both = [job.start(workdir), job.start(workdir)]
-    told = [errors(process) for process in both]
-    refused = ["another emoasr command is running" in text for text in told].count(True) == 1
+    message = [errors(process) for process in both]
+    refused = ["another emoasr command is running" in text for text in message].count(True) == 1
     differs = compare(expected, job.outcome(workdir))
     return _row(f"{job.name}: started twice", 1, *differs, "refused" if refused else "NOT REFUSED")
 

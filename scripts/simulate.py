@@ -40,7 +40,7 @@ class _Clock:
         self._last = time.monotonic()
         print(f"{'step':44} {'seconds':>8} {'peak MB':>8}")
 
-    def tell(self, step: str) -> None:
+    def report(self, step: str) -> None:
         now = time.monotonic()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{step:44} {now - self._last:8.1f} {peak:8.0f}", flush=True)
@@ -55,24 +55,24 @@ def main(_) -> None:
         "file": [f"{i // 1000:06d}/{i % 1000:03d}.wav" for i in range(_UTTERANCES.value)]
     })  # fmt: skip
     corpus = table.build(frame, "simulated", workdir, workdir / "simulated.csv")
-    clock.tell("corpus: the table")
+    clock.report("corpus: the table")
     parts = [Shard(_SHARDS.value, i + 1) for i in range(_SHARDS.value)]
     keys = {shard: part_of(corpus, shard).fingerprints() for shard in parts}
-    clock.tell("shards: fingerprints of all utterances")
+    clock.report("shards: fingerprints of all utterances")
     _plan(parts, corpus)
-    clock.tell("plan: buckets of every shard")
+    clock.report("plan: buckets of every shard")
     for shard in parts:
         _put(shard, keys[shard], workdir, share=0.5)
-    clock.tell("rows: the first half of every shard")
+    clock.report("rows: the first half of every shard")
     digests = {}
     for shard in parts:
         _put(shard, keys[shard], workdir, share=1.0)
         digests[shard.folder(workdir) / ".rows/x"] = _finish(shard, corpus, keys[shard], workdir)
-    clock.tell("resumed: the other half, and the tables")
+    clock.report("resumed: the other half, and the tables")
     digest = row_store.join_keys(digests, workdir / ".rows")
     tables = [shard.folder(workdir) / "x.parquet" for shard in parts]
     parquet.join(tables, workdir / "x.parquet", {"rows": digest})
-    clock.tell("merge: one table of all")
+    clock.report("merge: one table of all")
     index, n_columns, _ = parquet.outline(workdir / "x.parquet")
     assert len(index) == len(corpus) and (index == corpus.table.index).all()
     size = (workdir / "x.parquet").stat().st_size

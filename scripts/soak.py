@@ -21,10 +21,10 @@ from emoasr import extract
 
 def footprint() -> dict[str, int]:
     """This process's memory (MB), threads and open files."""
-    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    output = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
-        "memory_mb": int(told["VmRSS"].split()[0]) // 1024,
-        "threads": int(told["Threads"]),
+        "memory_mb": int(output["VmRSS"].split()[0]) // 1024,
+        "threads": int(output["Threads"]),
         "files": sum(1 for _ in Path("/proc/self/fd").iterdir()),
     }
 

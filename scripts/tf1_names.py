@@ -29,7 +29,7 @@ _NORMED = {"W": "conv.kernel", "beta": "norm.bias", "gamma": "norm.scale", "mean
 _LAST = {"W": "kernel", "b": "bias"}
 _SLIM = {"W": "weights", "b": "biases", "beta": "BatchNorm/beta", "gamma": "BatchNorm/gamma",
          "mean": "BatchNorm/moving_mean", "variance": "BatchNorm/moving_variance"}  # fmt: skip
-_COUNTED_MEAN = re.compile(r"/mean_\d+(?=/|$)")  # newer TensorFlow 1.x tells it from the op Mean
+_COUNTED_MEAN = re.compile(r"/mean_\d+(?=/|$)")  # newer TensorFlow 1.x: not the op Mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Naming:
     """One way to name the network's variables.
 
     Attributes:
-        title: what the naming is called where it is told.
+        title: what the naming is called in messages.
         sample_rate: of the front end that networks so named were trained with, Hz.
         layers: in the order of their creation.
         suffixes: of a layer's variables, by the official ones.

@@ -61,11 +61,12 @@ def extract(corpus: Path, workdir: Path, cache: Path, engine: str = "local") -> 
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    told = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
+    summary = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
     return json.loads(done.stdout) | {
-        "extraction_s": told["seconds"], "hours": told["hours_of_audio"], "files": told["used"],
+        "extraction_s": summary["seconds"], "files": summary["used"],
+        "hours": summary["hours_of_audio"],
         "compiled_and_kept": len(list(cache.glob("*-cache"))) - kept,
-        **{key: told[key] for key in ("shapes", "compilations", "padding") if key in told},
+        **{key: summary[key] for key in ("shapes", "compilations", "padding") if key in summary},
     }  # fmt: skip
 
 

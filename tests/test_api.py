@@ -76,14 +76,14 @@ emoasr.load_predictor().predict("a.wav", window="2")
 """)
     # with the settings, and so the cache, of the project's own check: else it takes a minute
     settings = [f"--config-file={ROOT}/pyproject.toml", f"--cache-dir={ROOT}/.mypy_cache"]
-    told, _, _ = api.run([*settings, str(right), str(wrong)])
-    lines = told.splitlines()
-    assert not [line for line in lines if "right.py" in line and "error" in line], told
+    output, _, _ = api.run([*settings, str(right), str(wrong)])
+    lines = output.splitlines()
+    assert not [line for line in lines if "right.py" in line and "error" in line], output
     shown = [line.split("Revealed type is ")[1] for line in lines if "Revealed" in line]
     for line, kind in zip(shown, ("str", "DataFrame", "str", "DataFrame"), strict=True):
         assert kind in line
     for number in range(2, 8):
-        assert any(f"wrong.py:{number}: error" in line for line in lines), told
+        assert any(f"wrong.py:{number}: error" in line for line in lines), output
 
 
 def test_repr_is_a_few_lines(small_recognizer):
@@ -120,18 +120,18 @@ def test_the_api_keeps_programs_and_leaves_what_was_chosen(
         before=before, recognizer=str(small_recognizer), file=str(speech / "00.wav")
     )
     environment = {name: value.format(home=tmp_path) for name, value in environment.items()}
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)} | environment,
     ).stdout.split()  # fmt: skip
-    assert folder is None or told[0] == folder.format(home=tmp_path)
-    assert told[1] == seconds
-    if folder and str(tmp_path) in told[0]:
-        assert list((tmp_path / told[0]).glob("*-cache"))
+    assert folder is None or output[0] == folder.format(home=tmp_path)
+    assert output[1] == seconds
+    if folder and str(tmp_path) in output[0]:
+        assert list((tmp_path / output[0]).glob("*-cache"))
 
 
 def test_a_home_that_cannot_be_written_does_no_harm(small_recognizer, speech, tmp_path):
     (tmp_path / "file").touch()
     code = SETTINGS.format(before="", recognizer=str(small_recognizer), file=str(speech / "00.wav"))
-    told = run(code, XDG_CACHE_HOME=str(tmp_path / "file"), JAX_COMPILATION_CACHE_DIR="")
-    assert told.split()[0] == "None"
+    output = run(code, XDG_CACHE_HOME=str(tmp_path / "file"), JAX_COMPILATION_CACHE_DIR="")
+    assert output.split()[0] == "None"

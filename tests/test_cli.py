@@ -48,10 +48,12 @@ def complaint(call):
     """The one line of a call that is a mistake."""
 
     def run(*arguments: str) -> str:
-        status, _, told = call(*arguments)
+        status, _, printed = call(*arguments)
         assert status == 1
-        assert told.startswith("error: ") and told.endswith("\n") and told[:-1].isprintable()
-        return told
+        assert (
+            printed.startswith("error: ") and printed.endswith("\n") and printed[:-1].isprintable()
+        )
+        return printed
 
     return run
 
@@ -83,6 +85,11 @@ def used(call, *arguments: str):
         ("transcribe", ["FILE"]),
         ("transcribe --beam_size=0 a.wav", ["--beam_size=0"]),
         ("transcribe --format=docx a.wav", ["--format", "textgrid"]),
+        ("transcribe --beam_size=nan a.wav", ["--beam_size=nan"]),
+        ("transcribe --language_weight=nan a.wav", ["--language_weight=nan", "finite number"]),
+        ("transcribe --language_weight=inf a.wav", ["--language_weight=inf", "finite number"]),
+        ("pretrain --config.augment.noise=nan", ["--config.augment.noise=nan", "finite number"]),
+        ("extract --config=demo --config.ray.cpus=1e999", ["--config.ray.cpus=inf", "finite"]),
         ("transcribe --beam_size=x a.wav", ["--beam_size=x"]),
         # configurations
         ("extract", ["--config", "demo", "iemocap_consistent"]),
@@ -145,9 +152,9 @@ def used(call, *arguments: str):
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_status_1(complaint, arguments, words):
-    told = complaint(*arguments.split(" "))
+    printed = complaint(*arguments.split(" "))
     for word in words:
-        assert word in told
+        assert word in printed
 
 
 FIELDS = sorted(
@@ -190,21 +197,21 @@ def test_any_misspelling_of_any_field_names_the_right_one(complaint, tmp_path, s
         for part in reversed(wrong.split(".")):
             nested = {part: nested}
         (tmp_path / "o.json").write_text(json.dumps(nested))
-        told = complaint(command, f"--config={name}", "--overrides=o.json")
-        assert "o.json: " in told
+        printed = complaint(command, f"--config={name}", "--overrides=o.json")
+        assert "o.json: " in printed
     else:
         (tmp_path / "extract.json").write_text(
             json.dumps({"config": json.loads(fields.load(shipped()[name]).to_json_best_effort())})
         )
-        told = complaint(command, *more[given_as], f"--config.{wrong}=1")
-        assert f"--config.{wrong}: " in told
-    assert re.search(rf"\b{re.escape(right)}\b", told)
+        printed = complaint(command, *more[given_as], f"--config.{wrong}=1")
+        assert f"--config.{wrong}: " in printed
+    assert re.search(rf"\b{re.escape(right)}\b", printed)
 
 
 @given(wrong=st.text(max_size=30), names=st.lists(st.text(max_size=12), max_size=5))
 def test_suggestions_are_among_the_names(wrong, names):
-    told = did_you_mean(wrong, names)
-    assert not told or any(name in told for name in names)
+    printed = did_you_mean(wrong, names)
+    assert not printed or any(name in printed for name in names)
 
 
 @pytest.mark.parametrize("names", [("b", "a.b"), ("a.c.b", "c.b")])
@@ -257,9 +264,9 @@ def test_a_configuration_has_a_name(call, name):
 )
 def test_a_faulty_file_is_named(complaint, tmp_path, content, words):
     (tmp_path / "mine.py").write_text(content)
-    told = complaint("extract", "--config=mine.py")
+    printed = complaint("extract", "--config=mine.py")
     for word in ("mine.py", *words):
-        assert word in told
+        assert word in printed
 
 
 @pytest.mark.parametrize(
@@ -316,15 +323,15 @@ def test_home_is_meant_in_every_path(call, complaint, tmp_path, speech, small_re
     home.mkdir()
     (home / "speech").symlink_to(speech)
     (home / "recognizer").symlink_to(small_recognizer)
-    status, _, told = call(
+    status, _, printed = call(
         "extract", "--config=table", "--config.corpus.path=~/speech/metadata.csv",
         "--config.corpus.root=~/speech", "--config.recognizer=~/recognizer", "--workdir=~/run",
         "--config.feature_sets=mfcc", "--config.workers=1", "--config.buckets=1",
     )  # fmt: skip
-    assert status == 0, told
+    assert status == 0, printed
     assert (home / "run" / "extract.json").exists()
-    told = complaint("eval", "--workdir=~/run", "--config.feature_sets=mfcc,~/no.csv")
-    assert f"{home}/no.csv" in told
+    printed = complaint("eval", "--workdir=~/run", "--config.feature_sets=mfcc,~/no.csv")
+    assert f"{home}/no.csv" in printed
     assert call("transcribe", "--recognizer=~/recognizer", "~/speech/00.wav")[0] == 0
 
 
@@ -333,13 +340,13 @@ def test_home_is_meant_in_every_path(call, complaint, tmp_path, speech, small_re
 
 @pytest.mark.parametrize("command", OF)
 def test_help_lists_the_commands_own_configurations_and_explains_every_field(call, command):
-    status, told, _ = call(command, "--help")
-    assert status == 0 and f"python -m emoasr.{command}" in told
-    listed = told.partition("Configurations:")[2].partition("Flags:")[0]
+    status, printed, _ = call(command, "--help")
+    assert status == 0 and f"python -m emoasr.{command}" in printed
+    listed = printed.partition("Configurations:")[2].partition("Flags:")[0]
     assert tuple(re.findall(r"^  (\w+) +\S", listed, re.MULTILINE)) == OF[command]
     for flag in ("--config=", "--workdir=", "--overrides=", "--help", "--version"):
-        assert f"\n  {flag}" in told
-    for name, note in re.findall(r"^  --config\.(\S+?)=.*\n(.*)", told, re.MULTILINE):
+        assert f"\n  {flag}" in printed
+    for name, note in re.findall(r"^  --config\.(\S+?)=.*\n(.*)", printed, re.MULTILINE):
         assert len(note.strip()) > 5, f"{name} is not explained"
 
 
@@ -356,17 +363,17 @@ def test_help_shows_what_a_command_uses_and_not_more(call):
 
 
 def test_help_with_a_configuration_shows_its_values(call):
-    told = call("extract", "--config=emotale", "--help")[1]
-    assert "feature_sets=neural,random,mfcc,egemaps,random-1,random-2" in told
-    assert "corpus.language" in told and "corpus.consistent" not in told
+    printed = call("extract", "--config=emotale", "--help")[1]
+    assert "feature_sets=neural,random,mfcc,egemaps,random-1,random-2" in printed
+    assert "corpus.language" in printed and "corpus.consistent" not in printed
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
 def test_alone_it_lists_the_commands(call, arguments):
-    status, told, _ = call(*arguments)
+    status, printed, _ = call(*arguments)
     assert status == 0
     for name in COMMANDS:
-        assert re.search(rf"^  {name} +\w", told, re.MULTILINE)
+        assert re.search(rf"^  {name} +\w", printed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -458,16 +465,16 @@ def test_transcripts_end_when_nobody_reads_them(small_recognizer, speech, capsys
         status = main([
             "transcribe", f"--recognizer={small_recognizer}", str(speech / "00.wav")
         ])  # fmt: skip
-    told = capsys.readouterr().err.splitlines()  # an untrained network's transcript is doubted
-    assert status == 0 and all(line.startswith("warning: ") for line in told)
+    printed = capsys.readouterr().err.splitlines()  # an untrained network's transcript is doubted
+    assert status == 0 and all(line.startswith("warning: ") for line in printed)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["--version"]])
 def test_output_onto_a_full_disk_is_told(capsys, arguments):
     with contextlib.redirect_stdout(Full()):
         assert main(arguments) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and "No space left" in told and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and "No space left" in printed and printed.count("\n") == 1
 
 
 def test_a_pipe_that_closes_is_quiet(tmp_path, environment):
@@ -545,9 +552,9 @@ def test_transcribe_prints_each_file_and_names_the_unreadable(call, speech, smal
     Path("bad.wav").write_text("no audio")
     files = [str(speech / "00.wav"), "bad.wav", "gone.wav", str(speech / "01.wav")]
     options = [f"--recognizer={small_recognizer}"]
-    status, told, errors = call("transcribe", *files, "--format=json", *options)
+    status, printed, errors = call("transcribe", *files, "--format=json", *options)
     assert status == 1
-    heard = [json.loads(line) for line in told.splitlines()]
+    heard = [json.loads(line) for line in printed.splitlines()]
     assert [row["file"] for row in heard] == [files[0], files[3]]
     assert all(len(row["text"]) == len(row["times"]) for row in heard)
     assert "bad.wav" in errors and "gone.wav" in errors and "Traceback" not in errors
@@ -557,8 +564,8 @@ def test_transcripts_go_to_files_one_each_and_never_over_another(call, speech, s
     files = [str(speech / "00.wav"), str(speech / "01.wav")]
     options = [f"--recognizer={small_recognizer}", "--output=out"]
     for kind, suffix in (("csv", "csv"), ("textgrid", "TextGrid"), ("srt", "srt")):
-        status, told, _ = call("transcribe", *files, f"--format={kind}", *options)
-        assert status == 0 and not told
+        status, printed, _ = call("transcribe", *files, f"--format={kind}", *options)
+        assert status == 0 and not printed
         assert {p.name for p in Path("out").glob(f"*.{suffix}")} == {f"00.{suffix}", f"01.{suffix}"}
     assert all(p.read_text().startswith("file,start,") for p in Path("out").glob("*.csv"))
     status, _, errors = call("transcribe", *files, "--format=csv", *options)

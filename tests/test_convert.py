@@ -201,8 +201,8 @@ def test_every_tap_and_the_logits_are_the_originals(originals, tmp_path, naming,
         name: max(np.abs(a - b).max() for a, b in zip(found[name], expected[name], strict=True))
         for name in expected
     }
-    told = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-    print(f"\n{naming}, {version}, {len(x_TD)} frames: largest differences: {told}")
+    printed = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+    print(f"\n{naming}, {version}, {len(x_TD)} frames: largest differences: {printed}")
     assert [len(expected[name]) for name in expected] == [15, 15, 15, 1]
     assert max(differences.values()) < 1e-4
     # the comparison means something: units are spread, and neither dead nor saturated
@@ -214,14 +214,14 @@ def test_the_command_and_features_of_a_file_as_the_original_heard_it(originals, 
     original, _, _ = originals("layers/conv1d_N")
     soundfile.write(tmp_path / "a.wav", speech(44100), 44100, subtype="FLOAT")
     ckpt, out = written(original.variables, tmp_path / "model-020-45480", "V1"), tmp_path / "out"
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, SCRIPT, ckpt, out], capture_output=True, text=True, check=True
     ).stdout
     for said in (
         "first generation", "22050 Hz", "learning_rate", "237 of 237 differ", "not verified",
         "3,720,988 parameters, 12,032", emoasr.load_recognizer(out).digest,
     ):  # fmt: skip
-        assert said in told
+        assert said in printed
     heard = librosa.resample(speech(44100), orig_sr=44100, target_sr=22050)  # as load(sr=22050)
     expected = np.concatenate([x_TC.mean(axis=0) for x_TC in original(mfcc(heard, 22050))["gate"]])
     found = emoasr.load_recognizer(out).features(str(tmp_path / "a.wav"))
@@ -254,8 +254,8 @@ def test_the_official_checkpoint_is_verified_and_one_changed_value_is_told(
 ):
     variables = dict(originals(naming)[0].variables)
     card = converted(written(variables, tmp_path / "m"), tmp_path / "out").card["training"]
-    told = capsys.readouterr().out
-    assert "all 237 tensors are those of the official model.ckpt-205919" in told
+    printed = capsys.readouterr().out
+    assert "all 237 tensors are those of the official model.ckpt-205919" in printed
     assert card["source"]["verified"] and card["steps"] == 45480
     assert set(card["source"]["sha256"]) == {"m.index", "m.data-00000-of-00001"}
     assert str(tmp_path) not in json.dumps(card)
@@ -264,9 +264,9 @@ def test_the_official_checkpoint_is_verified_and_one_changed_value_is_told(
     variables[name] = variables[name].copy()
     variables[name].flat[7] += 1e-6
     card = converted(written(variables, tmp_path / "m"), tmp_path / "out").card["training"]
-    told = capsys.readouterr().out
-    assert "1 of 237 differ from the official model.ckpt-205919 (first: block_1_4/conv" in told
-    assert "converted, but not verified" in told and not card["source"]["verified"]
+    printed = capsys.readouterr().out
+    assert "1 of 237 differ from the official model.ckpt-205919 (first: block_1_4/conv" in printed
+    assert "converted, but not verified" in printed and not card["source"]["verified"]
 
 
 def test_a_numbered_mean_and_other_optimizers_slots_are_accepted(official, tmp_path, capsys):
@@ -276,9 +276,9 @@ def test_a_numbered_mean_and_other_optimizers_slots_are_accepted(official, tmp_p
     first = converted(written(official, tmp_path / "a"), tmp_path / "a.out")
     capsys.readouterr()
     assert converted(written(renamed, tmp_path / "b"), tmp_path / "b.out").digest == first.digest
-    told = capsys.readouterr().out
-    assert "all 237" in told and "(*/Adam_1, */MaxProp)" in told
-    assert "warning: beta1_power is unknown" in told
+    printed = capsys.readouterr().out
+    assert "all 237" in printed and "(*/Adam_1, */MaxProp)" in printed
+    assert "warning: beta1_power is unknown" in printed
 
 
 def test_the_front_end_can_be_chosen_and_any_file_of_the_checkpoint_named(official, tmp_path):

@@ -28,9 +28,9 @@ def test_tables_labels_and_record(speech, small_recognizer, tmp_path):
         assert np.isfinite(table.to_numpy()).all()
         assert metadata["feature_set"] == name and metadata["version"]
     assert table.index.equals(pd.read_parquet(tmp_path / "labels.parquet").index)
-    told = record(tmp_path)
-    assert (told["found"], told["used"], told["skipped"]) == (12, 12, [])
-    assert told["compilations"] <= 8
+    output = record(tmp_path)
+    assert (output["found"], output["used"], output["skipped"]) == (12, 12, [])
+    assert output["compilations"] <= 8
 
 
 def test_plain_pandas_reads_a_table(speech, small_recognizer, tmp_path):
@@ -97,12 +97,12 @@ def test_bad_files_are_skipped_with_reasons_and_the_rest_goes_on(
     command.main(settings(folder, small_recognizer), tmp_path)
     table, metadata = feature_tables.read(tmp_path / "features" / "neural.parquet")
     assert len(table) == 8 and np.isfinite(table.to_numpy()).all()
-    told = record(tmp_path)
-    assert (told["found"], told["used"]) == (12, 8)
-    assert sorted(s["file"] for s in told["skipped"]) == ["00.wav", "01.wav", "02.wav", "03.wav"]
-    assert all(s["reason"] for s in told["skipped"])
-    assert metadata["skipped"] == told["skipped"]
-    assert "04.wav" in " ".join(told["warnings"])
+    output = record(tmp_path)
+    assert (output["found"], output["used"]) == (12, 8)
+    assert sorted(s["file"] for s in output["skipped"]) == ["00.wav", "01.wav", "02.wav", "03.wav"]
+    assert all(s["reason"] for s in output["skipped"])
+    assert metadata["skipped"] == output["skipped"]
+    assert "04.wav" in " ".join(output["warnings"])
 
 
 def test_the_good_files_features_do_not_depend_on_the_bad_ones(speech, small_recognizer, tmp_path):
@@ -203,8 +203,8 @@ def test_every_seed_is_a_control_of_its_own(speech, small_recognizer, tmp_path):
     np.testing.assert_array_equal(tables["random"], tables["random-7"])
     for name in ("random-0", "random-12"):
         assert not np.allclose(tables["random-7"], tables[name], atol=1e-2)
-    told = [metadata["recognizer"] for _, metadata in read.values()]
-    assert told == [f"untrained, seed {seed}" for seed in (7, 0, 7, 12)]
+    output = [metadata["recognizer"] for _, metadata in read.values()]
+    assert output == [f"untrained, seed {seed}" for seed in (7, 0, 7, 12)]
 
 
 def test_the_seed_of_the_configuration_is_that_of_the_plain_control_alone(

@@ -57,9 +57,9 @@ def no_corpus(tmp_path, small_recognizer) -> list[str]:
 @given(settings=st.lists(st.tuples(st.sampled_from(FIELDS), VALUES), min_size=1, max_size=3))
 def test_settings_on_the_command_line(no_corpus, capsys, settings):
     given_twice = [f"--config.{field}={value}" for field, value in settings]
-    status, told = exit_of([*no_corpus, *given_twice], capsys)
+    status, output = exit_of([*no_corpus, *given_twice], capsys)
     assert status == 1
-    assert told.startswith("error: ") and told[:-1].isprintable() and told.endswith("\n")
+    assert output.startswith("error: ") and output[:-1].isprintable() and output.endswith("\n")
 
 
 @examples(80)
@@ -67,9 +67,9 @@ def test_settings_on_the_command_line(no_corpus, capsys, settings):
 def test_settings_in_a_file(no_corpus, capsys, tmp_path, settings):
     (tmp_path / "o.json").write_text(json.dumps(settings))
     arguments = [*no_corpus, f"--overrides={tmp_path / 'o.json'}"]
-    status, told = exit_of(arguments, capsys)
+    status, output = exit_of(arguments, capsys)
     assert status == 1
-    assert told.startswith("error: ") and told[:-1].isprintable() and told.endswith("\n")
+    assert output.startswith("error: ") and output[:-1].isprintable() and output.endswith("\n")
 
 
 # Recognizers

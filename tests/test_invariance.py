@@ -7,7 +7,7 @@ differences):
 * `compute_dtype` bfloat16 against float32: 0.009 and 0.0006; MFCCs are computed in float32 always.
 * The level: +20 dB 0.76 and 0.049, -20 dB 0.59 and 0.057, +6 dB 0.20 and 0.016, -6 dB 0.18 and
   0.016. Features are not free of the level, and are not promised to be: C0 is part of what the
-  recognizer hears. It moves by sqrt(128) dB a decibel, the other MFCCs by less than 1e-3, or 0.1
+  recognizer gets. It moves by sqrt(128) dB a decibel, the other MFCCs by less than 1e-3, or 0.1
   at -20 dB, where the front end's floor of 1e-10 is reached here and there.
 * The rate of the file: the same sound resampled to 22.05, 44.1, 48 or 96 kHz and read back, 0.032
   and 0.0012, MFCCs 1.7 and 0.55: the resampler's filter takes what lies between 7.3 and 8 kHz.
@@ -86,7 +86,7 @@ def difference(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> dict[str, 
     return {name: float(np.abs(a[name] - b[name]).max()) for name in a}
 
 
-def tell(what: str, a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+def report(what: str, a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     """What docs/guides/promises.md and the docstring above say: seen with `pytest -s`."""
     for name in a:
         moved = np.abs(a[name] - b[name])
@@ -150,14 +150,14 @@ def features(pooler, speech):
 def test_bfloat16_rounds(poolers, features, speech):
     half = in_batches(poolers["mean", "bfloat16"], speech, np.arange(len(speech)), 7, SHORT)
     found = difference(half, features(speech))
-    tell("bfloat16", half, features(speech))
+    report("bfloat16", half, features(speech))
     assert 0 < found["neural"] < 0.02 and found["mfcc"] == 0.0
 
 
 @pytest.mark.parametrize("decibels", [20, 6, -6, -20])
 def test_gain_moves_the_mean_of_c0_alone_among_mfccs(features, speech, decibels):
     louder = features([wave * np.float32(10 ** (decibels / 20)) for wave in speech])
-    tell(f"{decibels:+} dB", louder, features(speech))
+    report(f"{decibels:+} dB", louder, features(speech))
     moved = louder["mfcc"] - features(speech)["mfcc"]
     np.testing.assert_allclose(moved[:, 0], decibels * C0_A_DECIBEL, atol=0.1)
     assert np.abs(moved[:, 1:]).max() < (1e-3 if decibels > 0 else 0.1)
@@ -169,7 +169,7 @@ def test_the_rate_of_a_file_matters_little(features, speech, rate):
     raised = [soxr.resample(wave, 16000, rate, quality="VHQ") for wave in speech]
     again = features([reading.resample(wave, rate)[: SHORT * HOP] for wave in raised])
     at_16 = features(speech)
-    tell(f"{rate} Hz and back", again, at_16)
+    report(f"{rate} Hz and back", again, at_16)
     assert np.abs(again["neural"] - at_16["neural"]).mean() < 0.004
     assert difference(again, at_16)["neural"] < 0.3
 

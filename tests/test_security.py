@@ -37,9 +37,9 @@ def refused(message: str, path: Path, function, *arguments) -> None:
     """`function` must complain in one line that names the path, `message` being in it."""
     with pytest.raises(UserError, match=message) as error:
         function(*arguments)
-    told = str(error.value)
-    assert str(path) in told
-    assert told.isprintable() and len(told) < 400 + len(str(path))
+    output = str(error.value)
+    assert str(path) in output
+    assert output.isprintable() and len(output) < 400 + len(str(path))
 
 
 # Code

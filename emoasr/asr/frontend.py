@@ -34,8 +34,8 @@ class FrontEndConfig:
         n_mels: Slaney mel bands from 0 Hz to half the sample rate.
         n_mfcc: cepstral coefficients kept, C0 included.
         top_db: mel power is clipped this far below the utterance's own maximum, dB.
-        pad_mode: what the first and last windows see beyond the utterance: "reflect", as librosa
-            up to 0.8 has it, or "constant", zeros, as newer ones do.
+        pad_mode: what the first and last windows hold beyond the utterance: "reflect", its mirror
+            image, librosa's default up to 0.8, or "constant", zeros, the default since 0.9.
         antialias: False: audio at a whole multiple of `sample_rate` is decimated without a filter,
             as the original did to VCTK in training; see `audio.resample`.
     """
@@ -69,7 +69,7 @@ class FrontEndConfig:
 def mfcc(
     wave_BN: Array, lengths_B: Array, config: FrontEndConfig, top_B: Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """MFCCs of a padded batch; what lies beyond an utterance's length changes nothing.
+    """MFCCs of a padded batch; samples beyond an utterance's length have no effect.
 
     Args:
         wave_BN: samples in [-1, 1], float32; N a multiple of the hop length.
@@ -104,7 +104,7 @@ def mel_db(wave_BN: Array, lengths_B: Array, config: FrontEndConfig) -> tuple[ja
     pad = _reflect if config.pad_mode == "reflect" else _zeros
     padded_BN = pad(wave_BN, lengths_B, config.n_fft // 2)
     mel_BHM = _mel_power(padded_BN.reshape(-1, config.hop_length), config)
-    mel_BHM = mel_BHM.reshape(len(padded_BN), -1, config.n_mels)  # the last windows see two rows
+    mel_BHM = mel_BHM.reshape(len(padded_BN), -1, config.n_mels)  # the last windows span two rows
     mel_BTM = mel_BHM[:, : wave_BN.shape[1] // config.hop_length + 1]
     frames_B = jnp.where(lengths_B > 0, config.n_frames(lengths_B), 0)
     return 10.0 * jnp.log10(jnp.maximum(mel_BTM, _FLOOR)), frames_B
@@ -117,7 +117,7 @@ def loudest(db_BTM: jax.Array, mask_BT: Array) -> jax.Array:
 
 def cepstra(mel_BTM: jax.Array, config: FrontEndConfig) -> jax.Array:
     """The first `n_mfcc` coefficients of the orthonormal DCT-II over the mel bands."""
-    # Only C0 sees a frame's mean: taking it out first keeps float32 sums of 128 dB values exact.
+    # Only C0 depends on a frame's mean; without it, float32 sums of 128 dB values are exact.
     mean_BT1 = jnp.mean(mel_BTM, axis=-1, keepdims=True)
     mfcc_BTD = _matmul(mel_BTM - mean_BT1, dct(config.n_mels, config.n_mfcc))
     return mfcc_BTD.at[..., :1].add(np.float32(np.sqrt(config.n_mels)) * mean_BT1)
@@ -144,9 +144,9 @@ def _zeros(wave_BN: Array, lengths_B: Array, pad: int) -> jax.Array:
 
 
 def _mel_power(hops_HK: jax.Array, config: FrontEndConfig) -> jax.Array:
-    """Mel power (H, M) of the windows that begin with each hop; beyond the last there is nothing.
+    """Mel power (H, M) of the windows that begin with each hop; beyond the last hop are zeros.
 
-    On a CPU so many windows at a time as its caches hold: twice as fast there as all at once.
+    A CPU computes as many windows at a time as its caches hold: twice as fast as all at once.
     """
     n_hops, overlap = len(hops_HK), config.n_fft // config.hop_length
     chunk = min(_CHUNK, n_hops) if jax.default_backend() == "cpu" else n_hops
@@ -166,7 +166,7 @@ def _mel_power(hops_HK: jax.Array, config: FrontEndConfig) -> jax.Array:
 
 
 def hann(n: int) -> np.ndarray:
-    """The periodic Hann window (n,), as SciPy has it: importing that takes longer than a file."""
+    """The periodic Hann window (n,), as SciPy's, whose import takes longer than a file."""
     return (0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n + 1)[:-1])).astype(np.float32)
 
 
@@ -182,7 +182,7 @@ def dct(n_mels: int, n_mfcc: int) -> np.ndarray:
 def mel_basis(config: FrontEndConfig) -> np.ndarray:
     """Triangles between neighbouring mel bands (F, M), of unit area, as `librosa.filters.mel`.
 
-    Not librosa's own: for this alone it would bring numba and LLVM, a seventh of an installation.
+    Not taken from librosa, which would need numba and LLVM, a seventh of an installation.
     """
     bins_F = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
     edges = _mel_to_hz(np.linspace(0, _hz_to_mel(config.sample_rate / 2), config.n_mels + 2))

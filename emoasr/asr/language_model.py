@@ -1,4 +1,4 @@
-"""A character n-gram language model: what the recognizer's spelling is weighed against.
+"""A character n-gram language model, which beam search combines with the recognizer's scores.
 
 It is an automaton: a state is the longest known context, with the probabilities of all symbols
 after it and the state that each leads to.
@@ -43,7 +43,7 @@ class LanguageModel:
             log_prob_SV: their rows, in that order.
 
         Raises:
-            ValueError: that is not so.
+            ValueError: the arguments are not as described.
         """
         self.contexts = [codes.astype(np.int64) for codes in contexts]
         self.log_prob_SV = log_prob_SV.astype(np.float32)
@@ -73,7 +73,7 @@ class LanguageModel:
 
     @functools.cached_property
     def as_lists(self) -> tuple[list[list[float]], list[list[int]]]:
-        """`log_prob_SV` and `next_SV` for one look-up after the other, made once."""
+        """`log_prob_SV` and `next_SV` as nested lists, made once: faster for single look-ups."""
         return self.log_prob_SV.tolist(), self.next_SV.tolist()
 
     def log_prob(self, text: str) -> float:
@@ -89,9 +89,9 @@ def fit(texts: Iterable[str], order: int = 6, min_count: int = 3) -> LanguageMod
     """Counts symbols after contexts; interpolated Witten-Bell smoothing (Chen & Goodman 1998).
 
     Args:
-        texts: what to learn from; normalised here.
+        texts: training texts; normalised here.
         order: symbols of the longest n-grams.
-        min_count: how often a context of two symbols or more must have been seen to be kept.
+        min_count: contexts of two symbols or more are kept if they occur at least so often.
     """
     encoded = [np.concatenate([[0], encode(text), [0]]) for text in texts]
     contexts = [np.zeros(1, np.int64)]
@@ -130,7 +130,7 @@ def load(path: untrusted.Source) -> LanguageModel:
     """Reads a model.
 
     Raises:
-        UserError: the file is no language model, too large, or holds what cannot be one.
+        UserError: the file is not a language model, is too large, or its values are not valid.
     """
     shapes = untrusted.tensor_shapes(path, ("F16", "F32", "I32"), MOST_BYTES)
     names = [f"contexts.{n}" for n in range(len(shapes) - 1)]

@@ -28,11 +28,11 @@ def read(path: untrusted.Source) -> tuple[ModelConfig, FrontEndConfig, dict[str,
     """Reads `recognizer.json`.
 
     Returns:
-        The network's size, the front end, and all else that it says.
+        The network's size, the front end, and all other fields.
 
     Raises:
-        UserError: what `untrusted.read_json` refuses; a field of the first two that is unknown, of
-            another type or out of bounds; or symbols that are not this version's.
+        UserError: what `untrusted.read_json` refuses; a field of the first two is unknown, of
+            another type or out of bounds; or the symbols are not those of this version.
     """
     record = untrusted.read_json(path, MOST_BYTES)
     for name, wanted in _FIXED.items():

@@ -138,7 +138,7 @@ def weights(model: GatedConvNet) -> dict[str, np.ndarray]:
 
 
 def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
-    """The variables that `weights` gives the values of."""
+    """The variables whose values `weights` returns."""
     state = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
     return {".".join(map(str, path)): value for path, value in nnx.to_flat_state(state)}
 
@@ -149,7 +149,7 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
     Args:
         config: its size.
         tensors: what `weights` gives.
-        source: the file that they are from, for error messages.
+        source: the file that holds them, for error messages.
 
     Raises:
         UserError: tensors are missing, unknown or of another shape, or a variance is below zero.
@@ -160,7 +160,7 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
 
 
 def _outline(config: ModelConfig) -> GatedConvNet:
-    """A network whose variables have shapes and no values, whatever size it claims to be."""
+    """A network whose variables have shapes but no values: nothing is allocated."""
     return nnx.eval_shape(lambda: GatedConvNet(config, rngs=nnx.Rngs(0)))
 
 

@@ -18,8 +18,8 @@ _CLASS = {symbol: i for i, symbol in enumerate(SYMBOLS)}
 def normalise(text: str) -> str:
     """Text as the recognizer writes it: lower-case a..z and single spaces.
 
-    Accents are taken off, apostrophes deleted ("don't" is "dont"); every other sign is a space.
-    Digits vanish with the rest, so a caller that trains must leave such texts out.
+    Accents are taken off, apostrophes deleted ("don't" is "dont"); any other
+    character becomes a space. That includes digits, so training must leave such texts out.
     """
     plain = unicodedata.normalize("NFKD", text).lower()
     plain = "".join(c for c in plain if not unicodedata.combining(c) and c not in "'`\u2018\u2019")
@@ -46,5 +46,5 @@ def error_rates(references: Sequence[str], hypotheses: Sequence[str]) -> dict[st
     Returns:
         `cer` and `wer`: edit distance over the references' length (jiwer).
     """
-    true, heard = list(references), list(hypotheses)
-    return {"cer": float(jiwer.cer(true, heard)), "wer": float(jiwer.wer(true, heard))}
+    true, found = list(references), list(hypotheses)
+    return {"cer": float(jiwer.cer(true, found)), "wer": float(jiwer.wer(true, found))}

@@ -28,9 +28,9 @@ class Word(NamedTuple):
         word: its letters.
         start: second at which its first letter begins.
         end: second at which its last letter ends.
-        confidence: from 0 to 1, the geometric mean of its letters' probabilities, by ear alone: a
-            letter's is its highest on its frames. It orders words by how likely they are right; it
-            is not the share that is right.
+        confidence: from 0 to 1, the geometric mean of its letters' probabilities, without the
+            language model: a letter's is its highest on its frames. It orders words by how likely
+            they are right; it is not the share that is right.
     """
 
     word: str

@@ -69,11 +69,13 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "train.log_every": (1, _INF),
     "train.eval_every": (1, _INF),
     "train.checkpoint_every": (1, _INF),
+    "beam_size": (1, 1 << 16),
+    "language_weight": (0, _INF),
     "distributed.n_processes": (0, 1 << 20),
     "distributed.process_id": (-1, 1 << 20),
     "distributed.timeout": (1, 86_400),
 }
-_WHOLE = ("eval.layers", "model.dilations")  # elements that must be whole numbers
+_WHOLE = ("eval.layers", "model.dilations", "beam_size")  # elements that must be whole numbers
 _NAMED_FREELY = "eval.layers"
 
 

@@ -50,10 +50,12 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
         state = _fit(config.train, trainer, state, splits, folder.path)
 
         splits.pop("train")
-        heard = {name: scoring.transcripts(trainer, state, split) for name, split in splits.items()}
+        recognized = {
+            name: scoring.transcripts(trainer, state, split) for name, split in splits.items()
+        }
         with multihost.barrier():
             if multihost.is_first():
-                card = model_card.record(folder.settings, record["used"], heard)
+                card = model_card.record(folder.settings, record["used"], recognized)
                 _export(folder, trainer, state, card)
 
 

@@ -19,14 +19,14 @@ _OF_THIS_MACHINE = ("--workdir", "--overrides", "--config.corpus.path", "--confi
 
 
 def record(
-    settings: dict[str, Any], counts: dict[str, Any], heard: Mapping[str, pd.DataFrame]
+    settings: dict[str, Any], counts: dict[str, Any], recognized: Mapping[str, pd.DataFrame]
 ) -> dict[str, Any]:
     """What goes into `recognizer.json`, without any path of the machine that trained.
 
     Args:
         settings: the run's configuration.
         counts: utterances, hours and speakers of each split.
-        heard: `scoring.transcripts` of the splits that were not trained on.
+        recognized: `scoring.transcripts` of the splits that were not trained on.
     """
     train = dict(settings["train"])
     return {
@@ -40,8 +40,8 @@ def record(
             "command": _command(),
             "emoasr": __version__,
         },
-        "metrics": {name: scoring.error_rates(table) for name, table in heard.items()},
-        "samples": scoring.samples(heard["test"], _SAMPLES) if "test" in heard else [],
+        "metrics": {name: scoring.error_rates(table) for name, table in recognized.items()},
+        "samples": scoring.samples(recognized["test"], _SAMPLES) if "test" in recognized else [],
     }
 
 

@@ -50,17 +50,17 @@ def run(small_recognizer, tmp_path_factory):
 
 
 def test_there_are_many_and_all_are_told_apart(run):
-    tables, told = run
+    tables, output = run
     assert len(CASES) == len({case.name for case in CASES}) >= 40
-    assert told["found"] == len(CASES)
-    assert told["used"] == len(tables["neural"]) == sum(case.skipped is None for case in CASES)
-    assert max(Counter(s["file"] for s in told["skipped"]).values()) == 1
+    assert output["found"] == len(CASES)
+    assert output["used"] == len(tables["neural"]) == sum(case.skipped is None for case in CASES)
+    assert max(Counter(s["file"] for s in output["skipped"]).values()) == 1
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: one_line(case.name)[:40])
 def test_it_is_extracted_rightly_or_skipped_with_its_reason(run, case):
-    tables, told = run
-    reasons = {s["file"]: s["reason"] for s in told["skipped"]}
+    tables, output = run
+    reasons = {s["file"]: s["reason"] for s in output["skipped"]}
     if case.skipped is not None:
         assert case.skipped in reasons[one_line(case.name)]
         assert case.name not in tables["neural"].index
@@ -89,8 +89,8 @@ def test_the_others_features_are_those_of_a_run_without_the_bad_ones(
     run, small_recognizer, tmp_path
 ):
     good = [case for case in FORMS + NAMES if case.skipped is None]
-    tables, told = extracted("folder", made(tmp_path, good), small_recognizer, tmp_path / ".run")
-    assert not told["skipped"] and told["used"] == len(good)
+    tables, output = extracted("folder", made(tmp_path, good), small_recognizer, tmp_path / ".run")
+    assert not output["skipped"] and output["used"] == len(good)
     for name, table in tables.items():
         together = run[0][name].loc[table.index]
         np.testing.assert_allclose(together, table, rtol=0, atol=1e-6, err_msg=name)
@@ -113,10 +113,10 @@ def test_a_table_finds_the_same_names_and_says_which_it_does_not(small_recognize
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows(
             [("file", "speaker"), *((name, "s") for name in [*there, *missing])]
         )
-    tables, told = extracted("table", tmp_path / "names.csv", small_recognizer, tmp_path / "run")
+    tables, output = extracted("table", tmp_path / "names.csv", small_recognizer, tmp_path / "run")
     assert sorted(tables["mfcc"].index) == sorted(there)
     assert np.ptp(tables["mfcc"].to_numpy(), axis=0).max() <= 1e-4
-    reasons = {s["file"]: s["reason"] for s in told["skipped"]}
+    reasons = {s["file"]: s["reason"] for s in output["skipped"]}
     if "zero" in reasons:  # pandas before 3.1 ends a text at its zero byte
         reasons["zero\0byte.wav"] = reasons.pop("zero")
     assert reasons.keys() == missing.keys()
@@ -129,9 +129,9 @@ def test_what_its_user_may_not_read_is_told(small_recognizer, tmp_path):
     made(tmp_path, [FORMS[0], Case("closed/x.wav", sound()), Case("mine.wav", sound())])
     (tmp_path / "closed").chmod(0)
     (tmp_path / "mine.wav").chmod(0)
-    _, told = extracted("folder", tmp_path, small_recognizer, tmp_path / ".run")
+    _, output = extracted("folder", tmp_path, small_recognizer, tmp_path / ".run")
     (tmp_path / "closed").chmod(0o700)
-    reasons = {s["file"]: s["reason"] for s in told["skipped"]}
+    reasons = {s["file"]: s["reason"] for s in output["skipped"]}
     assert reasons.keys() == {"closed", "mine.wav"}
     assert all("Permission denied" in reason for reason in reasons.values())
 
@@ -185,10 +185,10 @@ def test_six_hours_of_silence_take_little_memory(small_recognizer, tmp_path):
         for _ in range(6 * 60):
             file.write(minute)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    tables, told = extracted("folder", folder, recognizer, tmp_path / "run")
+    tables, output = extracted("folder", folder, recognizer, tmp_path / "run")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 500_000, f"{grown} kB"
-    assert "silence.flac" in told["warnings"][0]
+    assert "silence.flac" in output["warnings"][0]
     for table in tables.values():
         assert np.isfinite(table).all(axis=None)
-    assert told["hours_of_audio"] == pytest.approx(6, abs=0.01)
+    assert output["hours_of_audio"] == pytest.approx(6, abs=0.01)

@@ -77,12 +77,12 @@ def test_the_table(release):
 
 def test_the_last_letter_speaks(release):
     table = by_name(opened(release))
-    told = table.loc[["Ses01F_impro01_M000", "Ses01M_impro07_F000", "Ses01F_script01_1_M000"]]
-    assert told["speaker"].tolist() == ["Ses01_M", "Ses01_F", "Ses01_M"]
-    assert told["gender"].tolist() == ["male", "female", "male"]
-    assert told["session"].tolist() == ["Ses01"] * 3
-    assert told["dialogue"].tolist() == ["Ses01F_impro01", "Ses01M_impro07", "Ses01F_script01_1"]
-    assert told["style"].tolist() == ["improvised", "improvised", "scripted"]
+    output = table.loc[["Ses01F_impro01_M000", "Ses01M_impro07_F000", "Ses01F_script01_1_M000"]]
+    assert output["speaker"].tolist() == ["Ses01_M", "Ses01_F", "Ses01_M"]
+    assert output["gender"].tolist() == ["male", "female", "male"]
+    assert output["session"].tolist() == ["Ses01"] * 3
+    assert output["dialogue"].tolist() == ["Ses01F_impro01", "Ses01M_impro07", "Ses01F_script01_1"]
+    assert output["style"].tolist() == ["improvised", "improvised", "scripted"]
     assert Counter(table["speaker"]) == {"Ses01_F": 3, "Ses01_M": 3, "Ses02_M": 1}
 
 
@@ -310,9 +310,9 @@ def test_extraction_tells_every_turn(release, small_recognizer, tmp_path):
     c.corpus = settings_for(release)
     c.recognizer, c.feature_sets, c.workers, c.buckets = str(small_recognizer), ("mfcc",), 1, 1
     extract.main(c, tmp_path / "run")
-    told = json.loads((tmp_path / "run" / "extract.json").read_text())
-    assert (told["found"], told["used"]) == (7, 5)
-    assert {s["step"] for s in told["skipped"]} == {"corpus", "audio"}
+    output = json.loads((tmp_path / "run" / "extract.json").read_text())
+    assert (output["found"], output["used"]) == (7, 5)
+    assert {s["step"] for s in output["skipped"]} == {"corpus", "audio"}
     assert len(pd.read_parquet(tmp_path / "run" / "labels.parquet")) == 5
 
 

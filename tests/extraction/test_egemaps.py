@@ -127,12 +127,12 @@ def test_a_chunk_of_which_nothing_is_left(corpus):
 
 
 class Telling(Corpus):
-    """A corpus that tells of the process that reads it, in place of samples."""
+    """A corpus that reports the process that reads it, in place of samples."""
 
     def samples(self, i: int) -> np.ndarray:
         egemaps.column_names()  # with openSMILE at work
-        told = {"jax": "jax" in sys.modules, "process": os.getpid(), "bytes": _memory()}
-        raise AudioError(json.dumps(told))
+        output = {"jax": "jax" in sys.modules, "process": os.getpid(), "bytes": _memory()}
+        raise AudioError(json.dumps(output))
 
 
 def _memory() -> int:
@@ -168,9 +168,9 @@ def test_workers_do_without_jax_and_its_memory(corpus, main, monkeypatch):
     monkeypatch.setitem(sys.modules, "__main__", main())
     (part,) = egemaps.extract(telling, range(8), workers=2)
     for skipped in part.skipped:
-        told = json.loads(skipped.reason)
-        assert told["process"] != os.getpid() and not told["jax"]
-        assert told["bytes"] < 250e6  # with JAX 370e6
+        output = json.loads(skipped.reason)
+        assert output["process"] != os.getpid() and not output["jax"]
+        assert output["bytes"] < 250e6  # with JAX 370e6
 
 
 SCRIPT = """

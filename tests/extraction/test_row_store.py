@@ -35,8 +35,8 @@ def finish(folder, table, numbers):
     store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     keys = [key(i) for i in numbers]
     index = audformat.filewise_index([f"{i}.wav" for i in numbers])
-    told = {"rows": store.write_key_index(keys)}
-    parquet.write(store.tables(keys, index), table, told)
+    output = {"rows": store.write_key_index(keys)}
+    parquet.write(store.tables(keys, index), table, output)
     store.clear()
 
 
@@ -78,16 +78,16 @@ def test_damaged_parts_lose_their_rows_and_give_no_wrong_ones(tmp_path_factory, 
         put(store, numbers)
         store.flush()
     for path in folder.glob("*/*.rows"):
-        told = bytearray(path.read_bytes())
+        output = bytearray(path.read_bytes())
         what = data.draw(st.sampled_from(["cut", "flip", "zero", "nothing", "longer"]))
-        at = data.draw(st.integers(0, len(told) - 1))
+        at = data.draw(st.integers(0, len(output) - 1))
         if what == "flip":
-            told[at] ^= 1 << data.draw(st.integers(0, 7))
+            output[at] ^= 1 << data.draw(st.integers(0, 7))
         elif what == "zero":
-            told[at:] = bytes(len(told) - at)
+            output[at:] = bytes(len(output) - at)
         elif what == "longer":
-            told += data.draw(st.binary(max_size=80))
-        path.write_bytes(told[:at] if what == "cut" else told)
+            output += data.draw(st.binary(max_size=80))
+        path.write_bytes(output[:at] if what == "cut" else output)
     again = row_store.RowStore(folder, MADE_WITH, COLUMNS)
     left = [i for i in range(9) if key(i) in again]
     index = audformat.filewise_index([f"{i}.wav" for i in left])

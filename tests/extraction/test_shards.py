@@ -99,8 +99,8 @@ def test_a_shard_of_unreadable_files_alone_stops_nobody(asked, damaged, tmp_path
     for shard in ("1/2", "2/2"):
         extract.main(two(shard), tmp_path)
     extract.merge(two(), tmp_path)
-    told = record(tmp_path)
-    assert (told["found"], told["used"], len(told["skipped"])) == (2, 1, 1)
+    output = record(tmp_path)
+    assert (output["found"], output["used"], len(output["skipped"])) == (2, 1, 1)
 
 
 def test_what_cannot_be_joined_is_told(joined, asked, damaged, tmp_path):
@@ -172,8 +172,8 @@ def test_the_commands_by_hand(damaged, small_recognizer, tmp_path):
     outcomes = [(process.communicate(timeout=300), process.returncode) for process in several]
     codes = [code for _, code in outcomes]
     assert codes[0] == 0 and sorted(codes[1:]) in ([0, 0], [0, 1])  # or one after the other
-    for (_, told), code in outcomes:
-        assert code == 0 or "another emoasr command is running there as shard-2-of-2" in told
+    for (_, output), code in outcomes:
+        assert code == 0 or "another emoasr command is running there as shard-2-of-2" in output
     merge = start("--merge")
     out, err = merge.communicate(timeout=300)
     assert merge.returncode == 0, err

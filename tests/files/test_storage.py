@@ -109,7 +109,7 @@ def opened(kind, path, **fields):
     return open_corpus(ml_collections.ConfigDict({"kind": kind, "path": path, **fields}), Path())
 
 
-def told(function, *arguments, **fields):
+def output(function, *arguments, **fields):
     """The one line of a user's mistake."""
     with pytest.raises(UserError) as error:
         function(*arguments, **fields)
@@ -261,7 +261,7 @@ def test_what_training_prepares_is_on_disk(remote):
     from emoasr.corpora import vctk
 
     fields = {"path": remote, "mic": "mic1", "decimate": False, "data_dir": ""}
-    assert "copy it there" in told(vctk.load, ml_collections.ConfigDict(fields), Path())
+    assert "copy it there" in output(vctk.load, ml_collections.ConfigDict(fields), Path())
 
 
 def test_strangers_tables_name_no_other_kinds_of_place(tmp_path):
@@ -271,7 +271,7 @@ def test_strangers_tables_name_no_other_kinds_of_place(tmp_path):
         with pytest.raises(reading.AudioError, match="no such file"):
             corpus.samples(0)
         assert corpus.fingerprints()
-    assert "run programs" in told(opened, "folder", "dask://127.0.0.1:1/a")
+    assert "run programs" in output(opened, "folder", "dask://127.0.0.1:1/a")
 
 
 # Tables and recognizers
@@ -295,7 +295,7 @@ def test_a_given_table(store, tmp_path):
     assert ours.index.tolist() == theirs.index.tolist()
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     c.feature_sets = ("egemaps", "s3://speech/tables/none.parquet")
-    assert "config.feature_sets: s3://speech/tables/none.parquet: no such" in told(
+    assert "config.feature_sets: s3://speech/tables/none.parquet: no such" in output(
         emoasr_eval.main, c, tmp_path
     )
 
@@ -333,7 +333,7 @@ def test_a_recognizers_file_that_is_too_large_is_not_fetched(store, small_recogn
     url = store.put(f"s3://speech/large/{name}", small_recognizer)
     store.put(f"{url}/{name}", bytes(most + 1))
     with store.noted() as requests:
-        assert f"{url}/{name}: has {most + 1} bytes; at most {most}" in told(
+        assert f"{url}/{name}: has {most + 1} bytes; at most {most}" in output(
             emoasr.load_recognizer, url
         )
     assert not any(r.method == "GET" and r.key.endswith(f"/{name}/{name}") for r in requests)
@@ -342,10 +342,10 @@ def test_a_recognizers_file_that_is_too_large_is_not_fetched(store, small_recogn
 def test_a_strangers_recognizer_is_refused_as_on_disk(store, small_recognizer):
     url = store.put("s3://speech/odd", small_recognizer)
     store.put(f"{url}/weights.safetensors", b"\xff" * 5000)
-    assert f"{url}/weights.safetensors: not safetensors" in told(emoasr.load_recognizer, url)
+    assert f"{url}/weights.safetensors: not safetensors" in output(emoasr.load_recognizer, url)
     store.put(f"{url}/recognizer.json", b"[" * 5000)
-    assert f"{url}/recognizer.json: not valid JSON" in told(emoasr.load_recognizer, url)
-    assert "is not a recognizer's folder: it has no recognizer.json" in told(
+    assert f"{url}/recognizer.json: not valid JSON" in output(emoasr.load_recognizer, url)
+    assert "is not a recognizer's folder: it has no recognizer.json" in output(
         emoasr.load_recognizer, "s3://speech/clips"
     )
 
@@ -367,7 +367,7 @@ def test_a_strangers_recognizer_is_refused_as_on_disk(store, small_recognizer):
     ],
 )
 def test_places_that_are_none(remote, kind, url, why):
-    message = told(opened, kind, url, **({"root": ""} if kind == "table" else {}))
+    message = output(opened, kind, url, **({"root": ""} if kind == "table" else {}))
     assert why in message and url in message
 
 
@@ -388,8 +388,8 @@ def test_a_user_without_rights(store, remote, anew, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     check_rights(store, True)
     try:
-        assert "the store refuses access" in told(opened, "folder", remote)
-        assert "the store refuses access" in told(emoasr.load_recognizer, remote)
+        assert "the store refuses access" in output(opened, "folder", remote)
+        assert "the store refuses access" in output(emoasr.load_recognizer, remote)
         with pytest.raises(reading.AudioError, match="00.wav: cannot be read .the store refuses"):
             reading.read(reading.Segment(storage.path(f"{remote}/00.wav")))
     finally:
@@ -409,7 +409,7 @@ def test_without_credentials(store, remote, anew, monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    message = told(opened, "folder", remote)
+    message = output(opened, "folder", remote)
     assert "no credentials" in message and "FSSPEC_S3_ANON" in message
 
 
@@ -422,7 +422,7 @@ def test_an_endpoint_that_does_not_answer(anew, store, monkeypatch, silent):
             server.close()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         began = time.monotonic()
-        message = told(opened, "folder", "s3://speech/clips")
+        message = output(opened, "folder", "s3://speech/clips")
     assert "endpoint" in message and time.monotonic() - began < 15
 
 
@@ -431,14 +431,14 @@ def test_a_store_that_is_gone_ends_the_run(store, anew, local, small_recognizer,
         monkeypatch.setenv("AWS_ENDPOINT_URL", other.endpoint)
         corpus = opened("folder", other.put("s3://speech/clips", local))
         corpus.fingerprints()
-    message = told(corpus.samples, 0)
+    message = output(corpus.samples, 0)
     assert message.startswith("s3://speech/clips/00.wav: the store does not answer")
     assert message.endswith("; the same command continues from here")
-    assert "not answer" in told(lambda: list(egemaps.extract(corpus, [0, 1], 1)))
+    assert "not answer" in output(lambda: list(egemaps.extract(corpus, [0, 1], 1)))
     files = emoasr.load_recognizer(small_recognizer)
-    assert "not answer" in told(files.features, ["s3://speech/clips/00.wav"])
+    assert "not answer" in output(files.features, ["s3://speech/clips/00.wav"])
     storage.path("s3://speech/clips")  # as a command does first, which makes it look anew
-    assert "not answer" in told(corpus.fingerprints)
+    assert "not answer" in output(corpus.fingerprints)
 
 
 def test_what_vanishes_or_changes_while_a_run_is_at_work(store, local):

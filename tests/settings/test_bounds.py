@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import emoasr
 from emoasr import config, eval, extract, pretrain
 from emoasr.errors import UserError
 from emoasr.settings import bounds
@@ -58,9 +59,9 @@ def holding(kind: str, name: str, number):
 
 
 def refused(kind: str, name: str, number) -> None:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as output:
         bounds.check(holding(kind, name, number))
-    assert str(told.value).startswith(f"config.{name}=") and ": must be" in str(told.value)
+    assert str(output.value).startswith(f"config.{name}=") and ": must be" in str(output.value)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -136,7 +137,15 @@ def test_commands_refuse_before_they_compute_or_write(command, kind, change, tmp
         kind == "pretraining"
     ):  # some of its settings are compared after it is known what they are of
         c.corpus.path = str(tmp_path)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as output:
         command(c, tmp_path / "run")
-    assert name in str(told.value)
+    assert name in str(output.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["beam_size", "language_weight"])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -1])
+def test_transcribing_refuses_numbers_that_make_no_sense(small_recognizer, name, number):
+    recognizer = emoasr.load_recognizer(small_recognizer)
+    with pytest.raises(UserError, match=f"^{name}={number}: must be"):
+        recognizer.transcribe([], **{name: number})

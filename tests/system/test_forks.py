@@ -36,10 +36,10 @@ def in_a_fork(action) -> str:
 
     child = context.Process(target=run)
     child.start()
-    told = receiver.recv() if receiver.poll(60) else "it hangs"
+    output = receiver.recv() if receiver.poll(60) else "it hangs"
     child.kill()
     child.join()
-    return told
+    return output
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_it_says_so_whatever_it_is_asked(recognizer, wave, small_recognizer):
         lambda: emoasr.load_recognizer(small_recognizer),
         lambda: step.create(config.pretraining("vctk")),
     ):
-        told = in_a_fork(action)
-        assert "\n" not in told and "forked from one that had used JAX" in told
+        output = in_a_fork(action)
+        assert "\n" not in output and "forked from one that had used JAX" in output
 
 
 def test_joblibs_forks_too(recognizer, wave):

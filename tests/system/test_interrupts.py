@@ -131,9 +131,9 @@ def test_wherever_a_signal_comes_the_command_ends_in_an_interrupt(kind, tmp_path
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_the_interrupt_says_which_signal_it_was(signum):
-    with pytest.raises(KeyboardInterrupt) as told, interrupts.handled(), interrupts.handled():
+    with pytest.raises(KeyboardInterrupt) as output, interrupts.handled(), interrupts.handled():
         signal.raise_signal(signum)
-    assert told.value.args == (signum,)
+    assert output.value.args == (signum,)
 
 
 def test_without_a_signal_errors_are_what_they_are():
@@ -295,8 +295,8 @@ AGAIN = (
     ids=["at imports", "Ctrl-C", "SIGTERM", "twice while a step never ends"],
 )
 def test_a_program_ends_with_one_line(early, late, status, printed):
-    told = end(start("-c", PROGRAM.format(early=early, late=late)))
-    assert told == (status, printed, f"{MESSAGE}\n")
+    output = end(start("-c", PROGRAM.format(early=early, late=late)))
+    assert output == (status, printed, f"{MESSAGE}\n")
 
 
 def test_ctrl_c_while_the_handlers_are_being_set_is_one_line_too():
@@ -329,8 +329,8 @@ def test_a_terminals_interrupt_leaves_no_process_of_opensmile(speech, tmp_path):
     while b"popen_loky" not in children(process.pid) and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # they are at their imports
-    status, _, told = end(process)
-    lines = [line for line in told.splitlines() if "egemaps:" not in line and line]
+    status, _, output = end(process)
+    lines = [line for line in output.splitlines() if "egemaps:" not in line and line]
     assert (status, lines) == (130, [MESSAGE])
     with contextlib.suppress(ProcessLookupError):
         for _ in range(600):
@@ -341,9 +341,9 @@ def test_a_terminals_interrupt_leaves_no_process_of_opensmile(speech, tmp_path):
 
 def children(pid: int) -> bytes:
     """The command lines of a process's children."""
-    told = b""
+    output = b""
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (path / "stat").read_text().rpartition(")")[2].split()[1] == str(pid):
-                told += (path / "cmdline").read_bytes()
-    return told
+                output += (path / "cmdline").read_bytes()
+    return output

@@ -2,7 +2,7 @@
 
 The gradient is the textbook one (Ioffe & Szegedy 2015, section 3). Written out, it
 leaves nothing of the two-pass variance to automatic differentiation. Flax's masked `nnx.BatchNorm`
-gives the same values, as tests see, but with the two-pass variance, which large means need, it is
+gives the same values (tested), but with the two-pass variance, which large means need, it is
 slower, and a batch without a valid frame makes its statistics NaN.
 """
 
@@ -17,7 +17,7 @@ class MaskedBatchNorm(nnx.Module):
     """Batch norm whose training statistics are those of the valid frames alone."""
 
     def __init__(self, n_channels: int):
-        """Makes a norm that changes nothing yet."""
+        """Starts as the identity: scale and variance 1, bias and mean 0."""
         self.momentum = _MOMENTUM
         self.scale = nnx.Param(jnp.ones(n_channels))
         self.bias = nnx.Param(jnp.zeros(n_channels))
@@ -30,7 +30,8 @@ class MaskedBatchNorm(nnx.Module):
         Args:
             x_BTC: activations.
             mask_BT1: True on valid frames.
-            train: True: by the batch's statistics, which the running ones follow; False: by those.
+            train: True: uses the batch's statistics and updates the running ones; False: uses the
+                running ones.
         """
         scale_C, bias_C = self.scale[...], self.bias[...]
         if not train:
