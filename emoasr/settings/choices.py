@@ -70,6 +70,14 @@ class AugmentConfig:
         time_mask: longest time mask, frames.
         gain: standard deviation of C0's offset (an offset of 11.3 is 1 dB).
         noise: standard deviation of the noise on every MFCC.
+        reverb: share of utterances in a simulated room.
+        reverb_seconds: longest reverberation time there, s; the shortest is 0.1 s.
+        add_noise: share of utterances with babble, pink noise or mains hum, one third each.
+        snr_low: least signal-to-noise ratio of these, dB.
+        snr_high: largest signal-to-noise ratio of these, dB.
+        telephone: share of utterances limited to 300 to 3400 Hz.
+        clip: share of utterances clipped at 0.1 to 1 of their peak.
+        level: largest change of the level, up or down, dB.
     """
 
     warp: float = 1.13
@@ -82,6 +90,14 @@ class AugmentConfig:
     time_mask: int = 8
     gain: float = 40.0
     noise: float = 2.0
+    reverb: float = 0.0
+    reverb_seconds: float = 0.6
+    add_noise: float = 0.0
+    snr_low: float = 5.0
+    snr_high: float = 25.0
+    telephone: float = 0.0
+    clip: float = 0.0
+    level: float = 0.0
 
 
 def check_extraction(config: ml_collections.ConfigDict) -> None:
@@ -115,5 +131,10 @@ def check_training(config: ml_collections.ConfigDict) -> None:
         raise UserError(
             f"config.corpus.kind={config.corpus.kind}: this configuration is of another corpus; "
             "give --config=vctk for VCTK, --config=english for a table of transcribed speech"
+        )
+    if config.augment and config.augment.snr_low > config.augment.snr_high:
+        raise UserError(
+            f"config.augment.snr_low={config.augment.snr_low}: is above config.augment.snr_high="
+            f"{config.augment.snr_high}; give a lower one"
         )
     check_choice("config.train.optimizer", config.train.optimizer, OPTIMIZERS)

@@ -57,8 +57,9 @@ class RunFolder:
         if asked[_STEPS] > self._before.get("made_from", {}).get(_STEPS, asked[_STEPS]):
             self._made_from[_STEPS] = asked.pop(_STEPS)  # a run may be continued for longer
         self.check(asked)
-        if self.recognizer.exists():
-            self._refuse(self._before.get("card", {}), self.settings["card"], "config.card.")
+        if exported := self._exported():
+            card = self.settings["card"]
+            self._refuse({name: exported.get(name) for name in card}, card, "config.card.")
 
     def check(self, asked: Mapping[str, Any]) -> None:
         """Compares what the training is made from with what the folder's one was made from.
@@ -108,20 +109,22 @@ class RunFolder:
 
     def is_finished(self) -> bool:
         """Whether the recognizer is there that this training would end with."""
-        same_card = self._before.get("card") == self.settings["card"]
-        return same_card and self._exported_steps() == self.settings["train"]["steps"]
+        wanted = {**self.settings["card"], "steps": self.settings["train"]["steps"]}
+        exported = self._exported()
+        return bool(exported) and {name: exported.get(name) for name in wanted} == wanted
 
     def export(self, model: GatedConvNet, frontend: FrontEndConfig, record: dict[str, Any]) -> None:
         """Writes the recognizer; one of fewer steps is kept beside it, as `recognizer-STEPS`."""
-        steps = self._exported_steps()
-        if steps not in (None, self.settings["train"]["steps"]):
-            self.recognizer.rename(self.path / f"recognizer-{steps}")
-            print(f"the recognizer of {steps} steps: {self.path / f'recognizer-{steps}'}")
+        exported = self._exported()
+        if exported and exported["steps"] != self.settings["train"]["steps"]:
+            kept = self.path / f"recognizer-{exported['steps']}"
+            self.recognizer.rename(kept)
+            print(f"the recognizer of {exported['steps']} steps: {kept}")
         saved.save(self.recognizer, model, frontend, record)
         model_card.write(self.recognizer)
 
-    def _exported_steps(self) -> int | None:
-        """Of the recognizer, once it is complete: its README is written last."""
+    def _exported(self) -> dict[str, Any]:
+        """What the recognizer says of its training, if it is complete: its README comes last."""
         if not (self.recognizer / "README.md").exists():
-            return None
-        return saved.load(self.recognizer).card["training"]["steps"]
+            return {}
+        return saved.load(self.recognizer).card["training"]

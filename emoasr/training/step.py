@@ -19,7 +19,7 @@ from emoasr.asr.saved import SavedRecognizer, load
 from emoasr.errors import UserError
 from emoasr.settings.choices import AugmentConfig, ModelConfig
 from emoasr.system import forks
-from emoasr.training import augment, sharding
+from emoasr.training import augment, sharding, waveforms
 
 
 class Batch(NamedTuple):
@@ -101,7 +101,13 @@ class Trainer:
 
     def _loss(self, params, statistics, batch: Batch, key):
         spectra_key, coefficients_key, dropout_key = jax.random.split(key, 3)
-        mel_BTM, frames_B = self._log_mel(to_float(batch.wave_BN), batch.lengths_B)
+        wave_BN = to_float(batch.wave_BN)
+        if self.augmentation is not None:
+            wave_BN = waveforms.augment(
+                wave_BN, batch.lengths_B, jax.random.fold_in(key, 1), self.augmentation,
+                self.frontend.sample_rate,
+            )  # fmt: skip
+        mel_BTM, frames_B = self._log_mel(wave_BN, batch.lengths_B)
         if self.augmentation is not None:
             mel_BTM, frames_B = augment.spectra(
                 mel_BTM, frames_B, batch.min_frames_B, spectra_key, self.augmentation

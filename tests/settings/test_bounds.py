@@ -1,9 +1,7 @@
 """Every number that a configuration can hold has bounds, and is refused beyond them in one line."""
 
 import copy
-import importlib.util
 import math
-import types
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +12,9 @@ from hypothesis import strategies as st
 import emoasr
 from emoasr import config, eval, extract, pretrain
 from emoasr.errors import UserError
-from emoasr.settings import bounds
+from emoasr.settings import bounds, fields
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.py"))
-
-
-def opened(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = types.ModuleType(path.stem)
-    spec.loader.exec_module(module)
-    return module.get_config()
 
 
 def numeric(c) -> dict[str, object]:
@@ -66,7 +57,7 @@ def refused(kind: str, name: str, number) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_number_of_every_configuration_has_bounds_and_is_within(path):
-    c = opened(path)
+    c = fields.load(path)
     for name in numeric(c):
         assert name in bounds.BOUNDS or name.startswith("eval.layers."), name
     bounds.check(c)

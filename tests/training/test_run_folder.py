@@ -11,7 +11,7 @@ import soundfile
 import emoasr
 from emoasr import pretrain
 from emoasr.errors import UserError
-from emoasr.training import sharding
+from emoasr.training import loop, sharding
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,10 @@ def content(folder) -> dict[str, str]:
     """A digest of every file but the log of checkpoints and locks."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def stopped(*_):
+    raise KeyboardInterrupt
 
 
 def change_text(folder):
@@ -125,10 +129,15 @@ def test_more_steps_continue_and_keep_the_recognizer_of_fewer(copy, capsys):
     assert emoasr.load_recognizer(run / "recognizer").card["training"]["steps"] == 4
 
 
-def test_another_card_is_written_if_asked_for(copy):
+def test_another_card_is_written_if_asked_for(copy, monkeypatch):
     weights = made_training.weights(copy / "run")
     c = settings(copy)
     c.card.terms = "CC0"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "_export", stopped)
+        pretrain.main(c, copy / "run", overwrite=True)
+    with pytest.raises(UserError, match=r"config\.card\.terms: there '', now 'CC0'"):
+        pretrain.main(c, copy / "run")
     pretrain.main(c, copy / "run", overwrite=True)
     recognizer = emoasr.load_recognizer(copy / "run" / "pretrain" / "recognizer")
     assert recognizer.card["training"]["terms"] == "CC0"
