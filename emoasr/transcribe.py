@@ -5,8 +5,8 @@
     python -m emoasr.transcribe --beam_size=50 a.wav
     python -m emoasr.transcribe --format=textgrid --output=transcripts a.wav b.flac
 
-Greedy decoding spells by ear alone. Beam search weighs that against the language model of the
-recognizer, if it has one (`--language_weight=0`: without it).
+Greedy decoding uses no language model. Beam search combines the recognizer's scores with its
+language model, if it has one (`--language_weight=0`: without it).
 
 Each file is printed as soon as it is done; `--format` says how:
 
