@@ -23,6 +23,7 @@ from emoasr.inference.frames import FrameFunction
 from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
 from emoasr.inference.symbol_scores import SymbolScores
+from emoasr.settings import bounds
 
 Pooling = Literal["mean", "max", "std"]
 Tap = Literal["gate", "skip", "residual"]
@@ -67,7 +68,7 @@ class Recognizer(SavedRecognizer):
         """Pooled unit activations.
 
         Args:
-            x: what to listen to: see the class.
+            x: the recordings: see the class.
             pooling: over time: "mean", "max" or "std".
             tap: "gate" (tanh(filter) * sigmoid(gate)), "skip" or "residual"; None: "gate".
             on_error: of an input that cannot be read: "raise", or "skip" it, with a warning.
@@ -120,9 +121,9 @@ class Recognizer(SavedRecognizer):
         training speech: another language, music, noise. Their transcripts are probably nonsense.
 
         Args:
-            x: what to listen to: see the class.
-            beam_size: 1 decodes greedily, by ear alone; more is beam search over that many
-                prefixes, weighed against the recognizer's language model if it has one.
+            x: the recordings: see the class.
+            beam_size: 1 decodes greedily, without a language model; more is beam search over that
+                many prefixes, with the recognizer's language model if it has one.
             language_weight: of the language model; 0: without it.
             on_error: as for `features`.
             progress: as for `features`.
@@ -130,13 +131,13 @@ class Recognizer(SavedRecognizer):
 
         Returns:
             One row an input, in the input's order; columns `text`, a..z and spaces, and `times`,
-            for each character of the text the second where it is first heard. With `words` also
-            `confidence`, from 0 to 1 (NaN: nothing was heard), and `words`, for each word a named
+            for each character of the text the second where it begins. With `words` also
+            `confidence`, from 0 to 1 (NaN: no text), and `words`, for each word a named
             tuple of `word`, `start` and `end` (seconds) and `confidence`. Else as `features`.
 
         Raises:
             UserError: an input of another form; with "raise" one that cannot be read, with its
-                name; a beam size below 1.
+                name; a beam size or weight out of bounds.
 
         Example:
             >>> import emoasr, numpy as np
@@ -147,8 +148,8 @@ class Recognizer(SavedRecognizer):
             >>> recognizer.transcribe(silence, words=True).words[0]
             []
         """
-        if beam_size < 1:
-            raise UserError(f"beam_size={beam_size}: must be 1 (greedy) or more")
+        bounds.check_number("beam_size", beam_size, "beam_size")
+        bounds.check_number("language_weight", language_weight, "language_weight")
         call = Call(x, self.config.frontend, on_error, progress)
         decode: decoding.Greedy | decoding.BeamSearch = decoding.Greedy()
         if beam_size > 1:
@@ -179,7 +180,7 @@ class Recognizer(SavedRecognizer):
         return (
             f"<Recognizer {one_line(name)}, digest {self.digest}\n"
             f"  {n_parameters:,} parameters, {model.n_layers} layers x {model.n_channels} units\n"
-            f"  hears {frontend.sample_rate} Hz, {frontend.n_mfcc} MFCCs a frame of "
+            f"  input at {frontend.sample_rate} Hz, {frontend.n_mfcc} MFCCs a frame of "
             f"{1000 * frontend.hop_length / frontend.sample_rate:g} ms\n"
             f"  trained on {data}>"
         )
@@ -227,7 +228,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
         >>> print(emoasr.load_recognizer("english"))  # doctest: +ELLIPSIS
         <Recognizer english, digest ...
           3,720,988 parameters, 15 layers x 128 units
-          hears 16000 Hz, 20 MFCCs a frame of 32 ms
+          input at 16000 Hz, 20 MFCCs a frame of 32 ms
           trained on train splits of ...>
     """
     found = saved.load(path_or_name)
