@@ -16,7 +16,7 @@ from flax import nnx
 from emoasr.asr import decoding, language_model, saved, transcripts
 from emoasr.asr.networks.gated import TAPS
 from emoasr.asr.saved import SavedRecognizer
-from emoasr.errors import UserError, check_choice, one_line
+from emoasr.errors import check_choice, one_line
 from emoasr.inference import columns, compilation_cache, long_recordings
 from emoasr.inference.calls import Call, Kept
 from emoasr.inference.frames import FrameFunction
