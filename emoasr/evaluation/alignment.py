@@ -124,14 +124,18 @@ def join(
 
 
 def rated(
-    rating: pd.Series, group: pd.Series, index: pd.Index
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """`label` and `group` of the utterances that have both, and a record of the others."""
-    frame = pd.DataFrame({"label": rating, "group": group}).loc[index]
-    unrated, ungrouped = frame["label"].isna(), frame["group"].isna()
-    skipped = skip(index[unrated], f"no rating of {rating.name}")
-    skipped += skip(index[ungrouped & ~unrated], f"no {group.name}; needed for {rating.name}")
-    return frame[~unrated & ~ungrouped], skipped
+    rating: pd.Series, groups: Mapping[str, pd.Series], index: pd.Index
+) -> tuple[pd.Series, list[dict[str, Any]]]:
+    """The rating of the utterances that have one and all groups, and a record of the others."""
+    rating, skipped = rating.loc[index], []
+    for values, lack in (
+        (rating, f"no rating of {rating.name}"),
+        *((group, f"no {name}; needed for {rating.name}") for name, group in groups.items()),
+    ):
+        missing = values.loc[rating.index].isna()
+        skipped += skip(rating.index[missing], lack)
+        rating = rating[~missing]
+    return rating, skipped
 
 
 def skip(index: pd.Index, reason: str) -> list[dict[str, Any]]:

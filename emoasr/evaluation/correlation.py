@@ -85,12 +85,11 @@ def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps
     """
     shape = layer_shape(table.columns)
     index, _ = alignment.join({"neural": table}, labels.index)
-    rated, _ = alignment.rated(
-        alignment.ratings(labels, target), alignment.groups(labels, "speaker"), index
-    )
+    groups = {"speaker": alignment.groups(labels, "speaker")}
+    rating, _ = alignment.rated(alignment.ratings(labels, target), groups, index)
     speakers, maps, counts, undefined = [], [], [], {}
-    for speaker, rows in rated.groupby("group"):
-        y = rows["label"].to_numpy()
+    for speaker, rows in rating.groupby(groups["speaker"].loc[rating.index]):
+        y = rows.to_numpy()
         r = _pearson(table.loc[rows.index].to_numpy(np.float64), y)
         if np.isnan(r).any():
             undefined[str(speaker)] = _why(r, y)

@@ -1,7 +1,7 @@
 """Utterances that can be evaluated: feature tables and ratings brought together, and checked."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_collections
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.errors import UserError
-from emoasr.evaluation import alignment, layers, splits
+from emoasr.evaluation import alignment, layers, leaks, splits
 from emoasr.evaluation.regression import BASELINE
 from emoasr.settings import bounds, choices
 
@@ -70,30 +70,31 @@ def prepare(
     """
     _check_settings(settings, tables)
     ratings = [alignment.ratings(labels, target) for target in settings.targets]
-    needed = choices.PROTOCOLS[settings.protocol]
-    group = alignment.groups(labels, needed)
+    group = choices.PROTOCOLS[settings.protocol]
+    groups = {name: alignment.groups(labels, name) for name in _needed(labels, group)}
     tables = alignment.align(tables, labels.index)
     index, skipped = alignment.join(tables, labels.index)
     columns: list[pd.Series] = []
     for rating in ratings:
-        of_target, unrated = alignment.rated(rating, group, index)
+        of_target, unrated = alignment.rated(rating, groups, index)
         skipped += unrated
-        columns.append(of_target["label"].rename(str(rating.name)))
+        columns.append(of_target)
+    leaks.check({name: table.loc[index] for name, table in tables.items()}, _guarded(labels, index))
     tables = {**layers.subsets(tables, settings.layers), **tables}
     tables = {name: table.loc[index] for name, table in tables.items()}
     datasets = [
         Dataset(
             tables,
             ratings=pd.concat(alike, axis=1),
-            groups=_groups(labels.loc[alike[0].index], needed),
+            groups=_groups(labels.loc[alike[0].index], group),
             scale=tuple(settings.scale),
         )
         for alike in _by_rows(columns)
     ]
     for dataset in datasets:
         _check_dataset(dataset, settings)
-    notes = [note for dataset in datasets for note in _constant(dataset)]
-    return datasets, skipped, [*_same_features(datasets[0]), *notes]
+    protocols = choices.PROTOCOLS if settings.battery else (settings.protocol,)
+    return datasets, skipped, _notes(datasets, protocols, labels)
 
 
 def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
@@ -108,14 +109,38 @@ def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
     return found
 
 
-def _groups(labels: pd.DataFrame, needed: str) -> pd.DataFrame:
+def _guarded(labels: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+    """Labels that features must not give away: all numbers, and categorical targets."""
+    numeric = [name for name, column in labels.items() if pd.api.types.is_numeric_dtype(column)]
+    return labels.loc[index, numeric]
+
+
+def _needed(labels: pd.DataFrame, group: str) -> list[str]:
+    """What every utterance must have: the group held out, and the speaker where anyone has one."""
+    known = "speaker" in labels and labels["speaker"].notna().any()
+    return ["speaker", group] if known and group != "speaker" else [group]
+
+
+def _groups(labels: pd.DataFrame, group: str) -> pd.DataFrame:
     """`speaker`, in its absence the session in its place, and `session` where all have one."""
     known = {
         name: labels[name].astype(str)
         for name in ("speaker", "session")
         if name in labels and labels[name].notna().all()
     }
-    return pd.DataFrame({"speaker": known[needed]} | known)
+    return pd.DataFrame({"speaker": known[group]} | known)
+
+
+def _notes(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) -> list[str]:
+    """What a reader of the results must know, a line each."""
+    found = _same_features(datasets[0])
+    found += [note for dataset in datasets for note in _constant(dataset)]
+    for protocol in protocols:
+        for groups in (d.groups for d in datasets if "session" in d.groups):
+            found += splits.notes(groups, protocol)
+    if "speaker" not in labels or labels["speaker"].isna().all():
+        found.append("the labels name no speakers: sessions stand in their place, in intervals too")
+    return list(dict.fromkeys(found))
 
 
 def _same_features(dataset: Dataset) -> list[str]:

@@ -1,4 +1,8 @@
-"""Training and test utterances: each speaker, or each session, is held out in turn."""
+"""Training and test utterances: each speaker, or each session, is held out in turn.
+
+Nobody is in training and test: where speakers speak in several sessions, holding out a session
+leaves their other sessions out of training.
+"""
 
 import dataclasses
 
@@ -8,6 +12,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from emoasr.settings.choices import PROTOCOLS
 
+_BY_SESSION = "leave-one-session-out"
 _SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
 
 
@@ -30,17 +35,19 @@ def split(groups: pd.DataFrame, protocol: str, partner: str = "in") -> list[Fold
     """Holds out each group in turn, in the order of their names.
 
     Args:
-        groups: one row an utterance; columns `speaker` and `session`, as the protocol needs.
+        groups: one row an utterance; columns `speaker`, and `session` where the protocol or the
+            partner needs it.
         protocol: one of `PROTOCOLS`.
         partner: "out" also removes from training whoever shares a session with the test speaker:
-            the two speakers of a dialogue have the same topics, and their emotions go together. It
-            needs both columns; leaving sessions out does it by itself.
+            the two speakers of a dialogue have the same topics, and their emotions go together.
+            Leaving sessions out does it by itself.
     """
     group = groups[PROTOCOLS[protocol]].to_numpy()
+    apart = "speaker" if protocol == _BY_SESSION else "session" if partner == "out" else None
     folds = []
     for train, test in LeaveOneGroupOut().split(group, groups=group):
-        if partner == "out" and protocol == "leave-one-speaker-out":
-            shared = groups["session"].isin(groups["session"].iloc[test].unique()).to_numpy()
+        if apart:
+            shared = groups[apart].isin(groups[apart].iloc[test].unique()).to_numpy()
             train = train[~shared[train]]
         folds.append(Fold(str(group[test[0]]), train, test))
     return folds
@@ -55,6 +62,29 @@ def split_problem(groups: pd.DataFrame, protocol: str, partner: str) -> str:
     smallest = min(split(groups, protocol, partner), key=lambda fold: len(fold.train))
     if len(smallest.train) >= _SMALLEST_TRAINING_FOLD:
         return ""
+    if protocol == _BY_SESSION and _in_several_sessions(groups):
+        return (
+            f"without the speakers of session {smallest.name}, who also speak in other sessions, "
+            f"fewer than {few} are left for training; leave speakers out instead"
+        )
     if partner == "out":
         return f"without the sessions of {smallest.name}, fewer than {few} are left for training"
     return f"it needs {few} or more besides those of each {group}"
+
+
+def notes(groups: pd.DataFrame, protocol: str) -> list[str]:
+    """What a reader must know of the folds, a line each."""
+    several = _in_several_sessions(groups) if protocol == _BY_SESSION else 0
+    if not several:
+        return []
+    sizes = [len(fold.train) for fold in split(groups, protocol)]
+    return [
+        f"{protocol}: {several} of {groups['speaker'].nunique()} speakers speak in several "
+        "sessions; whoever speaks in the session held out was left out of training altogether, "
+        f"which leaves {min(sizes)} to {max(sizes)} of {len(groups)} utterances for training"
+    ]
+
+
+def _in_several_sessions(groups: pd.DataFrame) -> int:
+    """How many speakers."""
+    return int((groups.groupby("speaker")["session"].nunique() > 1).sum())

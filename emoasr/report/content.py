@@ -23,7 +23,8 @@ _ANALYSES = {  # by analysis and what it changed: title, how to read it
     ),
     ("protocol", "leave-one-session-out"): (
         "Sessions held out",
-        "Here whole sessions were held out, with all speakers in them.",
+        "Here whole sessions were held out; none of their speakers was in training, whichever "
+        "session they spoke in.",
     ),
     ("protocol", "leave-one-speaker-out"): (
         "Speakers held out",

@@ -2,6 +2,8 @@ import evaluated
 import pandas as pd
 import pytest
 import run_folder
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from emoasr.evaluation import evaluate, splits
 
@@ -43,6 +45,8 @@ def test_leaving_the_partner_out_trains_on_other_sessions_only():
         ("aaaaaa", "112233", "leave-one-speaker-out", "in", "it needs 2 speakers or more"),
         ("aabbcc", "111111", "leave-one-session-out", "in", "it needs 2 sessions or more"),
         ("aaaabb", "112233", "leave-one-speaker-out", "in", "it needs 3 utterances or more"),
+        ("abcabc", "111222", "leave-one-session-out", "in", "without the speakers of session 1"),
+        ("abcade", "111222", "leave-one-session-out", "in", "without the speakers of session 1"),
         ("aabbcc", "111222", "leave-one-speaker-out", "out", "without the sessions of b, fewer"),
     ],
 )  # fmt: skip
@@ -50,3 +54,57 @@ def test_what_cannot_be_split_is_explained(speakers, sessions, protocol, partner
     groups = pd.DataFrame({"speaker": list(speakers), "session": list(sessions)})
     found = splits.split_problem(groups, protocol, partner)
     assert found.startswith(problem) and bool(found) == bool(problem)
+
+
+@given(
+    people=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), min_size=4, max_size=40),
+    protocol=st.sampled_from(["leave-one-speaker-out", "leave-one-session-out"]),
+    partner=st.sampled_from(["in", "out"]),
+)
+def test_nobody_is_in_training_and_test(people, protocol, partner):
+    groups = pd.DataFrame(people, columns=["speaker", "session"]).astype(str)
+    assume(groups["speaker"].nunique() > 1 and groups["session"].nunique() > 1)
+    tested = []
+    for fold in splits.split(groups, protocol, partner):
+        train, test = groups.iloc[fold.train], groups.iloc[fold.test]
+        assert not set(train["speaker"]) & set(test["speaker"])
+        if protocol == "leave-one-session-out" or partner == "out":
+            assert not set(train["session"]) & set(test["session"])
+        tested += fold.test.tolist()
+    assert sorted(tested) == list(range(len(groups)))
+
+
+@pytest.mark.parametrize("missing", [1, 5])
+def test_a_missing_speaker_does_not_make_sessions_of_speakers(missing):
+    table, labels = run_folder.corpus(n_speakers=8)
+    labels.loc[labels.index[:missing], "speaker"] = None
+    settings = run_folder.settings(protocol="leave-one-session-out")
+    found = evaluate.evaluate({"x": table}, labels, settings)
+    assert evaluated.row(found, "x")["n_speakers"] == 8
+    assert evaluated.row(found, "x")["n_utterances"] == len(labels) - missing
+    reasons = [s["reason"] for s in found.skipped]
+    assert reasons == [
+        f"no speaker; needed for {target}"
+        for target in ("arousal", "valence")
+        for _ in range(missing)
+    ]
+    assert found.notes == []
+
+
+def test_sessions_that_stand_for_speakers_are_noted():
+    table, labels = run_folder.corpus(n_speakers=8)
+    settings = run_folder.settings(protocol="leave-one-session-out")
+    for without in (labels.drop(columns="speaker"), labels.assign(speaker=None)):
+        (note,) = evaluate.evaluate({"x": table}, without, settings).notes
+        assert note.startswith("the labels name no speakers")
+
+
+@pytest.mark.parametrize("battery", [False, True])
+def test_speakers_of_several_sessions_are_noted(battery):
+    table, labels = run_folder.corpus(n_speakers=8, n_each=6)
+    labels.loc[labels.index[0], "session"] = "session3"  # s0, else in session0
+    protocol = "leave-one-speaker-out" if battery else "leave-one-session-out"
+    settings = run_folder.settings(protocol=protocol, battery=battery)
+    (note,) = evaluate.evaluate({"x": table}, labels, settings).notes
+    assert note.startswith("leave-one-session-out: 1 of 8 speakers speak in several sessions")
+    assert "leaves 30 to 36 of 48 utterances" in note
