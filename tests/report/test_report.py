@@ -322,7 +322,7 @@ def test_the_summary_shows_every_fold(made):
     above, below = charts.summary(rows, predictions)["vconcat"]
     folds = [point["fold"] for point in points(above) if "fold" in point]
     assert len(folds) == 2 * 6 * 4  # targets; 3 feature sets, as predicted and clipped; folds
-    assert np.mean(folds[:4]) == pytest.approx(rows[0]["mse_mean"], rel=1e-3)
+    assert np.mean(folds[:4]) == pytest.approx(rows[0]["clipped_mse_mean"], rel=1e-3)
     assert len(points(below)) == 2 * 6
 
 
