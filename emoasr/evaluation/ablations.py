@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from emoasr.evaluation import cross_validation, jackknife, layer_trend, layers, splits
-from emoasr.evaluation.comparison import Comparison, describe
+from emoasr.evaluation.comparison import Comparison, describe, metrics_of
 from emoasr.evaluation.dataset import Dataset
-from emoasr.evaluation.metrics import all_metrics
 from emoasr.evaluation.regression import BASELINE, REGRESSORS, PredictorConfig, predictor_configs
 from emoasr.settings.choices import PROTOCOLS
 
@@ -53,12 +52,13 @@ def plan(
     speakers or sessions held out; `partner`, the dialogue partner removed from training;
     `regressors`; `n_selected`; `layers`, each alone.
     """
-    layer_tables = _layer_tables(dataset.tables)
-    asked, omitted = _analyses(dataset, layer_tables, settings)
+    layer_tables = {} if dataset.classes else _layer_tables(dataset.tables)
+    analyses_of = _analyses_of_classes if dataset.classes else _analyses
+    asked, omitted = analyses_of(dataset, layer_tables, settings)
     analyses = [
         (name, config)
         for name, tables, changes in asked
-        for config in predictor_configs(tables, settings, **changes)
+        for config in predictor_configs(tables, settings, bool(dataset.classes), **changes)
         if config.feature_set != BASELINE or name in _WITH_BASELINE
     ]
     wide = dataclasses.replace(dataset, tables={**dataset.tables, **layer_tables})
@@ -80,9 +80,9 @@ def report(
     for plan in plans:
         problem = jackknife.problem(plan.dataset, plan.main[0].protocol, plan.main[0].partner)
         parts = []
-        if problem:
+        if problem and not plan.dataset.classes:  # `_analyses_of_classes` omits more than this
             omitted.add(f"refitted: {problem}")
-        else:
+        elif not plan.dataset.classes:
             parts = jackknife.without_each_speaker(plan.dataset, plan.main, workers)
         for target in plan.dataset.targets:
             c = compared[target]
@@ -95,7 +95,7 @@ def report(
     return {
         "rows": rows,
         "differences": differences,
-        "trend": layer_trend.over_layers(by_layer) if all(by_layer.values()) else [],
+        "trend": layer_trend.over_layers({t: of for t, of in by_layer.items() if of}),
         "omitted": sorted(omitted),
     }
 
@@ -141,10 +141,20 @@ def _permuted(plan: Plan, target: str, workers: int) -> list[dict[str, Any]]:
             "analysis": "permuted",
             **describe(config, target, frame),
             "repeat": repeat,
-            **all_metrics(frame),
+            **metrics_of(frame),
         }
         for repeat, frame in enumerate(fitted.predictions.values())
     ]
+
+
+def _analyses_of_classes(
+    dataset: Dataset, layer_tables: Tables, settings: ml_collections.ConfigDict
+) -> tuple[list[Analysis], list[str]]:
+    """All features; the other analyses are of ratings."""
+    del layer_tables, settings
+    (target,) = dataset.targets
+    omitted = [f"{target}: of classes, only controls and permuted labels; the rest is of ratings"]
+    return [("controls", dataset.tables, {"n_selected": 0})], omitted
 
 
 def _analyses(

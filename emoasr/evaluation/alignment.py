@@ -7,39 +7,60 @@ from typing import Any
 import audformat
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from emoasr.errors import UserError, did_you_mean
 
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 
 
-def ratings(labels: pd.DataFrame, target: str) -> pd.Series:
-    """One rating an utterance, float64, NaN where missing.
+def values(labels: pd.DataFrame, target: str) -> pd.Series:
+    """A target of every utterance: numbers as float64, else classes as text; missing where unknown.
 
     Raises:
-        UserError: there is no rating, or the column holds no numbers.
+        UserError: there is no such column, or nothing in it, or it mixes numbers and words.
     """
-    rated = [
-        name
-        for name, column in labels.items()
-        if pd.api.types.is_numeric_dtype(column) and column.notna().any()
-    ]
-    if not rated:
+    column = labels[target] if target in labels else pd.Series(dtype=object)
+    if column.notna().any():
+        return ratings(labels, target) if is_rating(column) else _classes(column)
+    known = [str(name) for name, other in labels.items() if other.notna().any()]
+    if not any(is_rating(labels[name]) for name in known):
         raise UserError(
             "nothing to evaluate: the corpus has no ratings (labels.parquet has no column of "
             f"numbers such as {target}, only: {', '.join(map(str, labels)) or 'none'}"
             f"{did_you_mean(target, map(str, labels))}); give the corpus a table that has one"
         )
-    if target in labels and not pd.api.types.is_numeric_dtype(labels[target]):
-        raise UserError(f"config.eval.targets: column {target!r} of the labels holds no numbers")
-    if target not in rated:
-        lack = "no value in column" if target in labels else "no column"
+    lack = "no value in column" if target in labels else "no column"
+    raise UserError(
+        f"config.eval.targets: {lack} {target!r} in the labels; columns that have values: "
+        f"{', '.join(known)}{did_you_mean(target, known)}"
+    )
+
+
+def is_rating(column: pd.Series) -> bool:
+    """Whether a column of the labels holds numbers; all others hold classes."""
+    return is_numeric_dtype(column.dtype) and not is_bool_dtype(column.dtype)
+
+
+def ratings(labels: pd.DataFrame, target: str) -> pd.Series:
+    """A column of numbers as float64; NaN where missing or infinite."""
+    column = labels[target].astype(np.float64)
+    return column.where(np.isfinite(column))
+
+
+def _classes(column: pd.Series) -> pd.Series:
+    """Text without blanks around it; missing where there is none."""
+    text = column.astype(str).str.strip().where(column.notna())
+    text = text.where(text != "").astype(object)
+    words = text[pd.to_numeric(text, errors="coerce").isna() & text.notna()]
+    n_numbers = text.notna().sum() - len(words)
+    if len(words) and n_numbers > len(words):
         raise UserError(
-            f"config.eval.targets: {lack} {target!r} in the labels; "
-            f"columns with ratings are: {', '.join(map(str, rated))}"
+            f"config.eval.targets: column {str(column.name)!r} of the labels holds numbers in "
+            f"{n_numbers} rows, but {words.iloc[0]!r} ({example(words.index)}); correct that cell, or leave it "
+            "empty, and extract again"
         )
-    values = labels[target].astype(np.float64)
-    return values.where(np.isfinite(values))
+    return text
 
 
 def groups(labels: pd.DataFrame, column: str) -> pd.Series:
@@ -126,10 +147,10 @@ def join(
 def rated(
     rating: pd.Series, groups: Mapping[str, pd.Series], index: pd.Index
 ) -> tuple[pd.Series, list[dict[str, Any]]]:
-    """The rating of the utterances that have one and all groups, and a record of the others."""
+    """The target of the utterances that have it and all groups, and a record of the others."""
     rating, skipped = rating.loc[index], []
     for values, lack in (
-        (rating, f"no rating of {rating.name}"),
+        (rating, f"no {'rating' if is_rating(rating) else 'value'} of {rating.name}"),
         *((group, f"no {name}; needed for {rating.name}") for name, group in groups.items()),
     ):
         missing = values.loc[rating.index].isna()

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from emoasr.evaluation.metrics import METRICS, VARIANTS, Metrics, finite
+from emoasr.evaluation import classification
+from emoasr.evaluation.metrics import METRICS, VARIANTS, Metrics, finite, has_classes
 
 _RESAMPLES = 2000
 _CELLS_AT_ONCE = 200_000  # of resampled speakers: bounds memory
@@ -31,8 +32,12 @@ _FLAT = 1e-12  # a variance below is none
 class Bootstrap:
     """Intervals of several predictors of one rating, over the same draws of speakers.
 
-    Differences are therefore paired. Every metric in `METRICS` gets an interval, as predicted and
-    clipped; it is None where a draw leaves the metric undefined.
+    Differences are therefore paired. Every metric in `metrics.METRICS` gets an interval, as
+    predicted and clipped, or every one in `classification.METRICS`; it is None where a draw leaves
+    the metric undefined.
+
+    Attributes:
+        keys: names of these metrics.
     """
 
     def __init__(self, predictions: Mapping[Any, pd.DataFrame]):
@@ -40,17 +45,20 @@ class Bootstrap:
 
         Args:
             predictions: of the same utterances, by predictor; columns `fold`, `speaker`, `label`,
-                `prediction` and `clipped`.
+                `prediction` and, of ratings, `clipped`.
         """
         self._position = {key: i for i, key in enumerate(predictions)}
         speakers = np.unique(next(iter(predictions.values()))["speaker"])
-        cells = [_Cells(frame, speakers) for frame in predictions.values()]
+        classes = has_classes(next(iter(predictions.values())))
+        make = classification.Cells if classes else _Cells
+        cells = [make(frame, speakers) for frame in predictions.values()]
+        self.keys: tuple[str, ...] = make.keys
 
         def statistic(draws, axis=-1):
             del axis  # scipy gives one draw a row
             counts = np.zeros((len(draws), len(speakers)))
             np.add.at(counts, (np.arange(len(draws))[:, None], draws), 1)
-            return np.stack([c.metrics(counts) for c in cells])
+            return np.stack([c.metrics(counts).reshape(-1, len(draws)) for c in cells])
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)
@@ -58,25 +66,24 @@ class Bootstrap:
                 (np.arange(len(speakers)),), statistic, vectorized=True, method="percentile",
                 n_resamples=_RESAMPLES, batch=max(1, _CELLS_AT_ONCE // len(speakers)), rng=0,
             )  # fmt: skip
-        self._drawn_KVMB = drawn.bootstrap_distribution
+        self._drawn_KMB = drawn.bootstrap_distribution
         self._level = _level(len(speakers))
 
     def limits(self, predictor: Hashable) -> Metrics:
         """`KEY_low` and `KEY_high` of a predictor's metrics."""
-        return self._limits(self._drawn_KVMB[self._position[predictor]])
+        return self._limits(self._drawn_KMB[self._position[predictor]])
 
     def limits_of_difference(self, a: Hashable, b: Hashable) -> Metrics:
         """`KEY_low` and `KEY_high` of predictor a's metrics minus predictor b's."""
         i, j = self._position[a], self._position[b]
-        return self._limits(self._drawn_KVMB[i] - self._drawn_KVMB[j])
+        return self._limits(self._drawn_KMB[i] - self._drawn_KMB[j])
 
-    def _limits(self, drawn_VMB: np.ndarray) -> Metrics:
+    def _limits(self, drawn_MB: np.ndarray) -> Metrics:
         tails = (1 - self._level) / 2
-        limits_2VM = np.quantile(drawn_VMB, [tails, 1 - tails], axis=-1)
+        limits_2M = np.quantile(drawn_MB, [tails, 1 - tails], axis=-1)
         return {
-            f"{prefix}{key}_{side}": finite(limits_2VM[s, v, m])
-            for v, prefix in enumerate(VARIANTS)
-            for m, key in enumerate(METRICS)
+            f"{key}_{side}": finite(limits_2M[s, m])
+            for m, key in enumerate(self.keys)
             for s, side in enumerate(("low", "high"))
         }
 
@@ -96,6 +103,8 @@ def limits_of_mean(values: np.ndarray) -> tuple[float | None, float | None]:
 
 class _Cells:
     """Sums over the utterances of each fold and speaker, from which all metrics follow."""
+
+    keys = tuple(prefix + key for prefix in VARIANTS for key in METRICS)
 
     def __init__(self, predicted: pd.DataFrame, speakers: np.ndarray):
         sums = pd.DataFrame({"n": np.ones(len(predicted))})

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from emoasr.evaluation import classification
 from emoasr.evaluation.bootstrap import Bootstrap
-from emoasr.evaluation.metrics import METRICS, VARIANTS, Metrics, all_metrics, finite
+from emoasr.evaluation.metrics import VARIANTS, Metrics, all_metrics, finite, has_classes
 from emoasr.evaluation.regression import PredictorConfig
 
 
@@ -19,12 +20,12 @@ class Comparison:
     Attributes:
         target: the rating.
         predictions: by config, see `cross_validation.CrossValidated`.
-        metrics: by config, see `metrics.all_metrics`.
+        metrics: by config, see `metrics_of`.
     """
 
     def __init__(self, target: str, predictions: Mapping[PredictorConfig, pd.DataFrame]):
         self.target, self.predictions = target, dict(predictions)
-        self.metrics = {config: all_metrics(frame) for config, frame in predictions.items()}
+        self.metrics = {config: metrics_of(frame) for config, frame in predictions.items()}
         self._bootstrap = Bootstrap(self.predictions)
 
     def row(self, config: PredictorConfig) -> dict[str, Any]:
@@ -46,10 +47,18 @@ class Comparison:
             "n_selected": a.n_selected,
             "a": a.feature_set,
             "b": b.feature_set,
-            **{key: _minus(self.metrics[a][key], self.metrics[b][key]) for key in _COMPARED},
+            **{
+                key: _minus(self.metrics[a][key], self.metrics[b][key])
+                for key in self._bootstrap.keys
+            },
             **self._bootstrap.limits_of_difference(a, b),
             **wilcoxon(self.predictions[a], self.predictions[b]),
         }
+
+
+def metrics_of(predicted: pd.DataFrame) -> Metrics:
+    """Metrics of one target's predictions: of ratings, or of classes."""
+    return (classification.metrics if has_classes(predicted) else all_metrics)(predicted)
 
 
 def describe(config: PredictorConfig, target: str, predicted: pd.DataFrame) -> dict[str, Any]:
@@ -68,15 +77,14 @@ def describe(config: PredictorConfig, target: str, predicted: pd.DataFrame) -> d
 def wilcoxon(a: pd.DataFrame, b: pd.DataFrame) -> Metrics:
     """P values of the paired two-sided Wilcoxon test over folds' mean squared errors.
 
-    None where the folds differ, or where no error does.
+    Of classes: over folds' shares of wrong predictions. None where the folds differ, or where no
+    error does.
     """
+    variants = {"": "prediction"} if has_classes(a) else VARIANTS
     return {
         f"{prefix}wilcoxon_p": _wilcoxon(*(_fold_errors(frame, column) for frame in (a, b)))
-        for prefix, column in VARIANTS.items()
+        for prefix, column in variants.items()
     }
-
-
-_COMPARED = [prefix + key for prefix in VARIANTS for key in METRICS]
 
 
 def _minus(a: float | None, b: float | None) -> float | None:
@@ -84,8 +92,11 @@ def _minus(a: float | None, b: float | None) -> float | None:
 
 
 def _fold_errors(predicted: pd.DataFrame, column: str) -> pd.Series:
-    squares = (predicted[column] - predicted["label"]) ** 2
-    return squares.groupby(predicted["fold"].to_numpy()).mean()
+    if has_classes(predicted):
+        errors = (predicted[column] != predicted["label"]).astype(float)
+    else:
+        errors = (predicted[column] - predicted["label"]) ** 2
+    return errors.groupby(predicted["fold"].to_numpy()).mean()
 
 
 def _wilcoxon(a: pd.Series, b: pd.Series) -> float | None:

@@ -59,12 +59,13 @@ def maps_of(
     Args:
         tables: feature sets by name.
         labels: audformat index.
-        targets: ratings that must be there.
+        targets: those of the evaluation; classes have no maps.
         others: ratings that are mapped too, where the labels have them.
     """
     if "neural" not in tables or "speaker" not in labels:
         return []
     others = [name for name in others if name in labels and labels[name].notna().any()]
+    targets = [name for name in targets if alignment.is_rating(labels[name])]
     names = dict.fromkeys([*targets, *others])
     return [pearson_maps(tables["neural"], labels, name) for name in names]
 
@@ -86,7 +87,7 @@ def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps
     shape = layer_shape(table.columns)
     index, _ = alignment.join({"neural": table}, labels.index)
     groups = {"speaker": alignment.groups(labels, "speaker")}
-    rating, _ = alignment.rated(alignment.ratings(labels, target), groups, index)
+    rating, _ = alignment.rated(alignment.values(labels, target), groups, index)
     speakers, maps, counts, undefined = [], [], [], {}
     for speaker, rows in rating.groupby(groups["speaker"].loc[rating.index]):
         y = rows.to_numpy()

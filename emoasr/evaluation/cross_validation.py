@@ -24,7 +24,8 @@ class CrossValidated:
 
     Attributes:
         predictions: by config and target, one row an utterance: feature_set, target, fold (the
-            group held out), speaker, label, prediction, clipped.
+            group held out), speaker, label, prediction, and clipped; classes are text, and are not
+            clipped.
         selected: by config and target, one row a feature that a fold selected: feature_set, target,
             fold, feature, f_score, rank (1 is the best); none for the baseline.
     """
@@ -56,9 +57,9 @@ def run(
     folds = {key[1:]: splits.split(dataset.groups, *key[1:]) for key in alike}
     tasks = [(key, fold) for key in alike for fold in folds[key[1:]]]
     features = {name: dataset.features(name) for name, _, _ in alike}
-    y_NT = dataset.ratings.to_numpy()
+    y_NT, speaker_N = dataset.ratings.to_numpy(), dataset.groups["speaker"].to_numpy()
     fitted = joblib.Parallel(workers, prefer="threads", return_as="generator")(
-        joblib.delayed(regression.fit)(features[key[0]], y_NT, fold, alike[key])
+        joblib.delayed(regression.fit)(features[key[0]], y_NT, speaker_N, fold, alike[key])
         for key, fold in tasks
     )
     results: dict[PredictorConfig, list[tuple[Fold, FoldResult]]] = {
@@ -86,6 +87,7 @@ def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -
     """Predictions of target number t by all folds."""
     y_N = dataset.ratings.iloc[:, t].to_numpy()
     prediction_N, clipped_N = np.empty((2, len(y_N)))
+    names = np.array(dataset.classes, object)
     fold_N = np.empty(len(y_N), object)
     for fold, result in results:
         train_N = y_N[fold.train]
@@ -94,15 +96,17 @@ def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -
         clipped_N[fold.test] = result.prediction_NT[:, t].clip(
             *(dataset.scale or (train_N.min(), train_N.max()))
         )
+    if dataset.classes:
+        found = {"label": names[y_N.astype(int)], "prediction": names[prediction_N.astype(int)]}
+    else:
+        found = {"label": y_N, "prediction": prediction_N, "clipped": clipped_N}
     return pd.DataFrame(
         {
             "feature_set": feature_set,
             "target": dataset.targets[t],
             "fold": fold_N,
             "speaker": dataset.groups["speaker"].to_numpy(),
-            "label": y_N,
-            "prediction": prediction_N,
-            "clipped": clipped_N,
+            **found,
         },
         index=dataset.ratings.index,
     )

@@ -1,4 +1,4 @@
-"""Utterances that can be evaluated: feature tables and ratings brought together, and checked."""
+"""Utterances that can be evaluated: feature tables and targets brought together, and checked."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -9,30 +9,33 @@ import numpy as np
 import pandas as pd
 
 from emoasr.errors import UserError
-from emoasr.evaluation import alignment, layers, leaks, splits
+from emoasr.evaluation import alignment, classification, layers, leaks, splits
 from emoasr.evaluation.regression import BASELINE
 from emoasr.settings import bounds, choices
 
 _FEWEST_SPEAKERS = 3  # two do not show how much speakers differ
+_FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
 _SCALE_TOLERANCE = 0.01  # share of ratings off the scale; IEMOCAP has 4 of 10039
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Utterances that have a rating of the same targets, and their features.
+    """Utterances that have the same targets, and their features.
 
     Attributes:
         tables: feature sets by name; they have a row for each utterance, and perhaps further rows.
-        ratings: (N, T), float64, one column a target.
+        ratings: (N, T), float64, one column a target; of classes their numbers.
         groups: `speaker` and `session` of each utterance, as text, where the labels have them.
         scale: lowest and highest rating, to which predictions are clipped; empty: the range of the
             training ratings.
+        classes: names of the classes, sorted; empty where the targets are ratings.
     """
 
     tables: Mapping[str, pd.DataFrame]
     ratings: pd.DataFrame
     groups: pd.DataFrame
     scale: tuple[float, ...]
+    classes: tuple[str, ...] = ()
 
     @property
     def targets(self) -> list[str]:
@@ -69,39 +72,77 @@ def prepare(
         UserError: a setting, table or label that cannot be evaluated.
     """
     _check_settings(settings, tables)
-    ratings = [alignment.ratings(labels, target) for target in settings.targets]
+    targets = [alignment.values(labels, target) for target in settings.targets]
     group = choices.PROTOCOLS[settings.protocol]
     groups = {name: alignment.groups(labels, name) for name in _needed(labels, group)}
     tables = alignment.align(tables, labels.index)
     index, skipped = alignment.join(tables, labels.index)
     columns: list[pd.Series] = []
-    for rating in ratings:
-        of_target, unrated = alignment.rated(rating, groups, index)
+    for target in targets:
+        of_target, unrated = alignment.rated(target, groups, index)
         skipped += unrated
         columns.append(of_target)
-    leaks.check({name: table.loc[index] for name, table in tables.items()}, _guarded(labels, index))
+    leaks.check(
+        {name: table.loc[index] for name, table in tables.items()},
+        _guarded(labels.loc[index], targets),
+    )
     tables = {**layers.subsets(tables, settings.layers), **tables}
     tables = {name: table.loc[index] for name, table in tables.items()}
-    datasets = [
-        Dataset(
-            tables,
-            ratings=pd.concat(alike, axis=1),
-            groups=_groups(labels.loc[alike[0].index], group),
-            scale=tuple(settings.scale),
-        )
-        for alike in _by_rows(columns)
-    ]
+    datasets = []
+    for alike in _by_rows(columns):
+        of_rows, dropped = _dataset(tables, alike, labels, settings)
+        datasets.append(of_rows)
+        skipped += dropped
     for dataset in datasets:
         _check_dataset(dataset, settings)
     protocols = choices.PROTOCOLS if settings.battery else (settings.protocol,)
     return datasets, skipped, _notes(datasets, protocols, labels)
 
 
+def _dataset(
+    tables: Mapping[str, pd.DataFrame],
+    alike: list[pd.Series],
+    labels: pd.DataFrame,
+    settings: ml_collections.ConfigDict,
+) -> tuple[Dataset, list[dict[str, Any]]]:
+    """The data of targets with the same utterances, and what of these was left out."""
+    group, scale = choices.PROTOCOLS[settings.protocol], tuple(settings.scale)
+    if alignment.is_rating(alike[0]):
+        ratings = pd.concat(alike, axis=1)
+        return Dataset(tables, ratings, _groups(labels.loc[ratings.index], group), scale), []
+    (target,) = alike
+    groups = _groups(labels.loc[target.index], group)
+    unlearnable = classification.unlearnable(target, groups, settings.protocol, settings.partner)
+    kept = ~target.isin(unlearnable)
+    skipped = []
+    for name, why in unlearnable.items():
+        skipped += alignment.skip(target.index[target == name], f"{target.name} {name!r}: {why}")
+    if target[kept].nunique() < 2:
+        raise UserError(
+            f"config.eval.targets: {target.name}: {target[kept].nunique()} class(es) to tell apart "
+            f"in the {len(target)} utterances that have features{_first(unlearnable)}; give a "
+            "target with two or more"
+        )
+    number, classes = pd.factorize(target[kept], sort=True)
+    ratings = pd.DataFrame({target.name: number.astype(float)}, target.index[kept])
+    return Dataset(tables, ratings, groups[kept], scale, tuple(map(str, classes))), skipped
+
+
+def _first(unlearnable: Mapping[str, str]) -> str:
+    return "".join(f" ({name!r}: {why})" for name, why in [*unlearnable.items()][:1])
+
+
 def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
-    """Columns with the same index together, in the order of the first of each."""
+    """Ratings with the same index together, in the order of the first of each; classes alone."""
     found: list[list[pd.Series]] = []
     for column in columns:
-        alike = [group for group in found if group[0].index.equals(column.index)]
+        alike = [
+            group
+            for group in found
+            if alignment.is_rating(group[0])
+            and alignment.is_rating(column)
+            and group[0].index.equals(column.index)
+        ]
         if alike:
             alike[0].append(column)
         else:
@@ -109,10 +150,11 @@ def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
     return found
 
 
-def _guarded(labels: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
-    """Labels that features must not give away: all numbers, and categorical targets."""
-    numeric = [name for name, column in labels.items() if pd.api.types.is_numeric_dtype(column)]
-    return labels.loc[index, numeric]
+def _guarded(labels: pd.DataFrame, targets: list[pd.Series]) -> pd.DataFrame:
+    """Labels that features must not give away: all numbers, and the targets."""
+    numeric = [name for name, column in labels.items() if alignment.is_rating(column)]
+    classes = {str(t.name): t.loc[labels.index] for t in targets if not alignment.is_rating(t)}
+    return labels[numeric].assign(**classes)
 
 
 def _needed(labels: pd.DataFrame, group: str) -> list[str]:
@@ -134,7 +176,8 @@ def _groups(labels: pd.DataFrame, group: str) -> pd.DataFrame:
 def _notes(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) -> list[str]:
     """What a reader of the results must know, a line each."""
     found = _same_features(datasets[0])
-    found += [note for dataset in datasets for note in _constant(dataset)]
+    for dataset in datasets:
+        found += _rare(dataset) if dataset.classes else _constant(dataset)
     for protocol in protocols:
         for groups in (d.groups for d in datasets if "session" in d.groups):
             found += splits.notes(groups, protocol)
@@ -177,6 +220,26 @@ def _constant(dataset: Dataset) -> list[str]:
     return notes
 
 
+def _rare(dataset: Dataset) -> list[str]:
+    """Classes of few utterances, and those whose names differ only by case."""
+    (target,) = dataset.targets
+    counts = np.bincount(dataset.ratings[target].astype(int))
+    notes = [
+        f"{target}: only {n} utterance(s) of {name!r}, which count in the unweighted average "
+        "recall as much as all of another class"
+        for name, n in zip(dataset.classes, counts, strict=True)
+        if n < _FEW_OF_CLASS
+    ]
+    alike: dict[str, list[str]] = {}
+    for name in dataset.classes:
+        alike.setdefault(name.casefold(), []).append(name)
+    return notes + [
+        f"{target}: {' and '.join(names)} differ only by case, and count as classes of their own"
+        for names in alike.values()
+        if len(names) > 1
+    ]
+
+
 def _check_settings(
     settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]
 ) -> None:
@@ -194,7 +257,7 @@ def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> Non
     n_speakers, targets = groups["speaker"].nunique(), " and ".join(dataset.targets)
     if n_speakers < _FEWEST_SPEAKERS:
         raise UserError(
-            f"labels: {n_speakers} speaker(s) with a rating of {targets}; comparing feature sets "
+            f"labels: {n_speakers} speaker(s) with {targets}; comparing feature sets "
             f"across speakers needs {_FEWEST_SPEAKERS} or more"
         )
     if settings.partner == "out" and "session" not in groups:
@@ -206,9 +269,9 @@ def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> Non
     if problem:
         raise UserError(
             f"config.eval.protocol={settings.protocol}: {problem}; there are {len(groups)} "
-            f"utterances of {groups[group].nunique()} {group}(s) with a rating of {targets}"
+            f"utterances of {groups[group].nunique()} {group}(s) with {targets}"
         )
-    for target, rating in dataset.ratings.items() if dataset.scale else ():
+    for target, rating in dataset.ratings.items() if dataset.scale and not dataset.classes else ():
         low, high = dataset.scale
         if (~rating.between(low, high)).mean() > _SCALE_TOLERANCE:
             raise UserError(

@@ -1,9 +1,10 @@
-"""How well feature sets predict ratings: feature tables and labels in, every metric out.
+"""How well feature sets predict targets: feature tables and labels in, every metric out.
 
 The protocol is the paper's (section 5; Tits et al. 2018): the features with the best univariate F
 scores, a linear regression on them, and the squared error on unseen speakers. Scaling, selection
 and a penalty are fitted inside each training fold. A baseline, the mean of the training ratings as
-a constant prediction, is compared with every feature set.
+a constant prediction, is compared with every feature set. Targets that are classes, not numbers,
+are predicted by logistic regression (see `classification`) in the same folds.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from emoasr.evaluation import ablations, cross_validation
 from emoasr.evaluation.ablations import Plan
 from emoasr.evaluation.comparison import Comparison
 from emoasr.evaluation.dataset import prepare
+from emoasr.evaluation.metrics import has_classes
 from emoasr.evaluation.regression import PredictorConfig, predictor_configs
 
 
@@ -30,7 +32,9 @@ class Evaluation:
         differences: one a pair of feature sets and target, likewise.
         battery: ablations and controls, see `ablations.report`; None where they were not asked for.
         predictions: one row an utterance, feature set and target, indexed by utterance; columns
-            feature_set, target, fold (the group held out), speaker, label, prediction, clipped.
+            feature_set, target, fold (the group held out), speaker, label, prediction, clipped;
+            where a target has classes, also class and predicted_class, text, in place of these
+            three.
         selected: one row a feature that a fold selected; columns feature_set, target, fold,
             feature, f_score, rank (1 is the best).
         skipped: utterances left out: file, start, end (seconds), step, reason.
@@ -56,7 +60,8 @@ def evaluate(
 
     Args:
         tables: feature sets by name, (utterances, features), audformat index.
-        labels: audformat index; the targets' columns and `speaker` or `session`.
+        labels: audformat index; the targets' columns, of numbers or of classes, and `speaker` or
+            `session`.
         settings: `config.eval`.
         workers: folds fitted at once.
 
@@ -64,30 +69,39 @@ def evaluate(
         UserError: a setting, table or label that cannot be evaluated.
     """
     datasets, skipped, notes = prepare(tables, labels, settings)
-    main = predictor_configs(datasets[0].tables, settings)
-    plans = [
-        ablations.plan(dataset, main, settings) if settings.battery else Plan(dataset, main)
-        for dataset in datasets
-    ]
+    plans = []
+    for dataset in datasets:
+        main = predictor_configs(dataset.tables, settings, bool(dataset.classes))
+        further = ablations.plan(dataset, main, settings) if settings.battery else None
+        plans.append(further or Plan(dataset, main))
     compared: dict[str, Comparison] = {}
     selected: dict[tuple[PredictorConfig, str], pd.DataFrame] = {}
     for plan in plans:
-        configs = [*main, *(config for _, config in plan.analyses)]
+        configs = [*plan.main, *(config for _, config in plan.analyses)]
         fitted = cross_validation.run(plan.dataset, configs, workers, "folds")
         selected |= fitted.selected
         for target in plan.dataset.targets:
             compared[target] = Comparison(target, fitted.of_target(target))
-    each = [(config, target) for target in settings.targets for config in main]
+    main_of = {target: plan.main for plan in plans for target in plan.dataset.targets}
+    each = [(config, target) for target in settings.targets for config in main_of[target]]
     return Evaluation(
         rows=[compared[target].row(config) for config, target in each],
         differences=[
             compared[target].difference(a, b)
             for target in settings.targets
-            for a, b in itertools.combinations(main, 2)
+            for a, b in itertools.combinations(main_of[target], 2)
         ],
         battery=ablations.report(plans, compared, workers) if settings.battery else None,
-        predictions=pd.concat([compared[target].predictions[config] for config, target in each]),
+        predictions=_together([compared[target].predictions[config] for config, target in each]),
         selected=pd.concat([selected[key] for key in each if key in selected], ignore_index=True),
         skipped=skipped,
         notes=notes,
+    )
+
+
+def _together(predictions: list[pd.DataFrame]) -> pd.DataFrame:
+    """All predictions, classes in columns of their own: a column of a table has one type."""
+    classes = {"label": "class", "prediction": "predicted_class"}
+    return pd.concat(
+        [frame.rename(columns=classes) if has_classes(frame) else frame for frame in predictions]
     )

@@ -56,6 +56,11 @@ def all_metrics(predicted: pd.DataFrame) -> Metrics:
     }
 
 
+def has_classes(predicted: pd.DataFrame) -> bool:
+    """Whether predictions are classes, not ratings."""
+    return "clipped" not in predicted
+
+
 def finite(value: float) -> float | None:
     """The value; None if it is NaN or infinite."""
     return float(value) if np.isfinite(value) else None

@@ -1,7 +1,11 @@
-"""Fitting one training fold: scaling, selection by F score, a linear model."""
+"""Fitting one training fold: scaling, selection by F score, a linear model.
+
+F scores are those of a line through the ratings; of classes, those of the analysis of variance
+(scikit-learn's `f_regression` and `f_classif`).
+"""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -10,16 +14,17 @@ import ml_collections
 import numpy as np
 import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.dummy import DummyRegressor
-from sklearn.feature_selection import f_regression
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.feature_selection import f_classif, f_regression
 from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
 
+from emoasr.evaluation.classification import LOGISTIC, MAJORITY, Logistic
 from emoasr.evaluation.splits import Fold
 
-BASELINE = "mean"  # constant prediction: the mean of the training ratings
+BASELINE = "mean"  # constant prediction: the mean of the training ratings, or the commonest class
 
 
 def _support_vector() -> MultiOutputRegressor:
@@ -46,7 +51,7 @@ class PredictorConfig:
         partner: one of `settings.choices.PARTNERS`.
         selection: utterances that F scores are computed from: "fold", those of the training fold;
             "all", test utterances too, which makes errors too small (Ambroise & McLachlan 2002).
-        regressor: one of `REGRESSORS`, or `BASELINE`.
+        regressor: one of `REGRESSORS`, or `BASELINE`; of classes, `LOGISTIC` or `MAJORITY`.
         n_features: features that the table has; 0 for the baseline.
         n_selected: features kept, those with the highest F score; 0 for the baseline.
     """
@@ -61,13 +66,17 @@ class PredictorConfig:
 
 
 def predictor_configs(
-    tables: Mapping[str, pd.DataFrame], settings: ml_collections.ConfigDict, **changes: Any
+    tables: Mapping[str, pd.DataFrame],
+    settings: ml_collections.ConfigDict,
+    classes: bool = False,
+    **changes: Any,
 ) -> list[PredictorConfig]:
     """What `config.eval` asks for: one config a table, and the baseline as the last.
 
     Args:
         tables: feature sets by name.
         settings: `config.eval`.
+        classes: whether classes are predicted, not ratings; then the regressor is logistic.
         changes: fields that differ from the settings; `n_selected` may be 0 for all features, or
             more than a table has.
     """
@@ -75,7 +84,7 @@ def predictor_configs(
         "protocol": settings.protocol,
         "partner": settings.partner,
         "selection": settings.selection.scope,
-        "regressor": settings.regressor,
+        "regressor": LOGISTIC if classes else settings.regressor,
         "n_selected": settings.n_selected,
     } | changes
     configs = []
@@ -84,7 +93,7 @@ def predictor_configs(
         n_selected = min(how["n_selected"] or n_features, n_features)
         fields = how | {"n_features": n_features, "n_selected": n_selected}
         configs.append(PredictorConfig(name, **fields))
-    baseline = {"regressor": BASELINE, "n_features": 0, "n_selected": 0}
+    baseline = {"regressor": MAJORITY if classes else BASELINE, "n_features": 0, "n_selected": 0}
     return [*configs, PredictorConfig(BASELINE, **how | baseline)]
 
 
@@ -104,40 +113,48 @@ class FoldResult:
 
 
 def fit(
-    x_ND: np.ndarray, y_NT: np.ndarray, fold: Fold, configs: Iterable[PredictorConfig]
+    x_ND: np.ndarray,
+    y_NT: np.ndarray,
+    speaker_N: np.ndarray,
+    fold: Fold,
+    configs: Iterable[PredictorConfig],
 ) -> dict[PredictorConfig, FoldResult]:
     """Fits one training fold for several configs, which share scaling and F scores.
 
     Args:
         x_ND: features of all utterances.
-        y_NT: their ratings, float64.
+        y_NT: their ratings, float64, or numbers of classes.
+        speaker_N: their speakers.
         fold: training and test utterances.
         configs: of one feature set, protocol and partner.
     """
     configs = sorted(configs, key=lambda config: config.selection)
-    if all(config.regressor == BASELINE for config in configs):
-        return {config: _baseline(y_NT, fold) for config in configs}
+    if all(config.feature_set == BASELINE for config in configs):
+        return {config: _baseline(config.regressor, y_NT, fold) for config in configs}
     scaler = StandardScaler(copy=False)  # float64, as scikit-learn's F score: converted once
     train_ND = scaler.fit_transform(x_ND[fold.train].astype(np.float64))
     test_ND = scaler.transform(x_ND[fold.test].astype(np.float64))
     train_NT = y_NT[fold.train]
+    score = _f_scores_of_classes if configs[0].regressor == LOGISTIC else _f_scores
+    makers = {**REGRESSORS, LOGISTIC: partial(Logistic, speaker_N[fold.train])}
     results = {}
     for selection, alike in groupby(configs, key=lambda config: config.selection):
         if selection == "fold":
-            scores_TD = _f_scores(train_ND, train_NT)
+            scores_TD = score(train_ND, train_NT)
         else:
-            scores_TD = _f_scores(x_ND.astype(np.float64), y_NT)
+            scores_TD = score(x_ND.astype(np.float64), y_NT)
         order_TD = np.argsort(-np.nan_to_num(scores_TD, nan=-1.0), axis=1, kind="stable")
         for config in alike:
             best_TK = order_TD[:, : config.n_selected]
-            prediction_NT = _predict(config.regressor, train_ND, train_NT, test_ND, best_TK)
+            prediction_NT = _predict(makers[config.regressor], train_ND, train_NT, test_ND, best_TK)
             best_scores_TK = np.take_along_axis(scores_TD, best_TK, 1)
             results[config] = FoldResult(prediction_NT, best_TK, best_scores_TK)
     return results
 
 
-def _baseline(y_NT: np.ndarray, fold: Fold) -> FoldResult:
-    model = DummyRegressor(strategy="mean").fit(np.zeros((len(fold.train), 0)), y_NT[fold.train])
+def _baseline(regressor: str, y_NT: np.ndarray, fold: Fold) -> FoldResult:
+    model = DummyRegressor() if regressor == BASELINE else DummyClassifier(strategy="most_frequent")
+    model.fit(np.zeros((len(fold.train), 0)), y_NT[fold.train])
     prediction_NT = model.predict(np.zeros((len(fold.test), 0))).reshape(-1, y_NT.shape[1])
     none = np.zeros((y_NT.shape[1], 0))
     return FoldResult(prediction_NT, none.astype(int), none)
@@ -147,15 +164,25 @@ def _f_scores(x_ND: np.ndarray, y_NT: np.ndarray) -> np.ndarray:
     return np.array([f_regression(x_ND, y_N)[0] for y_N in y_NT.T])
 
 
+def _f_scores_of_classes(x_ND: np.ndarray, y_NT: np.ndarray) -> np.ndarray:
+    """NaN for constant columns, as `f_regression` gives, and for a single class."""
+    scores_TD = np.full((y_NT.shape[1], x_ND.shape[1]), np.nan)
+    varies_D = np.ptp(x_ND, axis=0) > 0
+    for t, y_N in enumerate(y_NT.T):
+        if np.ptp(y_N) > 0 and varies_D.any():
+            with np.errstate(divide="ignore", invalid="ignore"):  # no variance within classes
+                scores_TD[t, varies_D] = f_classif(x_ND[:, varies_D], y_N)[0]
+    return scores_TD
+
+
 def _predict(
-    regressor: str,
+    make: Callable[[], Any],
     train_ND: np.ndarray,
     train_NT: np.ndarray,
     test_ND: np.ndarray,
     best_TK: np.ndarray,
 ) -> np.ndarray:
     """Predictions (N, T); with all features kept, the ratings share one decomposition."""
-    make = REGRESSORS[regressor]
     if best_TK.shape[1] == train_ND.shape[1]:
         return make().fit(train_ND, train_NT).predict(test_ND).reshape(-1, train_NT.shape[1])
     columns = []

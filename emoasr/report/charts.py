@@ -147,6 +147,46 @@ def _bars(rows: Sequence[Row], key: str, sets: Mapping[str, str]) -> Description
     return vegalite.bars(points, place, "units that a fold selects", style.looks(sets))
 
 
+def classes(rows: Sequence[Row]) -> list[Chart]:
+    """Dot plots with intervals: UAR, a line a feature set."""
+
+    def draw(rows: Sequence[Row], key: str) -> Description:
+        lines = labels(row["feature_set"] for row in rows)
+        points = [
+            _point(row, key, name := lines[row["feature_set"]], "", name)
+            for row in _defined(rows, key)
+        ]
+        axis = vegalite.axis("UAR, 95 % interval (right: better)")
+        return vegalite.dots(points, lines.values(), axis, style.looks({"": ""}))
+
+    return _charts(rows, "classes", draw, {"": "uar"})
+
+
+def confusion(matrices: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Chart]:
+    """Confusion matrices: a chart a target, a variant a feature set."""
+    return [
+        {
+            "id": f"confusion-{i}",
+            "title": target,
+            "variants": {name: _matrix(counts) for name, counts in of_target.items()},
+        }
+        for i, (target, of_target) in enumerate(matrices.items())
+    ]
+
+
+def _matrix(counts: pd.DataFrame) -> Description:
+    names = labels(counts.index, 16)
+    points = []
+    for true, row in counts.iterrows():
+        for predicted, n in row.items():
+            share = n / max(1, row.sum())
+            here, there = names[str(true)], names[str(predicted)]
+            text = f"{here} taken for {there}\n{n} of {row.sum()}"
+            where = {"row": here, "place": there, "text": text}
+            points.append({**where, "share": _rounded(share), "count": int(n)})
+    return vegalite.matrix(points, list(names.values()), ("true", "predicted"))
+
+
 def layers(rows: Sequence[Row]) -> list[Chart]:
     """One chart: a line a target, along the layers of `layer00`, `layer01`, ..."""
 

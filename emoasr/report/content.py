@@ -56,33 +56,37 @@ def build(
         selected: `eval/selected.parquet`.
         maps: one a rating; may be empty.
     """
-    rows, provenance = results["rows"], results["provenance"]
+    every, provenance = results["rows"], results["provenance"]
+    rows, differences = tables.of_ratings(every), tables.of_ratings(results["differences"])
     by_speaker = scores.by_speaker(predictions)
     layers = provenance["config"]["eval"]["layers"]
     return {
         "provenance": provenance,
         "setting": setting(provenance),
-        "counts": {row["target"]: row for row in rows},
+        "counts": {row["target"]: row for row in every},
         "notes": results["notes"],
-        "in_short": in_short(rows, results["differences"]),
-        "main": {
+        "in_short": in_short(every, results["differences"]),
+        "classes": _classes(results, predictions),
+        "main": {}
+        if not rows
+        else {
             "As predicted": _grid(tables.main(rows, "")),
             "Clipped to the rating scale": _grid(tables.main(rows, "clipped_")),
         },
-        "other": {
+        "other": {}
+        if not rows
+        else {
             "As predicted": _grid(tables.other_metrics(rows, "")),
             "Clipped to the rating scale": _grid(tables.other_metrics(rows, "clipped_")),
         },
         "paper": _grid(tables.beside_the_paper(rows, provenance["paper"])),
         "meanings": {
             name: wording.meaning(name, layers)
-            for name in dict.fromkeys(row["feature_set"] for row in rows)
+            for name in dict.fromkeys(row["feature_set"] for row in every)
         },
         "differences": {
-            "Clipped to the rating scale": _grid(
-                tables.differences(results["differences"], "clipped_")
-            ),
-            "As predicted": _grid(tables.differences(results["differences"], "")),
+            "Clipped to the rating scale": _grid(tables.differences(differences, "clipped_")),
+            "As predicted": _grid(tables.differences(differences, "")),
         },
         "by_speaker": by_speaker,
         "without_ccc": scores.without_ccc(by_speaker),
@@ -120,15 +124,17 @@ def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
 
 
 def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
-    """A sentence a target: the highest CCC, the next, and whether they differ significantly."""
+    """A sentence a target: the highest CCC or UAR, the next, and whether they differ."""
     sentences = []
     for target in dict.fromkeys(row["target"] for row in rows):
-        of_target = [r for r in rows if r["target"] == target and r["clipped_ccc"] is not None]
-        of_target.sort(key=lambda row: -row["clipped_ccc"])
+        key = wording.main_metric(next(row for row in rows if row["target"] == target))
+        of_target = [r for r in rows if r["target"] == target and r[key] is not None]
+        of_target.sort(key=lambda row: -row[key])
         if not of_target:
             continue
-        best = [f"{r['feature_set']} {interval(r, 'clipped_ccc')}" for r in of_target[:2]]
-        text = f"{target}: highest CCC, {', then '.join(best)}"
+        best = [f"{r['feature_set']} {interval(r, key)}" for r in of_target[:2]]
+        metric = wording.METRICS[key.removeprefix("clipped_")]
+        text = f"{target}: highest {metric}, {', then '.join(best)}"
         pair = {row["feature_set"] for row in of_target[:2]}
         for d in differences:
             if d["target"] == target and {d["a"], d["b"]} == pair:
@@ -138,16 +144,38 @@ def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
 
 
 def _difference(difference: Mapping[str, Any]) -> str:
-    text = f"; {difference['a']} − {difference['b']} = {interval(difference, 'clipped_ccc')}"
-    unclear = wording.includes_zero(difference, "clipped_ccc")
+    key = wording.main_metric(difference)
+    text = f"; {difference['a']} − {difference['b']} = {interval(difference, key)}"
+    unclear = wording.includes_zero(difference, key)
     if unclear is None:
         return text
     return text + (", not a significant difference" if unclear else ", a significant difference")
 
 
+def _classes(results: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, Any] | None:
+    """What is said of targets that have classes; None where there are none."""
+    rows = tables.of_classes(results["rows"])
+    if not rows:
+        return None
+    found = tables.of_classes(tables.of_analysis(results["battery"], "permuted"))
+    controls = tables.of_classes(tables.of_analysis(results["battery"], "controls"))
+    return {
+        "main": _grid(tables.classes(rows)),
+        "differences": _grid(
+            tables.differences_of_classes(tables.of_classes(results["differences"]))
+        ),
+        "controls": _grid(tables.classes(controls)),
+        "permuted": _grid(tables.permuted(found, rows)),
+        "confusion": scores.confusion(predictions),
+        "sets": list(dict.fromkeys(r["feature_set"] for r in rows if r["n_features"])),
+    }
+
+
 def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, Any] | None:
     if battery is None:
         return None
+    of = {name: tables.of_ratings(battery[name]) for name in ("rows", "differences")}
+    battery = {**battery, **of}
     beside = []
     for (analysis, changed), (title, how) in _ANALYSES.items():
         there = tables.of_analysis(battery, analysis)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr.evaluation.correlation import MEAN, Maps
-from emoasr.report import charts, drawing, pearson
+from emoasr.report import charts, drawing, pearson, tables
 from emoasr.report.charts import Chart
 from emoasr.report.vegalite import Description
 from emoasr.report.wording import label
@@ -15,6 +15,7 @@ from emoasr.report.wording import label
 _VARIANTS = {  # all others: CCC
     **dict.fromkeys(("differences", "refitted", "selection", "protocol", "partner"), "clipped"),
     "selected": "",
+    "classes": "",
 }
 _WIDTH = 420  # of a chart that takes what the page has
 
@@ -33,14 +34,25 @@ def draw(
         of_page: the page's charts, by group.
         maps: one a rating; may be empty.
     """
-    described = {"summary": charts.summary(rows, predictions)}
+    rated = tables.of_ratings(rows)
+    described = {}
+    if rated:
+        described["summary"] = charts.summary(rated, predictions.dropna(subset="label"))
     for group, of_group in of_page.items():
         if of_group:
-            described[group] = together(of_group, _VARIANTS.get(group, "ccc clipped"))
+            variant = _best(rows) if group == "confusion" else _VARIANTS.get(group, "ccc clipped")
+            described[group] = together(of_group, variant)
     for i, name in enumerate(pearson.names(maps) if maps else []):
         safe = "mean" if name == MEAN else re.sub(r"[^\w-]+", "_", name)[:40]
         described[f"pearson-{i:02d}-{safe}"] = maps_of(maps, name)
     return {f"{name}.png": drawing.to_png(chart) for name, chart in described.items()}
+
+
+def _best(rows: Sequence[dict[str, Any]]) -> str:
+    """The feature set with the highest UAR of the first target that has classes."""
+    having = [row for row in tables.of_classes(rows) if row["n_features"]]
+    first = [row for row in having if row["target"] == having[0]["target"]]
+    return max(first, key=lambda row: row["uar"])["feature_set"]
 
 
 def together(of_group: Sequence[Chart], variant: str) -> Description:
@@ -53,7 +65,8 @@ def together(of_group: Sequence[Chart], variant: str) -> Description:
     plots = []
     for chart in of_group:
         plot = {**chart["variants"][variant], "title": label(chart["title"], 60)}
-        plots.append(plot if "facet" in plot else {**plot, "width": _WIDTH})
+        narrow = {"width": _WIDTH} if plot.get("width") == "container" else {}
+        plots.append({**plot, **narrow})
     return {"vconcat" if "facet" in plots[0] else "hconcat": plots}
 
 

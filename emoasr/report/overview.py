@@ -54,7 +54,7 @@ def _outline(results: Mapping[str, Any]) -> dict[str, Any]:
         "setting": content.setting(provenance),
         "date": provenance["date"],
         "metrics": {
-            (row["feature_set"], row["target"]): wording.interval(row, "clipped_ccc")
+            (row["feature_set"], row["target"]): wording.interval(row, wording.main_metric(row))
             for row in results["rows"]
         },
     }

@@ -4,6 +4,9 @@ import audmetric
 import numpy as np
 import pandas as pd
 
+from emoasr.evaluation import classification
+from emoasr.evaluation.regression import BASELINE
+
 _FEWEST = 3  # utterances of a speaker: two points always lie on a line
 
 
@@ -19,7 +22,8 @@ def by_speaker(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     keys = ["target", "feature_set", "speaker"]
-    for values, group in predictions.groupby(keys, sort=False):  # leaves out unknown speakers
+    rated = predictions.dropna(subset="label")
+    for values, group in rated.groupby(keys, sort=False):  # leaves out unknown speakers
         truth = group["label"].to_numpy(np.float64)
         row = dict(zip(keys, values, strict=True)) | {"n": len(truth)}
         defined = len(truth) >= _FEWEST and np.ptp(truth) > 0
@@ -30,6 +34,24 @@ def by_speaker(predictions: pd.DataFrame) -> pd.DataFrame:
             row[f"{prefix}ccc"] = ccc
         rows.append(row)
     return pd.DataFrame(rows, columns=[*keys, "n", "mse", "ccc", "clipped_mse", "clipped_ccc"])
+
+
+def confusion(predictions: pd.DataFrame) -> dict[str, dict[str, pd.DataFrame]]:
+    """Confusion matrices by target and feature set, those of the baseline left out.
+
+    Args:
+        predictions: those of `eval/predictions.parquet`, with classes.
+    """
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    classified = predictions.dropna(subset="class")
+    columns = {"class": "label", "predicted_class": "prediction"}
+    for target, of_target in classified.groupby("target", sort=False):
+        found[str(target)] = {
+            str(name): classification.confusion(frame[[*columns]].rename(columns=columns))
+            for name, frame in of_target.groupby("feature_set", sort=False)
+            if name != BASELINE
+        }
+    return found
 
 
 def without_ccc(scores: pd.DataFrame) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 _PAPER = ("mse_mean", "mse_variance", "mse_std", "ccc", "pearson")
 _MAIN = ("mse_mean", "mse_variance", "ccc")  # more columns would not fit beside each other
+_OF_CLASSES = ("uar", "accuracy", "macro_f1")
 _OTHER = ("mse_std", "rmse", "mae", "r2", "pearson", "ccc_mean", "pearson_mean")
 
 
@@ -133,6 +134,43 @@ def differences(found: Rows, prefix: str) -> pd.DataFrame:
     )
 
 
+def of_ratings(rows: Rows) -> list[Mapping[str, Any]]:
+    """Rows or differences whose target is a rating."""
+    return [row for row in rows if "uar" not in row]
+
+
+def of_classes(rows: Rows) -> list[Mapping[str, Any]]:
+    """Rows or differences whose target has classes."""
+    return [row for row in rows if "uar" in row]
+
+
+def classes(rows: Rows) -> pd.DataFrame:
+    """One line a feature set and target: metrics of predicted classes."""
+    return pd.DataFrame(
+        {
+            "target": row["target"],
+            "feature set": row["feature_set"],
+            "features": f"{row['n_selected']} of {row['n_features']}",
+            **{wording.METRICS[key]: wording.interval(row, key) for key in _OF_CLASSES},
+        }
+        for row in rows
+    )
+
+
+def differences_of_classes(found: Rows) -> pd.DataFrame:
+    """As `differences`, of classes."""
+    return pd.DataFrame(
+        {
+            "target": d["target"],
+            "former": d["a"],
+            "latter": d["b"],
+            "UAR, difference": wording.interval(d, "uar"),
+            "Wilcoxon p": wording.p_value(d.get("wilcoxon_p")),
+        }
+        for d in found
+    )
+
+
 def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.DataFrame:
     """One of the ablations and the main table, metrics of clipped predictions.
 
@@ -159,16 +197,19 @@ def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.Da
 
 
 def permuted(found: Rows, rows: Rows) -> pd.DataFrame:
-    """CCC of permuted and of true labels, clipped predictions."""
+    """CCC (clipped predictions) or UAR of permuted and of true labels."""
     frame = pd.DataFrame(found)
     if frame.empty:
         return frame
     lines = []
     for (name, target), repeats in frame.groupby(["feature_set", "target"], sort=False):
         of_row = [r for r in rows if (r["feature_set"], r["target"]) == (name, target)]
-        true = of_row[0]["clipped_ccc"] if of_row else None
-        values = repeats["clipped_ccc"].dropna().astype(float)
-        line = {"target": target, "feature set": name, "CCC, true labels": wording.number(true)}
+        key = wording.main_metric(found[0])
+        true = of_row[0][key] if of_row else None
+        values = repeats[key].dropna().astype(float)
+        metric = wording.METRICS[key.removeprefix("clipped_")]
+        line = {"target": target, "feature set": name}
+        line[f"{metric}, true labels"] = wording.number(true)
         if len(values):
             p = None if true is None else (1 + np.sum(values >= true)) / (1 + len(values))
             line |= {

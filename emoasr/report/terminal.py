@@ -16,12 +16,17 @@ def summary(results: Mapping[str, Any]) -> str:
     """
     rows, paper = results["rows"], results["provenance"]["paper"]
     lines = [*_counts(results), *(f"note: {note}" for note in results["notes"])]
-    lines += ["", "As predicted", tables.as_text(tables.paper_table(rows))]
-    if paper:
-        beside = tables.beside_the_paper(rows, paper)
-        lines += ["", "Compared with the paper", beside.to_string(index=False)]
-    clipped = tables.main(rows, "clipped_").to_string(index=False)
-    lines += ["", "Clipped to the rating scale, with 95 % intervals by speaker", clipped, ""]
+    if rated := tables.of_ratings(rows):
+        lines += ["", "As predicted", tables.as_text(tables.paper_table(rated))]
+        if paper:
+            beside = tables.beside_the_paper(rated, paper)
+            lines += ["", "Compared with the paper", beside.to_string(index=False)]
+        clipped = tables.main(rated, "clipped_").to_string(index=False)
+        lines += ["", "Clipped to the rating scale, with 95 % intervals by speaker", clipped]
+    if classified := tables.of_classes(rows):
+        table = tables.classes(classified).to_string(index=False)
+        lines += ["", "Classes, with 95 % intervals by speaker", table]
+    lines.append("")
     return "\n".join([*lines, *_ablations(results["battery"])])
 
 

@@ -17,6 +17,7 @@ Point = Mapping[str, Any]
 TEXT = {"tooltip": {"field": "text"}}
 _LINE, _SERIES = 22, 12  # pixels that a line of dots takes, and each of its series if set apart
 _INTERVAL = {"x": "rule", "y": {"type": "area", "fillOpacity": 0.13}}
+_CELL = 70  # pixels that a column of a matrix takes
 _NARROW = 310  # pixels that a phone has for a legend
 _SIGN, _LETTER = 30, 7  # pixels of a legend's entry
 
@@ -85,6 +86,37 @@ def bars(points: Sequence[Point], place: Description, title: str, looks: Looks) 
         **_frame(points, 200),
         "mark": "bar",
         "encoding": {"x": place, "y": value, **series, **TEXT},
+    }
+
+
+def matrix(points: Sequence[Point], classes: Sequence[str], titles: tuple[str, str]) -> Description:
+    """Cells coloured by their `share` of the row, from 0 to 1, with their `count` in them.
+
+    Args:
+        points: the cells, by `place` (column) and `row`.
+        classes: names of rows and columns.
+        titles: of the rows and of the columns.
+    """
+    size = _CELL * len(classes)
+    axes = {"axis": {"grid": False, "labelAngle": 0, "labelLimit": 2 * _CELL}}
+    ink = {"condition": {"test": "datum.share > 0.5", "value": "#fff"}, "value": "#000"}
+    share = {"field": "share", "type": "quantitative", "title": "share of the row"}
+    colour = {**share, "scale": {"domain": [0, 1], "scheme": "blues"}, "legend": None}
+    return {
+        "data": {"values": points},
+        "width": size,
+        "height": size * 0.6,
+        "encoding": {
+            "x": category("place", classes, **{**axes, "title": titles[1]}),
+            "y": category("row", classes, **{**axes, "title": titles[0]}),
+        },
+        "layer": [
+            {"mark": "rect", "encoding": {"color": colour, **TEXT}},
+            {
+                "mark": {"type": "text", "tooltip": None},
+                "encoding": {"text": {"field": "count"}, "color": ink},
+            },
+        ],
     }
 
 

@@ -13,7 +13,7 @@ from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.report import charts, content, figures, markdown, page, tables
 
 _OURS = re.compile(
-    r"(summary|differences|speakers|selected|controls|regressors|n_selected|layers|selection|"
+    r"(summary|classes|confusion|differences|speakers|selected|controls|regressors|n_selected|layers|selection|"
     r"protocol|partner|refitted|pearson-.*)\.png"
 )
 _CHANGED = ("refitted", "selection", "protocol", "partner")  # analyses that have differences
@@ -65,15 +65,19 @@ def write(
 
 
 def _charts(results: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, list[charts.Chart]]:
-    def of(analysis: str) -> list[dict[str, Any]]:
-        return tables.of_analysis(results["battery"], analysis)
+    def of(analysis: str) -> tables.Rows:
+        return tables.of_ratings(tables.of_analysis(results["battery"], analysis))
 
     def changed(analysis: str) -> list[dict[str, Any]]:
         found = results["battery"]["differences"] if results["battery"] else []
         return [d for d in found if d["analysis"] == analysis]
 
+    classes = said["classes"]
+
     return {
-        "differences": charts.differences(results["differences"]),
+        "classes": charts.classes(tables.of_classes(results["rows"])),
+        "confusion": charts.confusion(classes["confusion"]) if classes else [],
+        "differences": charts.differences(tables.of_ratings(results["differences"])),
         "speakers": charts.speakers(said["by_speaker"]),
         "selected": charts.selected(said["by_layer"]),
         "controls": charts.feature_sets(of("controls"), "controls"),

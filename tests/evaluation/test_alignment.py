@@ -124,6 +124,12 @@ def ratings_of_text(table, labels):
     return table, labels.assign(valence="high")
 
 
+def numbers_and_a_word(table, labels):
+    words = labels["valence"].astype(str)
+    words.iloc[7] = "n/a"
+    return table, labels.assign(valence=words)
+
+
 def no_utterance_with_both(table, labels):
     return table.where(labels["speaker"] == "s0").iloc[1:], labels.iloc[1::4]
 
@@ -135,9 +141,12 @@ def foreign_index(table, labels):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (labels_all_nan, "config.eval.targets: .*no value in column 'valence'.*: arousal$"),
         (labels_without_ratings, r"no ratings \(.* only: speaker\); give the corpus a table that"),
         (ratings_in_capitals, "only: Arousal, speaker.*; did you mean Arousal"),
+        (
+            labels_all_nan,
+            "config.eval.targets: .*no value in column 'valence'.*: speaker, session, arousal$",
+        ),
         (labels_without_speaker, "config.eval.protocol: .*'speaker'"),
         (one_speaker, "labels: 1 speaker.* needs 3 or more"),
         (
@@ -152,7 +161,11 @@ def foreign_index(table, labels):
         (no_utterance_with_both, "feature set 'x': none of its utterances is in the labels"),
         (no_finite_row, "feature set 'x': every row has NaN or infinity, .* column 'f2'"),
         (no_utterances, "feature set 'x': it has no rows"),
-        (ratings_of_text, "config.eval.targets: column 'valence' of the labels holds no numbers"),
+        (ratings_of_text, r"config.eval.targets: valence: 1 class\(es\) to tell apart"),
+        (
+            numbers_and_a_word,
+            "'valence' of the labels holds numbers in 47 rows, but 'n/a' .file wav/0007.wav",
+        ),
         (duplicated, "feature set 'x': utterance wav/0000.wav is there twice"),
         (features_of_text, r"set 'x': column 'f1' holds 'loud' \(file wav/0002.wav\); replace it"),
         (decimal_comma, r"column 'f1' holds '0,5' \(file .*0003.wav\); replace its decimal comma"),

@@ -16,7 +16,12 @@ from emoasr.evaluation import evaluate
         ({"selection": {"scope": "some"}}, "config.eval.selection.scope='some'"),
         ({"n_selected": -1}, "config.eval.n_selected=-1"),
         ({"targets": ("dominance",)}, "config.eval.targets: .*'dominance'.*arousal, valence"),
-        ({"targets": ("speaker",)}, "config.eval.targets: column 'speaker'.*no numbers"),
+        (
+            {"targets": ("speaker",)},
+            r"config.eval.targets: speaker: 0 class\(es\) to tell apart in the 48 utterances that "
+            r"have features \('s0': nobody whom training has when speaker s0 is held out has",
+        ),
+        ({"targets": ("arousl",)}, "no column 'arousl'.*did you mean arousal"),
         ({"targets": ()}, "config.eval.targets"),
         ({"scale": (5.0, 1.0)}, "config.eval.scale"),
         ({"scale": (0.0, 1.0)}, r"config.eval.scale=\(0.0, 1.0\): but ratings of arousal"),
