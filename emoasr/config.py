@@ -39,13 +39,13 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
 
     c.eval = ml_collections.ConfigDict()
     c.eval.name = ""  # of the folder eval/NAME; empty: made of what was asked, such as linear-100
-    c.eval.targets = ("arousal", "valence")  # columns of the labels
+    c.eval.targets = ("arousal", "valence")  # columns of the labels, of numbers or classes
     c.eval.protocol = "leave-one-speaker-out"  # or "leave-one-session-out"
     c.eval.partner = "in"  # "out": no training on speakers of the test speaker's session
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all
     c.eval.selection = ml_collections.ConfigDict()
     c.eval.selection.scope = "fold"  # F scores of each training fold; "all": of all data, a leak
-    c.eval.regressor = "linear"  # "ridge", its penalty chosen within each training fold, or "svr"
+    c.eval.regressor = "linear"  # of numbers; or "ridge" (penalty from each training fold), "svr"
     c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
     c.eval.terms = ""  # of the ratings: licence, citation asked for; kept with predictors
     c.eval.limits = ""  # what a predictor of these ratings is not for; kept likewise

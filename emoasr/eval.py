@@ -1,10 +1,11 @@
-r"""Compares feature sets: how well does each predict the ratings of unseen speakers?
+r"""Compares feature sets: how well does each predict the labels of unseen speakers?
 
     python -m emoasr.eval --workdir=runs/emotale
     python -m emoasr.eval --config=configs/emotale.py --workdir=runs/emotale
     python -m emoasr.eval --workdir=runs/emotale --config.eval.n_selected=50
     python -m emoasr.eval --workdir=runs/emotale --config.eval.regressor=ridge \
         --config.eval.n_selected=0
+    python -m emoasr.eval --workdir=runs/emotale --config.eval.targets=emotion
     python -m emoasr.eval --workdir=runs/emotale --config.eval.battery=True
     python -m emoasr.eval --workdir=runs/emotale \
         --config.feature_sets=neural,egemaps,elsewhere/whisper.parquet
@@ -14,6 +15,9 @@ configuration stored there is used. A feature set may also be the path of a tabl
 program: Parquet or CSV, indexed as in audformat. `--config.eval.battery=True` adds ablations and
 controls: untrained networks, permuted labels, leaky selection, other protocols and regressors,
 numbers of features, single layers.
+
+Targets are columns of the labels. Those of numbers are predicted by `config.eval.regressor`; those
+of classes, such as emotion, by logistic regression.
 
 Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and writes
 `report.html`, `report.md`, `results.json`, `predictions.parquet`, `selected.parquet`,
@@ -55,6 +59,8 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     bounds.check(config)
     choices.check_evaluation(config.eval)
     folder = workdir / "eval" / evaluation_name.of(config.eval)
+    names = feature_sets.paths(config.feature_sets, workdir / "features")
+    choices.check_names(names, config.eval.layers)
     places.check_extracted(workdir)
     feature_sets.check_there(config.feature_sets, workdir / "features")
     _evaluate(config, workdir, folder, overwrite)

@@ -251,6 +251,76 @@ def test_a_speakers_name_cannot_leave_the_folder(tmp_path):
     assert "../<b>" not in (tmp_path / "w/eval/linear-5/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"scale": (5.0, 1.0)}, r"config\.eval\.scale=\(5.0, 1.0\)"),
+        ({"scale": (2.0, 2.0)}, r"config\.eval\.scale=\(2.0, 2.0\)"),
+        ({"scale": (1.0,)}, r"config\.eval\.scale=\(1.0,\)"),
+        ({"scale": (1.0, float("inf"))}, r"config\.eval\.scale"),
+        ({"targets": ()}, r"config\.eval\.targets"),
+        ({"targets": ("arousal", "arousal")}, r"config\.eval\.targets.*twice"),
+        ({"n_selected": -1}, r"config\.eval\.n_selected=-1"),
+        ({"partner": "away"}, r"config\.eval\.partner='away'"),
+        ({"layers": {"mean": (0,)}}, r"config\.eval\.layers\.mean: another feature set"),
+        ({"layers": {"mfcc": (0,)}}, r"config\.eval\.layers\.mfcc: another feature set"),
+        ({"layers": {"low": ()}}, r"config\.eval\.layers\.low=\(\): must be one or more"),
+        ({"layers": {"low": (0.5,)}}, r"config\.eval\.layers\.low=\(0.5,\)"),
+    ],
+)
+def test_what_can_be_known_is_checked_before_tables_are_read(tmp_path, settings, message):
+    config = made_up(tmp_path / "w")
+    (tmp_path / "w/features/neural.parquet").write_bytes(b"not Parquet")
+    (tmp_path / "w/labels.parquet").unlink()
+    with pytest.raises(UserError, match=message):
+        command.main(changed(config, **settings), tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("sets", "layers", "message"),
+    [
+        ((), {}, "config.feature_sets"),
+        (("mean.csv",), {}, "'mean', which is the name of the baseline"),
+        (("mfcc",), {"low": (0,)}, "config.eval.layers.low: needs the feature set 'neural'"),
+    ],
+)
+def test_names_of_what_is_compared_are_checked_first(tmp_path, sets, layers, message):
+    config = changed(made_up(tmp_path / "w"), layers=layers)
+    config.feature_sets = sets
+    with pytest.raises(UserError, match=message):
+        command.main(config, tmp_path / "w" / "not-there")
+
+
+def test_classes_and_ratings_have_one_report(tmp_path, capsys):
+    table, labels = run_folder.corpus(n_each=20)
+    labels["mood"] = np.where(table["f1"] > 0, "<b>up</b>", "down")
+    config = run_folder.write(tmp_path / "w", {"mfcc": table, "egemaps": -table}, labels)
+    for targets in (("mood",), ("arousal", "mood")):
+        command.main(changed(config, targets=targets, battery=len(targets) == 2), tmp_path / "w")
+        assert "Classes, with 95 % intervals by speaker" in capsys.readouterr().out
+    alone, both = (
+        tmp_path / "w/eval/linear-5-mood",
+        tmp_path / "w/eval/linear-5-arousal+mood-ablations",
+    )
+    drawn = {path.name for path in (alone / "figures").iterdir()}
+    assert drawn == {"classes.png", "confusion.png"}
+    assert {"classes.png", "confusion.png", "summary.png"} < {
+        path.name for path in (both / "figures").iterdir()
+    }
+    for folder in (alone, both):
+        rows = strictly((folder / "results.json").read_text())["rows"]
+        (row,) = [r for r in rows if (r["target"], r["feature_set"]) == ("mood", "mfcc")]
+        assert row["uar_low"] <= row["uar"] <= row["uar_high"]
+        for page in ("report.html", "report.md"):
+            text = (folder / page).read_text(encoding="utf-8")
+            assert wording.number(row["uar"]) in text
+            assert "<b>up</b>" not in text.replace('"<b>', "").replace("\\u003cb", "")
+        predictions, _ = feature_tables.read(folder / "predictions.parquet")
+        assert set(predictions["class"].dropna()) == {"<b>up</b>", "down"}
+    index = (tmp_path / "w/eval/index.html").read_text(encoding="utf-8")
+    assert wording.number(row["uar"]) in index
+
+
 def test_a_missing_table_is_named(tmp_path):
     config = made_up(tmp_path / "w")
     (tmp_path / "w/features/mfcc.parquet").unlink()

@@ -12,8 +12,8 @@ import pandas as pd
 from emoasr.evaluation import cross_validation, jackknife, layer_trend, layers, splits
 from emoasr.evaluation.comparison import Comparison, describe, metrics_of
 from emoasr.evaluation.dataset import Dataset
-from emoasr.evaluation.regression import BASELINE, REGRESSORS, PredictorConfig, predictor_configs
-from emoasr.settings.choices import PROTOCOLS
+from emoasr.evaluation.regression import REGRESSORS, PredictorConfig, predictor_configs
+from emoasr.settings.choices import BASELINE, PROTOCOLS
 
 _N_SELECTED = (10, 20, 50, 100, 200, 500, 1000, 0)  # 0: all
 _PERMUTATIONS = 20

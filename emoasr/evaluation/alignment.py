@@ -57,8 +57,8 @@ def _classes(column: pd.Series) -> pd.Series:
     if len(words) and n_numbers > len(words):
         raise UserError(
             f"config.eval.targets: column {str(column.name)!r} of the labels holds numbers in "
-            f"{n_numbers} rows, but {words.iloc[0]!r} ({example(words.index)}); correct that cell, or leave it "
-            "empty, and extract again"
+            f"{n_numbers} rows, but {words.iloc[0]!r} ({example(words.index)}); correct that cell, "
+            "or leave it empty, and extract again"
         )
     return text
 

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from emoasr.evaluation import regression, splits
 from emoasr.evaluation.dataset import Dataset
-from emoasr.evaluation.regression import BASELINE, FoldResult, PredictorConfig
+from emoasr.evaluation.regression import FoldResult, PredictorConfig
 from emoasr.evaluation.splits import Fold
+from emoasr.settings.choices import BASELINE
 
 Results = Sequence[tuple[Fold, FoldResult]]
 

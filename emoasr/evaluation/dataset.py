@@ -10,8 +10,8 @@ import pandas as pd
 
 from emoasr.errors import UserError
 from emoasr.evaluation import alignment, classification, layers, leaks, splits
-from emoasr.evaluation.regression import BASELINE
 from emoasr.settings import bounds, choices
+from emoasr.settings.choices import BASELINE
 
 _FEWEST_SPEAKERS = 3  # two do not show how much speakers differ
 _FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
@@ -245,11 +245,7 @@ def _check_settings(
 ) -> None:
     bounds.check(settings, "eval.")
     choices.check_evaluation(settings)
-    if not tables or BASELINE in tables:
-        raise UserError(
-            f"config.feature_sets={tuple(tables)}: must be one or more names, not {BASELINE!r}, "
-            "which is the name of the baseline (training mean) and always included"
-        )
+    choices.check_names(tables, settings.layers)
 
 
 def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.errors import UserError
-from emoasr.evaluation.regression import BASELINE
+from emoasr.settings.choices import BASELINE
 
 
 def layer_shape(columns: pd.Index) -> tuple[int, int]:
@@ -32,17 +32,15 @@ def subsets(
     """Feature sets made of some layers of the neural features.
 
     Args:
-        tables: feature sets by name.
+        tables: feature sets by name, `neural` among them where a subset is wanted.
         wanted: layer numbers by the new set's name; -1 is the last layer.
 
     Raises:
-        UserError: there are no neural features, no such layer, or the name is taken.
+        UserError: there is no such layer, or the name is taken.
     """
     found = {}
     for name, numbers in wanted.items():
         field = f"config.eval.layers.{name}"
-        if "neural" not in tables:
-            raise UserError(f"{field}: needs the feature set 'neural' in config.feature_sets")
         if name in tables or name == BASELINE:
             raise UserError(f"{field}: another feature set has that name; choose a different one")
         columns = tables["neural"].columns

@@ -23,8 +23,7 @@ from sklearn.svm import LinearSVR
 
 from emoasr.evaluation.classification import LOGISTIC, MAJORITY, Logistic
 from emoasr.evaluation.splits import Fold
-
-BASELINE = "mean"  # constant prediction: the mean of the training ratings, or the commonest class
+from emoasr.settings.choices import BASELINE
 
 
 def _support_vector() -> MultiOutputRegressor:

@@ -62,7 +62,7 @@ def build(
     layers = provenance["config"]["eval"]["layers"]
     return {
         "provenance": provenance,
-        "setting": setting(provenance),
+        "setting": setting(provenance, every),
         "counts": {row["target"]: row for row in every},
         "notes": results["notes"],
         "in_short": in_short(every, results["differences"]),
@@ -104,7 +104,7 @@ def build(
     }
 
 
-def setting(provenance: Mapping[str, Any]) -> str:
+def setting(provenance: Mapping[str, Any], rows: tables.Rows) -> str:
     """How feature sets were evaluated: protocol, model, features, in a sentence."""
     n = provenance["n_selected"]
     features = f"the {n} best features by F score" if n else "all features"
@@ -112,10 +112,8 @@ def setting(provenance: Mapping[str, Any]) -> str:
     fitted = "selected on all utterances" if leak else "everything fitted inside each training fold"
     alone = provenance["config"]["eval"]["partner"] == "out"
     partner = ", the test speaker's dialogue partner removed from training" if alone else ""
-    return (
-        f"{provenance['protocol']}{partner}, "
-        f"{provenance['regressor']} regression, {features}, {fitted}."
-    )
+    models = wording.listed(dict.fromkeys(r["regressor"] for r in rows if r["n_features"]))
+    return f"{provenance['protocol']}{partner}, {models} regression, {features}, {fitted}."
 
 
 def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:

@@ -51,7 +51,7 @@ def _outline(results: Mapping[str, Any]) -> dict[str, Any]:
     provenance = results["provenance"]
     return {
         "corpus": provenance["corpus"]["name"],
-        "setting": content.setting(provenance),
+        "setting": content.setting(provenance, results["rows"]),
         "date": provenance["date"],
         "metrics": {
             (row["feature_set"], row["target"]): wording.interval(row, wording.main_metric(row))

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.evaluation import classification
-from emoasr.evaluation.regression import BASELINE
+from emoasr.settings.choices import BASELINE
 
 _FEWEST = 3  # utterances of a speaker: two points always lie on a line
 

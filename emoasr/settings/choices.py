@@ -4,6 +4,7 @@ Imports nothing heavy: the commands refuse wrong values before they load JAX or 
 """
 
 import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 
 import ml_collections
 
@@ -17,6 +18,7 @@ PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "sessi
 PARTNERS = ("in", "out")
 SCOPES = ("fold", "all")
 REGRESSORS = ("linear", "ridge", "svr")
+BASELINE = "mean"  # the feature set of none: the training mean, or the commonest class
 OPTIMIZERS = ("adamw", "muon")
 TRANSCRIBED_KINDS = ("transcribed", "vctk")
 LANGUAGE_WEIGHT = 0.65  # of the language model, in beam search
@@ -117,11 +119,40 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     names = [] if isinstance(settings.targets, str) else list(settings.targets)
     if not names or not all(isinstance(name, str) and name for name in names):
         raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
+    if len(set(names)) < len(names):
+        raise UserError(f"config.eval.targets={tuple(names)}: a name is there twice; remove one")
     if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):
         raise UserError(
             f"config.eval.scale={tuple(settings.scale)}: must be the lowest and the highest "
             "rating, or () for the range of the training folds"
         )
+
+
+def check_names(names: Iterable[str], layers: Mapping[str, Sequence[int]]) -> None:
+    """Checks the names of what an evaluation compares.
+
+    Args:
+        names: of the feature sets.
+        layers: `config.eval.layers`: subsets of `neural` by name.
+
+    Raises:
+        UserError: there is no set, a name is that of the baseline or taken, or a subset has nothing
+            to be taken from.
+    """
+    names = list(names)
+    if not names or BASELINE in names:
+        raise UserError(
+            f"config.feature_sets={tuple(names)}: must be one or more names, not {BASELINE!r}, "
+            "which is the name of the baseline (training mean) and always included"
+        )
+    for name, numbers in layers.items():
+        field = f"config.eval.layers.{name}"
+        if "neural" not in names:
+            raise UserError(f"{field}: needs the feature set 'neural' in config.feature_sets")
+        if name in names or name == BASELINE:
+            raise UserError(f"{field}: another feature set has that name; choose a different one")
+        if not numbers:
+            raise UserError(f"{field}=(): must be one or more numbers of layers")
 
 
 def check_training(config: ml_collections.ConfigDict) -> None:
