@@ -30,8 +30,9 @@ def unlearnable(
         protocol: likewise.
         partner: likewise.
     """
-    if groups[PROTOCOLS[protocol]].nunique() < 2:
-        return {}
+    lacks_sessions = partner == "out" and "session" not in groups
+    if lacks_sessions or groups[PROTOCOLS[protocol]].nunique() < 2:
+        return {}  # cannot be split, as will be said
     class_N, found = target.to_numpy(object), {}
     for fold in splits.split(groups, protocol, partner):
         for name in sorted({*class_N[fold.test]} - {*class_N[fold.train]}):

@@ -163,12 +163,12 @@ def classes(rows: Sequence[Row]) -> list[Chart]:
 
 
 def confusion(matrices: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Chart]:
-    """Confusion matrices: a chart a target, a variant a feature set."""
+    """Confusion matrices: a chart a target, a variant a feature set, by its number."""
     return [
         {
             "id": f"confusion-{i}",
             "title": target,
-            "variants": {name: _matrix(counts) for name, counts in of_target.items()},
+            "variants": {str(n): _matrix(counts) for n, counts in enumerate(of_target.values())},
         }
         for i, (target, of_target) in enumerate(matrices.items())
     ]

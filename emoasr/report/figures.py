@@ -40,19 +40,24 @@ def draw(
         described["summary"] = charts.summary(rated, predictions.dropna(subset="label"))
     for group, of_group in of_page.items():
         if of_group:
-            variant = _best(rows) if group == "confusion" else _VARIANTS.get(group, "ccc clipped")
-            described[group] = together(of_group, variant)
+            if group == "confusion":
+                number, name = _best(rows)
+                titled = [{**c, "title": f"{c['title']}, {label(name)}"} for c in of_group]
+                described[group] = together(titled, number)
+            else:
+                described[group] = together(of_group, _VARIANTS.get(group, "ccc clipped"))
     for i, name in enumerate(pearson.names(maps) if maps else []):
         safe = "mean" if name == MEAN else re.sub(r"[^\w-]+", "_", name)[:40]
         described[f"pearson-{i:02d}-{safe}"] = maps_of(maps, name)
     return {f"{name}.png": drawing.to_png(chart) for name, chart in described.items()}
 
 
-def _best(rows: Sequence[dict[str, Any]]) -> str:
-    """The feature set with the highest UAR of the first target that has classes."""
+def _best(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """The feature set, by number and name, with the highest UAR of the first target of classes."""
     having = [row for row in tables.of_classes(rows) if row["n_features"]]
     first = [row for row in having if row["target"] == having[0]["target"]]
-    return max(first, key=lambda row: row["uar"])["feature_set"]
+    number = max(range(len(first)), key=lambda i: first[i]["uar"])
+    return str(number), first[number]["feature_set"]
 
 
 def together(of_group: Sequence[Chart], variant: str) -> Description:

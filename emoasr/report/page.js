@@ -15,7 +15,8 @@
 
   // A click on the legend shows one series, with the shift key several.
   function selectable(plot) {
-    if (plot.facet) return plot; // Vega-Lite binds no legend that several plots share
+    // Vega-Lite binds no legend that several plots share
+    if (plot.facet || plot.encoding.color?.field !== "series") return plot;
     const chosen = { name: "chosen", select: { type: "point", fields: ["series"] }, bind: "legend" };
     const opacity = { condition: { param: "chosen", value: 1 }, value: 0.1 };
     const encoding = { ...plot.encoding, opacity };

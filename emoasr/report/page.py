@@ -64,7 +64,7 @@ def render(
         scores=charts.SCORES,
         predictions=charts.PREDICTIONS,
         map_options=dict(enumerate(_speaker_options(content["maps_shown"]))),
-        set_options={name: name for name in (content["classes"] or {"sets": []})["sets"]},
+        set_options={str(n): name for n, name in enumerate(_sets(content))},
         target_options=_target_options(content["map_targets"]),
         in_words=wording.listed(content["counts"]),
         dash=wording.UNDEFINED,
@@ -114,6 +114,11 @@ def _sections(drawn: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str,
 
 def _speaker_options(names: Sequence[str]) -> list[str]:
     return [*names[:1], *(f"speaker {name}" for name in names[1:])]
+
+
+def _sets(content: Mapping[str, Any]) -> list[str]:
+    """Feature sets that have a confusion matrix."""
+    return content["classes"]["sets"] if content["classes"] else []
 
 
 def _target_options(targets: Sequence[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ def by_speaker(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     keys = ["target", "feature_set", "speaker"]
-    rated = predictions.dropna(subset="label")
+    rated = predictions.dropna(subset="label") if "label" in predictions else predictions[:0]
     for values, group in rated.groupby(keys, sort=False):  # leaves out unknown speakers
         truth = group["label"].to_numpy(np.float64)
         row = dict(zip(keys, values, strict=True)) | {"n": len(truth)}
