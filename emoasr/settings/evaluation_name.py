@@ -8,7 +8,7 @@ from emoasr.errors import UserError, quoted
 
 _ALLOWED = re.compile(r"[^\W_][\w+=-]*(\.[\w+=-]+)*")
 _LONGEST = 60  # characters; file systems allow 255 bytes
-_USUAL_TARGETS = ("arousal", "valence")
+_USUAL_TARGETS = (("arousal", "valence"), ("arousal", "valence", "dominance"))  # of the configs
 
 
 def of(settings: ml_collections.ConfigDict) -> str:
@@ -40,7 +40,7 @@ def of(settings: ml_collections.ConfigDict) -> str:
 
 def _made(settings: ml_collections.ConfigDict) -> str:
     parts = [settings.regressor, str(settings.n_selected or "all")]
-    if tuple(settings.targets) != _USUAL_TARGETS:
+    if tuple(settings.targets) not in _USUAL_TARGETS:
         parts.append(re.sub(r"[^\w+]+", "_", "+".join(settings.targets))[:40])
     if settings.protocol == "leave-one-session-out":
         parts.append("sessions")
