@@ -60,7 +60,7 @@ def run(
     features = {name: dataset.features(name) for name, _, _ in alike}
     y_NT, speaker_N = dataset.ratings.to_numpy(), dataset.groups["speaker"].to_numpy()
     fitted = joblib.Parallel(workers, prefer="threads", return_as="generator")(
-        joblib.delayed(regression.fit)(features[key[0]], y_NT, speaker_N, fold, alike[key])
+        joblib.delayed(regression.fit)(features[key[0]], y_NT, fold, alike[key], speaker_N)
         for key, fold in tasks
     )
     results: dict[PredictorConfig, list[tuple[Fold, FoldResult]]] = {

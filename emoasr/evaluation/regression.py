@@ -114,18 +114,18 @@ class FoldResult:
 def fit(
     x_ND: np.ndarray,
     y_NT: np.ndarray,
-    speaker_N: np.ndarray,
     fold: Fold,
     configs: Iterable[PredictorConfig],
+    speaker_N: np.ndarray | None = None,
 ) -> dict[PredictorConfig, FoldResult]:
     """Fits one training fold for several configs, which share scaling and F scores.
 
     Args:
         x_ND: features of all utterances.
         y_NT: their ratings, float64, or numbers of classes.
-        speaker_N: their speakers.
         fold: training and test utterances.
         configs: of one feature set, protocol and partner.
+        speaker_N: their speakers; needed for classes.
     """
     configs = sorted(configs, key=lambda config: config.selection)
     if all(config.feature_set == BASELINE for config in configs):
@@ -135,7 +135,9 @@ def fit(
     test_ND = scaler.transform(x_ND[fold.test].astype(np.float64))
     train_NT = y_NT[fold.train]
     score = _f_scores_of_classes if configs[0].regressor == LOGISTIC else _f_scores
-    makers = {**REGRESSORS, LOGISTIC: partial(Logistic, speaker_N[fold.train])}
+    makers = dict(REGRESSORS)
+    if speaker_N is not None:
+        makers[LOGISTIC] = partial(Logistic, speaker_N[fold.train])
     results = {}
     for selection, alike in groupby(configs, key=lambda config: config.selection):
         if selection == "fold":
