@@ -13,7 +13,6 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
-from emoasr.errors import UserError
 from emoasr.evaluation import regression, splits
 from emoasr.evaluation.dataset import Dataset, prepare
 from emoasr.evaluation.regression import PredictorConfig, predictor_configs
@@ -49,12 +48,6 @@ def fit(
         UserError: as `evaluate`.
     """
     datasets, _, _ = prepare(tables, labels, settings)
-    for dataset in datasets:
-        if dataset.classes:
-            raise UserError(
-                f"config.eval.targets: {dataset.targets[0]} holds classes, not numbers; a kept "
-                "predictor predicts numbers only, so give --config.eval.targets=NAME,..."
-            )
     config = dataclasses.replace(
         predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)[0],
         selection="fold",

@@ -8,6 +8,7 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
+from emoasr.evaluation import alignment
 from emoasr.prediction import card, fitting, saved
 from emoasr.prediction.manifest import Features, Record
 from emoasr.settings.choices import POOLINGS
@@ -38,12 +39,21 @@ def keep(
     Returns:
         The predictors' folders.
     """
+    settings = settings.copy_and_resolve_references()
+    with settings.unlocked():  # a predictor predicts numbers, no classes
+        settings.targets = tuple(t for t in settings.targets if alignment.is_rating(labels[t]))
+    if not settings.targets:
+        return []
     written = []
     for name, made in metadata.items():
         if not _DIGEST.fullmatch(str(made.get("recognizer"))) or made["pooling"] not in POOLINGS:
             continue
         model, speakers = fitting.fit(tables, labels, settings, name, workers)
-        rows = [row for row in results["rows"] if row["feature_set"] == name]
+        rows = [
+            row
+            for row in results["rows"]
+            if row["feature_set"] == name and row["target"] in settings.targets
+        ]
         record = Record(
             Features(made["recognizer"], made["tap"], made["pooling"]),
             targets=tuple(target.name for target in model.targets),
