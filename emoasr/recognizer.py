@@ -14,9 +14,9 @@ import pandas as pd
 from flax import nnx
 
 from emoasr.asr import decoding, language_model, saved, transcripts
-from emoasr.asr.networks.gated import TAPS
+from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer
-from emoasr.errors import check_choice, one_line
+from emoasr.errors import UserError, check_choice, one_line
 from emoasr.inference import columns, compilation_cache, long_recordings
 from emoasr.inference.calls import Call, Kept
 from emoasr.inference.frames import FrameFunction
@@ -70,7 +70,8 @@ class Recognizer(SavedRecognizer):
         Args:
             x: the recordings: see the class.
             pooling: over time: "mean", "max" or "std".
-            tap: "gate" (tanh(filter) * sigmoid(gate)), "skip" or "residual"; None: "gate".
+            tap: "gate" (tanh(filter) * sigmoid(gate)), "skip" or "residual"; of transformers
+                "residual" (hidden states) only. None: the first that there is.
             on_error: of an input that cannot be read: "raise", or "skip" it, with a warning.
             progress: whether to show a bar, for more than 50 inputs or an hour of audio.
 
@@ -96,13 +97,13 @@ class Recognizer(SavedRecognizer):
             >>> recognizer.features([], tap="skip").shape
             (0, 1920)
         """
-        tap = "gate" if tap is None else tap
-        check_choice("tap", tap, TAPS)
+        kind = self.model.TAPS[0] if tap is None else tap
+        check_choice("tap", kind, self.model.TAPS)
         check_choice("pooling", pooling, POOLINGS)
         call = Call(x, self.config.frontend, on_error, progress)
         names = columns.unit_names(self.config.model.n_layers, self.config.model.n_channels)
         table = np.empty((len(call.index), len(names)), np.float32)
-        for result in call.results(self.device_function("units", tap, pooling)):
+        for result in call.results(self.device_function("units", kind, pooling)):
             table[result.indices] = result.arrays["neural"]
         return call.finished(pd.DataFrame(table, call.index, names))
 
@@ -136,8 +137,8 @@ class Recognizer(SavedRecognizer):
             tuple of `word`, `start` and `end` (seconds) and `confidence`. Else as `features`.
 
         Raises:
-            UserError: an input of another form; with "raise" one that cannot be read, with its
-                name; a beam size or weight out of bounds.
+            UserError: a recognizer of transformers; an input of another form; with "raise" one that
+                cannot be read, with its name; a beam size or weight out of bounds.
 
         Example:
             >>> import emoasr, numpy as np
@@ -150,6 +151,11 @@ class Recognizer(SavedRecognizer):
         """
         bounds.check_number("beam_size", beam_size, "beam_size")
         bounds.check_number("language_weight", language_weight, "language_weight")
+        if not isinstance(self.model, GatedConvNet):
+            raise UserError(
+                f"{one_line(self.card['name'])} is a folder of transformers: it gives features, "
+                "not transcripts; transcribe with the shipped recognizer or one of emoasr pretrain"
+            )
         call = Call(x, self.config.frontend, on_error, progress)
         decode: decoding.Greedy | decoding.BeamSearch = decoding.Greedy()
         if beam_size > 1:
@@ -180,7 +186,7 @@ class Recognizer(SavedRecognizer):
         return (
             f"<Recognizer {one_line(name)}, digest {self.digest}\n"
             f"  {n_parameters:,} parameters, {model.n_layers} layers x {model.n_channels} units\n"
-            f"  input at {frontend.sample_rate} Hz, {frontend.n_mfcc} MFCCs a frame of "
+            f"  input at {frontend.sample_rate} Hz, {frontend.described}, in frames of "
             f"{1000 * frontend.hop_length / frontend.sample_rate:g} ms\n"
             f"  trained on {data}>"
         )
@@ -216,7 +222,8 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     settings of JAX that were chosen already stay (see `compilation_cache.enable_cache`).
 
     Args:
-        path_or_name: a recognizer's folder, which may be a URL, or the name of one in the package
+        path_or_name: a recognizer's folder, which may be a URL and may be one of Hugging Face's
+            transformers (Whisper, wav2vec 2.0, HuBERT, WavLM), or the name of one in the package
             (`english`); None: the one that the package ships as its best.
 
     Raises:
@@ -228,7 +235,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
         >>> print(emoasr.load_recognizer("english"))  # doctest: +ELLIPSIS
         <Recognizer english, digest ...
           3,720,988 parameters, 15 layers x 128 units
-          input at 16000 Hz, 20 MFCCs a frame of 32 ms
+          input at 16000 Hz, 20 MFCCs, in frames of 32 ms
           trained on train splits of ...>
     """
     found = saved.load(path_or_name)

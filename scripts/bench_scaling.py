@@ -98,10 +98,10 @@ def like_iemocap() -> dict[str, Any]:
     seconds = np.random.default_rng(0).lognormal(sigma=0.65, size=10039)
     seconds = (4.5 * seconds / seconds.mean()).clip(0.6, 34)
     source: Any = _Lengths((seconds * reading.SAMPLE_RATE).astype(int))
-    settings, hop = config.experiment("folder"), frontend.FrontEndConfig().hop_length
+    settings, front = config.experiment("folder"), frontend.FrontEndConfig()
     start = time.perf_counter()
-    plan = runner.make_plan(source, hop, settings.batch_frames, settings.buckets)
-    hops = -(-plan.n_samples // hop)
+    plan = runner.make_plan(source, front, settings.batch_frames, settings.buckets)
+    hops = -(-plan.n_samples // front.hop_length)
     return {
         "plan": "lengths like IEMOCAP's", "utterances": len(source),
         "mean_s": float(seconds.mean()), "max_s": float(seconds.max()),

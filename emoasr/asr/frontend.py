@@ -9,6 +9,7 @@ mel bands, T frames, D coefficients.
 
 import dataclasses
 from functools import lru_cache
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,52 @@ PAD_MODES = ("reflect", "constant")
 _CHUNK = 512  # windows
 _FLOOR = 1e-10  # of the mel power, before the logarithm (librosa's amin)
 _RATES = range(1000, 384001)  # Hz, that a front end may have
+
+
+class FrontEnd(Protocol):
+    """From padded waveforms to what a network hears; a frozen dataclass, and part of its digest.
+
+    Attributes:
+        described: what a frame is, in words.
+        sample_rate: of the waveforms, Hz.
+        hop_length: samples from frame to frame of the network.
+        antialias: see `audio.resample`.
+        window: frames that are heard at once, at most: longer recordings are heard window by
+            window, each by itself; None: a recording of any length is heard as a whole.
+        least: frames to which an utterance is padded at least.
+        edge: frames at either end of a stretch of speech that depend on what lies beyond it.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    @property
+    def described(self) -> str: ...  # noqa: D102
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def hop_length(self) -> int: ...  # noqa: D102
+    @property
+    def antialias(self) -> bool: ...  # noqa: D102
+    @property
+    def window(self) -> int | None: ...  # noqa: D102
+    @property
+    def least(self) -> int: ...  # noqa: D102
+    @property
+    def edge(self) -> int: ...  # noqa: D102
+
+    def n_frames(self, n_samples: Any) -> Any:
+        """Frames of an utterance of `n_samples` (an int or an array) samples."""
+        ...
+
+    def n_padded(self, n_samples: int) -> int:
+        """Frames of a row that is padded to `n_samples` samples."""
+        ...
+
+    def __call__(
+        self, wave_BN: Array, lengths_B: Array, top_B: Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """What a padded batch is to the network, and how much of each row is not padding."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +108,36 @@ class FrontEndConfig:
         if self.n_fft % (2 * self.hop_length):
             raise ValueError("n_fft must be a multiple of two hop_lengths")
 
+    @property
+    def described(self) -> str:
+        """What a frame is, in words."""
+        return f"{self.n_mfcc} MFCCs"
+
+    @property
+    def window(self) -> None:
+        """None: recordings of any length are heard as a whole."""
+
+    @property
+    def least(self) -> int:
+        """Frames to which an utterance is padded at least."""
+        return 1
+
+    @property
+    def edge(self) -> int:
+        """Frames at either end of a stretch of speech that depend on what lies beyond it."""
+        return self.n_fft // 2 // self.hop_length
+
+    def __call__(
+        self, wave_BN: Array, lengths_B: Array, top_B: Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """See `mfcc`."""
+        return mfcc(wave_BN, lengths_B, self, top_B)
+
     def n_frames(self, n_samples):
         """Frames of an utterance of `n_samples` (an int or an array) samples."""
-        return 1 + n_samples // self.hop_length
+        return (1 + n_samples // self.hop_length) * (n_samples > 0)
+
+    n_padded = n_frames
 
 
 def mfcc(
@@ -106,7 +180,7 @@ def mel_db(wave_BN: Array, lengths_B: Array, config: FrontEndConfig) -> tuple[ja
     mel_BHM = _mel_power(padded_BN.reshape(-1, config.hop_length), config)
     mel_BHM = mel_BHM.reshape(len(padded_BN), -1, config.n_mels)  # the last windows span two rows
     mel_BTM = mel_BHM[:, : wave_BN.shape[1] // config.hop_length + 1]
-    frames_B = jnp.where(lengths_B > 0, config.n_frames(lengths_B), 0)
+    frames_B = config.n_frames(lengths_B)
     return 10.0 * jnp.log10(jnp.maximum(mel_BTM, _FLOOR)), frames_B
 
 
@@ -159,7 +233,7 @@ def _mel_power(hops_HK: jax.Array, config: FrontEndConfig) -> jax.Array:
         windows = jnp.concatenate([own_HK[i : i + chunk] for i in range(overlap)], axis=-1)
         spectrum_HF = jnp.fft.rfft(windows * window_K)
         power_HF = jnp.square(spectrum_HF.real) + jnp.square(spectrum_HF.imag)
-        return _matmul(power_HF, mel_basis(config))
+        return _matmul(power_HF, mel_basis(config.sample_rate, config.n_fft, config.n_mels))
 
     mel_CHM = jax.lax.map(of_chunk, jnp.arange(n_chunks) * chunk)
     return mel_CHM.reshape(-1, config.n_mels)[:n_hops]
@@ -179,13 +253,13 @@ def dct(n_mels: int, n_mfcc: int) -> np.ndarray:
 
 
 @lru_cache
-def mel_basis(config: FrontEndConfig) -> np.ndarray:
+def mel_basis(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
     """Triangles between neighbouring mel bands (F, M), of unit area, as `librosa.filters.mel`.
 
     Not taken from librosa, which would need numba and LLVM, a seventh of an installation.
     """
-    bins_F = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
-    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(config.sample_rate / 2), config.n_mels + 2))
+    bins_F = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), n_mels + 2))
     ramps = edges[:, None] - bins_F
     widths = np.diff(edges)[:, None]
     triangles_MF = np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:])

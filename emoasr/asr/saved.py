@@ -10,7 +10,7 @@ the folder is not followed. From a store its files are fetched into memory.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ import numpy as np
 import safetensors.numpy
 from flax import nnx
 
-from emoasr.asr import language_model, manifest, text
-from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr import language_model, manifest, text, transformers_config, transformers_weights
+from emoasr.asr.frontend import FrontEnd, FrontEndConfig
+from emoasr.asr.networks.base import Network, Sizes
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
+from emoasr.asr.networks.wav2vec2 import Wav2Vec2Config, Wav2Vec2Encoder
+from emoasr.asr.networks.whisper import WhisperConfig, WhisperEncoder
 from emoasr.errors import UserError
-from emoasr.files import places, untrusted
+from emoasr.files import places, storage, untrusted
 from emoasr.files.writing import write_atomically
 from emoasr.system import forks
 
@@ -31,6 +34,11 @@ LANGUAGE_FILE = "language.safetensors"
 
 _RECORD, _WEIGHTS = places.RECOGNIZER_FILES
 _TYPES = ("F16", "F32")  # of weights
+_NETWORKS: dict[type, Callable[..., Network]] = {
+    ModelConfig: GatedConvNet,
+    WhisperConfig: WhisperEncoder,
+    Wav2Vec2Config: Wav2Vec2Encoder,
+}
 _MOST = {  # bytes
     _RECORD: manifest.MOST_BYTES,
     _WEIGHTS: 1 << 30,  # 70 times the original's
@@ -42,13 +50,13 @@ _MOST = {  # bytes
 class RecognizerConfig:
     """What a recognizer computes: its network's size and its front end."""
 
-    model: ModelConfig
-    frontend: FrontEndConfig
+    model: Sizes
+    frontend: FrontEnd
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SavedRecognizer:
-    """What a recognizer's folder holds.
+    """What a recognizer's folder holds, ours or one of Hugging Face's transformers.
 
     Attributes:
         model: the network.
@@ -58,7 +66,7 @@ class SavedRecognizer:
         language_file: its language model, for transcripts; None: it has none.
     """
 
-    model: GatedConvNet
+    model: Network
     config: RecognizerConfig
     card: dict[str, Any]
     digest: str
@@ -111,6 +119,8 @@ def load(path_or_name: Path | str | None = None) -> SavedRecognizer:
     forks.check()
     path = places.of_recognizer(path_or_name)
     there = [*places.RECOGNIZER_FILES, *([LANGUAGE_FILE] * places.is_file(path / LANGUAGE_FILE))]
+    if places.is_of_transformers(path):
+        return _of_transformers(path)
     files = {name: untrusted.own(path / name, _MOST[name]) for name in there}
     sizes, frontend, card = manifest.read(files[_RECORD])
     source, model = files[_WEIGHTS], _outline(sizes)
@@ -122,7 +132,16 @@ def load(path_or_name: Path | str | None = None) -> SavedRecognizer:
     )  # fmt: skip
 
 
-def digest(model: GatedConvNet, frontend: FrontEndConfig) -> str:
+def _of_transformers(folder: storage.Place) -> SavedRecognizer:
+    """A folder of Hugging Face's transformers; its card says only what it is."""
+    kind, sizes, frontend = transformers_config.read(folder)
+    model = transformers_weights.fill(_outline(sizes), kind, folder)
+    card = {"name": folder.name, "architecture": kind}
+    config = RecognizerConfig(sizes, frontend)
+    return SavedRecognizer(model, config, card, digest(model, frontend))
+
+
+def digest(model: Network, frontend: FrontEnd) -> str:
     """SHA-256 over the weights, the model's and the front end's configuration, 16 hex digits."""
     sha = hashlib.sha256()
     configs = [dataclasses.asdict(model.config), dataclasses.asdict(frontend)]
@@ -132,18 +151,18 @@ def digest(model: GatedConvNet, frontend: FrontEndConfig) -> str:
     return sha.hexdigest()[:16]
 
 
-def weights(model: GatedConvNet) -> dict[str, np.ndarray]:
+def weights(model: Network) -> dict[str, np.ndarray]:
     """Parameters and batch-norm statistics by dotted path, `layers.0.out.conv.kernel`."""
     return {name: np.asarray(value[...]) for name, value in variables(model).items()}
 
 
-def variables(model: GatedConvNet) -> dict[str, nnx.Variable]:
+def variables(model: Network) -> dict[str, nnx.Variable]:
     """The variables whose values `weights` returns."""
     state = nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))
     return {".".join(map(str, path)): value for path, value in nnx.to_flat_state(state)}
 
 
-def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Path) -> GatedConvNet:
+def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Path) -> Network:
     """A network of given weights.
 
     Args:
@@ -159,12 +178,17 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
     return _filled(model, tensors, source)
 
 
-def _outline(config: ModelConfig) -> GatedConvNet:
+def with_random_weights(config: Sizes, seed: int) -> Network:
+    """A network of the given size, untrained."""
+    return _NETWORKS[type(config)](config, rngs=nnx.Rngs(seed))
+
+
+def _outline(config: Sizes) -> Network:
     """A network whose variables have shapes but no values: nothing is allocated."""
-    return nnx.eval_shape(lambda: GatedConvNet(config, rngs=nnx.Rngs(0)))
+    return nnx.eval_shape(lambda: with_random_weights(config, 0))
 
 
-def _check_fit(model: GatedConvNet, shapes: Mapping[str, tuple], source: untrusted.Source) -> None:
+def _check_fit(model: Network, shapes: Mapping[str, tuple], source: untrusted.Source) -> None:
     """Refuses tensors that are not those of the network."""
     wanted = {name: variable.shape for name, variable in variables(model).items()}
     odd = sorted(set(wanted) ^ set(shapes))
@@ -176,9 +200,7 @@ def _check_fit(model: GatedConvNet, shapes: Mapping[str, tuple], source: untrust
             raise UserError(f"{source}: {name} has shape {shapes[name]}, the network's is {shape}")
 
 
-def _filled(
-    model: GatedConvNet, tensors: dict[str, np.ndarray], source: untrusted.Source
-) -> GatedConvNet:
+def _filled(model: Network, tensors: dict[str, np.ndarray], source: untrusted.Source) -> Network:
     """The network of `_outline` with weights that `_check_fit` has checked."""
     for name, tensor in tensors.items():
         if name.endswith("norm.var") and (tensor < 0).any():

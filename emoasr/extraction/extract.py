@@ -8,9 +8,11 @@ from pathlib import Path
 import ml_collections
 
 from emoasr.asr import saved
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.base import Network
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus, open_corpus
-from emoasr.errors import UserError
+from emoasr.errors import UserError, check_choice
 from emoasr.extraction import (
     egemaps,
     finished_tables,
@@ -45,6 +47,7 @@ def run(
     if config.engine == "ray":
         ray_engine.start(config.ray)
     recognizer = saved.load(config.recognizer or None)
+    _check_recognizer(config, recognizer)
     corpus, folder, beside = whole, workdir, list[Path]()
     if asked.shard:
         corpus, folder = shards.part_of(whole, asked.shard), asked.shard.folder(workdir)
@@ -56,6 +59,15 @@ def run(
         print(f"{corpus.name}: has no {', '.join(lacking)}; eval needs other --config.eval.targets")
     sets = _sets_of_run(config, recognizer, whole, folder, beside, overwrite)
     _extract(config, sets, corpus, whole, recognizer, folder)
+
+
+def _check_recognizer(config: ml_collections.ConfigDict, recognizer: SavedRecognizer) -> None:
+    """Raises a UserError where the recognizer does not have what the settings ask of it."""
+    check_choice("config.tap", config.tap, recognizer.model.TAPS)
+    if "mfcc" in config.feature_sets and not isinstance(recognizer.config.frontend, FrontEndConfig):
+        raise UserError(
+            f"config.feature_sets='mfcc': {config.recognizer} hears no MFCCs; leave mfcc out"
+        )
 
 
 def _sets_of_run(
@@ -155,7 +167,7 @@ def make_pooler(
         calibration: speech that gives these their statistics.
     """
     frontend, model = recognizer.config.frontend, recognizer.config.model
-    networks = {"neural": recognizer.model} if "neural" in names else {}
+    networks: dict[str, Network] = {"neural": recognizer.model} if "neural" in names else {}
     if calibration is not None:
         networks |= {
             name: untrained.untrained(model, frontend, calibration.waves, seed)

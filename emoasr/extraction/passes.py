@@ -40,7 +40,7 @@ def device_pass(
     on_ray = config.engine == "ray"
     plan = runner.make_plan(
         corpus,
-        pooler.frontend.hop_length,
+        pooler.frontend,
         config.batch_frames,
         config.buckets,
         processes.count(config.workers),

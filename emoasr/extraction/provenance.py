@@ -15,6 +15,8 @@ import jax
 import ml_collections
 
 from emoasr import __version__
+from emoasr.asr.frontend import FrontEnd
+from emoasr.asr.networks.base import Sizes
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus, inputs_digest
 from emoasr.files import places
@@ -53,9 +55,7 @@ def of_run(
 ) -> dict[str, Metadata]:
     """The corpus and the settings that each set's table depends on, and `LABELS` too."""
     common = of_corpus(config.corpus, corpus)
-    sizes = dataclasses.asdict(recognizer.config.model)
-    sizes["dilations"] = list(sizes["dilations"])  # as JSON will have it
-    frontend = dataclasses.asdict(recognizer.config.frontend)
+    sizes, frontend = _as_json(recognizer.config.model), _as_json(recognizer.config.frontend)
     network = {"model": sizes, "frontend": frontend, **{name: config[name] for name in _HOW}}
     specific: dict[str, Metadata] = {
         "neural": {**network, "recognizer": recognizer.digest},
@@ -68,6 +68,12 @@ def of_run(
     }
     made = {name: {"feature_set": name, **common, **specific[name]} for name in sets.built_in}
     return {**made, LABELS: common}
+
+
+def _as_json(config: Sizes | FrontEnd) -> Metadata:
+    """The fields of a configuration as JSON will have them: lists, not tuples."""
+    fields = dataclasses.asdict(config)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
 
 
 def up_to_date(

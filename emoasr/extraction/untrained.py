@@ -10,13 +10,13 @@ import numpy as np
 from flax import nnx
 
 from emoasr.asr import frontend as fe
-from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr import saved
+from emoasr.asr.networks.base import Network, Sizes
 from emoasr.asr.networks.norm import MaskedBatchNorm
 from emoasr.audio.reading import AudioError
 from emoasr.corpora import Corpus, inputs_digest
 from emoasr.errors import UserError
 from emoasr.inference import bucketing
-from emoasr.settings.choices import ModelConfig
 
 N_CALIBRATION = 64  # utterances that give the batch norms their statistics
 CALIBRATION_SECONDS = 10.0  # of each, at most
@@ -65,9 +65,7 @@ def calibrate(corpus: Corpus) -> Calibration:
     return Calibration(waves, metadata)
 
 
-def untrained(
-    config: ModelConfig, frontend: fe.FrontEndConfig, waves: list[np.ndarray], seed: int
-) -> GatedConvNet:
+def untrained(config: Sizes, frontend: fe.FrontEnd, waves: list[np.ndarray], seed: int) -> Network:
     """A network with random weights, its batch norms fitted to some speech.
 
     Raw MFCCs lie far outside the range of the first tanh, so an untrained network is a fair
@@ -79,8 +77,10 @@ def untrained(
         waves: utterances that give the batch norms' statistics; no labels are used.
         seed: of the weights.
     """
-    model = GatedConvNet(config, rngs=nnx.Rngs(seed))
+    model = saved.with_random_weights(config, seed)
     norms = [m for _, m in nnx.iter_modules(model) if isinstance(m, MaskedBatchNorm)]
+    if not norms:  # a transformer's norms are of the frame that it hears
+        return model
     momentum = norms[0].momentum
     for norm in norms:
         norm.momentum = 0.0  # the statistics are this one batch's
@@ -100,5 +100,5 @@ def _fitted(graph, frontend, state, wave_BN, lengths_B):
     for _, module in nnx.iter_modules(model):
         if isinstance(module, nnx.Dropout):
             module.rate = 0.0  # as when features are extracted
-    model(*fe.mfcc(wave_BN, lengths_B, frontend), dropout_key=jax.random.key(0))
+    model(*frontend(wave_BN, lengths_B), dropout_key=jax.random.key(0))
     return nnx.state(model)

@@ -11,6 +11,7 @@ from emoasr.files import storage
 
 RECOGNIZER_FILES = ("recognizer.json", "weights.safetensors")
 PREDICTOR_FILES = ("predictor.json", "weights.safetensors")
+TRANSFORMERS_WEIGHTS, TRANSFORMERS_INDEX = "model.safetensors", "model.safetensors.index.json"
 
 # what the package ships
 _RECOGNIZERS = Path(__file__).parents[1] / "recognizers"
@@ -70,6 +71,8 @@ def _folder(
     path = storage.path(path_or_name) if path_or_name else shipped / default
     if isinstance(path, Path) and not path.exists() and (shipped / path).is_dir():
         path = shipped / path
+    if files == RECOGNIZER_FILES and is_of_transformers(path):
+        return path
     for name in files:
         if not is_file(path / name):
             there = [p.parent.name for p in shipped.glob(f"*/{name}")]
@@ -77,6 +80,28 @@ def _folder(
             kind = shipped.name.removesuffix("s")
             raise UserError(f"{path} is not a {kind}'s folder: it has no {name}{meant}")
     return path
+
+
+def is_of_transformers(folder: storage.Place) -> bool:
+    """Whether a folder is one of Hugging Face's transformers, with weights that can be read.
+
+    Raises:
+        UserError: it is one, and its weights are missing or pickled.
+    """
+    if is_file(folder / RECOGNIZER_FILES[0]) or not is_file(folder / "config.json"):
+        return False
+    if is_file(folder / TRANSFORMERS_WEIGHTS) or is_file(folder / TRANSFORMERS_INDEX):
+        return True
+    pickled = "pytorch_model.bin"
+    if is_file(folder / pickled) or is_file(folder / f"{pickled}.index.json"):
+        raise UserError(
+            f"{folder} has its weights as {pickled}, which is a program and is not opened; "
+            "with transformers: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+        )
+    raise UserError(
+        f"{folder} has a config.json, but neither {TRANSFORMERS_WEIGHTS} nor {TRANSFORMERS_INDEX}; "
+        "download it with the weights"
+    )
 
 
 def is_file(file: storage.Place) -> bool:

@@ -9,7 +9,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +84,16 @@ def fetched(path: Remote, most_bytes: int) -> Fetched:
 def own(file: Place, most_bytes: int) -> Source:
     """The file, unless it is a link out of its folder: a stranger's must not choose other files.
 
+    Links of Hugging Face's cache, from `snapshots/REVISION` into `blobs` beside it, are followed.
+
     Raises:
         UserError: it is such a link; or the file is in a store, and is too large or unreadable.
     """
     if isinstance(file, Remote):
         return fetched(file, most_bytes)
-    if file.resolve().parent != file.parent.resolve():
+    folder = file.parent.resolve()
+    cached = [folder.parents[1] / "blobs"] if folder.parent.name == "snapshots" else []
+    if file.resolve().parent not in (folder, *cached):
         raise UserError(f"{file}: is a link that leads out of its folder; put the file there")
     return file
 
@@ -173,11 +177,15 @@ def tensor_shapes(path: Source, types: tuple[str, ...], most_bytes: int) -> dict
     return {name: _shape(path, name, tensor, types) for name, tensor in header.items()}
 
 
-def read_tensors(path: Source) -> dict[str, np.ndarray]:
+def read_tensors(path: Source, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Reads a safetensors file that `tensor_shapes` has checked.
 
     Before any tensor is made, safetensors checks that their bytes fit their shapes, follow each
     other without gap or overlap, and are all that the file holds.
+
+    Args:
+        path: the file.
+        names: of the tensors to read; None: all.
 
     Raises:
         UserError: the file cannot be read or fails that check, or a number is NaN or infinite.
@@ -185,8 +193,10 @@ def read_tensors(path: Source) -> dict[str, np.ndarray]:
     try:
         if isinstance(path, Fetched):
             tensors = safetensors.numpy.load(path.content)
+            tensors = {name: tensors[name] for name in names or tensors}
         else:
-            tensors = safetensors.numpy.load_file(path)
+            with safetensors.safe_open(path, framework="np") as file:
+                tensors = {name: file.get_tensor(name) for name in names or file.keys()}
     except (OSError, ValueError, SafetensorError) as error:
         why = quoted(str(error).removeprefix("Error while deserializing header: "))
         raise UserError(

@@ -44,7 +44,7 @@ class Call:
     def __init__(
         self,
         x: Input,
-        frontend: fe.FrontEndConfig,
+        frontend: fe.FrontEnd,
         on_error: str,
         progress: bool,
         windows: Windows | None = None,
@@ -79,8 +79,10 @@ class Call:
 
     def results(self, function: long_recordings.DeviceFunction) -> Iterator[runner.Result]:
         """Every result; an input that has none is an error, or left out."""
-        hop, workers = self._frontend.hop_length, processes.count(0)
-        plan = runner.make_plan(self._source, hop, BATCH_FRAMES, workers=workers, standard=True)
+        workers, frontend = processes.count(0), self._frontend
+        plan = runner.make_plan(
+            self._source, frontend, BATCH_FRAMES, workers=workers, standard=True
+        )
         self._leave_out(plan.unreadable)
         seconds = plan.n_samples.sum() / self._frontend.sample_rate
         many = len(self.index) > _MANY or seconds > _LONG

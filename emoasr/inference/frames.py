@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from emoasr.asr import frontend as fe
-from emoasr.asr.networks.gated import GatedConvNet, Output
+from emoasr.asr.networks.base import Network, Output
 from emoasr.inference import compilation_cache
 from emoasr.inference.long_recordings import ChunkInfo, Program, waves
 
@@ -46,8 +46,8 @@ class FrameFunction:
 
     def __init__(
         self,
-        network: GatedConvNet,
-        frontend: fe.FrontEndConfig,
+        network: Network,
+        frontend: fe.FrontEnd,
         of_frames: OfFrames,
         arrays: Any = None,
     ):
@@ -90,7 +90,7 @@ def _run(program, arrays, wave_BN, lengths_B):
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _values(graph, frontend, of_frames, state, arrays, wave_BN, lengths_B, top_B):
-    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
-    output = nnx.merge(graph, state)(mfcc_BTD, frames_B)
-    mask_BT = fe.frame_mask(frames_B, mfcc_BTD.shape[1])
+    output = nnx.merge(graph, state)(*frontend(wave_BN, lengths_B, top_B))
+    frames_B = frontend.n_frames(lengths_B)
+    mask_BT = fe.frame_mask(frames_B, frontend.n_padded(wave_BN.shape[1]))
     return {"values": of_frames(output, mask_BT, arrays), "frames": frames_B}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.frontend import FrontEnd
 from emoasr.audio import chunks, reading
 from emoasr.audio.windows import Windows
 from emoasr.corpora import Corpus, windows
@@ -50,7 +50,7 @@ class Opened(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def opened(x: Input, frontend: FrontEndConfig, cut: Windows | None = None) -> Opened:
+def opened(x: Input, frontend: FrontEnd, cut: Windows | None = None) -> Opened:
     """Opens what the Python API takes.
 
     Args:
@@ -80,7 +80,7 @@ def opened(x: Input, frontend: FrontEndConfig, cut: Windows | None = None) -> Op
 class _Arrays:
     """Samples that the user has in memory, as a source."""
 
-    def __init__(self, items: list[tuple[Samples, float]], frontend: FrontEndConfig):
+    def __init__(self, items: list[tuple[Samples, float]], frontend: FrontEnd):
         self._items, self._wanted = items, frontend.sample_rate
         self._antialias = frontend.antialias
 
@@ -100,7 +100,7 @@ class _Arrays:
         return chunks.of_array(self.samples(i), size, context, hop)
 
 
-def _files(index: pd.Index, frontend: FrontEndConfig, cut: Windows | None) -> Opened:
+def _files(index: pd.Index, frontend: FrontEnd, cut: Windows | None) -> Opened:
     table, rate = pd.DataFrame(index=index), frontend.sample_rate
     corpus = Corpus("input", Path(), table, sample_rate=rate, antialias=frontend.antialias)
     if cut is not None:
@@ -108,9 +108,7 @@ def _files(index: pd.Index, frontend: FrontEndConfig, cut: Windows | None) -> Op
     return Opened(corpus, corpus.table.index, corpus.notes)
 
 
-def _samples(
-    items: list[tuple[Samples, float]], frontend: FrontEndConfig, cut: Windows | None
-) -> Opened:
+def _samples(items: list[tuple[Samples, float]], frontend: FrontEnd, cut: Windows | None) -> Opened:
     if cut is None:
         return Opened(_Arrays(items, frontend), pd.RangeIndex(len(items)))
     parts: list[tuple[Samples, float]] = []

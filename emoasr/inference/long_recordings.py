@@ -1,4 +1,7 @@
-"""Utterances of any length in bounded memory: in chunks, with the results of the whole.
+"""Utterances of any length in bounded memory: in chunks.
+
+Where a recognizer hears the whole, so do its chunks, and the results are those of the whole; where
+it hears a window at a time (`FrontEnd.window`), each chunk is a window, from the first sample on.
 
 The network sees a bounded stretch of frames, so a chunk's own frames come out exactly as in the
 whole utterance if it has enough context. Only the clipping below the utterance's maximum looks
@@ -16,6 +19,8 @@ import numpy as np
 
 from emoasr.asr import frontend as fe
 from emoasr.audio.chunks import Chunk
+
+_RESAMPLED = 2  # frames at a chunk's ends in which a resampler is at work
 
 
 class ChunkInfo(NamedTuple):
@@ -42,7 +47,7 @@ class DeviceFunction(Protocol):
         receptive_field: frames at either side that one frame's result depends on.
     """
 
-    frontend: fe.FrontEndConfig
+    frontend: fe.FrontEnd
     receptive_field: int
 
     def compiled(self, n_rows: int, n_samples: int) -> Program:
@@ -82,14 +87,15 @@ def compute(
         AudioError: of the chunks.
     """
     frontend = function.frontend
-    # two frames at a chunk's ends see beyond it, and a resampler is at work in them
-    edge = frontend.n_fft // 2 // frontend.hop_length + 2
+    edge = frontend.edge + _RESAMPLED
     context = (function.receptive_field + edge) * frontend.hop_length
+    row = partial(_row if frontend.window is None else _window, frontend)
     top_B = np.full(1, -np.inf, np.float32)
-    for wave_BN, lengths_B, own_BT in map(partial(_row, frontend), chunks(context)):
-        top_B = np.maximum(top_B, _loudest(frontend, wave_BN, lengths_B, own_BT))
+    if frontend.window is None:
+        for wave_BN, lengths_B, own_BT in map(row, chunks(context)):
+            top_B = np.maximum(top_B, _loudest(frontend, wave_BN, lengths_B, own_BT))
     parts, frames = [], []
-    for wave_BN, lengths_B, own_BT in map(partial(_row, frontend), chunks(context)):
+    for wave_BN, lengths_B, own_BT in map(row, chunks(context)):
         own_T = np.flatnonzero(own_BT[0])
         if len(own_T):
             frames.append(slice(int(own_T[0]), int(own_T[-1]) + 1))
@@ -98,15 +104,24 @@ def compute(
     return {name: row[None] for name, row in function.merge(parts, frames).items()}
 
 
-def _row(frontend: fe.FrontEndConfig, chunk: Chunk):
+def _row(frontend: fe.FrontEnd, chunk: Chunk):
     """A padded batch of one chunk, its length, and its own frames."""
     wave_BN = np.zeros((1, chunk.length), np.float32)
     wave_BN[0, : len(chunk.wave_N)] = chunk.wave_N
-    frame_T = np.arange(frontend.n_frames(chunk.length))
+    frame_T = np.arange(frontend.n_padded(chunk.length))
     n_frames = frontend.n_frames(len(chunk.wave_N))
     stop = n_frames if chunk.stop is None else min(chunk.stop, n_frames)
     own_BT = ((frame_T >= chunk.first) & (frame_T < stop))[None]
     return wave_BN, np.array([len(chunk.wave_N)], np.int32), own_BT
+
+
+def _window(frontend: fe.FrontEnd, chunk: Chunk):
+    """As `_row`, of a chunk without its context: a window, which is heard by itself."""
+    hop = frontend.hop_length
+    stop = None if chunk.stop is None else chunk.stop * hop
+    wave_N = chunk.wave_N[chunk.first * hop : stop]
+    length = (frontend.window or 0) * hop
+    return _row(frontend, Chunk(wave_N, length, first=0, stop=None))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -3,6 +3,7 @@
 Shape suffixes: B utterances, P chunks of one, N samples, T frames, D coefficients, C units.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from emoasr.asr import frontend as fe
-from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr.networks.base import Network
 from emoasr.inference import compilation_cache
 from emoasr.inference.long_recordings import ChunkInfo, Program, waves
 from emoasr.settings.choices import POOLINGS
@@ -31,8 +32,8 @@ class Pooler:
 
     def __init__(
         self,
-        networks: dict[str, GatedConvNet],
-        frontend: fe.FrontEndConfig,
+        networks: Mapping[str, Network],
+        frontend: fe.FrontEnd,
         tap: str,
         pooling: str,
         with_mfcc: bool = False,
@@ -42,7 +43,7 @@ class Pooler:
         Args:
             networks: by feature set.
             frontend: of all of them.
-            tap: one of `settings.TAPS`.
+            tap: one of the networks' `TAPS`.
             pooling: one of `POOLINGS`; "mean" is the paper's (section 4).
             with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
         """
@@ -107,18 +108,19 @@ class Pooler:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _front(frontend, poolings, wave_BN, lengths_B, info):
-    """MFCCs, valid frames, the mask of those to be pooled; and the MFCCs pooled, if so asked."""
+    """What a network takes, the mask of frames to be pooled; and MFCCs pooled, if so asked."""
     top_B = None if info is None else info.top_B
-    mfcc_BTD, frames_B = fe.mfcc(wave_BN, lengths_B, frontend, top_B)
-    mask_BT = fe.frame_mask(frames_B, mfcc_BTD.shape[1]) if info is None else info.own_BT
-    pooled = [pool(mfcc_BTD, mask_BT, how) for how in poolings or ()]
+    x_BTD, valid_B = frontend(wave_BN, lengths_B, top_B)
+    n_frames = frontend.n_padded(wave_BN.shape[1])
+    mask_BT = fe.frame_mask(frontend.n_frames(lengths_B), n_frames) if info is None else info.own_BT
+    pooled = [pool(x_BTD, mask_BT, how) for how in poolings or ()]
     sets = {"mfcc": jnp.concatenate(pooled, axis=1)} if pooled else {}
-    return (mfcc_BTD, frames_B, mask_BT), sets
+    return (x_BTD, valid_B, mask_BT), sets
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _units(graph, tap, poolings, state, mfcc_BTD, frames_B, mask_BT):
-    layers = nnx.merge(graph, state)(mfcc_BTD, frames_B).taps[tap]
+def _units(graph, tap, poolings, state, x_BTD, valid_B, mask_BT):
+    layers = nnx.merge(graph, state)(x_BTD, valid_B).taps[tap]
     pooled = [pool(layer_BTC, mask_BT, how) for how in poolings for layer_BTC in layers]
     return jnp.concatenate(pooled, axis=1)
 

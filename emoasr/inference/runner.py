@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
+from emoasr.asr.frontend import FrontEnd
 from emoasr.audio.chunks import Chunk
 from emoasr.audio.reading import AudioError, is_silent
 from emoasr.inference import bucketing, long_recordings
@@ -63,7 +64,7 @@ class Plan:
     Attributes:
         source: the utterances.
         hop_length: samples a hop; padded lengths are whole hops.
-        batch_frames: padded frames a batch, about.
+        longest: hops of an utterance, or chunk of one, that is computed at once, at most.
         workers: decoding threads.
         buckets: batches of utterances of similar length, shortest first.
         long: utterances of more than a batch, to be computed in chunks.
@@ -73,17 +74,12 @@ class Plan:
 
     source: Source
     hop_length: int
-    batch_frames: int
+    longest: int
     workers: int
     buckets: list[bucketing.Bucket]
     long: list[int]
     n_samples: np.ndarray
     unreadable: dict[int, str]
-
-    @property
-    def longest(self) -> int:
-        """Hops of an utterance, or chunk of one, that is computed at once, at most."""
-        return _longest(self.batch_frames)
 
     def only(self, wanted: np.ndarray) -> "Plan":
         """The part of the plan that gives the results of some utterances.
@@ -124,7 +120,7 @@ class _Batch(NamedTuple):
 
 def make_plan(
     source: Source,
-    hop_length: int,
+    frontend: FrontEnd,
     batch_frames: int = 8192,
     n_buckets: int = 8,
     workers: int = 2,
@@ -135,8 +131,8 @@ def make_plan(
 
     Args:
         source: the utterances.
-        hop_length: see `Plan`.
-        batch_frames: see `Plan`.
+        frontend: what prepares them for the device.
+        batch_frames: padded frames a batch, about.
         n_buckets: shapes at most.
         workers: see `Plan`.
         standard: whether shapes are chosen from those that are the same in every run.
@@ -147,8 +143,9 @@ def make_plan(
     """
     forks.check()
     n_samples, unreadable = _measured(source)
-    hops = -(-n_samples // hop_length)
-    longest = _longest(batch_frames)
+    hops = -(-n_samples // frontend.hop_length)
+    hops = np.where(hops > 0, np.maximum(hops, frontend.least), 0)
+    longest = frontend.window or max(batch_frames, _SHORTEST_CHUNK)
     short = np.flatnonzero((hops > 0) & (hops <= longest))
     platform = platform or jax.default_backend()
     cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
@@ -158,7 +155,8 @@ def make_plan(
         planned = bucketing.plan_buckets(hops[short], n_buckets, batch_frames, cost)
     buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
     long = np.flatnonzero(hops > longest).tolist()
-    return Plan(source, hop_length, batch_frames, workers, buckets, long, n_samples, unreadable)
+    hop = frontend.hop_length
+    return Plan(source, hop, longest, workers, buckets, long, n_samples, unreadable)
 
 
 def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
@@ -187,10 +185,6 @@ def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
         yield _fetch(*pending)
     for i in plan.long:
         yield _in_chunks(plan, i, function)
-
-
-def _longest(batch_frames: int) -> int:
-    return max(batch_frames, _SHORTEST_CHUNK)
 
 
 def _measured(source: Source) -> tuple[np.ndarray, dict[int, str]]:

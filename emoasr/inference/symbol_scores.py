@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from emoasr.asr.networks.gated import Output
+from emoasr.asr.networks.base import Output
 from emoasr.asr.text import BLANK
 
 

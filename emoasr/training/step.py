@@ -178,7 +178,7 @@ def _start_from(
         ("frontend", trained.config.frontend, frontend),
     ):
         for field, value in dataclasses.asdict(ours).items():
-            other = getattr(theirs, field)
+            other = getattr(theirs, field, "none")
             if field != "dropout" and other != value:
                 raise UserError(
                     f"config.train.init={name}: its {part} has {field} {other}, "

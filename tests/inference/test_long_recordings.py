@@ -39,7 +39,7 @@ class OneArray:
 
 
 def results(source, function, batch_frames):
-    plan = runner.make_plan(source, HOP, batch_frames)
+    plan = runner.make_plan(source, function.frontend, batch_frames)
     (result,) = runner.run(plan, function)
     assert result.indices.tolist() == [0] and not result.failed and not plan.unreadable
     return result.arrays, bool(plan.long)
@@ -143,6 +143,6 @@ def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_span", lambda file, segment: (0, promised + 60_000))
     recognizer = emoasr.load_recognizer()
     pooler = Pooler({"neural": recognizer.model}, recognizer.config.frontend, "gate", "mean")
-    (result,) = runner.run(runner.make_plan(corpus, HOP, 64), pooler)
+    (result,) = runner.run(runner.make_plan(corpus, pooler.frontend, 64), pooler)
     assert not len(result.indices) and not result.arrays
     assert "cut short" in result.failed[0]

@@ -10,13 +10,12 @@ padded batch.
 Shape suffixes: B utterances, T frames, D coefficients, C channels (units), V symbols.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from emoasr.asr.frontend import frame_mask
+from emoasr.asr.networks.base import Network, Output
 from emoasr.asr.networks.norm import MaskedBatchNorm
 from emoasr.settings.choices import TAPS, ModelConfig
 
@@ -24,21 +23,11 @@ from emoasr.settings.choices import TAPS, ModelConfig
 _INIT = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
-class Output(NamedTuple):
-    """What the network gives for a batch.
-
-    Attributes:
-        logits_BTV: unnormalised symbol scores; meaningless beyond an utterance's end.
-        taps: for each of `TAPS` the activations (B, T, C) of every layer, in processing order,
-            zero beyond an utterance's end. Under `jax.jit`, taps that nobody uses cost nothing.
-    """
-
-    logits_BTV: jax.Array
-    taps: dict[str, tuple[jax.Array, ...]]
-
-
-class GatedConvNet(nnx.Module):
+class GatedConvNet(Network):
     """MFCCs to symbol scores and unit activations."""
+
+    TAPS = TAPS
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
         """Makes a network with random weights drawn from `rngs`."""
@@ -91,21 +80,6 @@ class GatedConvNet(nnx.Module):
                 taps[name].append(tap_BTC)
         y_BTC = jnp.tanh(self.head(skips_BTC, mask_BT1, train))
         return Output(self.symbols(y_BTC), {name: tuple(tap) for name, tap in taps.items()})
-
-    def computing_in(self, dtype: str) -> "GatedConvNet":
-        """This network, or a copy that multiplies in another type, for inference.
-
-        Args:
-            dtype: one of `settings.COMPUTE_DTYPES`. With "bfloat16" the factors of convolutions are
-                rounded to it; sums, norms and everything else stay float32.
-        """
-        if dtype == "float32":
-            return self
-        twin = nnx.clone(self)
-        for _, conv in nnx.iter_modules(twin):
-            if isinstance(conv, nnx.Conv):
-                conv.dtype, conv.preferred_element_type = jnp.dtype(dtype), jnp.float32
-        return twin
 
 
 class _GatedLayer(nnx.Module):

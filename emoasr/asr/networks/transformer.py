@@ -1,0 +1,150 @@
+"""What the encoders of Whisper and of the wav2vec 2.0 family share: the layers of a transformer.
+
+Names of parameters are those of Hugging Face's wav2vec 2.0, so that reading weights needs few
+translations.
+
+Shape suffixes: B utterances, T frames, C channels (units), H heads, D channels of a head.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+_PRECISION = jax.lax.Precision.HIGHEST  # GPUs default to TF32
+_MASKED = -1e30  # score of a frame that is not to be attended to
+_GATES = 8  # numbers of which WavLM makes a head's two gates
+_OFFSET = 2.0  # of WavLM's gate, its paper's equation (2)
+
+
+def linear(n_in: int, n_out: int, rngs: nnx.Rngs, use_bias: bool = True) -> nnx.Linear:
+    """A linear map over channels."""
+    return nnx.Linear(n_in, n_out, use_bias=use_bias, precision=_PRECISION, rngs=rngs)
+
+
+def convolution(
+    n_in: int, n_out: int, kernel_size: int, *, rngs: nnx.Rngs, stride: int = 1,
+    padding: tuple[int, int] = (0, 0), groups: int = 1, use_bias: bool = True,
+) -> nnx.Conv:  # fmt: skip
+    """A convolution over time."""
+    return nnx.Conv(
+        n_in,
+        n_out,
+        (kernel_size,),
+        (stride,),
+        padding=(padding,),
+        feature_group_count=groups,
+        use_bias=use_bias,
+        precision=_PRECISION,
+        rngs=rngs,
+    )
+
+
+def layer_norm(n_channels: int, rngs: nnx.Rngs, epsilon: float = 1e-5) -> nnx.LayerNorm:
+    """A norm of each frame over its channels; its variance takes two passes, for large means."""
+    return nnx.LayerNorm(n_channels, epsilon=epsilon, use_fast_variance=False, rngs=rngs)
+
+
+def gelu(x: jax.Array) -> jax.Array:
+    """The exact Gaussian error linear unit."""
+    return jax.nn.gelu(x, approximate=False)
+
+
+class EncoderLayer(nnx.Module):
+    """Self-attention and a feed-forward network, each beside a residual path."""
+
+    def __init__(
+        self,
+        n_channels: int,
+        n_heads: int,
+        n_hidden: int,
+        pre_norm: bool,
+        *,
+        rngs: nnx.Rngs,
+        key_bias: bool = True,
+        gated: bool = False,
+        epsilon: float = 1e-5,
+    ):
+        """Makes a layer with random weights.
+
+        Args:
+            n_channels: units a frame.
+            n_heads: of attention; divides `n_channels`.
+            n_hidden: width of the feed-forward network.
+            pre_norm: whether norms precede attention and feed-forward network, or follow their
+                residual sums.
+            rngs: of the weights.
+            key_bias: whether keys have a bias.
+            gated: whether relative positions are gated by what is heard, as in WavLM.
+            epsilon: of the norms.
+        """
+        self._pre_norm = pre_norm
+        self.attention = _Attention(n_channels, n_heads, key_bias, gated, rngs)
+        self.layer_norm = layer_norm(n_channels, rngs, epsilon)
+        self.feed_forward = _FeedForward(n_channels, n_hidden, rngs)
+        self.final_layer_norm = layer_norm(n_channels, rngs, epsilon)
+
+    def __call__(
+        self, h_BTC: jax.Array, mask_BT: jax.Array | None, position_HTT: jax.Array | None = None
+    ) -> jax.Array:
+        """Runs the layer.
+
+        Args:
+            h_BTC: activations.
+            mask_BT: True on frames that may be attended to; None: all.
+            position_HTT: scores of relative positions, which are added to those of attention.
+        """
+        if self._pre_norm:
+            h_BTC = h_BTC + self.attention(self.layer_norm(h_BTC), mask_BT, position_HTT)
+            return h_BTC + self.feed_forward(self.final_layer_norm(h_BTC))
+        h_BTC = self.layer_norm(h_BTC + self.attention(h_BTC, mask_BT, position_HTT))
+        return self.final_layer_norm(h_BTC + self.feed_forward(h_BTC))
+
+
+class _Attention(nnx.Module):
+    """Attention of every frame to all frames of the mask (Vaswani et al. 2017, section 3.2)."""
+
+    def __init__(self, n_channels, n_heads, key_bias, gated, rngs: nnx.Rngs):
+        self._n_heads = n_heads
+        self.q_proj = linear(n_channels, n_channels, rngs)
+        self.k_proj = linear(n_channels, n_channels, rngs, key_bias)
+        self.v_proj = linear(n_channels, n_channels, rngs)
+        self.out_proj = linear(n_channels, n_channels, rngs)
+        self.gru_rel_pos_linear = linear(n_channels // n_heads, _GATES, rngs) if gated else None
+        self.gru_rel_pos_const = nnx.Param(jnp.ones((1, n_heads, 1, 1))) if gated else None
+
+    def __call__(self, h_BTC, mask_BT, position_HTT):
+        q_BHTD, k_BHTD, v_BHTD = (
+            self._heads(project(h_BTC)) for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        scale = 1 / math.sqrt(q_BHTD.shape[-1])
+        scores_BHTT = jnp.matmul(q_BHTD * scale, k_BHTD.mT, precision=_PRECISION)
+        if position_HTT is not None:
+            scores_BHTT += self._gate(h_BTC) * position_HTT
+        if mask_BT is not None:
+            scores_BHTT = jnp.where(mask_BT[:, None, None, :], scores_BHTT, _MASKED)
+        weights_BHTT = jax.nn.softmax(scores_BHTT)
+        heard_BHTD = jnp.matmul(weights_BHTT, v_BHTD, precision=_PRECISION)
+        return self.out_proj(jnp.swapaxes(heard_BHTD, 1, 2).reshape(h_BTC.shape))
+
+    def _heads(self, x_BTC):
+        return jnp.swapaxes(x_BTC.reshape(*x_BTC.shape[:2], self._n_heads, -1), 1, 2)
+
+    def _gate(self, h_BTC):
+        """What each frame and head multiplies relative positions by (B, H, T, 1)."""
+        if self.gru_rel_pos_linear is None or self.gru_rel_pos_const is None:
+            return 1.0
+        gates_BHTG = self.gru_rel_pos_linear(self._heads(h_BTC))
+        sums_BHT2 = gates_BHTG.reshape(*gates_BHTG.shape[:3], 2, -1).sum(axis=-1)
+        update_BHT1, reset_BHT1 = jnp.split(jax.nn.sigmoid(sums_BHT2), 2, axis=-1)
+        return update_BHT1 * (reset_BHT1 * self.gru_rel_pos_const[...] - 1.0) + _OFFSET
+
+
+class _FeedForward(nnx.Module):
+    def __init__(self, n_channels, n_hidden, rngs: nnx.Rngs):
+        self.intermediate_dense = linear(n_channels, n_hidden, rngs)
+        self.output_dense = linear(n_hidden, n_channels, rngs)
+
+    def __call__(self, h_BTC):
+        return self.output_dense(gelu(self.intermediate_dense(h_BTC)))

@@ -1,0 +1,97 @@
+"""The encoder of Whisper (Radford et al. 2022, section 2.2), its hidden states exposed.
+
+Two convolutions over log-mel frames halve their number; a transformer hears all frames of a window,
+always as many as in training: what lies beyond an utterance is silence to it, not masked.
+
+Shape suffixes: B utterances, M mel bands, F mel frames, T frames, C channels (units).
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from emoasr.asr.frontend import frame_mask
+from emoasr.asr.networks.base import Network, Output
+from emoasr.asr.networks.transformer import EncoderLayer, convolution, gelu, layer_norm
+
+
+@dataclasses.dataclass(frozen=True)
+class WhisperConfig:
+    """Size of the encoder; the defaults are those of Whisper tiny.
+
+    Attributes:
+        n_mels: mel bands that it hears.
+        n_channels: units a layer.
+        n_blocks: transformer layers.
+        n_heads: of attention.
+        n_hidden: width of the feed-forward networks.
+        n_frames: frames of a window.
+    """
+
+    n_mels: int = 80
+    n_channels: int = 384
+    n_blocks: int = 4
+    n_heads: int = 6
+    n_hidden: int = 1536
+    n_frames: int = 1500
+
+    @property
+    def n_layers(self) -> int:
+        """Hidden states: of the embedding, and after each transformer layer."""
+        return self.n_blocks + 1
+
+    @property
+    def receptive_field(self) -> int:
+        """0: every frame depends on its whole window, and on nothing else."""
+        return 0
+
+
+class WhisperEncoder(Network):
+    """Log-mel frames to hidden states, numbered as Hugging Face's `hidden_states`."""
+
+    TAPS = ("residual",)
+    config: WhisperConfig
+
+    def __init__(self, config: WhisperConfig, *, rngs: nnx.Rngs):
+        """Makes an encoder with random weights drawn from `rngs`."""
+        self.config = config
+        width = config.n_channels
+        self.conv1 = convolution(config.n_mels, width, 3, padding=(1, 1), rngs=rngs)
+        self.conv2 = convolution(width, width, 3, stride=2, padding=(1, 1), rngs=rngs)
+        self.embed_positions = Positions(config.n_frames, width, rngs)
+        self.layers = nnx.List(
+            EncoderLayer(
+                width, config.n_heads, config.n_hidden, pre_norm=True, key_bias=False, rngs=rngs
+            )
+            for _ in range(config.n_blocks)
+        )
+        self.layer_norm = layer_norm(width, rngs)
+
+    def __call__(self, mel_BFM: jax.Array, frames_B: jax.Array) -> Output:
+        """Runs the encoder.
+
+        Args:
+            mel_BFM: log-mel frames of a whole window, twice `config.n_frames`.
+            frames_B: frames of each utterance that are not padding.
+
+        Returns:
+            No logits; taps `residual`: the embedding, each layer's output, the last normalised.
+        """
+        h_BTC = gelu(self.conv2(gelu(self.conv1(mel_BFM)))) + self.embed_positions.weight[...]
+        states = [h_BTC]
+        for layer in self.layers:
+            h_BTC = layer(h_BTC, None)
+            states.append(h_BTC)
+        states[-1] = self.layer_norm(h_BTC)
+        own_BT1 = frame_mask(frames_B, self.config.n_frames)[..., None]
+        return Output(None, {"residual": tuple(jnp.where(own_BT1, h, 0.0) for h in states)})
+
+
+class Positions(nnx.Module):
+    """A vector for each position."""
+
+    def __init__(self, n_positions: int, n_channels: int, rngs: nnx.Rngs):
+        """Makes random ones."""
+        self.weight = nnx.Param(rngs.params.normal((n_positions, n_channels)) * 0.02)

@@ -1,0 +1,156 @@
+"""The weights in a folder of Hugging Face's transformers, put into our networks.
+
+They are in `model.safetensors` or in its parts, as float16 or float32, and may be untrusted: types
+and shapes are checked against the network's before anything is allocated. What the networks do
+not have, such as Whisper's decoder, is not read.
+"""
+
+import collections
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from emoasr.asr.networks.base import Network
+from emoasr.errors import UserError, quoted
+from emoasr.files import places, storage, untrusted
+
+_TYPES = ("F16", "F32", "I64")  # the last of position numbers, which are not read
+_MOST_INDEX, _MOST_WEIGHTS = 1 << 24, 1 << 34  # bytes
+_PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+
+_PREFIXES = {  # of names, in networks with a head and without
+    "whisper": ("model.encoder.", "encoder."),
+    "wav2vec2": ("wav2vec2.", ""),
+    "hubert": ("hubert.", ""),
+    "wavlm": ("wavlm.", ""),
+}
+_HEAD = "lm_head."
+_LEAVES = {"kernel": "weight", "scale": "weight"}
+_RENAMED = (  # layers are called as those of wav2vec 2.0: what Whisper calls otherwise, and WavLM
+    (r"^(layers\.\d+)\.attention\.", r"\1.self_attn."),
+    (r"^(layers\.\d+)\.layer_norm\.", r"\1.self_attn_layer_norm."),
+    (r"^(layers\.\d+)\.feed_forward\.intermediate_dense\.", r"\1.fc1."),
+    (r"^(layers\.\d+)\.feed_forward\.output_dense\.", r"\1.fc2."),
+    (r"^encoder\.rel_attn_embed$", "encoder.layers.0.attention.rel_attn_embed.weight"),
+)
+_WEIGHT_NORM = (  # a kernel's norm and direction, as PyTorch names them, now and before
+    ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+    ("weight_g", "weight_v"),
+)
+
+
+class _Tensors:
+    """The tensors of a folder, by name, in one file or several."""
+
+    def __init__(self, folder: storage.Place):
+        """Reads the headers of the files.
+
+        Raises:
+            UserError: a file is missing or too large, or has tensors of other types.
+        """
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._sources: dict[str, untrusted.Source] = {}
+        for name in _files(folder):
+            source = untrusted.own(folder / name, _MOST_WEIGHTS)
+            shapes = untrusted.tensor_shapes(source, _TYPES, _MOST_WEIGHTS)
+            self.shapes |= shapes
+            self._sources |= dict.fromkeys(shapes, source)
+
+    def read(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """Tensors by name, file by file."""
+        by_source: dict[untrusted.Source, list[str]] = collections.defaultdict(list)
+        for name in names:
+            by_source[self._sources[name]].append(name)
+        for source, of_source in by_source.items():
+            yield from untrusted.read_tensors(source, of_source).items()
+
+
+def fill(network: Network, kind: str, folder: storage.Place) -> Network:
+    """Gives an outline of a network (shapes without values) its weights.
+
+    Args:
+        network: as `nnx.eval_shape` makes it.
+        kind: `model_type` of its configuration.
+        folder: of transformers.
+
+    Raises:
+        UserError: a file or tensor is missing, or is not what it should be.
+    """
+    graph, state = nnx.split(network)
+    variables = {_path(key): variable for key, variable in nnx.to_flat_state(state)}
+    tensors = _Tensors(folder)
+    wanted = _wanted(variables, kind, tensors, str(folder))
+    read = dict(tensors.read([name for names in wanted.values() for name in names]))
+    for path, names in wanted.items():
+        parts = [read.pop(name).astype(np.float32) for name in names]
+        weight = parts[0] if len(parts) == 1 else _folded(*parts)
+        variables[path].set_value(jnp.asarray(_turned(path, weight)))
+    return nnx.merge(graph, state)
+
+
+def _files(folder: storage.Place) -> list[str]:
+    """Names of the files that hold tensors."""
+    if places.is_file(folder / places.TRANSFORMERS_WEIGHTS):
+        return [places.TRANSFORMERS_WEIGHTS]
+    source = untrusted.own(folder / places.TRANSFORMERS_INDEX, _MOST_INDEX)
+    parts = untrusted.read_json(source, _MOST_INDEX).get("weight_map")
+    names = sorted(set(map(str, parts.values()))) if isinstance(parts, dict) else []
+    for name in names or [""]:
+        if not _PART.fullmatch(name):  # it must name no file elsewhere
+            raise UserError(
+                f"{source}: weight_map names {quoted(name)}; must name model-*.safetensors"
+            )
+    return names
+
+
+def _path(key: tuple[Any, ...]) -> str:
+    return ".".join(map(str, key))
+
+
+def _wanted(variables, kind: str, tensors: _Tensors, where: str) -> dict[str, list[str]]:
+    """The tensors that make each variable: one; or of a normed kernel its norm and direction."""
+    prefix = next(
+        (p for p in _PREFIXES[kind] if any(name.startswith(p) for name in tensors.shapes)), ""
+    )
+    found = {}
+    for path, variable in variables.items():
+        name = _their_name(path, prefix, kind)
+        shape = variable.shape[::-1] if path.endswith("kernel") else variable.shape
+        options = [[name]]
+        if path.endswith("pos_conv_embed.conv.kernel"):
+            stem = name.removesuffix("weight")
+            options += [[stem + norm, stem + direction] for norm, direction in _WEIGHT_NORM]
+        there = [names for names in options if all(n in tensors.shapes for n in names)]
+        if not there:
+            raise UserError(f"{where}: its weights lack the tensor {name}")
+        found[path] = there[0]
+        if tensors.shapes[there[0][-1]] != shape:
+            raise UserError(
+                f"{where}: tensor {there[0][-1]} has shape {tensors.shapes[there[0][-1]]}; "
+                f"config.json makes it {shape}"
+            )
+    return found
+
+
+def _their_name(path: str, prefix: str, kind: str) -> str:
+    """What transformers calls one of our variables."""
+    stem, _, leaf = path.rpartition(".")
+    name = f"{stem}.{_LEAVES.get(leaf, leaf)}"
+    for ours, theirs in _RENAMED:
+        name = re.sub(ours, theirs, name)
+    return name if name.startswith(_HEAD) else prefix + name
+
+
+def _folded(norm_11K: np.ndarray, direction_OIK: np.ndarray) -> np.ndarray:
+    """The kernel of a convolution with weight norm (Salimans & Kingma 2016), a norm a position."""
+    lengths_11K = np.sqrt(np.square(direction_OIK).sum(axis=(0, 1), keepdims=True))
+    return norm_11K * direction_OIK / lengths_11K
+
+
+def _turned(path: str, weight: np.ndarray) -> np.ndarray:
+    """PyTorch has outputs first and time last; Flax the other way round."""
+    return weight.T if path.endswith("kernel") else weight

@@ -1,0 +1,290 @@
+"""Whisper's and the wav2vec 2.0 family's encoders: what PyTorch says, and what no batch changes.
+
+The folders beside this file are tiny and random; `scripts/oracle_transformers.py` wrote them.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+import soundfile
+from flax import nnx
+from hypothesis import strategies as st
+from made_transformers import WAVES, wave
+
+import emoasr
+from emoasr.errors import UserError
+from emoasr.inference import bucketing, runner
+from emoasr.inference.pooling import POOLINGS, Pooler
+
+FOLDERS = Path(__file__).parent / "of_transformers"
+KINDS = sorted(path.name for path in FOLDERS.iterdir())
+HOP = 320
+
+
+@pytest.fixture(scope="module")
+def recognizers():
+    return {kind: emoasr.load_recognizer(FOLDERS / kind) for kind in KINDS}
+
+
+@pytest.fixture
+def recognizer(recognizers, kind):
+    return recognizers[kind]
+
+
+def check_parity(recognizer, expected):
+    """Hidden states, logits and mel frames of a batch, beside those of each wave by itself."""
+    front, (graph, state) = recognizer.config.frontend, nnx.split(recognizer.model)
+
+    @jax.jit
+    def run(state, wave_BN, lengths_B):
+        x, valid_B = front(wave_BN, lengths_B)
+        return x, nnx.merge(graph, state)(x, valid_B)
+
+    x, output = run(state, *bucketing.pad(WAVES, len(WAVES), 32 * HOP))
+    for i, wave_N in enumerate(WAVES):
+        own = slice(int(front.n_frames(len(wave_N))))
+        states = np.stack([state_BTC[i, own] for state_BTC in output.taps["residual"]])
+        np.testing.assert_allclose(states, expected[f"states{i}"][:, own], atol=1e-4)
+        if f"logits{i}" in expected:
+            np.testing.assert_allclose(output.logits_BTV[i, own], expected[f"logits{i}"], atol=1e-4)
+        if f"input{i}" in expected:
+            np.testing.assert_allclose(x[i], expected[f"input{i}"], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hidden_states_are_pytorchs(recognizer, kind):
+    check_parity(recognizer, np.load(FOLDERS / kind / "expected.npz"))
+    assert recognizer.config.model.n_layers == 3
+
+
+def test_other_random_networks_have_pytorchs_hidden_states_too(tmp_path):
+    pytest.importorskip("transformers", reason="pip install torch transformers: the oracle")
+    import oracle_transformers
+
+    oracle_transformers.main(tmp_path, seed=7)
+    for kind in KINDS:
+        expected = np.load(tmp_path / kind / "expected.npz")
+        check_parity(emoasr.load_recognizer(tmp_path / kind), expected)
+
+
+@pytest.fixture(scope="module")
+def programs(recognizers):
+    """Pooled features of a padded batch, by kind; each shape is compiled once."""
+    poolers = {
+        kind: Pooler({"neural": r.model}, r.config.frontend, "residual", "mean")
+        for kind, r in recognizers.items()
+    }
+    compiled = {}
+
+    def run(kind, rows, n_rows, hops):
+        shape = kind, n_rows, hops
+        if shape not in compiled:
+            compiled[shape] = poolers[kind].compiled(n_rows, hops * HOP)
+        arrays = compiled[shape](*bucketing.pad(rows, n_rows, hops * HOP))
+        return np.asarray(arrays["neural"])[: len(rows)]
+
+    return run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@hypothesis.settings(max_examples=10)
+@hypothesis.given(
+    lengths=st.lists(st.integers(1, 16000), min_size=1, max_size=4),
+    order=st.randoms(use_true_random=False),
+)
+def test_batch_order_and_padding_change_nothing(programs, kind, lengths, order):
+    rows = [wave(16000)[-n:] for n in lengths]
+    alone = np.concatenate([programs(kind, [row], 1, 50) for row in rows])
+    places = list(range(len(rows)))
+    order.shuffle(places)
+    together = programs(kind, [rows[i] for i in places], 4, 64)
+    assert np.isfinite(alone).all()
+    np.testing.assert_allclose(together, alone[places], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_pooled_hidden_states(recognizer, kind):
+    front = recognizer.config.frontend
+    table = recognizer.features((WAVES, 16000))
+    expected = np.load(FOLDERS / kind / "expected.npz")
+    for i, wave_N in enumerate(WAVES):
+        own = expected[f"states{i}"][:, : int(front.n_frames(len(wave_N)))]
+        np.testing.assert_allclose(table.iloc[i], own.mean(axis=1).ravel(), atol=1e-4)
+    assert table.columns[0] == "layer00.unit000" and table.columns[-1] == "layer02.unit007"
+
+
+@pytest.mark.parametrize("kind", ["whisper", "hubert"])
+def test_long_recordings_are_heard_window_by_window(recognizer, kind, tmp_path):
+    front = recognizer.config.frontend
+    size = front.window * HOP
+    long_N = np.resize(wave(70000), 2 * size + 2345)
+    windows = [long_N[i : i + size] for i in range(0, len(long_N), size)]
+    parts = {how: recognizer.features((windows, 16000), how).to_numpy() for how in POOLINGS}
+    frames = np.array([int(front.n_frames(len(window))) for window in windows])
+    mean = np.average(parts["mean"], axis=0, weights=frames)
+    spread = parts["std"] ** 2 + (parts["mean"] - mean) ** 2
+    std = np.sqrt(np.average(spread, axis=0, weights=frames))
+    whole = {"mean": mean, "max": parts["max"].max(axis=0), "std": std}
+    soundfile.write(tmp_path / "long.wav", long_N, 16000, subtype="FLOAT")
+    for x, pooling in ((long_N, 16000), "mean"), *((tmp_path / "long.wav", p) for p in POOLINGS):
+        found = recognizer.features(x, pooling).iloc[0]
+        np.testing.assert_allclose(found, whole[pooling], atol=1e-4)
+
+
+def test_utterances_shorter_than_a_frame_have_one(recognizers):
+    for kind, recognizer in recognizers.items():
+        table = recognizer.features(([wave(n) for n in (1, 399, 400)], 16000))
+        assert np.isfinite(table.to_numpy()).all() and table.to_numpy().any(axis=1).all(), kind
+
+
+def test_a_plan_fills_windows(recognizers):
+    front = recognizers["whisper"].config.frontend
+    lengths = [1, 5000, 16000, 16001, 99999]
+
+    class Source:
+        n_samples = staticmethod(lengths.__getitem__)
+        __len__ = staticmethod(lambda: len(lengths))
+
+    plan = runner.make_plan(Source(), front)
+    (bucket,) = plan.buckets
+    assert bucket.n_hops == front.window and bucket.indices.tolist() == [0, 1, 2]
+    assert plan.long == [3, 4] and plan.longest == front.window
+
+
+def test_it_says_what_it_is(recognizers):
+    assert "whisper, digest" in repr(recognizers["whisper"])
+    assert "3 layers x 8 units" in repr(recognizers["whisper"])
+    assert "80 log-mel bands" in repr(recognizers["whisper"])
+    assert "samples as they are" in repr(recognizers["wavlm"])
+    assert len({recognizer.digest for recognizer in recognizers.values()}) == len(KINDS)
+
+
+def test_bfloat16_rounds(recognizers):
+    for recognizer in (recognizers["whisper"], recognizers["wavlm"]):
+        front = recognizer.config.frontend
+        x = front(wave(1600)[None], np.array([1600]))
+        full, half = (
+            np.asarray(recognizer.model.computing_in(dtype)(*x).taps["residual"][-1])
+            for dtype in ("float32", "bfloat16")
+        )
+        assert half.dtype == np.float32 and 0 < np.abs(half - full).mean() < 0.1
+
+
+@pytest.fixture
+def folder(tmp_path, kind):
+    return shutil.copytree(FOLDERS / kind, tmp_path / kind)
+
+
+def with_tensors(folder, change) -> None:
+    path = folder / "model.safetensors"
+    tensors = safetensors.numpy.load_file(path)
+    change(tensors)
+    safetensors.numpy.save_file(tensors, path)
+
+
+def rewrite(folder, name, **fields) -> None:
+    record = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({**record, **fields}))
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2", "whisper-128"])
+def test_parts_and_older_names_are_read_alike(recognizer, folder):
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    older = {"parametrizations.weight.original0": "weight_g",
+             "parametrizations.weight.original1": "weight_v"}  # fmt: skip
+    for new, old in older.items():
+        tensors = {name.replace(new, old): tensor for name, tensor in tensors.items()}
+    names = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(tensors)}
+    for part in set(names.values()):
+        of_part = {
+            name: tensors[name].astype(np.float32) for name in tensors if names[name] == part
+        }
+        safetensors.numpy.save_file(of_part, folder / part)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    assert emoasr.load_recognizer(folder).digest == recognizer.digest
+
+
+@pytest.mark.parametrize("kind", ["wavlm"])
+def test_links_of_the_cache_are_followed_and_no_others(recognizer, folder, tmp_path):
+    (tmp_path / "models--x" / "snapshots").mkdir(parents=True)
+    snapshot = folder.rename(tmp_path / "models--x" / "snapshots" / "1a2b")
+    for place, works in ((tmp_path / "models--x" / "blobs", True), (tmp_path / "blobs", False)):
+        place.mkdir()
+        weights = (snapshot / "model.safetensors").resolve().rename(place / "f00d")
+        (snapshot / "model.safetensors").unlink(missing_ok=True)
+        (snapshot / "model.safetensors").symlink_to(weights)
+        if works:
+            assert emoasr.load_recognizer(snapshot).digest == recognizer.digest
+        else:
+            with pytest.raises(UserError, match="leads out of its folder"):
+                emoasr.load_recognizer(snapshot)
+
+
+CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil", "message"),
+    [
+        ("whisper", lambda f: rewrite(f, CONFIG, model_type="bert"), "model_type is 'bert'"),
+        ("whisper", lambda f: rewrite(f, CONFIG, model_type=["whisper"]), "model_type"),
+        ("whisper", lambda f: rewrite(f, CONFIG, encoder_layers=10**9), "_layers=10*: .*200"),
+        ("whisper", lambda f: rewrite(f, CONFIG, encoder_layers=3), r"lack.*layers\.2"),
+        ("whisper", lambda f: rewrite(f, CONFIG, d_model=16000), "has shape"),
+        ("whisper", lambda f: rewrite(f, CONFIG, encoder_attention_heads=3), "3 attention heads"),
+        ("whisper", lambda f: rewrite(f, CONFIG, activation_function="relu"), "'relu'"),
+        ("whisper", lambda f: rewrite(f, CONFIG, d_model="wide"), "d_model='wide'"),
+        ("whisper", lambda f: rewrite(f, PROCESSOR, feature_size=128), "feature_size is 128"),
+        ("whisper", lambda f: rewrite(f, PROCESSOR, dither=0.1), "dither is 0.1"),
+        ("whisper", lambda f: (f / CONFIG).write_text("{"), "not valid JSON"),
+        ("hubert", lambda f: rewrite(f, CONFIG, conv_pos_batch_norm=True), "conv_pos_batch_norm"),
+        ("hubert", lambda f: rewrite(f, CONFIG, conv_stride=[5, 2]), "7, 7, 2 entries"),
+        ("hubert", lambda f: rewrite(f, CONFIG, conv_stride=[64] * 7), "samples a frame"),
+        ("hubert", lambda f: rewrite(f, CONFIG, feat_extract_norm="batch"), "'batch'"),
+        ("hubert", lambda f: rewrite(f, PROCESSOR, do_normalize=1), "do_normalize"),
+        ("hubert", lambda f: (f / PROCESSOR).unlink(), "do_normalize"),
+        ("wavlm", lambda f: rewrite(f, CONFIG, max_bucket_distance=3), "max_bucket_distance"),
+        ("wavlm", lambda f: rewrite(f, PROCESSOR, sampling_rate=8000), "sampling_rate is 8000"),
+        ("wavlm", lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "not safetensors"),
+        ("wavlm", lambda f: with_tensors(f, lambda t: t.pop("encoder.layer_norm.bias")),
+         r"lack.*encoder\.layer_norm\.bias"),
+        ("wavlm", lambda f: with_tensors(f, lambda t: t["encoder.layer_norm.bias"].fill(np.nan)),
+         "NaN"),
+    ],
+)  # fmt: skip
+def test_what_is_not_computed_is_refused_in_a_line(folder, kind, spoil, message):
+    spoil(folder)
+    with pytest.raises(UserError, match=message) as error:
+        emoasr.load_recognizer(folder)
+    assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["whisper"])
+def test_pickled_and_missing_weights_name_the_remedy(folder):
+    weights = folder / "model.safetensors"
+    weights.rename(folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match="save_pretrained"):
+        emoasr.load_recognizer(folder)
+    (folder / "pytorch_model.bin").unlink()
+    with pytest.raises(UserError, match="neither model.safetensors nor"):
+        emoasr.load_recognizer(folder)
+    index = folder / "model.safetensors.index.json"
+    for name in ("../model-00001-of-00001.safetensors", "", "/etc/passwd"):
+        index.write_text(json.dumps({"weight_map": {"encoder.conv1.bias": name}}))
+        with pytest.raises(UserError, match="weight_map names"):
+            emoasr.load_recognizer(folder)
+
+
+@pytest.mark.parametrize("kind", ["whisper"])
+def test_hidden_states_are_all_that_it_gives(recognizer, kind):
+    with pytest.raises(UserError, match="tap='gate': must be one of residual"):
+        recognizer.features((WAVES, 16000), tap="gate")
+    with pytest.raises(UserError, match="whisper is a folder of transformers: it gives features"):
+        recognizer.transcribe((WAVES, 16000))
