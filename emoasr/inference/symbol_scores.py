@@ -22,5 +22,7 @@ class SymbolScores:
 
     def __call__(self, output: Output, mask_BT: jax.Array, arrays: Any = None) -> jax.Array:
         """Probabilities of logits."""
-        blank_V = jax.nn.one_hot(BLANK, output.logits_BTV.shape[-1])
-        return jnp.where(mask_BT[..., None], jax.nn.softmax(output.logits_BTV), blank_V)
+        logits_BTV = output.logits_BTV
+        assert logits_BTV is not None  # `Recognizer.transcribe` has seen to it
+        blank_V = jax.nn.one_hot(BLANK, logits_BTV.shape[-1])
+        return jnp.where(mask_BT[..., None], jax.nn.softmax(logits_BTV), blank_V)
