@@ -96,6 +96,7 @@ def _numbers(table: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
     _require_file(table, path)
     names = pd.Index([str(name) for name in table.columns], dtype="str")  # pandas has numbers too
     problems = (
+        (names.duplicated(), "stands there twice, as a number and as text; rename one"),
         (names.str.startswith("Unnamed: "), "has no name in the header: row numbers? remove it"),
         (names.isin(LABELS), "is a label, which features must not give away; remove it"),
     )

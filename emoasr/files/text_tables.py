@@ -153,13 +153,18 @@ def _decoded(data: bytes, path: storage.Place) -> tuple[str, list[str]]:
 
 
 def _header(text: str, path: storage.Place) -> tuple[list[str], str]:
-    """The names of the columns, and the separator that gives a column `file`, or most columns."""
+    """The names of the columns, and the separator that gives a column `file`, or most columns.
+
+    Of a table with one column it is one that no cell holds, if there is one.
+    """
     lines = io.StringIO(text.lstrip("\r\n"), newline="")
     found = {}
     for separator in SEPARATORS:
         lines.seek(0)
         found[separator] = next(csv.reader(lines, delimiter=separator), [])  # not strict
-    separator = max(found, key=lambda s: ("file" in map(normalised, found[s]), len(found[s])))
+    separator = max(
+        found, key=lambda s: ("file" in map(normalised, found[s]), len(found[s]), s not in text)
+    )
     if not found[separator]:
         raise UserError(f"{path}: is empty; the first row of a table names its columns")
     return found[separator], separator

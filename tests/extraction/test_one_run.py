@@ -97,7 +97,7 @@ def test_another_run_is_refused_before_anything_is_computed(
     changes, words = differing(name, folder, other_recognizer)
     request.getfixturevalue("nothing_computed")
     asked = {"feature_sets": sets or ("x.csv",)} | changes
-    with pytest.raises(UserError, match=f"holds a finished run made from metadata.*{words}.*over"):
+    with pytest.raises(UserError, match=f"holds a run made from metadata.*{words}.*over"):
         run(**asked)
     assert content(workdir) == before
 
@@ -287,7 +287,7 @@ def test_merge_waits_for_no_shard_and_takes_none_that_is_at_work(shard, folder, 
 def test_a_shard_of_another_run_is_refused_before_it_computes(shard, request):
     shard(1, feature_sets=("neural",))
     request.getfixturevalue("nothing_computed")
-    with pytest.raises(UserError, match="shards/1-of-2: holds a finished run .*config.tap"):
+    with pytest.raises(UserError, match="shards/1-of-2: holds a run .*config.tap"):
         shard(2, feature_sets=("neural",), tap="skip")
 
 

@@ -111,7 +111,7 @@ def test_what_cannot_be_joined_is_told(joined, asked, damaged, tmp_path):
     refused(tmp_path, "has no finished shards")
     workdir = shutil.copytree(joined, tmp_path / "run")
     before = tables(workdir, SETS)
-    refused(workdir, "holds a finished run .*config.tap: there 'gate', now 'skip'", tap="skip")
+    refused(workdir, "holds a run .*config.tap: there 'gate', now 'skip'", tap="skip")
     refused(workdir, "1-of-3: has no random-7", feature_sets=("neural", "random-7"))
     os.utime(damaged / "05.wav", (0, 0))
     try:

@@ -5,7 +5,7 @@ import io
 
 import pytest
 from fuzzing import examples
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from emoasr.errors import UserError
@@ -47,6 +47,8 @@ def written(names, rows, separator, quoting, line_end) -> str:
 def test_cells_come_out_as_they_were_written(tmp_path, grid, separator, style, encoding):
     names, rows = grid
     text = written(names, rows, separator, *style)
+    one_column_of_any_make = len(names) == 1 and all(s in text for s in text_tables.SEPARATORS)
+    assume(not one_column_of_any_make or style[0] == csv.QUOTE_ALL)
     (tmp_path / "t.csv").write_bytes(text.encode(encoding))
     table = text_tables.read(tmp_path / "t.csv")
     assert table.columns == [text_tables.normalised(name) for name in names]
