@@ -105,7 +105,8 @@ def test_batch_order_and_padding_change_nothing(programs, kind, lengths, order):
     order.shuffle(places)
     together = programs(kind, [rows[i] for i in places], 4, 64)
     assert np.isfinite(alone).all()
-    np.testing.assert_allclose(together, alone[places], atol=1e-5)
+    # of values up to 5: two roundings of float32
+    np.testing.assert_allclose(together, alone[places], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
