@@ -48,7 +48,10 @@ def of_recognizer(path_or_name: str | os.PathLike | None) -> storage.Place:
     Raises:
         UserError: it is not a recognizer's folder.
     """
-    return _folder(path_or_name, _RECOGNIZERS, "english", RECOGNIZER_FILES)
+    path = _placed(path_or_name, _RECOGNIZERS, "english")
+    if not is_of_transformers(path):
+        _check_holds(path, RECOGNIZER_FILES, path_or_name, _RECOGNIZERS)
+    return path
 
 
 def of_predictor(path_or_name: str | os.PathLike | None) -> storage.Place:
@@ -61,25 +64,31 @@ def of_predictor(path_or_name: str | os.PathLike | None) -> storage.Place:
     Raises:
         UserError: it is not a predictor's folder.
     """
-    return _folder(path_or_name, _PREDICTORS, "emotale", PREDICTOR_FILES)
+    path = _placed(path_or_name, _PREDICTORS, "emotale")
+    _check_holds(path, PREDICTOR_FILES, path_or_name, _PREDICTORS)
+    return path
 
 
-def _folder(
-    path_or_name: str | os.PathLike | None, shipped: Path, default: str, files: tuple[str, ...]
-) -> storage.Place:
-    """A folder that must hold all of `files`: a place, or the name of one in `shipped`."""
+def _placed(path_or_name: str | os.PathLike | None, shipped: Path, default: str) -> storage.Place:
+    """A place, or the folder of that name in `shipped`."""
     path = storage.path(path_or_name) if path_or_name else shipped / default
     if isinstance(path, Path) and not path.exists() and (shipped / path).is_dir():
-        path = shipped / path
-    if files == RECOGNIZER_FILES and is_of_transformers(path):
-        return path
+        return shipped / path
+    return path
+
+
+def _check_holds(
+    path: storage.Place,
+    files: tuple[str, ...],
+    path_or_name: str | os.PathLike | None,
+    shipped: Path,
+) -> None:
     for name in files:
         if not is_file(path / name):
             there = [p.parent.name for p in shipped.glob(f"*/{name}")]
             meant = did_you_mean(str(path_or_name), there)
             kind = shipped.name.removesuffix("s")
             raise UserError(f"{path} is not a {kind}'s folder: it has no {name}{meant}")
-    return path
 
 
 def is_of_transformers(folder: storage.Place) -> bool:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import ml_collections
 
-from emoasr.files.writing import write_atomically
+from emoasr.files import cards
 from emoasr.prediction import saved
 
 _VERSIONS = ("emoasr", "scikit-learn", "numpy")
@@ -53,17 +52,8 @@ def card(
 def write(folder: Path) -> None:
     """Writes the card of a predictor, as `README.md` beside it."""
     predictor = saved.load(folder)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emoasr.prediction", "."),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["interval"] = _interval
-    record = predictor.record.to_json()
-    page = environment.get_template("card.md.jinja").render(**record, digest=predictor.digest)
-    write_atomically(folder / "README.md", page)
+    values = predictor.record.to_json() | {"digest": predictor.digest}
+    cards.write(folder, "emoasr.prediction", values, interval=_interval)
 
 
 def _interval(found: list[float | None]) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from emoasr import __version__
 from emoasr.asr.saved import load
-from emoasr.files.writing import write_atomically
+from emoasr.files import cards
 from emoasr.training import scoring
 
 _SAMPLES = 5  # transcripts a set
@@ -48,20 +47,12 @@ def record(
 def write(folder: Path) -> None:
     """Writes the model card of a recognizer that `record` described, as `README.md` beside it."""
     recognizer = load(folder)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emoasr.training", "."),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("card.md.jinja").render(
-        model=recognizer.config.model,
-        frontend=recognizer.config.frontend,
-        digest=recognizer.digest,
-        **recognizer.card,
-    )
-    write_atomically(folder / "README.md", page)
+    about = {
+        "model": recognizer.config.model,
+        "frontend": recognizer.config.frontend,
+        "digest": recognizer.digest,
+    }
+    cards.write(folder, "emoasr.training", about | recognizer.card)
 
 
 def _ancestor(init: str) -> dict[str, Any] | None:

@@ -51,6 +51,22 @@ def gelu(x: jax.Array) -> jax.Array:
     return jax.nn.gelu(x, approximate=False)
 
 
+class EncoderSizes:
+    """What follows from the sizes of an encoder, whichever its family."""
+
+    n_blocks: int
+
+    @property
+    def n_layers(self) -> int:
+        """Hidden states: before the transformer layers, and after each of them."""
+        return self.n_blocks + 1
+
+    @property
+    def receptive_field(self) -> int:
+        """0: every frame depends on its whole window, and on nothing else."""
+        return 0
+
+
 class EncoderLayer(nnx.Module):
     """Self-attention and a feed-forward network, each beside a residual path."""
 

@@ -20,7 +20,14 @@ from flax import nnx
 
 from emoasr.asr.frontend import frame_mask
 from emoasr.asr.networks.base import Network, Output
-from emoasr.asr.networks.transformer import EncoderLayer, convolution, gelu, layer_norm, linear
+from emoasr.asr.networks.transformer import (
+    EncoderLayer,
+    EncoderSizes,
+    convolution,
+    gelu,
+    layer_norm,
+    linear,
+)
 from emoasr.asr.waveform import n_outputs
 
 NORMS = ("group", "layer")  # of the convolutions over samples
@@ -29,7 +36,7 @@ _EPSILON = 1e-5  # of these norms
 
 
 @dataclasses.dataclass(frozen=True)
-class Wav2Vec2Config:
+class Wav2Vec2Config(EncoderSizes):
     """Size and kind of the encoder; the defaults are those of wav2vec 2.0 base.
 
     Attributes:
@@ -69,16 +76,6 @@ class Wav2Vec2Config:
     n_buckets: int = 0
     max_distance: int = 800
     n_symbols: int = 0
-
-    @property
-    def n_layers(self) -> int:
-        """Hidden states: before the transformer, and after each of its layers."""
-        return self.n_blocks + 1
-
-    @property
-    def receptive_field(self) -> int:
-        """0: every frame depends on its whole window, and on nothing else."""
-        return 0
 
 
 class Wav2Vec2Encoder(Network):

@@ -14,11 +14,17 @@ from flax import nnx
 
 from emoasr.asr.frontend import frame_mask
 from emoasr.asr.networks.base import Network, Output
-from emoasr.asr.networks.transformer import EncoderLayer, convolution, gelu, layer_norm
+from emoasr.asr.networks.transformer import (
+    EncoderLayer,
+    EncoderSizes,
+    convolution,
+    gelu,
+    layer_norm,
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class WhisperConfig:
+class WhisperConfig(EncoderSizes):
     """Size of the encoder; the defaults are those of Whisper tiny.
 
     Attributes:
@@ -36,16 +42,6 @@ class WhisperConfig:
     n_heads: int = 6
     n_hidden: int = 1536
     n_frames: int = 1500
-
-    @property
-    def n_layers(self) -> int:
-        """Hidden states: of the embedding, and after each transformer layer."""
-        return self.n_blocks + 1
-
-    @property
-    def receptive_field(self) -> int:
-        """0: every frame depends on its whole window, and on nothing else."""
-        return 0
 
 
 class WhisperEncoder(Network):
