@@ -21,7 +21,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.feature_sets = FEATURE_SETS  # neural, random, random-N, mfcc, egemaps, or paths of tables
     c.recognizer = ""  # folder or URL of a recognizer; empty: the one shipped in the package
     c.tap = "gate"  # which activations of a unit: gate, skip or residual
-    c.pooling = "mean"  # over time: mean, max or std
+    c.pooling = "mean"  # over time: mean, max, std or mean+std (both, side by side)
     c.seed = 0  # of the random-weights control
 
     c.batch_frames = 8192  # MFCC frames in a batch, padding included

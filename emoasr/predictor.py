@@ -125,24 +125,9 @@ class Predictor(SavedPredictor):
         """
         self.check_tracks()
         call = self._call(x, on_error, progress)
-        frontend = self.recognizer.config.frontend
-        seconds = frontend.hop_length / frontend.sample_rate
-        found: dict[int, np.ndarray] = {}
-        for result in call.results(self._contributions):
-            arrays = result.arrays["values"], result.arrays["frames"]
-            for i, values_TK, n_frames in zip(result.indices, *arrays, strict=True):
-                found[int(i)] = values_TK[:n_frames]
-        rows = sorted(found)
-        counts = [len(found[i]) for i in rows]
-        index = call.index[np.repeat(rows, counts).astype(int)]
-        index = index.rename("input") if index.names == [None] else index
-        times = np.concatenate([np.empty(0), *(seconds * np.arange(n) for n in counts)])
-        if "start" in index.names:
-            times += pd.to_timedelta(index.get_level_values("start")).total_seconds()
-        none = np.empty((0, len(self.targets)), np.float32)
-        values = np.concatenate([none, *(found[i] for i in rows)])
-        table = index.to_frame(index=False).assign(time=times)
-        return call.noted(table.join(pd.DataFrame(values, columns=list(self.targets))))
+        index, values = call.frames(self._contributions, len(self.targets))
+        contributed = pd.DataFrame(values, columns=list(self.targets))
+        return call.noted(index.to_frame(index=False).join(contributed))
 
     def check_tracks(self) -> None:
         """Raises a UserError unless the predictor has tracks."""

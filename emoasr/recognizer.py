@@ -1,4 +1,4 @@
-"""A recognizer to use from Python: features and transcripts of files, segments and arrays."""
+"""A recognizer to use from Python: features, frames and transcripts of files and arrays."""
 
 import dataclasses
 import functools
@@ -19,13 +19,13 @@ from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError, check_choice, one_line
 from emoasr.inference import columns, compilation_cache, long_recordings
 from emoasr.inference.calls import Call, Kept
-from emoasr.inference.frames import FrameFunction
+from emoasr.inference.frames import Activations, FrameFunction
 from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
 from emoasr.inference.symbol_scores import SymbolScores
 from emoasr.settings import bounds
 
-Pooling = Literal["mean", "max", "std"]
+Pooling = Literal["mean", "max", "std", "mean+std"]
 Tap = Literal["gate", "skip", "residual"]
 OnError = Literal["raise", "skip"]
 
@@ -36,7 +36,7 @@ _REPR_WIDTH = 90  # characters
 class Recognizer(SavedRecognizer):
     """A trained network with all that is needed to use it; see `emoasr.load_recognizer`.
 
-    Inputs, of `features` as of `transcribe`, are
+    Inputs, of `features` as of `frames` and `transcribe`, are
 
     * a path, or a list or tuple of paths;
     * an audformat index (`file`, or `file, start, end`);
@@ -69,17 +69,19 @@ class Recognizer(SavedRecognizer):
 
         Args:
             x: the recordings: see the class.
-            pooling: over time: "mean", "max" or "std".
+            pooling: over time: "mean", "max", "std" (of a single frame 0), or "mean+std", both side
+                by side.
             tap: "gate" (tanh(filter) * sigmoid(gate)), "skip" or "residual"; of transformers
                 "residual" (hidden states) only. None: the first that there is.
             on_error: of an input that cannot be read: "raise", or "skip" it, with a warning.
             progress: whether to show a bar, for more than 50 inputs or an hour of audio.
 
         Returns:
-            One row an input, in the input's order; float32 columns `layer00.unit000` and on. The
-            index is audformat's; for arrays it counts from 0. With "skip" the rows of inputs that
-            cannot be read are left out, and `.attrs["skipped"]` lists them, each as a dict of its
-            position (`input`) and the `reason`.
+            One row an input, in the input's order; float32 columns `layer00.unit000` and on, with
+            "mean+std" `layer00.unit000.mean` and on, then `layer00.unit000.std` and on. The index
+            is audformat's; for arrays it counts from 0. With "skip" the rows of inputs that cannot
+            be read are left out, and `.attrs["skipped"]` lists them, each as a dict of its position
+            (`input`) and the `reason`.
 
         Raises:
             UserError: an input of another form, an unknown pooling or tap; with "raise" an input
@@ -97,15 +99,57 @@ class Recognizer(SavedRecognizer):
             >>> recognizer.features([], tap="skip").shape
             (0, 1920)
         """
-        kind = self.model.TAPS[0] if tap is None else tap
-        check_choice("tap", kind, self.model.TAPS)
+        kind = self._tap(tap)
         check_choice("pooling", pooling, POOLINGS)
         call = Call(x, self.config.frontend, on_error, progress)
-        names = columns.unit_names(self.config.model.n_layers, self.config.model.n_channels)
+        sizes = self.config.model
+        names = columns.unit_names(sizes.n_layers, sizes.n_channels, pooling)
         table = np.empty((len(call.index), len(names)), np.float32)
         for result in call.results(self.device_function("units", kind, pooling)):
             table[result.indices] = result.arrays["neural"]
         return call.finished(pd.DataFrame(table, call.index, names))
+
+    def frames(
+        self,
+        x: Input,
+        tap: Tap | None = None,
+        on_error: OnError = "raise",
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Unit activations of every frame: what `features` pools.
+
+        The table takes 4 bytes a unit and frame: with the shipped recognizer 240 kB a second of
+        audio. Beside it, long recordings take bounded memory: they are heard in chunks, which give
+        what the whole would give.
+
+        Args:
+            x: the recordings: see the class.
+            tap: as for `features`.
+            on_error: as for `features`.
+            progress: as for `features`.
+
+        Returns:
+            One row a frame, inputs in their order; float32 columns `layer00.unit000` and on. The
+            index has the input's levels (`file`, or `file, start, end`; for arrays `input`), and
+            `time`, the second of the file, or of the array, around which the frame lies. Else as
+            `features`.
+
+        Raises:
+            UserError: as `features`.
+
+        Example:
+            >>> import emoasr, numpy as np
+            >>> recognizer = emoasr.load_recognizer()
+            >>> second = np.sin(np.arange(16000) / 10)
+            >>> table = recognizer.frames((second, 16000))
+            >>> table.shape, list(table.index.names), table.index[1]
+            ((32, 1920), ['input', 'time'], (0, 0.032))
+        """
+        kind, sizes = self._tap(tap), self.config.model
+        call = Call(x, self.config.frontend, on_error, progress)
+        names = columns.unit_names(sizes.n_layers, sizes.n_channels)
+        index, values = call.frames(self.device_function("frames", Activations(kind)), len(names))
+        return call.noted(pd.DataFrame(values, index, names))
 
     def transcribe(
         self,
@@ -190,6 +234,12 @@ class Recognizer(SavedRecognizer):
             f"{1000 * frontend.hop_length / frontend.sample_rate:g} ms\n"
             f"  trained on {data}>"
         )
+
+    def _tap(self, tap: str | None) -> str:
+        """The tap that is meant."""
+        kind = self.model.TAPS[0] if tap is None else tap
+        check_choice("tap", kind, self.model.TAPS)
+        return kind
 
     def device_function(
         self, kind: Literal["units", "frames"], *how: Any

@@ -39,6 +39,21 @@ def test_plain_pandas_reads_a_table(speech, small_recognizer, tmp_path):
     assert table.index.name == "file" and table.columns[0] == "layer00.unit000"
 
 
+def test_means_and_deviations_side_by_side(speech, small_recognizer, tmp_path):
+    sets = ("neural", "random")
+    c = settings(speech, small_recognizer, feature_sets=sets, pooling="mean+std")
+    command.main(c, tmp_path)
+    recognizer = emoasr.load_recognizer(small_recognizer)
+    for name in sets:
+        table, metadata = feature_tables.read(tmp_path / "features" / f"{name}.parquet")
+        assert metadata["pooling"] == "mean+std"
+        files = [str(speech / file) for file in table.index]
+        expected = recognizer.features(files, pooling="mean+std")
+        assert list(table) == list(expected)
+        if name == "neural":
+            np.testing.assert_allclose(table, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(("batch_frames", "buckets"), [(60, 1), (60, 8), (500, 3)])
 def test_batch_size_and_buckets_change_nothing(
     speech, small_recognizer, tmp_path, batch_frames, buckets

@@ -1,5 +1,6 @@
 """`emoasr.load_predictor`: predictions, windows, tracks."""
 
+import re
 import warnings
 
 import audformat
@@ -96,11 +97,13 @@ def test_a_track_of_a_segment_has_the_files_times(predictor, speech):
     assert starts.tolist() == pytest.approx([0.1, 0.2])
 
 
-def test_tracks_need_means(small_recognizer, predictor, tmp_path):
+@pytest.mark.parametrize(("pooling", "n_features"), [("std", 16), ("mean+std", 32)])
+def test_tracks_need_means(small_recognizer, predictor, tmp_path, pooling, n_features):
     digest = predictor.recognizer.digest
-    folder = made_predictors.save(tmp_path / "p", digest, pooling="std")
+    folder = made_predictors.save(tmp_path / "p", digest, pooling, n_features=n_features)
     other = emoasr.load_predictor(folder, small_recognizer)
-    with pytest.raises(UserError, match="pooled by std: only a prediction from means"):
+    message = re.escape(f"pooled by {pooling}: only a prediction from means")
+    with pytest.raises(UserError, match=message):
         other.track((noise(9000), RATE))
     assert len(other.predict((noise(9000), RATE))) == 1
 
@@ -195,7 +198,7 @@ def test_another_recognizers_predictor_is_refused(predictor, small_recognizer, t
     with pytest.raises(UserError, match="fitted on features of recognizer 'ffffffffffffffff'"):
         emoasr.load_predictor(folder, small_recognizer)
     other = made_predictors.save(tmp_path / "q", predictor.recognizer.digest, n_features=18)
-    with pytest.raises(UserError, match="takes 18 features; the recognizer has 16 units"):
+    with pytest.raises(UserError, match="takes 18 features; the recognizer gives 16"):
         emoasr.load_predictor(other, small_recognizer)
 
 

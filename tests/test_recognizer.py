@@ -9,7 +9,7 @@ import emoasr
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
-from emoasr.inference import columns
+from emoasr.inference import calls, columns, runner
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,74 @@ def test_poolings_and_taps_differ_and_std_is_the_spread(recognizer, files):
     assert not any(np.allclose(a, b) for i, a in enumerate(flat) for b in flat[:i])
     assert (tables["max", "gate"] >= tables["mean", "gate"]).all()
     assert (tables["std", "gate"] >= 0).all()
+
+
+def test_mean_and_std_beside_each_other(recognizer, files):
+    both = recognizer.features(files[:3], pooling="mean+std")
+    parts = [recognizer.features(files[:3], pooling=how) for how in ("mean", "std")]
+    assert both.columns[0] == "layer00.unit000.mean" and both.columns[-1] == "layer01.unit007.std"
+    np.testing.assert_allclose(both, np.hstack([part.to_numpy() for part in parts]), atol=1e-6)
+
+
+def test_the_spread_of_one_frame_is_zero(recognizer):
+    table = recognizer.features(([np.full(99, 0.1, np.float32)], 16000), pooling="std")
+    assert (table.to_numpy() == 0).all()
+
+
+def test_frames_are_what_features_pool(recognizer, files):
+    for x in (files[:3], (soundfile.read(files[0])[0], 16000)):
+        frames = recognizer.frames(x, tap="residual")
+        assert list(frames.columns) == columns.unit_names(2, 8)
+        of_input = frames.groupby(level=0, sort=False)
+        for how, tolerance in (("mean", 1e-5), ("max", 1e-5)):
+            pooled = recognizer.features(x, pooling=how, tap="residual")
+            assert list(of_input.groups) == list(pooled.index)
+            np.testing.assert_allclose(of_input.agg(how), pooled, atol=tolerance)
+        times = frames.index.get_level_values("time").to_numpy()[: of_input.size().iloc[0]]
+        np.testing.assert_allclose(times, 0.032 * np.arange(len(times)))
+
+
+def test_frames_of_segments_know_their_place_in_the_file(recognizer, files):
+    index = audformat.segmented_index(files[:1] * 2, ["0.1s", "0.2s"], ["0.2s", pd.NaT])
+    frames = recognizer.frames(index)
+    assert frames.index.names == ["file", "start", "end", "time"]
+    assert frames.index.get_level_values("time")[0] == 0.1
+    assert frames.reset_index().groupby("start")["time"].first().tolist() == [0.1, 0.2]
+
+
+def test_frames_of_a_long_file_are_those_of_the_whole(recognizer, tmp_path, monkeypatch):
+    x = np.random.default_rng(0).normal(0, 0.1, 20 * 16000).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", x, 16000, subtype="FLOAT")
+    whole = recognizer.frames(tmp_path / "long.wav")
+    monkeypatch.setattr(runner, "_SHORTEST_CHUNK", 100)
+    monkeypatch.setattr(calls, "BATCH_FRAMES", 100)
+    pd.testing.assert_frame_equal(recognizer.frames(tmp_path / "long.wav"), whole, atol=1e-5)
+
+
+def test_frames_of_what_cannot_be_read_are_left_out_if_so_asked(recognizer, files, tmp_path):
+    (tmp_path / "bad.wav").write_text("no sound")
+    x = [files[0], str(tmp_path / "bad.wav")]
+    with pytest.raises(UserError, match="input 1: .*bad.wav"):
+        recognizer.frames(x)
+    with pytest.warns(UserWarning, match="1 of 2 inputs left out"):
+        frames = recognizer.frames(x, on_error="skip")
+    assert frames.index.unique("file").tolist() == files[:1]
+    assert [s["input"] for s in frames.attrs["skipped"]] == [1]
+    assert recognizer.frames([]).shape == (0, 16)
+
+
+def test_windows_are_an_index_of_segments(recognizer, files):
+    samples, rate = soundfile.read(files[0], dtype="float32")
+    starts = np.arange(0, len(samples) / rate - 0.1, 0.05)
+    index = audformat.segmented_index(
+        files[:1] * len(starts),
+        pd.to_timedelta(starts, unit="s"),
+        pd.to_timedelta(starts + 0.1, unit="s"),
+    )
+    table = recognizer.features(index)
+    pd.testing.assert_index_equal(table.index, index)
+    windows = [samples[round(s * rate) : round((s + 0.1) * rate)] for s in starts]
+    np.testing.assert_allclose(table, recognizer.features((windows, rate)), atol=1e-5)
 
 
 @pytest.mark.parametrize("beam_size", [1, 8])

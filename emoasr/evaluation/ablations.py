@@ -213,7 +213,7 @@ def _layer_tables(tables: Tables) -> dict[str, pd.DataFrame]:
     """Each layer of the neural features as a feature set."""
     if "neural" not in tables:
         return {}
-    n_layers, _ = layers.layer_shape(tables["neural"].columns)
+    n_layers = layers.layout(tables["neural"].columns).n_layers
     return layers.subsets(tables, {f"layer{i:02d}": (i,) for i in range(n_layers)})
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.stats
 
 from emoasr.evaluation import alignment
-from emoasr.evaluation.layers import layer_shape
+from emoasr.evaluation.layers import layout
 
 MEAN = "mean over speakers"
 SIGNIFICANT = 0.05  # a unit is marked whose q is below
@@ -77,14 +77,17 @@ def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps
     resemble each other, so that p comes out too small; q corrects for the number of units only.
 
     Args:
-        table: (utterances, features), columns `layerLL.unitUUU` in that order, audformat index.
+        table: (utterances, features), columns `layerLL.unitUUU` in that order, audformat index; of
+            several statistics of each unit (see `layers.Layout`), the first is correlated.
         labels: audformat index, columns `speaker` and `target`.
         target: the rating.
 
     Raises:
         UserError: no ratings or speakers, or the columns are not those of a tap.
     """
-    shape = layer_shape(table.columns)
+    of_columns = layout(table.columns)
+    shape = of_columns.n_layers, of_columns.n_units
+    table = table.iloc[:, of_columns.first]
     index, _ = alignment.join({"neural": table}, labels.index)
     groups = {"speaker": alignment.groups(labels, "speaker")}
     rating, _ = alignment.rated(alignment.values(labels, target), groups, index)

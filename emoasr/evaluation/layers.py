@@ -1,6 +1,7 @@
-"""Layers of the neural features: how their columns are named, and some layers as a feature set."""
+"""Layers of a network's features: how their columns are named, and some layers as a feature set."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,21 +10,45 @@ from emoasr.errors import UserError
 from emoasr.settings.choices import BASELINE
 
 
-def layer_shape(columns: pd.Index) -> tuple[int, int]:
-    """Numbers of layers and of units in each, from names `layer00.unit000` and on.
+class Layout(NamedTuple):
+    """Where in a table of D columns the layers are.
+
+    Attributes:
+        n_layers: of the network.
+        n_units: of each layer.
+        layer_D: of each column.
+        statistics: of each unit, all units of one after the other; "" where there is but one.
+    """
+
+    n_layers: int
+    n_units: int
+    layer_D: np.ndarray
+    statistics: tuple[str, ...]
+
+    @property
+    def first(self) -> slice:
+        """The columns of the first statistic, one a unit; of several it is the mean."""
+        return slice(self.n_layers * self.n_units)
+
+
+def layout(columns: pd.Index, feature_set: str = "neural") -> Layout:
+    """The layers in columns named `layer00.unit000` and on, or `layer00.unit000.mean` and on.
 
     Raises:
         UserError: the names are others.
     """
-    numbers = columns.astype(str).str.extract(r"^layer(\d+)\.unit(\d+)$").astype(float)
-    n_layers, n_units = numbers[0].nunique(), numbers[1].nunique()
-    expected = [(i, j) for i in range(n_layers) for j in range(n_units)]
-    if not expected or list(numbers.itertuples(index=False, name=None)) != expected:
+    found = columns.astype(str).str.extract(r"^layer(\d+)\.unit(\d+)(?:\.(mean|std))?$")
+    layer_D, unit_D = found[0].astype(float), found[1].astype(float)
+    n_layers, n_units = layer_D.nunique(), unit_D.nunique()
+    statistic_D = found[2].fillna("")
+    statistics = tuple(statistic_D.unique())
+    expected = [(i, j, how) for how in statistics for i in range(n_layers) for j in range(n_units)]
+    if not expected or list(zip(layer_D, unit_D, statistic_D, strict=True)) != expected:
         raise UserError(
-            "feature set 'neural': its columns are not layer00.unit000, layer00.unit001, ... in "
-            "order; run python -m emoasr.extract again"
+            f"feature set {feature_set!r}: its columns are not layer00.unit000, layer00.unit001, "
+            "... in order; run python -m emoasr.extract again"
         )
-    return n_layers, n_units
+    return Layout(n_layers, n_units, layer_D.to_numpy().astype(int), statistics)
 
 
 def subsets(
@@ -43,14 +68,12 @@ def subsets(
         field = f"config.eval.layers.{name}"
         if name in tables or name == BASELINE:
             raise UserError(f"{field}: another feature set has that name; choose a different one")
-        columns = tables["neural"].columns
-        n_layers, _ = layer_shape(columns)
+        n_layers, _, layer_D, _ = layout(tables["neural"].columns)
         if not numbers or not all(-n_layers <= n < n_layers for n in numbers):
             raise UserError(
                 f"{field}={tuple(numbers)}: must be layers from 0 to {n_layers - 1}, or from "
                 f"-{n_layers} to -1, counted from the end"
             )
-        layer_of_column = np.repeat(np.arange(n_layers), len(columns) // n_layers)
-        kept = np.isin(layer_of_column, [n % n_layers for n in numbers])
+        kept = np.isin(layer_D, [n % n_layers for n in numbers])
         found[name] = tables["neural"].loc[:, kept]
     return found

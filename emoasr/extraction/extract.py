@@ -192,7 +192,8 @@ def _row_stores(
         UserError: there is too little room on the disk.
     """
     new = [name for name in expected if name not in kept]
-    named = columns.of_sets(new, recognizer.config.model, recognizer.config.frontend)
+    model, frontend = recognizer.config.model, recognizer.config.frontend
+    named = columns.of_sets(new, model, frontend, config.pooling)
     if "egemaps" in new:
         named["egemaps"] = egemaps.column_names()
     needed = sum(row_store.bytes_needed(len(keys), len(names)) for names in named.values())

@@ -3,6 +3,7 @@
 import functools
 import warnings
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from emoasr.asr import frontend as fe
 from emoasr.audio.windows import Windows
 from emoasr.errors import UserError, check_choice
-from emoasr.inference import inputs, long_recordings, runner
+from emoasr.inference import frames, inputs, long_recordings, runner
 from emoasr.inference.inputs import Input
 from emoasr.system import forks, processes
 
@@ -31,6 +32,19 @@ class Kept:
 
     def clear(self) -> None:
         """They stay."""
+
+
+class Frames(NamedTuple):
+    """Something of every frame of every input.
+
+    Attributes:
+        index: that of the frame's input (of arrays `input`), and `time`, the second of the file, or
+            of the array, around which the frame lies.
+        values: one row a frame, inputs in their order.
+    """
+
+    index: pd.MultiIndex
+    values: np.ndarray
 
 
 class Call:
@@ -92,6 +106,30 @@ class Call:
                 if len(result.indices):
                     yield result
                 bar.update(len(result.indices))
+
+    def frames(self, function: long_recordings.DeviceFunction, width: int) -> Frames:
+        """What a frame function gives of every input.
+
+        Args:
+            function: gives (T, width) of an utterance.
+            width: numbers a frame.
+        """
+        found: dict[int, np.ndarray] = {}
+        for result in self.results(function):
+            arrays = result.arrays["values"], result.arrays["frames"]
+            for i, values_TK, n_frames in zip(result.indices, *arrays, strict=True):
+                found[int(i)] = values_TK[:n_frames]
+        rows = sorted(found)
+        counts = [len(found[i]) for i in rows]
+        index = self.index.rename("input") if self.index.names == [None] else self.index
+        table = index[np.repeat(rows, counts).astype(int)].to_frame(index=False)
+        each = [frames.times(self._frontend, n) for n in counts]
+        table["time"] = np.concatenate([np.empty(0), *each])
+        if "start" in table:
+            table["time"] += table["start"].dt.total_seconds()
+        none = np.empty((0, width), np.float32)
+        values = np.concatenate([none, *(found.pop(i) for i in rows)])
+        return Frames(pd.MultiIndex.from_frame(table), values)
 
     def finished(self, table: pd.DataFrame) -> pd.DataFrame:
         """A table of one row an input, without the rows of inputs that were left out."""

@@ -1,12 +1,14 @@
 """Something of every frame, on the device: symbol scores, activations, what is made of them.
 
-Shape suffixes: B utterances, N samples, T frames, D coefficients.
+Shape suffixes: B utterances, N samples, T frames, D coefficients, L layers, C units.
 """
 
+import dataclasses
 from functools import partial
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -32,6 +34,21 @@ class OfFrames(Protocol):
             arrays: numbers that it takes besides, such as weights.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Activations:
+    """The activations (B, T, L C) of a tap, layer after layer; see `OfFrames`.
+
+    Attributes:
+        tap: one of the network's `TAPS`.
+    """
+
+    tap: str
+
+    def __call__(self, output: Output, mask_BT: jax.Array, arrays: Any = None) -> jax.Array:
+        """All layers beside each other."""
+        return jnp.concatenate(output.taps[self.tap], axis=-1)
 
 
 class FrameFunction:
@@ -94,3 +111,16 @@ def _values(graph, frontend, of_frames, state, arrays, wave_BN, lengths_B, top_B
     frames_B = frontend.n_frames(lengths_B)
     mask_BT = fe.frame_mask(frames_B, frontend.n_padded(wave_BN.shape[1]))
     return {"values": of_frames(output, mask_BT, arrays), "frames": frames_B}
+
+
+def times(frontend: fe.FrontEnd, n_frames: int) -> np.ndarray:
+    """The second around which each of so many frames of a recording lies, (T,) float64.
+
+    Where windows are heard by themselves, each begins anew: convolutions without padding may leave
+    a window a frame short of its hops.
+    """
+    hops_T = np.arange(n_frames)
+    if frontend.window is not None:
+        of_window = int(frontend.n_frames(frontend.window * frontend.hop_length))
+        hops_T = hops_T // of_window * frontend.window + hops_T % of_window
+    return hops_T * (frontend.hop_length / frontend.sample_rate)

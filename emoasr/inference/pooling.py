@@ -18,6 +18,8 @@ from emoasr.inference import compilation_cache
 from emoasr.inference.long_recordings import ChunkInfo, Program, waves
 from emoasr.settings.choices import POOLINGS
 
+_STATISTICS = ("mean", "max", "std")  # all that any pooling is made of
+
 
 class Pooler:
     """From padded waveforms to several feature sets, on the device; a `DeviceFunction`.
@@ -51,15 +53,15 @@ class Pooler:
         fields = (network.config.receptive_field for network in networks.values())
         self.receptive_field = max(fields, default=0)
         self._networks = {name: nnx.split(network) for name, network in networks.items()}
-        self._poolings: dict[str, tuple[str, ...]] = dict.fromkeys(networks, (pooling,))
+        self._statistics: dict[str, tuple[str, ...]] = dict.fromkeys(networks, POOLINGS[pooling])
         if with_mfcc:
-            self._poolings["mfcc"] = ("mean", "std")
+            self._statistics["mfcc"] = ("mean", "std")
         self._shapes: set[tuple[int, ...]] = set()
 
     def compiled(self, n_rows: int, n_samples: int) -> Program:
         """Gives feature sets (B, features), float32, of waveforms with their lengths in samples."""
         self._shapes.add((n_rows, n_samples))
-        how = self._poolings
+        how = self._statistics
         front = _front.lower(self.frontend, how.get("mfcc"), *waves(n_rows, n_samples), None)
         inputs = front.out_info[0]
         units = {
@@ -75,11 +77,11 @@ class Pooler:
     def chunk(
         self, wave_BN: fe.Array, lengths_B: fe.Array, info: ChunkInfo
     ) -> dict[str, jax.Array]:
-        """What `merge` needs of chunks of utterances: all poolings over their own frames."""
+        """What `merge` needs of chunks of utterances: all statistics of their own frames."""
         self._shapes.add(wave_BN.shape)
-        front = partial(_front, self.frontend, POOLINGS if "mfcc" in self._poolings else None)
+        front = partial(_front, self.frontend, _STATISTICS if "mfcc" in self._statistics else None)
         units = {
-            name: partial(_units, graph, self._tap, POOLINGS)
+            name: partial(_units, graph, self._tap, _STATISTICS)
             for name, (graph, _) in self._networks.items()
         }
         return self._run(front, units, wave_BN, lengths_B, info)
@@ -88,8 +90,8 @@ class Pooler:
         """Feature sets (features,) of an utterance, of its chunks and their own frames."""
         count_P = np.array([own.stop - own.start for own in frames])
         return {
-            name: _merged(count_P, np.concatenate([part[name] for part in parts]), poolings)
-            for name, poolings in self._poolings.items()
+            name: _merged(count_P, np.concatenate([part[name] for part in parts]), statistics)
+            for name, statistics in self._statistics.items()
         }
 
     @property
@@ -107,27 +109,27 @@ class Pooler:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _front(frontend, poolings, wave_BN, lengths_B, info):
+def _front(frontend, statistics, wave_BN, lengths_B, info):
     """What a network takes, the mask of frames to be pooled; and MFCCs pooled, if so asked."""
     top_B = None if info is None else info.top_B
     x_BTD, valid_B = frontend(wave_BN, lengths_B, top_B)
     n_frames = frontend.n_padded(wave_BN.shape[1])
     mask_BT = fe.frame_mask(frontend.n_frames(lengths_B), n_frames) if info is None else info.own_BT
-    pooled = [pool(x_BTD, mask_BT, how) for how in poolings or ()]
+    pooled = [pool(x_BTD, mask_BT, how) for how in statistics or ()]
     sets = {"mfcc": jnp.concatenate(pooled, axis=1)} if pooled else {}
     return (x_BTD, valid_B, mask_BT), sets
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _units(graph, tap, poolings, state, x_BTD, valid_B, mask_BT):
+def _units(graph, tap, statistics, state, x_BTD, valid_B, mask_BT):
     layers = nnx.merge(graph, state)(x_BTD, valid_B).taps[tap]
-    pooled = [pool(layer_BTC, mask_BT, how) for how in poolings for layer_BTC in layers]
+    pooled = [pool(layer_BTC, mask_BT, how) for how in statistics for layer_BTC in layers]
     return jnp.concatenate(pooled, axis=1)
 
 
-def _merged(count_P, row_PX, poolings):
-    """Poolings over all frames, of those over parts of so many frames."""
-    by_how = dict(zip(POOLINGS, np.split(row_PX.astype(np.float64), 3, axis=1), strict=True))
+def _merged(count_P, row_PX, statistics):
+    """Statistics of all frames, of those of parts of so many frames."""
+    by_how = dict(zip(_STATISTICS, np.split(row_PX.astype(np.float64), 3, axis=1), strict=True))
     share_P1 = (count_P / count_P.sum())[:, None]
     mean_C = (share_P1 * by_how["mean"]).sum(axis=0)
     variance_PC = by_how["std"] ** 2 + (by_how["mean"] - mean_C) ** 2
@@ -136,17 +138,17 @@ def _merged(count_P, row_PX, poolings):
         "max": by_how["max"].max(axis=0),
         "std": np.sqrt((share_P1 * variance_PC).sum(axis=0)),
     }
-    return np.concatenate([merged[how] for how in poolings]).astype(np.float32)
+    return np.concatenate([merged[how] for how in statistics]).astype(np.float32)
 
 
-def pool(x_BTC: jax.Array, mask_BT: jax.Array, pooling: str) -> jax.Array:
-    """Mean, maximum or standard deviation (B, C) over the frames of the mask."""
+def pool(x_BTC: jax.Array, mask_BT: jax.Array, statistic: str) -> jax.Array:
+    """Mean, maximum or standard deviation (B, C), of one frame 0, over the frames of the mask."""
     mask_BT1 = mask_BT[..., None]
-    if pooling == "max":
+    if statistic == "max":
         return jnp.max(x_BTC, axis=1, where=mask_BT1, initial=-jnp.inf)
     count_B1 = jnp.maximum(jnp.sum(mask_BT, axis=1), 1)[:, None]
     mean_BC = jnp.sum(x_BTC, axis=1, where=mask_BT1) / count_B1
-    if pooling == "mean":
+    if statistic == "mean":
         return mean_BC
     deviation_BTC = jnp.square(x_BTC - mean_BC[:, None])
     return jnp.sqrt(jnp.sum(deviation_BTC, axis=1, where=mask_BT1) / count_B1)

@@ -21,6 +21,7 @@ from emoasr.files.writing import write_atomically
 from emoasr.prediction import manifest
 from emoasr.prediction.manifest import Record
 from emoasr.prediction.model import KNOWN_BY, Fitted, Model, Target
+from emoasr.settings.choices import POOLINGS
 
 _RECORD, _WEIGHTS = places.PREDICTOR_FILES
 _MOST = {_RECORD: manifest.MOST_BYTES, _WEIGHTS: 1 << 28}  # bytes
@@ -96,11 +97,12 @@ def check_recognizer(predictor: SavedPredictor, recognizer: SavedRecognizer) -> 
             f"the predictor was fitted on features of recognizer {quoted(expected)}, this one is "
             f"{recognizer.digest}; give its folder as the recognizer"
         )
-    n_units = sizes.n_layers * sizes.n_channels
+    n_statistics = len(POOLINGS[predictor.record.features.pooling])
+    n_units = sizes.n_layers * sizes.n_channels * n_statistics
     if predictor.model.n_features != n_units:
         raise UserError(
-            f"the predictor takes {predictor.model.n_features} features; the recognizer has "
-            f"{n_units} units"
+            f"the predictor takes {predictor.model.n_features} features; the recognizer gives "
+            f"{n_units}"
         )
 
 

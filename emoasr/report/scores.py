@@ -71,7 +71,7 @@ def selected_by_layer(selected: pd.DataFrame) -> pd.DataFrame:
         One row a target, feature set and layer (all from 0 to the largest): units.
     """
     columns = ["target", "feature_set", "layer", "units"]
-    layer = selected["feature"].str.extract(r"^layer(\d+)\.unit\d+$")[0]
+    layer = selected["feature"].str.extract(r"^layer(\d+)\.unit\d+(?:\.\w+)?$")[0]
     found = selected.assign(layer=layer).dropna(subset="layer").astype({"layer": int})
     if found.empty:
         return pd.DataFrame(columns=columns)

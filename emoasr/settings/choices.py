@@ -11,7 +11,12 @@ import ml_collections
 from emoasr.errors import UserError, check_choice
 
 TAPS = ("gate", "skip", "residual")
-POOLINGS = ("mean", "max", "std")
+POOLINGS = {  # over time: the statistics of each unit, all units of one after the other
+    "mean": ("mean",),
+    "max": ("max",),
+    "std": ("std",),
+    "mean+std": ("mean", "std"),
+}
 COMPUTE_DTYPES = ("float32", "bfloat16")
 ENGINES = ("local", "ray")
 PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}

@@ -132,10 +132,16 @@ def test_long_recordings_are_heard_window_by_window(recognizer, kind, tmp_path):
     spread = parts["std"] ** 2 + (parts["mean"] - mean) ** 2
     std = np.sqrt(np.average(spread, axis=0, weights=frames))
     whole = {"mean": mean, "max": parts["max"].max(axis=0), "std": std}
+    whole["mean+std"] = np.concatenate([mean, std])
     soundfile.write(tmp_path / "long.wav", long_N, 16000, subtype="FLOAT")
     for x, pooling in ((long_N, 16000), "mean"), *((tmp_path / "long.wav", p) for p in POOLINGS):
         found = recognizer.features(x, pooling).iloc[0]
         np.testing.assert_allclose(found, whole[pooling], atol=1e-4)
+    table = recognizer.frames(tmp_path / "long.wav")
+    each = recognizer.frames((windows, 16000)).reset_index()
+    np.testing.assert_allclose(table, each.drop(columns=["input", "time"]), atol=1e-4)
+    begin = each["input"] * front.window * HOP / 16000  # a window begins where its samples do
+    np.testing.assert_allclose(table.index.get_level_values("time"), begin + each["time"])
 
 
 def test_utterances_shorter_than_a_frame_have_one(recognizers):

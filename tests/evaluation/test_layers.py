@@ -1,9 +1,13 @@
 import evaluated
+import numpy as np
+import pandas as pd
 import pytest
 import run_folder
 
 from emoasr.errors import UserError
-from emoasr.evaluation import evaluate
+from emoasr.evaluation import evaluate, layers
+from emoasr.evaluation.correlation import pearson_maps
+from emoasr.inference.columns import unit_names
 
 
 def test_layers_can_be_compared_as_feature_sets():
@@ -15,8 +19,20 @@ def test_layers_can_be_compared_as_feature_sets():
     assert found.rows[0] == by_hand.rows[0]
 
 
+def test_layers_of_means_and_deviations_have_both():
+    table, labels = evaluated.layered_corpus()
+    both = pd.concat([table, table**2], axis=1).set_axis(unit_names(3, 4, "mean+std"), axis=1)
+    found = layers.subsets({"neural": both}, {"middle": (1,)})["middle"]
+    units = [f"layer01.unit00{i}" for i in range(4)]
+    assert list(found) == [f"{u}.{how}" for how in ("mean", "std") for u in units]
+    of_both, of_means = (pearson_maps(t, labels, "arousal") for t in (both, table))
+    np.testing.assert_array_equal(of_both.r, of_means.r)
+    with pytest.raises(UserError, match="'neural': its columns are not layer00"):
+        layers.layout(both.columns[::-1])
+
+
 @pytest.mark.parametrize(
-    ("tables", "layers", "message"),
+    ("tables", "asked", "message"),
     [
         ("neural", {"first": (7,)}, r"config.eval.layers.first=\(7,\).*from 0 to 2"),
         ("neural", {"first": ()}, "config.eval.layers.first"),
@@ -28,7 +44,7 @@ def test_layers_can_be_compared_as_feature_sets():
         ("mfcc", {"first": (0,)}, "config.eval.layers.first: needs the feature set 'neural'"),
     ],
 )
-def test_layers_that_cannot_be_are_named(tables, layers, message):
+def test_layers_that_cannot_be_are_named(tables, asked, message):
     table, labels = evaluated.layered_corpus()
     with pytest.raises(UserError, match=message):
-        evaluate.evaluate({tables: table}, labels, run_folder.settings(layers=layers))
+        evaluate.evaluate({tables: table}, labels, run_folder.settings(layers=asked))
