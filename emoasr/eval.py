@@ -9,10 +9,13 @@ r"""Compares feature sets: how well does each predict the labels of unseen speak
     python -m emoasr.eval --workdir=runs/emotale --config.eval.battery=True
     python -m emoasr.eval --workdir=runs/emotale \
         --config.feature_sets=neural,egemaps,elsewhere/whisper.parquet
+    python -m emoasr.eval --workdir=runs/emotale \
+        --config.feature_sets=neural,egemaps,neural+egemaps
 
 `--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config`, the
 configuration stored there is used. A feature set may also be the path of a table from another
-program: Parquet or CSV, indexed as in audformat. `--config.eval.battery=True` adds ablations and
+program: Parquet or CSV, indexed as in audformat; and `A+B`, the columns of sets named too, side by
+side: does one add to the other? `--config.eval.battery=True` adds ablations and
 controls: untrained networks, permuted labels, leaky selection, other protocols and regressors,
 numbers of features, single layers.
 
@@ -59,8 +62,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     bounds.check(config)
     choices.check_evaluation(config.eval)
     folder = workdir / "eval" / evaluation_name.of(config.eval)
-    names = feature_sets.paths(config.feature_sets, workdir / "features")
-    choices.check_names(names, config.eval.layers)
+    choices.check_names(feature_sets.names(config.feature_sets), config.eval.layers)
     places.check_extracted(workdir)
     feature_sets.check_there(config.feature_sets, workdir / "features")
     _evaluate(config, workdir, folder, overwrite)
@@ -84,11 +86,12 @@ def _evaluate(
     started = time.monotonic()
     inputs = outcome.read(config.feature_sets, workdir)
     used = ("speaker", "session", *config.eval.targets, *RATINGS)
-    source = made_from(config.eval, digests.of_inputs(inputs.tables, inputs.labels, used))
+    sums = feature_sets.sums(config.feature_sets)
+    source = made_from(config.eval, digests.of_inputs(inputs.tables, inputs.labels, used), sums)
     check_same_evaluation(folder, source, overwrite)
     ensure_folder(folder / "figures")
     workers = processes.count(config.workers)
-    found = evaluate(inputs.tables, inputs.labels, config.eval, workers)
+    found = evaluate(inputs.tables, inputs.labels, config.eval, workers, sums)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
     seconds = time.monotonic() - started
     results = {
@@ -113,6 +116,8 @@ def _evaluate(
     write_atomically(folder / "results.json", text + "\n")
     print(terminal.summary(results))
     print(overview.write(folder.parent))
+    for name in sums:
+        print(f"{name}: no predictor is kept of a sum, only of sets that one recognizer gives")
     print(*kept, page, sep="\n")
 
 

@@ -79,6 +79,22 @@ def test_results_are_those_of_the_contract(run):
     ]
 
 
+def test_a_sum_is_said_to_be_one_and_has_no_predictor(tmp_path, capsys):
+    workdir = tmp_path / "w"
+    config = made_up(workdir)
+    command.main(config, workdir)
+    config.feature_sets = ("neural", "mfcc", "neural+mfcc")
+    with pytest.raises(UserError, match="feature set neural.mfcc"):
+        command.main(config, workdir)
+    command.main(config, workdir, overwrite=True)
+    assert "neural+mfcc: no predictor is kept of a sum" in capsys.readouterr().out
+    folder = workdir / "eval" / "linear-5"
+    rows = strictly((folder / "results.json").read_text())["rows"]
+    assert [r["n_features"] for r in rows if r["feature_set"] == "neural+mfcc"] == [1928, 1928]
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert "the features of neural and mfcc side by side" in report
+
+
 def test_tables_can_be_read_back(run):
     predictions, _ = feature_tables.read(run / "eval" / "linear-5" / "predictions.parquet")
     assert predictions.index.name == "file"

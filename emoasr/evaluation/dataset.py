@@ -1,7 +1,8 @@
 """Utterances that can be evaluated: feature tables and targets brought together, and checked."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import ml_collections
@@ -54,7 +55,10 @@ class Dataset:
 
 
 def prepare(
-    tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame, settings: ml_collections.ConfigDict
+    tables: Mapping[str, pd.DataFrame],
+    labels: pd.DataFrame,
+    settings: ml_collections.ConfigDict,
+    sums: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[list[Dataset], list[dict[str, Any]], list[str]]:
     """Brings tables and ratings together, and checks the settings on them.
 
@@ -62,6 +66,7 @@ def prepare(
         tables: feature sets by name, (utterances, features), audformat index.
         labels: audformat index; the targets' columns, `speaker`, and `session` where it is needed.
         settings: `config.eval`.
+        sums: as of `evaluate`.
 
     Returns:
         The data, targets with a rating of the same utterances together; the utterances left out:
@@ -71,7 +76,7 @@ def prepare(
     Raises:
         UserError: a setting, table or label that cannot be evaluated.
     """
-    _check_settings(settings, tables)
+    _check_settings(settings, [*tables, *sums])
     targets = [alignment.values(labels, target) for target in settings.targets]
     group = choices.PROTOCOLS[settings.protocol]
     groups = {name: alignment.groups(labels, name) for name in _needed(labels, group)}
@@ -88,6 +93,7 @@ def prepare(
     )
     tables = {**layers.subsets(tables, settings.layers), **tables}
     tables = {name: table.loc[index] for name, table in tables.items()}
+    tables |= {name: side_by_side({p: tables[p] for p in parts}) for name, parts in sums.items()}
     datasets = []
     for alike in _by_rows(columns):
         of_rows, dropped = _dataset(tables, alike, labels, settings)
@@ -97,6 +103,21 @@ def prepare(
         _check_dataset(dataset, settings)
     protocols = choices.PROTOCOLS if settings.battery else (settings.protocol,)
     return datasets, skipped, _notes(datasets, protocols, labels)
+
+
+def side_by_side(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The columns of tables with one index; where names meet, each has its table's before it.
+
+    Example:
+        >>> one, other = pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"a": [3]})
+        >>> list(side_by_side({"x": one, "y": other}))
+        ['x.a', 'x.b', 'y.a']
+    """
+    joined = pd.concat(tables.values(), axis=1)
+    if joined.columns.is_unique:
+        return joined
+    named = [table.add_prefix(f"{name}.") for name, table in tables.items()]
+    return pd.concat(named, axis=1)
 
 
 def _dataset(
@@ -240,12 +261,10 @@ def _rare(dataset: Dataset) -> list[str]:
     ]
 
 
-def _check_settings(
-    settings: ml_collections.ConfigDict, tables: Mapping[str, pd.DataFrame]
-) -> None:
+def _check_settings(settings: ml_collections.ConfigDict, feature_sets: Iterable[str]) -> None:
     bounds.check(settings, "eval.")
     choices.check_evaluation(settings)
-    choices.check_names(tables, settings.layers)
+    choices.check_names(feature_sets, settings.layers)
 
 
 def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> None:

@@ -9,7 +9,8 @@ are predicted by logistic regression (see `classification`) in the same folds.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import ml_collections
@@ -55,6 +56,7 @@ def evaluate(
     labels: pd.DataFrame,
     settings: ml_collections.ConfigDict,
     workers: int = 1,
+    sums: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Evaluation:
     """Predicts every target from every feature set, each on the same utterances.
 
@@ -64,11 +66,12 @@ def evaluate(
             `session`.
         settings: `config.eval`.
         workers: folds fitted at once.
+        sums: further feature sets, by name: the tables whose columns stand side by side in each.
 
     Raises:
         UserError: a setting, table or label that cannot be evaluated.
     """
-    datasets, skipped, notes = prepare(tables, labels, settings)
+    datasets, skipped, notes = prepare(tables, labels, settings, sums)
     plans = []
     for dataset in datasets:
         main = predictor_configs(dataset.tables, settings, bool(dataset.classes))

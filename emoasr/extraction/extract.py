@@ -55,6 +55,8 @@ def run(
     ensure_folder(folder / "features")
     for entry in asked.sets.external:
         print(f"{entry}: an external table, left to emoasr.eval")
+    for name in asked.sets.sums:
+        print(f"{name}: a sum of sets, left to emoasr.eval")
     if lacking := [name for name in config.eval.targets if name not in corpus.table]:
         print(f"{corpus.name}: has no {', '.join(lacking)}; eval needs other --config.eval.targets")
     sets = _sets_of_run(config, recognizer, whole, folder, beside, overwrite)

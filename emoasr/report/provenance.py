@@ -6,7 +6,7 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +53,19 @@ def provenance(
     }
 
 
-def made_from(settings: ml_collections.ConfigDict, digests: Mapping[str, str]) -> dict[str, Any]:
+def made_from(
+    settings: ml_collections.ConfigDict, digests: Mapping[str, str], sums: Iterable[str]
+) -> dict[str, Any]:
     """What the results of an evaluation depend on, under names that a user knows.
 
     Args:
         settings: `config.eval`.
         digests: of its tables and labels, see `digests.of_inputs`.
+        sums: names of feature sets that are made of these.
     """
     fields = {f"config.eval.{name}": value for name, value in leaves(settings).items()}
     del fields["config.eval.name"]
-    return {**fields, **digests}
+    return {**fields, **digests, **{f"feature set {name}": "a sum" for name in sums}}
 
 
 def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:

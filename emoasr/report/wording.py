@@ -111,12 +111,13 @@ def labels(names: Iterable[str], most: int = 28) -> dict[str, str]:
     return found
 
 
-def meaning(name: str, layers: Mapping[str, Any]) -> str:
+def meaning(name: str, layers: Mapping[str, Any], entries: Iterable[str] = ()) -> str:
     """What a feature set is, in words.
 
     Args:
         name: the feature set.
         layers: `config.eval.layers`: subsets of `neural` by name.
+        entries: of `config.feature_sets`.
     """
     if name in _MEANINGS:
         return _MEANINGS[name]
@@ -124,4 +125,6 @@ def meaning(name: str, layers: Mapping[str, Any]) -> str:
         return f"the units of neural in layers {', '.join(map(str, layers[name]))} alone"
     if seed := re.fullmatch(r"random-(\d+)", name):
         return f"as random, with the random weights of seed {seed[1]}"
+    if "+" in name and name in entries:  # a table's entry would end in .parquet or .csv
+        return f"the features of {listed(name.split('+'))} side by side"
     return "a table of features given by the user"

@@ -91,3 +91,34 @@ def test_what_is_undefined_is_none():
     assert evaluated.row(result, "x")["pearson"] is None
     assert evaluated.row(result, "mean")["ccc"] is None
     assert evaluated.row(result, "x")["mse_mean"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"regressor": "ridge", "n_selected": 0},
+        {"protocol": "leave-one-session-out"},
+        {"partner": "out"},
+    ],
+)
+def test_a_sum_of_sets_is_their_columns_side_by_side(changes):
+    x, labels = run_folder.corpus(n_speakers=6)
+    y = (x[["f1", "f0"]] ** 2).add_prefix("square.")[3:]  # of fewer utterances
+    settings = run_folder.settings(**changes)
+    found = evaluate.evaluate({"y": y, "x": x}, labels, settings, sums={"x+y": ("x", "y")})
+    by_hand = evaluate.evaluate({"x+y": pd.concat([x, y], axis=1)[3:]}, labels, settings)
+    assert evaluated.row(found, "x+y") == evaluated.row(by_hand, "x+y")
+    pairs = [(d["a"], d["b"]) for d in found.differences if d["target"] == "arousal"]
+    assert ("x", "x+y") in pairs and ("y", "x+y") in pairs
+    assert sum("no features in" in s["reason"] for s in found.skipped) == 3
+
+
+def test_ablations_of_sums_and_sums_of_like_named_columns():
+    x, labels = run_folder.corpus()
+    settings = run_folder.settings(battery=True)
+    found = evaluate.evaluate({"x": x, "y": -x}, labels, settings, sums={"x+y": ("x", "y")})
+    names = set(evaluated.of(found.selected, "x+y")["feature"])
+    assert "x.f0" in names or "y.f0" in names
+    assert names <= {f"{s}.f{i}" for s in "xy" for i in range(8)}
+    assert "x+y" in {r["feature_set"] for r in found.battery["rows"] if r["analysis"] == "controls"}

@@ -1,0 +1,34 @@
+"""What `config.feature_sets` may hold."""
+
+import pytest
+
+from emoasr.errors import UserError
+from emoasr.settings import feature_sets
+
+
+def test_sums_are_of_sets_that_are_named_too():
+    entries = ("neural+egemaps", "neural", "egemaps", "a/b+c/w.csv", "w+neural+egemaps")
+    found = feature_sets.parse(entries, seed=0)
+    assert found.built_in == ("neural", "egemaps") and found.external == ("a/b+c/w.csv",)
+    assert found.sums == {
+        "neural+egemaps": ("neural", "egemaps"),
+        "w+neural+egemaps": ("w", "neural", "egemaps"),
+    }
+    assert feature_sets.names(entries) == ["neural", "egemaps", "w", *found.sums]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (("neural", "neural+egemaps"), "'neural.egemaps': sums sets .* name 'egemaps'"),
+        (("neural", "egemaps", "neural+egemap"), "name 'egemap'; did you mean egemaps"),
+        (("neural", "neural+neural"), "'neural' is there twice"),
+        (("neural", "mfcc", "neural+mfcc", "neural+mfcc"), "'neural.mfcc' is there twice"),
+        (("neural", "neural+"), "name ''"),
+        (("a+b.csv", "a", "b", "a+b"), "is there twice"),
+    ],
+)
+def test_sums_that_cannot_be_are_named(entries, message):
+    with pytest.raises(UserError, match=message) as error:
+        feature_sets.names(entries)
+    assert str(error.value).startswith("config.feature_sets=") and "\n" not in str(error.value)
