@@ -18,9 +18,9 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.corpus.hop = 0.0  # seconds from one window to the next; 0: a window
 
     # what extract writes and eval compares
-    c.feature_sets = FEATURE_SETS  # neural, random, random-N, mfcc, egemaps, tables, sums A+B
+    c.feature_sets = FEATURE_SETS  # neural, random[-N], mfcc, egemaps, NAME=FOLDER, tables, A+B
     c.recognizer = ""  # folder or URL of a recognizer; empty: the one shipped in the package
-    c.tap = "gate"  # which activations of a unit: gate, skip or residual
+    c.tap = ""  # activations of a unit: gate, skip, residual; empty: the first that there is
     c.pooling = "mean"  # over time: mean, max, std or mean+std (both, side by side)
     c.seed = 0  # of the random-weights control
 

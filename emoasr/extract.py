@@ -10,7 +10,8 @@ In parts, side by side, on one machine or many that share a disk (or in a job ar
     python -m emoasr.extract --merge --workdir=runs/e
 
 The workdir receives `features/SET.parquet` (`neural`, `mfcc`, `egemaps`, and the untrained networks
-`random` and `random-N` of seeds `config.seed` and N, as `config.feature_sets` says),
+`random` and `random-N` of seeds `config.seed` and N, as `config.feature_sets` says; `NAME` of a
+further recognizer that is named as NAME=FOLDER, `random-NAME` of an untrained one of its size),
 `labels.parquet`, and `extract.json`: the configuration, and which utterances were found, used and
 skipped, and why. A table that is there already, made from the same files with the same settings, is
 kept, and so is every row that came out before a run was stopped or a file changed: the same command

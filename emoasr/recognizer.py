@@ -16,8 +16,9 @@ from flax import nnx
 from emoasr.asr import decoding, language_model, saved, transcripts
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer
+from emoasr.asr.vocabulary import OURS, Vocabulary
 from emoasr.errors import UserError, check_choice, one_line
-from emoasr.inference import columns, compilation_cache, long_recordings
+from emoasr.inference import columns, compilation_cache, frames, long_recordings
 from emoasr.inference.calls import Call, Kept
 from emoasr.inference.frames import Activations, FrameFunction
 from emoasr.inference.inputs import Input
@@ -51,6 +52,7 @@ class Recognizer(SavedRecognizer):
         card: the rest of `recognizer.json`: training data, terms, metrics.
         digest: SHA-256 over weights and configuration, 16 hex digits; names it in feature tables.
         language_file: its language model, for transcripts; None: it has none.
+        vocabulary_file: what its symbols are, of transformers with a CTC head; None: of others.
     """
 
     _functions: dict[Any, long_recordings.DeviceFunction] = dataclasses.field(
@@ -99,7 +101,7 @@ class Recognizer(SavedRecognizer):
             >>> recognizer.features([], tap="skip").shape
             (0, 1920)
         """
-        kind = self._tap(tap)
+        kind = self.tap(tap)
         check_choice("pooling", pooling, POOLINGS)
         call = Call(x, self.config.frontend, on_error, progress)
         sizes = self.config.model
@@ -142,10 +144,12 @@ class Recognizer(SavedRecognizer):
             >>> recognizer = emoasr.load_recognizer()
             >>> second = np.sin(np.arange(16000) / 10)
             >>> table = recognizer.frames((second, 16000))
-            >>> table.shape, list(table.index.names), table.index[1]
-            ((32, 1920), ['input', 'time'], (0, 0.032))
+            >>> table.shape, list(table.index.names)
+            ((32, 1920), ['input', 'time'])
+            >>> table.index.get_level_values("time")[1]
+            np.float64(0.032)
         """
-        kind, sizes = self._tap(tap), self.config.model
+        kind, sizes = self.tap(tap), self.config.model
         call = Call(x, self.config.frontend, on_error, progress)
         names = columns.unit_names(sizes.n_layers, sizes.n_channels)
         index, values = call.frames(self.device_function("frames", Activations(kind)), len(names))
@@ -175,14 +179,15 @@ class Recognizer(SavedRecognizer):
             words: whether to give each word with its times and confidence.
 
         Returns:
-            One row an input, in the input's order; columns `text`, a..z and spaces, and `times`,
-            for each character of the text the second where it begins. With `words` also
-            `confidence`, from 0 to 1 (NaN: no text), and `words`, for each word a named
-            tuple of `word`, `start` and `end` (seconds) and `confidence`. Else as `features`.
+            One row an input, in the input's order; columns `text` (of ours a..z and spaces, of
+            transformers the symbols of `vocab.json`) and `times`, for each character of the text
+            the second where it begins. With `words` also `confidence`, from 0 to 1 (NaN: no text),
+            and `words`, for each word a named tuple of `word`, `start` and `end` (seconds) and
+            `confidence`. Else as `features`.
 
         Raises:
-            UserError: a recognizer of transformers; an input of another form; with "raise" one that
-                cannot be read, with its name; a beam size or weight out of bounds.
+            UserError: a recognizer without symbol scores; an input of another form; with "raise"
+                one that cannot be read, with its name; a beam size or weight out of bounds.
 
         Example:
             >>> import emoasr, numpy as np
@@ -195,23 +200,19 @@ class Recognizer(SavedRecognizer):
         """
         bounds.check_number("beam_size", beam_size, "beam_size")
         bounds.check_number("language_weight", language_weight, "language_weight")
-        if not isinstance(self.model, GatedConvNet):
-            raise UserError(
-                f"{one_line(self.card['name'])} is a folder of transformers: it gives features, "
-                "not transcripts; transcribe with the shipped recognizer or one of emoasr pretrain"
-            )
+        symbols, classes = self._vocabulary
         call = Call(x, self.config.frontend, on_error, progress)
-        decode: decoding.Greedy | decoding.BeamSearch = decoding.Greedy()
+        decode: decoding.Greedy | decoding.BeamSearch = decoding.Greedy(symbols)
         if beam_size > 1:
             model = self._language_model if language_weight else None
-            decode = decoding.BeamSearch(beam_size, model, language_weight)
+            decode = decoding.BeamSearch(beam_size, model, language_weight, symbols)
         heard = [transcripts.Transcript("", [], math.nan, [])] * len(call.index)
-        seconds = self.config.frontend.hop_length / self.config.frontend.sample_rate
-        for result in call.results(self.device_function("frames", SymbolScores())):
+        for result in call.results(self.device_function("frames", SymbolScores(classes))):
             scores_BTV = result.arrays["values"]
+            times_T = frames.times(self.config.frontend, scores_BTV.shape[1] + 1)
             decoded = zip(result.indices, decode(scores_BTV), scores_BTV, strict=True)
             for i, found, scores_TV in decoded:
-                heard[i] = transcripts.of(*found, scores_TV, seconds)
+                heard[i] = transcripts.of(*found, scores_TV, times_T, symbols)
         table = call.finished(pd.DataFrame(heard, call.index, transcripts.Transcript._fields))
         doubts = table["confidence"].map(transcripts.doubt).dropna()
         if len(doubts):
@@ -235,12 +236,6 @@ class Recognizer(SavedRecognizer):
             f"  trained on {data}>"
         )
 
-    def _tap(self, tap: str | None) -> str:
-        """The tap that is meant."""
-        kind = self.model.TAPS[0] if tap is None else tap
-        check_choice("tap", kind, self.model.TAPS)
-        return kind
-
     def device_function(
         self, kind: Literal["units", "frames"], *how: Any
     ) -> long_recordings.DeviceFunction:
@@ -259,6 +254,18 @@ class Recognizer(SavedRecognizer):
                 made = FrameFunction(self.model, frontend, *how)
             self._functions[kind, *how] = Kept(made)
         return self._functions[kind, *how]
+
+    @functools.cached_property
+    def _vocabulary(self) -> Vocabulary:
+        if self.vocabulary_file is not None:
+            return self.vocabulary_file.read()
+        if isinstance(self.model, GatedConvNet):
+            return OURS
+        raise UserError(
+            f"{one_line(self.card['name'])} has no CTC head: it gives features, not transcripts; "
+            "transcribe with the shipped recognizer, one of emoasr pretrain, or a folder of "
+            "transformers for CTC (wav2vec 2.0, HuBERT, WavLM)"
+        )
 
     @functools.cached_property
     def _language_model(self) -> language_model.LanguageModel | None:
@@ -290,4 +297,7 @@ def load_recognizer(path_or_name: Path | str | None = None) -> Recognizer:
     """
     found = saved.load(path_or_name)
     compilation_cache.enable_cache()
-    return Recognizer(found.model, found.config, found.card, found.digest, found.language_file)
+    return Recognizer(
+        found.model, found.config, found.card, found.digest, found.language_file,
+        found.vocabulary_file,
+    )  # fmt: skip

@@ -41,7 +41,8 @@ import emoasr
 from emoasr import config
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.audio import reading
-from emoasr.extraction import extract, passes
+from emoasr.extraction import passes
+from emoasr.extraction.listeners import Listener
 from emoasr.extraction.row_store import RowStore
 from emoasr.files import parquet
 from emoasr.inference import columns
@@ -128,7 +129,7 @@ def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], list[pa.Table]
         corpus = open_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
             keys, rows = corpus.fingerprints(), RowStore(Path(work), {}, columns.unit_names())
-            pooler = extract.make_pooler(_SETTINGS, recognizer, ["neural"], {}, None)
+            pooler = Listener(recognizer, "gate", "neural", {}).pooler(_SETTINGS, ["neural"])
             passes.device_pass(_SETTINGS, corpus, keys, pooler, {"neural": rows})
             return list(rows.tables(keys, corpus.table.index))
 

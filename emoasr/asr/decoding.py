@@ -4,12 +4,13 @@ Shape suffixes: B utterances, T frames, V classes (the blank last), K prefixes, 
 symbols of a language model.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from emoasr.asr.language_model import LanguageModel
-from emoasr.asr.text import BLANK, SYMBOLS
+from emoasr.asr.text import SYMBOLS
 from emoasr.settings.choices import LANGUAGE_WEIGHT
 
 WEIGHT = LANGUAGE_WEIGHT  # this and the next chosen on validation speakers
@@ -22,22 +23,28 @@ _NONE, _DEAD = np.uint64(0), np.uint64(1)  # in place of a hash: before the empt
 class Greedy:
     """Greedy CTC decoding of class probabilities, as `BeamSearch` takes and gives them."""
 
+    def __init__(self, symbols: Sequence[str] = SYMBOLS):
+        """Decodes into these symbols."""
+        self._symbols = symbols
+
     def __call__(self, scores_BTV: np.ndarray) -> list[tuple[str, list[int]]]:
         """For each utterance the text, and for each of its characters the frame where it begins."""
-        return [greedy(best_T) for best_T in np.asarray(scores_BTV).argmax(axis=-1)]
+        best_BT = np.asarray(scores_BTV).argmax(axis=-1)
+        return [greedy(best_T, self._symbols) for best_T in best_BT]
 
 
-def greedy(best_T: np.ndarray) -> tuple[str, list[int]]:
+def greedy(best_T: np.ndarray, symbols: Sequence[str] = SYMBOLS) -> tuple[str, list[int]]:
     """Greedy CTC decoding: repeats merged, blanks dropped, spaces at the ends stripped.
 
     Args:
         best_T: the best class of each frame.
+        symbols: of the classes but the blank, which is the last; "" is not written.
 
     Returns:
         The text, and for each of its characters the frame where it begins.
     """
-    begins = np.flatnonzero((np.diff(best_T, prepend=-1) != 0) & (best_T != BLANK))
-    return _text(best_T[begins], begins)
+    begins = np.flatnonzero((np.diff(best_T, prepend=-1) != 0) & (best_T != len(symbols)))
+    return _text(best_T[begins], begins, symbols)
 
 
 class BeamSearch:
@@ -50,26 +57,33 @@ class BeamSearch:
     Example:
         >>> search = BeamSearch(10, None)
         >>> scores_BTV = np.full((1, 2, 28), 0.0)
-        >>> scores_BTV[..., 1], scores_BTV[..., BLANK] = 0.4, 0.6  # "a": .64 in all, of three paths
+        >>> scores_BTV[..., 1], scores_BTV[..., -1] = 0.4, 0.6  # "a": .64 in all, of three paths
         >>> search(scores_BTV)
         [('a', [0])]
     """
 
-    def __init__(self, beam_size: int, language: LanguageModel | None, weight: float = WEIGHT):
+    def __init__(
+        self,
+        beam_size: int,
+        language: LanguageModel | None,
+        weight: float = WEIGHT,
+        symbols: Sequence[str] = SYMBOLS,
+    ):
         """Sets up the search.
 
         Args:
             beam_size: prefixes kept from frame to frame.
             language: the language model; None: without one.
             weight: of its log-probabilities beside the recognizer's.
+            symbols: as of `greedy`; those of the language model where there is one.
         """
-        self._size = beam_size
+        self._size, self._symbols = beam_size, symbols
         if language:
             self._factor_SU = np.exp(weight * language.log_prob_SV.astype(np.float64))
             self._next_SU, self._start = language.next_SV, language.start
         else:
-            self._factor_SU = np.ones((1, len(SYMBOLS)))
-            self._next_SU, self._start = np.zeros((1, len(SYMBOLS)), int), 0
+            self._factor_SU = np.ones((1, len(symbols)))
+            self._next_SU, self._start = np.zeros((1, len(symbols)), int), 0
         self._blank = _BLANK_FACTOR if language else 1.0
 
     def __call__(self, scores_BTV: np.ndarray) -> list[tuple[str, list[int]]]:
@@ -84,9 +98,9 @@ class BeamSearch:
         steps = []
         for scores_BV in np.moveaxis(np.asarray(scores_BTV, np.float64), 1, 0):
             beam, parent_BK, symbol_BK = self._step(beam, scores_BV)
-            steps.append((parent_BK.astype(np.int32), symbol_BK.astype(np.int8)))
+            steps.append((parent_BK.astype(np.int32), symbol_BK.astype(np.int16)))
         best_B = np.argmax(beam.blank_BK + beam.symbol_BK, axis=1)
-        return [_traced(steps, b, best) for b, best in enumerate(best_B)]
+        return [_traced(steps, b, best, self._symbols) for b, best in enumerate(best_B)]
 
     def _begin(self, n: int) -> "_Beam":
         """The beams before the first frame: the empty prefix."""
@@ -100,9 +114,9 @@ class BeamSearch:
         n, k = beam.last_BK.shape
         row_B1, total_BK = np.arange(n)[:, None], beam.blank_BK + beam.symbol_BK
         last_BK = np.maximum(beam.last_BK, 0)
-        blank_BK = total_BK * scores_BV[:, BLANK:] * self._blank
+        blank_BK = total_BK * scores_BV[:, -1:] * self._blank
         repeated_BK = beam.symbol_BK * scores_BV[row_B1, last_BK]
-        factor_BKU = self._factor_SU[beam.state_BK] * scores_BV[:, None, :BLANK]
+        factor_BKU = self._factor_SU[beam.state_BK] * scores_BV[:, None, :-1]
         longer_BKU = factor_BKU * total_BK[..., None]
         b, place = np.nonzero(beam.last_BK >= 0)
         again = b, place, beam.last_BK[b, place]  # "aa" needs a blank between
@@ -124,7 +138,7 @@ class BeamSearch:
         n, k = blank_BK.shape
         row_B1 = np.arange(n)[:, None]
         scores = np.concatenate(
-            [blank_BK + new_BK, longer_BKU.reshape(n, k * len(SYMBOLS))], axis=1
+            [blank_BK + new_BK, longer_BKU.reshape(n, k * len(self._symbols))], axis=1
         )
         if scores.shape[1] > self._size:
             place = np.argpartition(scores, -self._size, axis=1)[:, -self._size :]
@@ -132,7 +146,7 @@ class BeamSearch:
             place = np.tile(np.arange(scores.shape[1]), (n, 1))
         score = scores[row_B1, place]
         stays, old = place < k, np.minimum(place, k - 1)
-        parent, symbol = np.divmod(np.maximum(place - k, 0), len(SYMBOLS))
+        parent, symbol = np.divmod(np.maximum(place - k, 0), len(self._symbols))
         parent = np.where(stays, old, parent)
         scale = np.maximum(score.max(axis=1, keepdims=True), np.finfo(float).tiny)
         state, hashed = beam.state_BK[row_B1, parent], beam.hash_BK[row_B1, parent]
@@ -169,20 +183,22 @@ class _Beam(NamedTuple):
     before_BK: np.ndarray
 
 
-def _traced(steps: list[tuple[np.ndarray, np.ndarray]], b: int, place: int):
+def _traced(steps: list[tuple[np.ndarray, np.ndarray]], b: int, place: int, symbols: Sequence[str]):
     """The text of the prefix at a place of the last beam, and its frames."""
-    symbols, frames = [], []
+    found, frames = [], []
     for frame in range(len(steps) - 1, -1, -1):
         parent_BK, symbol_BK = steps[frame]
         if symbol_BK[b, place] >= 0:
-            symbols.append(symbol_BK[b, place])
+            found.append(symbol_BK[b, place])
             frames.append(frame)
         place = parent_BK[b, place]
-    return _text(symbols[::-1], frames[::-1])
+    return _text(found[::-1], frames[::-1], symbols)
 
 
-def _text(symbols, frames) -> tuple[str, list[int]]:
+def _text(found, frames, symbols: Sequence[str]) -> tuple[str, list[int]]:
     """Symbols as text, without spaces at its ends, and the frames that remain."""
-    text = "".join(SYMBOLS[c] for c in symbols)
-    first, stripped = len(text) - len(text.lstrip()), text.strip()
-    return stripped, [int(frame) for frame in frames][first : first + len(stripped)]
+    written = [(symbols[c], int(frame)) for c, frame in zip(found, frames, strict=True)]
+    written = [(character, frame) for character, frame in written if character]
+    text = "".join(character for character, _ in written)
+    first, stripped = len(text) - len(text.lstrip(" ")), text.strip(" ")
+    return stripped, [frame for _, frame in written[first : first + len(stripped)]]

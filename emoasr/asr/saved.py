@@ -19,13 +19,21 @@ import numpy as np
 import safetensors.numpy
 from flax import nnx
 
-from emoasr.asr import language_model, manifest, text, transformers_config, transformers_weights
+from emoasr.asr import (
+    language_model,
+    manifest,
+    text,
+    transformers_config,
+    transformers_weights,
+    vocabulary,
+)
 from emoasr.asr.frontend import FrontEnd, FrontEndConfig
 from emoasr.asr.networks.base import Network, Sizes
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.asr.networks.wav2vec2 import Wav2Vec2Config, Wav2Vec2Encoder
 from emoasr.asr.networks.whisper import WhisperConfig, WhisperEncoder
-from emoasr.errors import UserError
+from emoasr.asr.vocabulary import Unread
+from emoasr.errors import UserError, check_choice
 from emoasr.files import places, storage, untrusted
 from emoasr.files.writing import write_atomically
 from emoasr.system import forks
@@ -33,6 +41,7 @@ from emoasr.system import forks
 LANGUAGE_FILE = "language.safetensors"
 
 _RECORD, _WEIGHTS = places.RECOGNIZER_FILES
+_VOCABULARY = "vocab.json"  # of transformers
 _TYPES = ("F16", "F32")  # of weights
 _NETWORKS: dict[type, Callable[..., Network]] = {
     ModelConfig: GatedConvNet,
@@ -64,6 +73,7 @@ class SavedRecognizer:
         card: the rest of `recognizer.json`: training data, terms, metrics.
         digest: SHA-256 over weights and configuration, 16 hex digits; names it in feature tables.
         language_file: its language model, for transcripts; None: it has none.
+        vocabulary_file: what its symbols are, of transformers with a CTC head; None: of others.
     """
 
     model: Network
@@ -71,6 +81,17 @@ class SavedRecognizer:
     card: dict[str, Any]
     digest: str
     language_file: untrusted.Source | None = None
+    vocabulary_file: Unread | None = None
+
+    def tap(self, asked: str | None, field: str = "tap") -> str:
+        """The tap that is meant: the one asked for, or the first that the network has.
+
+        Raises:
+            UserError: the network does not have it.
+        """
+        meant = asked or self.model.TAPS[0]
+        check_choice(field, meant, self.model.TAPS)
+        return meant
 
 
 def save(
@@ -134,11 +155,16 @@ def load(path_or_name: Path | str | None = None) -> SavedRecognizer:
 
 def _of_transformers(folder: storage.Place) -> SavedRecognizer:
     """A folder of Hugging Face's transformers; its card says only what it is."""
-    kind, sizes, frontend = transformers_config.read(folder)
+    kind, sizes, frontend, blank = transformers_config.read(folder)
     model = transformers_weights.fill(_outline(sizes), kind, folder)
     card = {"name": folder.name, "architecture": kind}
     config = RecognizerConfig(sizes, frontend)
-    return SavedRecognizer(model, config, card, digest(model, frontend))
+    symbols = None
+    if isinstance(sizes, Wav2Vec2Config) and sizes.n_symbols:
+        file = folder / _VOCABULARY
+        source = untrusted.own(file, vocabulary.MOST_BYTES) if places.is_file(file) else None
+        symbols = Unread(str(file), source, sizes.n_symbols, blank)
+    return SavedRecognizer(model, config, card, digest(model, frontend), None, symbols)
 
 
 def digest(model: Network, frontend: FrontEnd) -> str:

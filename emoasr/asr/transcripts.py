@@ -4,7 +4,7 @@ Shape suffixes: T frames, V classes.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +43,7 @@ class Transcript(NamedTuple):
     """What was heard of an utterance.
 
     Attributes:
-        text: a..z and single spaces.
+        text: the recognizer's symbols; of ours a..z and single spaces.
         times: for each of its characters the second at which it begins.
         confidence: as a word's, of all characters of the greedy transcript, which depends on the
             sound alone; NaN: there are none.
@@ -56,30 +56,39 @@ class Transcript(NamedTuple):
     words: list[Word]
 
 
-def of(text: str, frames: list[int], scores_TV: np.ndarray, seconds: float) -> Transcript:
+def of(
+    text: str,
+    frames: list[int],
+    scores_TV: np.ndarray,
+    times_T: np.ndarray,
+    symbols: Sequence[str] = SYMBOLS,
+) -> Transcript:
     """A decoded text with its words.
 
     Args:
         text: the transcript.
         frames: for each of its characters the frame at which it begins.
         scores_TV: class probabilities of each frame.
-        seconds: that a frame lasts.
+        times_T: the second of each frame, and of the one after the last.
+        symbols: as of `decoding.greedy`.
 
     Example:
         >>> scores_TV = np.eye(28)[[1, 1, 2, 27, 0, 1, 27]]
-        >>> of("ab a", [0, 2, 4, 5], scores_TV, 0.5).words[0]
+        >>> of("ab a", [0, 2, 4, 5], scores_TV, 0.5 * np.arange(8)).words[0]
         Word(word='ab', start=0.0, end=1.5, confidence=1.0)
     """
-    ends, logs = _spelt(text, frames, scores_TV)
+    seconds_T = [round(float(second), 3) for second in times_T]
+    ends, logs = _spelt(text, frames, scores_TV, symbols)
     words, begin = [], 0
     for word in text.split(" "):
         stop = begin + len(word)
         if word:
-            start, end = frames[begin] * seconds, ends[stop - 1] * seconds
-            words.append(Word(word, round(start, 3), round(end, 3), _mean(logs[begin:stop])))
+            start, end = seconds_T[frames[begin]], seconds_T[ends[stop - 1]]
+            words.append(Word(word, start, end, _mean(logs[begin:stop])))
         begin = stop + 1
-    _, by_ear = _spelt(*decoding.greedy(scores_TV.argmax(axis=1)), scores_TV)
-    return Transcript(text, [round(t * seconds, 3) for t in frames], _mean(by_ear), words)
+    greedy = decoding.greedy(scores_TV.argmax(axis=1), symbols)
+    _, by_ear = _spelt(*greedy, scores_TV, symbols)
+    return Transcript(text, [seconds_T[t] for t in frames], _mean(by_ear), words)
 
 
 def doubt(confidence: float) -> str | None:
@@ -108,13 +117,15 @@ def _mean(logs: list[float]) -> float:
     return round(math.exp(sum(logs) / len(logs)), 3) if logs else math.nan
 
 
-def _spelt(text: str, frames: list[int], scores_TV: np.ndarray) -> tuple[list[int], list[float]]:
+def _spelt(
+    text: str, frames: list[int], scores_TV: np.ndarray, symbols: Sequence[str]
+) -> tuple[list[int], list[float]]:
     """For each character the frame after its last, and the logarithm of its probability."""
     best_T = scores_TV.argmax(axis=1)
     ends, logs = [], []
     stops = [*frames[1:], len(scores_TV)][: len(frames)]
     for character, begin, stop in zip(text, frames, stops, strict=True):
-        symbol, end = SYMBOLS.index(character), begin + 1
+        symbol, end = symbols.index(character), begin + 1
         while end < stop and best_T[end] == symbol:  # the character goes on while it is heard
             end += 1
         ends.append(end)

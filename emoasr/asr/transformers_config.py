@@ -6,7 +6,7 @@ settings that we do not compute are refused.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from emoasr.asr.frontend import FrontEnd
 from emoasr.asr.log_mel import LogMelConfig
@@ -79,11 +79,24 @@ _FIXED = {  # what we compute, of fields that might say otherwise
 _FIXED_MEL = {"hop_length": 160, "n_fft": 400, "sampling_rate": 16000, "dither": 0.0}
 
 
-def read(folder: storage.Place) -> tuple[str, WhisperConfig | Wav2Vec2Config, FrontEnd]:
-    """Reads `config.json` and the processor's configuration.
+class Described(NamedTuple):
+    """What a folder of transformers holds.
 
-    Returns:
-        The kind, as `model_type` has it; the network's size; and its front end.
+    Attributes:
+        kind: as `model_type` has it.
+        sizes: of the network.
+        frontend: of the network.
+        blank: the class of CTC's blank; meaningless without a CTC head.
+    """
+
+    kind: str
+    sizes: WhisperConfig | Wav2Vec2Config
+    frontend: FrontEnd
+    blank: int = 0
+
+
+def read(folder: storage.Place) -> Described:
+    """Reads `config.json` and the processor's configuration.
 
     Raises:
         UserError: a file is missing, or says what we do not compute.
@@ -104,10 +117,10 @@ def read(folder: storage.Place) -> tuple[str, WhisperConfig | Wav2Vec2Config, Fr
     if kind == "whisper":
         whisper = WhisperConfig(**sizes)
         _check_divides(where, whisper.n_heads, "attention heads", whisper.n_channels)
-        return kind, whisper, _log_mel(folder, whisper)
+        return Described(kind, whisper, _log_mel(folder, whisper))
     waves = Wav2Vec2Config(**sizes, n_symbols=_n_symbols(where, record))
     _check_wav2vec2(where, waves)
-    return kind, waves, _waveform(folder, waves)
+    return Described(kind, waves, _waveform(folder, waves), _blank(where, record, waves.n_symbols))
 
 
 def _value(what: str, value: Any, field: _Field) -> Any:
@@ -127,6 +140,13 @@ def _n_symbols(where: str, record: Mapping[str, Any]) -> int:
     if not isinstance(architectures, list) or not str(architectures[:1]).endswith("ForCTC']"):
         return 0
     return _value(f"{where}: vocab_size", record.get("vocab_size", 32), _Field("n_symbols", 32))
+
+
+def _blank(where: str, record: Mapping[str, Any], n_symbols: int) -> int:
+    """The class of CTC's blank, which is the padding token."""
+    field = _Field("blank", 0, 0, max(n_symbols - 1, 0))
+    value = record.get("pad_token_id", 0) if n_symbols else 0
+    return _value(f"{where}: pad_token_id", value, field)
 
 
 def _check_fixed(where: str, record: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,8 @@ def plan(
     speakers or sessions held out; `partner`, the dialogue partner removed from training;
     `regressors`; `n_selected`; `layers`, each alone.
     """
-    layer_tables = {} if dataset.classes else _layer_tables(dataset.tables)
+    networks = [n for n in _one_seed(dataset.tables) if n not in settings.layers]
+    layer_tables = {} if dataset.classes else _layer_tables(dataset.tables, networks)
     analyses_of = _analyses_of_classes if dataset.classes else _analyses
     asked, omitted = analyses_of(dataset, layer_tables, settings)
     analyses = [
@@ -75,7 +77,8 @@ def report(
         compared: predictions by target, those of the main table among them.
         workers: folds fitted at once.
     """
-    rows, differences, by_layer = [], [], {}
+    rows, differences = [], []
+    by_layer: dict[str, dict[str, list[pd.DataFrame]]] = {}
     omitted = {why for plan in plans for why in plan.omitted}
     for plan in plans:
         problem = jackknife.problem(plan.dataset, plan.main[0].protocol, plan.main[0].partner)
@@ -91,11 +94,19 @@ def report(
             differences += _changes(plan, c)
             if parts:
                 differences += _refitted(plan.main, c, parts)
-            by_layer[target] = [c.predictions[s] for name, s in plan.analyses if name == "layers"]
+            for name, config in plan.analyses:
+                if name == "layers":
+                    network = layers.network_of(config.feature_set)
+                    of_network = by_layer.setdefault(network, {})
+                    of_network.setdefault(target, []).append(c.predictions[config])
     return {
         "rows": rows,
         "differences": differences,
-        "trend": layer_trend.over_layers({t: of for t, of in by_layer.items() if of}),
+        "trend": [
+            trend
+            for network, of_targets in by_layer.items()
+            for trend in layer_trend.over_layers(of_targets, network)
+        ],
         "omitted": sorted(omitted),
     }
 
@@ -161,12 +172,11 @@ def _analyses(
     dataset: Dataset, layer_tables: Tables, settings: ml_collections.ConfigDict
 ) -> tuple[list[Analysis], list[str]]:
     """All analyses that the data allow; and those omitted, and why."""
-    one_seed = {name: t for name, t in dataset.tables.items() if not name.startswith("random-")}
-    tables = one_seed or dataset.tables
+    tables = _one_seed(dataset.tables)
     single = {name: tables[name] for name in [_single_set(tables)]}
     protocols, omitted = _protocols(dataset.groups, settings)
     if not layer_tables:
-        omitted.append("layers: there is no feature set 'neural'")
+        omitted.append("layers: there is no feature set of a network")
     other_scope = "fold" if settings.selection.scope == "all" else "all"
     n_selected = (settings.n_selected or 100, 0)
     found: list[Analysis] = [
@@ -209,12 +219,16 @@ def _protocols(
     return {name: found[name] for name, problem in problems.items() if not problem}, omitted
 
 
-def _layer_tables(tables: Tables) -> dict[str, pd.DataFrame]:
-    """Each layer of the neural features as a feature set."""
-    if "neural" not in tables:
-        return {}
-    n_layers = layers.layout(tables["neural"].columns).n_layers
-    return layers.subsets(tables, {f"layer{i:02d}": (i,) for i in range(n_layers)})
+def _one_seed(tables: Tables) -> Tables:
+    """The sets without further untrained networks of one size."""
+    kept = {name: t for name, t in tables.items() if not re.fullmatch(r"random-\d+", name)}
+    return kept or tables
+
+
+def _layer_tables(tables: Tables, networks: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Each layer of the networks' features as a feature set."""
+    of_networks = layers.each({name: tables[name] for name in networks})
+    return {name: t for of_network in of_networks.values() for name, t in of_network.items()}
 
 
 def _single_set(tables: Tables) -> str:

@@ -10,12 +10,15 @@ import pandas as pd
 from scipy import stats
 
 from emoasr.evaluation.bootstrap import limits_of_mean
+from emoasr.evaluation.layers import NEURAL
 
 _FEWEST_SPEAKERS = 6  # with five, a two-sided Wilcoxon test never gets below .05
 _ALPHA = 0.05
 
 
-def over_layers(predictions: Mapping[str, Sequence[pd.DataFrame]]) -> list[dict[str, Any]]:
+def over_layers(
+    predictions: Mapping[str, Sequence[pd.DataFrame]], feature_set: str = NEURAL
+) -> list[dict[str, Any]]:
     """Tests a trend over layers, and its difference between targets.
 
     For each speaker, Spearman's correlation of the layers' numbers with the CCCs of predictions
@@ -25,16 +28,22 @@ def over_layers(predictions: Mapping[str, Sequence[pd.DataFrame]]) -> list[dict[
     Args:
         predictions: by target, those of each layer, from the first to the last; columns `speaker`,
             `label` and `clipped`.
+        feature_set: whose layers they are; the verdicts begin with its name if it is not `neural`.
 
     Returns:
-        Records with target (or "one - other"), n_speakers, rho, rho_low, rho_high, p, verdict.
+        Records with feature_set, target (or "one - other"), n_speakers, rho, rho_low, rho_high, p,
+        verdict.
     """
     rhos = {target: _rhos(layers) for target, layers in predictions.items()}
     found = [_record(target, rho, _verdict_of(target)) for target, rho in rhos.items()]
     for one, other in itertools.combinations(rhos, 2):
         difference = (rhos[one] - rhos[other]).dropna()
         found.append(_record(f"{one} - {other}", difference, _verdict_between(one, other)))
-    return found
+    prefix = "" if feature_set == NEURAL else f"{feature_set}: "
+    return [
+        {"feature_set": feature_set, **record, "verdict": prefix + record["verdict"]}
+        for record in found
+    ]
 
 
 def _rhos(layers: Sequence[pd.DataFrame]) -> pd.Series:

@@ -9,6 +9,8 @@ import pandas as pd
 from emoasr.errors import UserError
 from emoasr.settings.choices import BASELINE
 
+NEURAL = "neural"  # the set of `config.recognizer`
+
 
 class Layout(NamedTuple):
     """Where in a table of D columns the layers are.
@@ -31,7 +33,7 @@ class Layout(NamedTuple):
         return slice(self.n_layers * self.n_units)
 
 
-def layout(columns: pd.Index, feature_set: str = "neural") -> Layout:
+def layout(columns: pd.Index, feature_set: str = NEURAL) -> Layout:
     """The layers in columns named `layer00.unit000` and on, or `layer00.unit000.mean` and on.
 
     Raises:
@@ -51,6 +53,40 @@ def layout(columns: pd.Index, feature_set: str = "neural") -> Layout:
     return Layout(n_layers, n_units, layer_D.to_numpy().astype(int), statistics)
 
 
+def each(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:
+    """Each layer as a feature set, of every set that a network gives.
+
+    Args:
+        tables: feature sets by name; what is called `neural` must be of a network.
+
+    Returns:
+        By set, the layers by name, from the first on: `layer00` of `neural`, `NAME.layer00` of
+        others.
+
+    Raises:
+        UserError: the columns of `neural` are others.
+    """
+    found = {}
+    for name, table in tables.items():
+        try:
+            of_columns = layout(table.columns, name)
+        except UserError:
+            if name == NEURAL:
+                raise
+            continue
+        prefix = "" if name == NEURAL else f"{name}."
+        found[name] = {
+            f"{prefix}layer{i:02d}": table.loc[:, of_columns.layer_D == i]
+            for i in range(of_columns.n_layers)
+        }
+    return found
+
+
+def network_of(layer: str) -> str:
+    """The set of whose layers one is, by its name as `each` gives it."""
+    return layer.rpartition(".")[0] or NEURAL
+
+
 def subsets(
     tables: Mapping[str, pd.DataFrame], wanted: Mapping[str, Sequence[int]]
 ) -> dict[str, pd.DataFrame]:
@@ -68,12 +104,12 @@ def subsets(
         field = f"config.eval.layers.{name}"
         if name in tables or name == BASELINE:
             raise UserError(f"{field}: another feature set has that name; choose a different one")
-        n_layers, _, layer_D, _ = layout(tables["neural"].columns)
+        n_layers, _, layer_D, _ = layout(tables[NEURAL].columns)
         if not numbers or not all(-n_layers <= n < n_layers for n in numbers):
             raise UserError(
                 f"{field}={tuple(numbers)}: must be layers from 0 to {n_layers - 1}, or from "
                 f"-{n_layers} to -1, counted from the end"
             )
         kept = np.isin(layer_D, [n % n_layers for n in numbers])
-        found[name] = tables["neural"].loc[:, kept]
+        found[name] = tables[NEURAL].loc[:, kept]
     return found

@@ -7,31 +7,26 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr.asr import saved
-from emoasr.asr.frontend import FrontEndConfig
-from emoasr.asr.networks.base import Network
-from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus, open_corpus
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 from emoasr.extraction import (
     egemaps,
     finished_tables,
+    listeners,
     passes,
     provenance,
     ray_engine,
     row_store,
     run_summary,
     shards,
-    untrained,
 )  # fmt: skip
+from emoasr.extraction.listeners import Listener
 from emoasr.extraction.provenance import Metadata
 from emoasr.extraction.row_store import RowStore
 from emoasr.extraction.run_summary import Findings, joined
-from emoasr.extraction.untrained import Calibration
 from emoasr.files import parquet
 from emoasr.files.writing import ensure_folder
-from emoasr.inference import columns, compilation_cache
-from emoasr.inference.pooling import Pooler
+from emoasr.inference import compilation_cache
 from emoasr.settings import feature_sets
 from emoasr.settings.extraction import Asked
 from emoasr.settings.feature_sets import FeatureSets
@@ -46,8 +41,6 @@ def run(
     whole = open_corpus(config.corpus, workdir)
     if config.engine == "ray":
         ray_engine.start(config.ray)
-    recognizer = saved.load(config.recognizer or None)
-    _check_recognizer(config, recognizer)
     corpus, folder, beside = whole, workdir, list[Path]()
     if asked.shard:
         corpus, folder = shards.part_of(whole, asked.shard), asked.shard.folder(workdir)
@@ -59,48 +52,46 @@ def run(
         print(f"{name}: a sum of sets, left to emoasr.eval")
     if lacking := [name for name in config.eval.targets if name not in corpus.table]:
         print(f"{corpus.name}: has no {', '.join(lacking)}; eval needs other --config.eval.targets")
-    sets = _sets_of_run(config, recognizer, whole, folder, beside, overwrite)
-    _extract(config, sets, corpus, whole, recognizer, folder)
-
-
-def _check_recognizer(config: ml_collections.ConfigDict, recognizer: SavedRecognizer) -> None:
-    """Raises a UserError where the recognizer does not have what the settings ask of it."""
-    check_choice("config.tap", config.tap, recognizer.model.TAPS)
-    if "mfcc" in config.feature_sets and not isinstance(recognizer.config.frontend, FrontEndConfig):
-        raise UserError(
-            f"config.feature_sets='mfcc': {config.recognizer} hears no MFCCs; leave mfcc out"
-        )
+    sets, opened = _sets_of_run(config, whole, folder, beside, overwrite)
+    _extract(config, sets, corpus, whole, opened, folder)
 
 
 def _sets_of_run(
     config: ml_collections.ConfigDict,
-    recognizer: SavedRecognizer,
     corpus: Corpus,
     folder: Path,
     beside: Iterable[Path],
     overwrite: bool,
-) -> FeatureSets:
+) -> tuple[FeatureSets, list[Listener]]:
     """The feature sets that are asked for, and those of this run that have a table already.
 
     Args:
         config: all settings.
-        recognizer: that of `config.recognizer`.
         corpus: that of `config.corpus`.
         folder: of the run.
         beside: folders that hold other parts of the same run.
         overwrite: whether what another run left there may be replaced.
 
+    Returns:
+        The sets, and the recognizers that give them.
+
     Raises:
-        UserError: another run is finished there, and may not be replaced.
+        UserError: another run is finished there, and may not be replaced; or a recognizer cannot be
+            opened, or has not what the settings ask of it.
     """
-    finished = [n for n in finished_tables.names_in(folder) if n not in config.feature_sets]
-    sets = feature_sets.parse((*config.feature_sets, *finished), config.seed)
-    made = provenance.of_run(config, corpus, sets, recognizer)
+    asked = feature_sets.names(config.feature_sets)
+    finished = [name for name in finished_tables.names_in(folder) if name not in asked]
+    entries = finished_tables.entries_of(folder, finished, asked)
+    sets = feature_sets.parse((*config.feature_sets, *entries), config.seed)
+    opened = listeners.of_run(config, sets)
+    made = provenance.of_run(config, corpus, sets, opened)
     others = finished_tables.of_another_run(folder, made, overwrite)
     for other in beside:
         finished_tables.of_another_run(other, made, overwrite)
     stay = [name for name in finished if name not in others]
-    return feature_sets.parse((*config.feature_sets, *stay), config.seed)
+    entries = finished_tables.entries_of(folder, stay, asked)
+    sets = feature_sets.parse((*config.feature_sets, *entries), config.seed)
+    return sets, [one for one in opened if not one.folder or one.trained in sets.recognizers]
 
 
 def _extract(
@@ -108,7 +99,7 @@ def _extract(
     sets: FeatureSets,
     corpus: Corpus,
     whole: Corpus,
-    recognizer: SavedRecognizer,
+    opened: Sequence[Listener],
     folder: Path,
 ) -> None:
     """Extracts a corpus that is a part of the whole, or all of it.
@@ -117,20 +108,20 @@ def _extract(
     one after the other.
     """
     started = time.monotonic()
-    frontend = recognizer.config.frontend
-    heard = whole.at(frontend.sample_rate, frontend.antialias)
-    calibration = untrained.calibrate(heard) if sets.seeds else None
+    opened = [listener.calibrated(whole) for listener in opened]
     keys = corpus.fingerprints()
-    made = provenance.of_run(config, whole, sets, recognizer)
-    of_speech = calibration.metadata if calibration else {}
-    expected = provenance.up_to_date(made, sets, keys, of_speech)
+    made = provenance.of_run(config, whole, sets, opened)
+    expected = provenance.up_to_date(made, sets, keys, listeners.calibrations(opened))
     kept = finished_tables.kept(folder, expected, corpus)
     found = joined(Findings(corpus.skipped), *(table.findings for table in kept.values()))
-    stores = _row_stores(config, recognizer, expected, kept, keys, folder)
-    if on_device := {name: rows for name, rows in stores.items() if name != "egemaps"}:
+    stores = _row_stores(config, opened, expected, kept, keys, folder)
+    for listener in opened:
+        on_device = {name: stores[name] for name in listener.names if name in stores}
+        if not on_device:
+            continue
         compilation_cache.enable_cache()
-        pooler = make_pooler(config, recognizer, list(on_device), sets.seeds, calibration)
-        part = dataclasses.replace(heard, table=corpus.table)
+        part = dataclasses.replace(listener.at_its_rate(whole), table=corpus.table)
+        pooler = listener.pooler(config, on_device)
         more = passes.device_pass(config, part, keys, pooler, on_device)
         if len(more.skipped) == len(whole):  # of a part, all may: the others have something
             why = more.skipped[0].reason
@@ -148,41 +139,13 @@ def _extract(
     found = joined(found, Findings(metrics={"seconds": round(time.monotonic() - started, 2)}))
     in_order = {name: tables[name] for name in sets.built_in}
     config = config.copy_and_resolve_references()
-    config.feature_sets = sets.entries
+    config.feature_sets, config.tap = sets.entries, opened[0].tap
     run_summary.finish(config, corpus, in_order, found, folder)
-
-
-def make_pooler(
-    config: ml_collections.ConfigDict,
-    recognizer: SavedRecognizer,
-    names: Sequence[str],
-    seeds: Mapping[str, int],
-    calibration: Calibration | None,
-) -> Pooler:
-    """What computes feature sets on the device.
-
-    Args:
-        config: `tap`, `pooling`, `compute_dtype`.
-        recognizer: the trained network and its front end.
-        names: feature sets.
-        seeds: of those that come from untrained networks.
-        calibration: speech that gives these their statistics.
-    """
-    frontend, model = recognizer.config.frontend, recognizer.config.model
-    networks: dict[str, Network] = {"neural": recognizer.model} if "neural" in names else {}
-    if calibration is not None:
-        networks |= {
-            name: untrained.untrained(model, frontend, calibration.waves, seed)
-            for name, seed in seeds.items()
-            if name in names
-        }
-    networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
-    return Pooler(networks, frontend, config.tap, config.pooling, "mfcc" in names)
 
 
 def _row_stores(
     config: ml_collections.ConfigDict,
-    recognizer: SavedRecognizer,
+    opened: Iterable[Listener],
     expected: Mapping[str, Metadata],
     kept: Container[str],
     keys: Sequence[bytes],
@@ -194,8 +157,9 @@ def _row_stores(
         UserError: there is too little room on the disk.
     """
     new = [name for name in expected if name not in kept]
-    model, frontend = recognizer.config.model, recognizer.config.frontend
-    named = columns.of_sets(new, model, frontend, config.pooling)
+    named: dict[str, list[str]] = {}
+    for listener in opened:
+        named |= listener.columns(new, config.pooling)
     if "egemaps" in new:
         named["egemaps"] = egemaps.column_names()
     needed = sum(row_store.bytes_needed(len(keys), len(names)) for names in named.values())

@@ -1,7 +1,7 @@
 """What a run's folder holds already: tables, whose run they are, and which of them can be kept."""
 
 import shutil
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +39,31 @@ def path_of(workdir: Path, name: str) -> Path:
 
 
 def names_in(workdir: Path) -> list[str]:
-    """The built-in feature sets that have a table in a run's folder."""
+    """The feature sets made by extract that have a table in a run's folder."""
     there = sorted(path.stem for path in (workdir / "features").glob("*.parquet"))
-    return [name for name in there if feature_sets.is_built_in(name)]
+    return [n for n in there if feature_sets.is_built_in(n) or _folder_of(workdir, n)]
+
+
+def entries_of(workdir: Path, names: Iterable[str], asked: Container[str]) -> list[str]:
+    """The entries of `config.feature_sets` that ask for tables in a run's folder.
+
+    Args:
+        workdir: the run's folder.
+        names: of some of `names_in`. The untrained twin of a further recognizer needs that one too.
+        asked: names of sets that are asked for already.
+    """
+    found = {}
+    for name in names:
+        if folder := _folder_of(workdir, name):
+            trained = feature_sets.twin_of(name) or name
+            found[trained] = f"{trained}={folder}"
+        found.setdefault(name, name)
+    return [entry for name, entry in found.items() if name not in asked]
+
+
+def _folder_of(workdir: Path, name: str) -> str:
+    """The folder of the further recognizer that a table was made with; empty: with none."""
+    return str(metadata_of(path_of(workdir, name)).get("folder") or "")
 
 
 def of_another_run(workdir: Path, made: Mapping[str, Metadata], overwrite: bool) -> set[str]:
@@ -84,9 +106,8 @@ def kept(workdir: Path, expected: Mapping[str, Metadata], corpus: Corpus) -> dic
             continue
         findings = findings_of(table.metadata)
         unreadable = (s for s in findings.skipped if s.step == "audio")
-        if provenance.without_outcome(table.metadata) == expected[name] and not any(
-            _readable_now(corpus, s) for s in unreadable
-        ):
+        made, wanted = map(provenance.without_outcome, (table.metadata, expected[name]))
+        if made == wanted and not any(_readable_now(corpus, s) for s in unreadable):
             print(f"{path}: kept, made from the same files with the same settings")
             remove_parts(workdir / ".rows" / name)
             found[name] = Kept(table, findings)

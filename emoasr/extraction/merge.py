@@ -6,10 +6,9 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr.asr.saved import load
 from emoasr.corpora import open_corpus
 from emoasr.errors import UserError
-from emoasr.extraction import finished_tables, provenance, run_summary, untrained
+from emoasr.extraction import finished_tables, listeners, provenance, run_summary
 from emoasr.extraction.provenance import Metadata
 from emoasr.extraction.row_store import join_keys
 from emoasr.extraction.run_summary import Findings, joined
@@ -54,14 +53,13 @@ def _join(
     overwrite: bool,
 ) -> None:
     corpus = open_corpus(config.corpus, workdir)
-    recognizer = load(config.recognizer or None)
     beside = [n for n in finished_tables.names_in(workdir) if n not in asked.built_in]
-    sets = feature_sets.parse((*asked.entries, *beside), config.seed)
-    made = provenance.of_run(config, corpus, sets, recognizer)
+    others = finished_tables.entries_of(workdir, beside, asked.built_in)
+    sets = feature_sets.parse((*asked.entries, *others), config.seed)
+    opened = [one.calibrated(corpus) for one in listeners.of_run(config, sets)]
+    made = provenance.of_run(config, corpus, sets, opened)
     finished_tables.of_another_run(workdir, made, overwrite)
-    frontend = recognizer.config.frontend
-    heard = corpus.at(frontend.sample_rate, frontend.antialias)
-    of_speech = untrained.calibrate(heard).metadata if sets.seeds else {}
+    of_speech = listeners.calibrations(opened)
     keys = corpus.fingerprints()
     stored, first = {}, 0
     for shard in shards:
@@ -81,7 +79,8 @@ def _join(
         tables[name] = _joined(name, parts, of_whole[name]["inputs"], workdir)
     finished_tables.remove_others(workdir, tables)
     config = config.copy_and_resolve_references()
-    config.shard, config.feature_sets = "", (*asked.entries, *kept)
+    others = finished_tables.entries_of(workdir, kept, asked.built_in)
+    config.shard, config.feature_sets, config.tap = "", (*asked.entries, *others), opened[0].tap
     found.append(Findings(metrics={"shards": len(shards)}))
     run_summary.finish(config, corpus, tables, joined(*found), workdir)
     print(f"{workdir / 'shards'}: joined; it can be removed")

@@ -17,8 +17,8 @@ import ml_collections
 from emoasr import __version__
 from emoasr.asr.frontend import FrontEnd
 from emoasr.asr.networks.base import Sizes
-from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus, inputs_digest
+from emoasr.extraction.listeners import Listener
 from emoasr.files import places
 from emoasr.settings.feature_sets import FeatureSets
 
@@ -30,6 +30,7 @@ _HOW = ("tap", "pooling", "compute_dtype")  # settings that change every network
 _PLACES = ("path", "root")  # fields of `config.corpus` that name one
 _NEWER = ("version", "inputs", "calibration")
 _OUTCOME = ("environment", "skipped", "warnings", "rows", "labels")
+_MOVABLE = "folder"  # of a further recognizer: where it was found, its digest says which it is
 
 
 def of_corpus(config: ml_collections.ConfigDict, corpus: Corpus) -> Metadata:
@@ -51,23 +52,34 @@ def of_run(
     config: ml_collections.ConfigDict,
     corpus: Corpus,
     sets: FeatureSets,
-    recognizer: SavedRecognizer,
+    listeners: Sequence[Listener],
 ) -> dict[str, Metadata]:
     """The corpus and the settings that each set's table depends on, and `LABELS` too."""
     common = of_corpus(config.corpus, corpus)
-    sizes, frontend = _as_json(recognizer.config.model), _as_json(recognizer.config.frontend)
-    network = {"model": sizes, "frontend": frontend, **{name: config[name] for name in _HOW}}
+    frontend = _as_json(listeners[0].recognizer.config.frontend)
     specific: dict[str, Metadata] = {
-        "neural": {**network, "recognizer": recognizer.digest},
-        **{
-            name: {**network, "recognizer": f"untrained, seed {seed}"}
-            for name, seed in sets.seeds.items()
-        },
         "mfcc": {"frontend": frontend, "pooling": "mean and std"},
         "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
     }
+    for listener in listeners:
+        specific |= _of_networks(config, listener)
     made = {name: {"feature_set": name, **common, **specific[name]} for name in sets.built_in}
     return {**made, LABELS: common}
+
+
+def _of_networks(config: ml_collections.ConfigDict, listener: Listener) -> dict[str, Metadata]:
+    """What the sets of one recognizer depend on, and of networks of its size."""
+    of_network = listener.recognizer.config
+    network = {
+        "model": _as_json(of_network.model),
+        "frontend": _as_json(of_network.frontend),
+        **{name: config[name] for name in _HOW},
+        "tap": listener.tap,
+        **({"folder": listener.folder} if listener.folder else {}),
+    }
+    untrained = {name: f"untrained, seed {seed}" for name, seed in listener.seeds.items()}
+    recognizers = {listener.trained: listener.recognizer.digest, **untrained}
+    return {name: {**network, "recognizer": text} for name, text in recognizers.items()}
 
 
 def _as_json(config: Sizes | FrontEnd) -> Metadata:
@@ -80,18 +92,18 @@ def up_to_date(
     made: Mapping[str, Metadata],
     sets: FeatureSets,
     keys: Sequence[bytes],
-    calibration: Metadata,
+    calibrations: Mapping[str, Metadata],
 ) -> dict[str, Metadata]:
     """The expected metadata of each table: a table on disk with the same can be kept.
 
     Args:
         made: of the corpus and the settings, by set.
-        sets: which of them come from untrained networks.
+        sets: those of the run.
         keys: fingerprints of the table's utterances.
-        calibration: what says which speech gives untrained networks their statistics.
+        calibrations: what says which speech gives untrained networks their statistics, by set.
     """
     newer = {"version": __version__, "inputs": inputs_digest(keys)}
-    fitted = {name: {"calibration": calibration} for name in sets.seeds}
+    fitted = {name: {"calibration": speech} for name, speech in calibrations.items()}
     return {name: {**made[name], **newer, **fitted.get(name, {})} for name in sets.built_in}
 
 
@@ -109,14 +121,15 @@ def environment(name: str, platform: str | None = None) -> Metadata:
 
 def of_rows(expected: Metadata, environment: Metadata) -> Metadata:
     """All that a row depends on besides its utterance, which its fingerprint stands for."""
-    of_table = ("corpus", "synthetic", "source", "inputs")
+    of_table = ("corpus", "synthetic", "source", "inputs", _MOVABLE)
     own = {name: value for name, value in expected.items() if name not in of_table}
     return {**own, "environment": environment}
 
 
 def without_outcome(metadata: Metadata) -> Metadata:
-    """A table's metadata but for what is known only when the table is made."""
-    return {name: value for name, value in metadata.items() if name not in _OUTCOME}
+    """A table's metadata but for what may differ where a table is made in the same way again."""
+    beside = {*_OUTCOME, _MOVABLE}
+    return {name: value for name, value in metadata.items() if name not in beside}
 
 
 def described(metadata: Metadata) -> Metadata:
@@ -128,5 +141,5 @@ def identity(metadata: Metadata) -> Metadata:
     """What makes a table, or the labels, one run's and no other's, as a user would name it."""
     source = {f"config.corpus.{k}": value for k, value in metadata.get("source", {}).items()}
     how = {f"config.{k}": metadata[k] for k in _HOW if k in metadata}
-    known = {*_HOW, *_NEWER, *_OUTCOME, "source", "feature_set", "synthetic"}
+    known = {*_HOW, *_NEWER, *_OUTCOME, _MOVABLE, "source", "feature_set", "synthetic"}
     return {**source, **how, **{k: v for k, v in metadata.items() if k not in known}}

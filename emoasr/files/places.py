@@ -122,20 +122,21 @@ def is_file(file: storage.Place) -> bool:
         raise UserError(f"{file}: cannot be opened ({why})") from None
 
 
-def check(corpus: ml_collections.ConfigDict, recognizer: str = "") -> None:
-    """Checks that corpus and recognizer exist, if on disk; stores are contacted only for data.
+def check(corpus: ml_collections.ConfigDict, *recognizers: str) -> None:
+    """Checks that corpus and recognizers exist, if on disk; stores are contacted only for data.
 
     Args:
         corpus: `config.corpus`.
-        recognizer: as of `of_recognizer`.
+        recognizers: as of `of_recognizer`.
 
     Raises:
         UserError: a field is empty, or what it names does not exist.
     """
     if "path" in corpus and "://" not in str(corpus.path):
         of_corpus(corpus)
-    if "://" not in str(recognizer):
-        of_recognizer(recognizer)
+    for recognizer in recognizers:
+        if "://" not in str(recognizer):
+            of_recognizer(recognizer)
 
 
 def check_extracted(workdir: Path) -> None:

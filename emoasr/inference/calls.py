@@ -38,12 +38,12 @@ class Frames(NamedTuple):
     """Something of every frame of every input.
 
     Attributes:
-        index: that of the frame's input (of arrays `input`), and `time`, the second of the file, or
-            of the array, around which the frame lies.
+        rows: their index: that of the inputs (of arrays `input`), and `time`, the second of the
+            file, or of the array, around which a frame lies.
         values: one row a frame, inputs in their order.
     """
 
-    index: pd.MultiIndex
+    rows: pd.MultiIndex
     values: np.ndarray
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from emoasr.evaluation.layers import network_of
 from emoasr.report import style, vegalite, wording
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
@@ -188,15 +189,23 @@ def _matrix(counts: pd.DataFrame) -> Description:
 
 
 def layers(rows: Sequence[Row]) -> list[Chart]:
-    """One chart: a line a target, along the layers of `layer00`, `layer01`, ..."""
+    """One chart a network: a line a target, along its layers."""
 
     def draw(rows: Sequence[Row], key: str) -> Description:
-        numbers = [int(row["feature_set"].removeprefix("layer")) for row in rows]
-        numbered = [{**row, "layer": n} for row, n in zip(rows, numbers, strict=True)]
-        return _curves(numbered, key, "target", "layer", _layers(numbers))
+        return _curves(rows, key, "target", "layer", _layers(row["layer"] for row in rows))
 
-    variants = {variant: draw(rows, key) for variant, key in _variants().items() if rows}
-    return [{"id": "layers", "title": "", "variants": variants}] if rows else []
+    by_network: dict[str, list[Row]] = {}
+    for row in rows:
+        numbered = {**row, "layer": int(row["feature_set"].rpartition("layer")[2])}
+        by_network.setdefault(network_of(row["feature_set"]), []).append(numbered)
+    return [
+        {
+            "id": f"layers-{i}",
+            "title": network,
+            "variants": {variant: draw(of, key) for variant, key in _variants().items()},
+        }
+        for i, (network, of) in enumerate(by_network.items())
+    ]
 
 
 def _layers(numbers: Iterable[int]) -> Description:

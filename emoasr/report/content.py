@@ -81,7 +81,7 @@ def build(
         },
         "paper": _grid(tables.beside_the_paper(rows, provenance["paper"])),
         "meanings": {
-            name: wording.meaning(name, layers, provenance["config"]["feature_sets"])
+            name: wording.meaning(name, layers, provenance["config"].get("feature_sets", ()))
             for name in dict.fromkeys(row["feature_set"] for row in every)
         },
         "differences": {

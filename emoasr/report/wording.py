@@ -123,8 +123,12 @@ def meaning(name: str, layers: Mapping[str, Any], entries: Iterable[str] = ()) -
         return _MEANINGS[name]
     if name in layers:
         return f"the units of neural in layers {', '.join(map(str, layers[name]))} alone"
+    if twin := re.fullmatch(r"random-(\D.*)", name):
+        return f"the network of {twin[1]} with random weights, untrained"
     if seed := re.fullmatch(r"random-(\d+)", name):
         return f"as random, with the random weights of seed {seed[1]}"
+    if any(entry.startswith(f"{name}=") for entry in entries):
+        return "hidden states of another recognizer, pooled over time"
     if "+" in name and name in entries:  # a table's entry would end in .parquet or .csv
         return f"the features of {listed(name.split('+'))} side by side"
     return "a table of features given by the user"

@@ -109,7 +109,7 @@ class AugmentConfig:
 
 def check_extraction(config: ml_collections.ConfigDict) -> None:
     """Raises a UserError where a setting of `emoasr.extract` is not allowed."""
-    check_choice("config.tap", config.tap, TAPS)
+    check_choice("config.tap", config.tap, ("", *TAPS))
     check_choice("config.compute_dtype", config.compute_dtype, COMPUTE_DTYPES)
     check_choice("config.pooling", config.pooling, POOLINGS)
     check_choice("config.engine", config.engine, ENGINES)

@@ -34,5 +34,5 @@ def check(config: ml_collections.ConfigDict) -> Asked:
         extras.require("ray", "config.engine=ray")
     if "egemaps" in asked.sets.built_in:
         extras.require("egemaps", "config.feature_sets: egemaps")
-    places.check(config.corpus, config.recognizer)
+    places.check(config.corpus, config.recognizer, *asked.sets.recognizers.values())
     return asked

@@ -1,4 +1,4 @@
-"""What entries of `config.feature_sets` name: built-in sets, external tables, and sums of sets."""
+"""What entries of `config.feature_sets` name: sets that extract makes, tables, sums of sets."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,9 @@ from emoasr.files import storage
 from emoasr.settings import bounds
 
 _SETS = ("neural", "random", "mfcc", "egemaps")
-_SEEDED = re.compile("random-(0|[1-9][0-9]{0,9})")  # one spelling a seed
+_UNTRAINED = "random-"
+_SEEDED = re.compile(f"{_UNTRAINED}(0|[1-9][0-9]{{0,9}})")  # one spelling a seed
+_NAMED = re.compile("[A-Za-z][A-Za-z0-9._-]*")  # of a further recognizer
 
 
 class FeatureSets(NamedTuple):
@@ -18,8 +20,10 @@ class FeatureSets(NamedTuple):
 
     Attributes:
         entries: of `config.feature_sets`.
-        built_in: names of those that extract makes.
-        seeds: of the built-in ones that come from untrained networks, by name.
+        built_in: names of those that extract makes, of further recognizers too.
+        seeds: of the sets of untrained networks of `config.recognizer`'s size, by name.
+        recognizers: folders of further recognizers, by set.
+        twins: of the sets of untrained networks of these recognizers' sizes, the trained set.
         external: tables that are there, paths or URLs.
         sums: sets whose columns stand side by side, by name.
     """
@@ -27,6 +31,8 @@ class FeatureSets(NamedTuple):
     entries: tuple[str, ...]
     built_in: tuple[str, ...]
     seeds: dict[str, int]
+    recognizers: dict[str, str]
+    twins: dict[str, str]
     external: tuple[str, ...]
     sums: dict[str, tuple[str, ...]]
 
@@ -43,30 +49,47 @@ def parse(entries: Iterable[str], seed: int) -> FeatureSets:
     """
     located = paths(entries := tuple(entries), Path())
     of_others = sums(entries)
-    built_in = tuple(n for n in entries if not is_external(n) and n not in of_others)
+    recognizers = dict(map(_named, filter(_is_recognizer, entries)))
+    twins = {f"{_UNTRAINED}{name}": name for name in recognizers}
+    twins = {twin: name for twin, name in twins.items() if twin in entries}
+    external = tuple(filter(is_external, entries))
+    built_in = tuple(name_of(e) for e in entries if e not in external and e not in of_others)
     for name in built_in:
-        if not is_built_in(name):
+        if not (is_built_in(name) or name in recognizers or name in twins):
             raise UserError(
-                f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, the "
-                "path of a table, which ends in .parquet or .csv, or a sum A+B of sets"
-                f"{did_you_mean(name, _SETS)}"
+                f"config.feature_sets={name!r}: must be one of {', '.join(_SETS)}, random-N, "
+                "NAME=FOLDER of a recognizer, random-NAME, the path of a table, which ends in "
+                f".parquet or .csv, or a sum A+B of sets{did_you_mean(name, _SETS)}"
             )
     seeds = {name: int(name.partition("-")[2]) for name in built_in if _SEEDED.fullmatch(name)}
     for name, number in seeds.items():
         bounds.check_number(f"config.feature_sets: the seed of {name}", number, "seed")
     if "random" in located:
         seeds["random"] = seed
-    return FeatureSets(entries, built_in, seeds, tuple(filter(is_external, entries)), of_others)
+    return FeatureSets(entries, built_in, seeds, recognizers, twins, external, of_others)
 
 
 def is_built_in(name: str) -> bool:
-    """Whether extract makes a set of this name."""
+    """Whether extract makes a set of this name, with `config.recognizer` or without any."""
     return name in _SETS or _SEEDED.fullmatch(name) is not None
 
 
 def is_external(entry: str) -> bool:
     """Whether an entry of `config.feature_sets` is an external table: the path of a file."""
     return entry.lower().endswith((".parquet", ".csv"))
+
+
+def name_of(entry: str) -> str:
+    """The name of the set that an entry of `config.feature_sets` asks for."""
+    if is_external(entry):
+        return storage.path(entry).stem
+    return entry.partition("=")[0] if _is_recognizer(entry) else entry
+
+
+def twin_of(name: str) -> str | None:
+    """The set of whose network an untrained twin has this name; None: of none."""
+    twin = name.startswith(_UNTRAINED) and not is_built_in(name)
+    return name.removeprefix(_UNTRAINED) if twin else None
 
 
 def sums(feature_sets: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -76,7 +99,8 @@ def sums(feature_sets: Iterable[str]) -> dict[str, tuple[str, ...]]:
         UserError: a sum is there twice, or of a set that is not named, or of one twice.
     """
     feature_sets = tuple(feature_sets)
-    named, found = [*paths(feature_sets, Path())], {}
+    named = [*paths(feature_sets, Path())]
+    found: dict[str, tuple[str, ...]] = {}
     for entry in filter(_is_sum, feature_sets):
         parts, what = tuple(entry.split("+")), f"config.feature_sets={entry!r}"
         for part in parts:
@@ -96,16 +120,12 @@ def names(feature_sets: Iterable[str]) -> list[str]:
     return [*paths(feature_sets, Path()), *sums(feature_sets)]
 
 
-def _is_sum(entry: str) -> bool:
-    return "+" in entry and not is_external(entry)
-
-
 def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]:
     """Where the tables of `config.feature_sets` lie, by feature set; sums have none.
 
     Args:
-        feature_sets: names of sets that extract writes, or paths or URLs, whose sets are called
-            after the file, without its ending; and sums of sets.
+        feature_sets: sets that extract writes, or paths or URLs, whose sets are called after the
+            file, without its ending; and sums of sets.
         folder: where extract writes.
 
     Raises:
@@ -117,13 +137,14 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]
             raise UserError(f"config.feature_sets={entry!r}: must be the text of a name or path")
         if _is_sum(entry):
             continue
-        path = storage.path(entry) if is_external(entry) else folder / f"{entry}.parquet"
-        if path.stem in found:
+        name = name_of(entry)
+        path = storage.path(entry) if is_external(entry) else folder / f"{name}.parquet"
+        if name in found:
             raise UserError(
-                f"config.feature_sets: two sets are called {path.stem!r}, {found[path.stem]} and "
+                f"config.feature_sets: two sets are called {name!r}, {found[name]} and "
                 f"{path}; leave one out or rename its file"
             )
-        found[path.stem] = path
+        found[name] = path
     return found
 
 
@@ -140,3 +161,26 @@ def check_there(feature_sets: Iterable[str], folder: Path) -> None:
     for path in paths(feature_sets, folder).values():
         if isinstance(path, Path) and path.parent != folder:
             storage.check_there(path, f"config.feature_sets: {path}")
+
+
+def _is_sum(entry: str) -> bool:
+    return "+" in entry and not is_external(entry) and not _is_recognizer(entry)
+
+
+def _is_recognizer(entry: str) -> bool:
+    return "=" in entry and not is_external(entry)
+
+
+def _named(entry: str) -> tuple[str, str]:
+    """The name and the folder of a further recognizer."""
+    name, _, folder = entry.partition("=")
+    what = f"config.feature_sets={entry!r}: "
+    if is_built_in(name) or name.startswith(_UNTRAINED) or not _NAMED.fullmatch(name):
+        raise UserError(
+            f"{what}a recognizer's name must be a letter, then letters, digits, '.', '_', '-', "
+            f"not one of {', '.join(_SETS)}, and not begin with {_UNTRAINED!r}; such as "
+            f"whisper={folder}"
+        )
+    if not folder:
+        raise UserError(f"{what}gives no folder; give {name}=FOLDER")
+    return name, folder

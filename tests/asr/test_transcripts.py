@@ -45,7 +45,7 @@ def test_words_are_those_of_the_text_where_their_letters_are(text, beam):
     decode = decoding.BeamSearch(20, None) if beam else decoding.Greedy()
     ((found, frames),) = decode(scores_TV[None])
     assert found == text
-    result = transcripts.of(found, frames, scores_TV, 0.5)
+    result = transcripts.of(found, frames, scores_TV, 0.5 * np.arange(len(scores_TV) + 1))
     assert [word.word for word in result.words] == text.split()
     assert result.times == [2.0 * i for i in range(len(text))]
     begin = 0
@@ -57,7 +57,7 @@ def test_words_are_those_of_the_text_where_their_letters_are(text, beam):
 
 
 def test_nothing_heard_has_no_confidence_and_no_doubt():
-    result = transcripts.of("", [], heard([BLANK]), 0.032)
+    result = transcripts.of("", [], heard([BLANK]), 0.032 * np.arange(3))
     assert result.words == [] and np.isnan(result.confidence)
     assert transcripts.doubt(result.confidence) is None
     assert transcripts.doubt(1.0) is None

@@ -3,8 +3,10 @@
 The folders beside this file are tiny and random; `scripts/oracle_transformers.py` wrote them.
 """
 
+import itertools
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from made_transformers import WAVES, wave
 
 import emoasr
+from emoasr import transcribe as command
 from emoasr.errors import UserError
 from emoasr.inference import bucketing, runner
 from emoasr.inference.pooling import POOLINGS, Pooler
@@ -293,5 +296,101 @@ def test_pickled_and_missing_weights_name_the_remedy(folder):
 def test_hidden_states_are_all_that_it_gives(recognizer, kind):
     with pytest.raises(UserError, match="tap='gate': must be one of residual"):
         recognizer.features((WAVES, 16000), tap="gate")
-    with pytest.raises(UserError, match="whisper is a folder of transformers: it gives features"):
+    with pytest.raises(UserError, match="whisper has no CTC head: it gives features"):
         recognizer.transcribe((WAVES, 16000))
+
+
+VOCABULARY = {"A": 0, "<pad>": 1, "|": 2, "<unk>": 3, "'": 4}
+
+
+@pytest.fixture
+def transcriber(folder):
+    (folder / "vocab.json").write_text(json.dumps(VOCABULARY))
+    rewrite(folder, CONFIG, pad_token_id=1)
+    return emoasr.load_recognizer(folder)
+
+
+def read_off(logits_TV) -> str:
+    """The text of PyTorch's symbol scores, as transformers' tokenizer spells it."""
+    tokens = {number: token for token, number in VOCABULARY.items()}
+    best = [tokens[int(i)] for i, _ in itertools.groupby(logits_TV.argmax(axis=1))]
+    return "".join(t.replace("|", " ") for t in best if len(t) == 1).strip()
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2-large", "hubert-large", "wavlm-large"])
+def test_transcripts_are_those_of_pytorchs_symbol_scores(transcriber, kind):
+    expected = np.load(FOLDERS / kind / "expected.npz")
+    texts = [read_off(expected[f"logits{i}"]) for i in range(len(WAVES))]
+    assert any(texts)
+    with warnings.catch_warnings(action="ignore"):  # it is unsure
+        table = transcriber.transcribe((WAVES, 16000), words=True)
+        by_beam = transcriber.transcribe((WAVES, 16000), beam_size=8)
+    assert list(table["text"]) == texts
+    assert set("".join(by_beam["text"])) <= set(" A'")
+    for row, wave_N in zip(table.itertuples(), WAVES, strict=True):
+        assert [word.word for word in row.words] == row.text.split()
+        assert row.times == sorted(row.times) and len(row.times) == len(row.text)
+        for word in row.words:
+            assert 0 <= word.start < word.end <= len(wave_N) / 16000 + 0.02
+
+
+@pytest.mark.parametrize("kind", ["hubert-large"])
+def test_words_of_long_recordings_are_where_their_windows_are(transcriber):
+    window_N = np.concatenate([wave(16000), np.zeros(29 * 16000, np.float32)])
+    with warnings.catch_warnings(action="ignore"):
+        one = transcriber.transcribe((window_N, 16000)).iloc[0]
+        two = transcriber.transcribe((np.concatenate([window_N, window_N]), 16000)).iloc[0]
+    inside = one.times[1:]  # the first may go on from the window before
+    assert inside and set(one.times) < set(two.times)
+    assert {round(second + 30, 3) for second in inside} < set(two.times)
+
+
+@pytest.mark.parametrize("kind", ["hubert-large"])
+def test_the_command_transcribes(transcriber, folder, tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", WAVES[2], 16000, subtype="FLOAT")
+    assert (
+        command.command([f"--recognizer={folder}", "--format=json", str(tmp_path / "a.wav")]) == 0
+    )
+    said = json.loads(capsys.readouterr().out)
+    expected = read_off(np.load(FOLDERS / "hubert-large" / "expected.npz")["logits2"])
+    assert said["text"] == expected
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2-large"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "vocab.json: no such file; it says what the symbols are"),
+        ("[1]", "not a JSON object"),
+        ({"dan": {"a": 1}}, "'dan' is .*must be a number .of several languages"),
+        ({"a": True}, "'a' is True; must be a number"),
+        ({"a": 1.0}, "'a' is 1.0; must be a number"),
+        ({"a": 5}, "'a' is number 5; config.json has 5 symbols"),
+        ({"a": -1}, "'a' is number -1"),
+        ({"a": 10**15}, "config.json has 5 symbols"),
+        ({"a": 1, "b": 1}, "two symbols have one number"),
+        ({"th": 1}, "'th' is no single character"),
+        ({"\n": 1}, "is no single character"),
+        ({"\u202e": 1}, "is no single character"),
+        ({"|": 1, " ": 2}, "one twice"),
+        ({"<pad>": 0, "<s>": 1, "[UNK]": 2}, "has no symbols"),
+        ({}, "has no symbols"),
+    ],
+)
+def test_a_vocabulary_that_is_none_is_named_and_features_need_none(folder, content, message):
+    if content is not None:
+        text = content if isinstance(content, str) else json.dumps(content)
+        (folder / "vocab.json").write_text(text)
+    recognizer = emoasr.load_recognizer(folder)
+    assert len(recognizer.features((WAVES[:1], 16000))) == 1
+    with pytest.raises(UserError, match=message) as error:
+        recognizer.transcribe((WAVES, 16000))
+    assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2-large"])
+@pytest.mark.parametrize("number", [5, -1, "0", None])
+def test_a_blank_that_is_none_is_named(folder, number):
+    rewrite(folder, CONFIG, pad_token_id=number)
+    with pytest.raises(UserError, match="pad_token_id"):
+        emoasr.load_recognizer(folder)

@@ -9,6 +9,8 @@ from scipy import stats
 
 from emoasr.evaluation import evaluate
 from emoasr.evaluation.metrics import METRICS, VARIANTS
+from emoasr.inference.columns import unit_names
+from emoasr.report import charts
 
 
 @pytest.fixture(scope="module")
@@ -115,13 +117,31 @@ def test_each_layer_is_analysed_alone_and_the_trend_is_tested(found):
     assert difference["rho_low"] <= difference["rho"] <= difference["rho_high"] < 0
 
 
+def test_layers_of_every_network_follow_its_shape():
+    table, labels = evaluated.layered_corpus()
+    deep = pd.concat([table, table.iloc[:, :8] ** 3], axis=1).set_axis(unit_names(5, 4), axis=1)
+    tables = {"neural": table, "whisper": deep, "random-whisper": -deep, "random-1": -table}
+    settings = run_folder.settings(battery=True, layers={"first": (0,)})
+    found = evaluate.evaluate(tables, labels, settings)
+    layers = rows(found, "layers")
+    others = [f"{name}.layer{i:02d}" for name in ("whisper", "random-whisper") for i in range(5)]
+    assert set(layers["feature_set"]) == {"layer00", "layer01", "layer02", *others}
+    trends = {(t["feature_set"], t["target"]): t["verdict"] for t in found.battery["trend"]}
+    assert len(trends) == 9
+    ours, theirs = trends["neural", "arousal"], trends["whisper", "arousal"]
+    assert ours.startswith("arousal: ") and theirs.startswith("whisper: arousal: ")
+    charts_of = charts.layers([r for r in found.battery["rows"] if r["analysis"] == "layers"])
+    assert [c["title"] for c in charts_of] == ["neural", "whisper", "random-whisper"]
+
+
 def test_what_the_data_do_not_allow_is_said():
     table, labels = evaluated.layered_corpus(n_speakers=4)
     labels = labels.drop(columns="session")
     settings = run_folder.settings(battery=True)
+    table = table.rename(columns=str.upper)
     found = evaluate.evaluate({"x": table}, labels, settings).battery
     assert found["omitted"] == [
-        "layers: there is no feature set 'neural'",
+        "layers: there is no feature set of a network",
         "partner: the labels do not have a session for every utterance",
         "protocol: the labels do not have a session for every utterance",
     ]

@@ -32,3 +32,32 @@ def test_sums_that_cannot_be_are_named(entries, message):
     with pytest.raises(UserError, match=message) as error:
         feature_sets.names(entries)
     assert str(error.value).startswith("config.feature_sets=") and "\n" not in str(error.value)
+
+
+def test_further_recognizers_and_their_untrained_twins():
+    entries = ("neural", "random-whisper", "whisper=~/a+b/whisper", "random-3", "neural+whisper")
+    found = feature_sets.parse(entries, seed=0)
+    assert found.built_in == ("neural", "random-whisper", "whisper", "random-3")
+    assert found.recognizers == {"whisper": "~/a+b/whisper"}
+    assert found.twins == {"random-whisper": "whisper"}
+    assert found.seeds == {"random-3": 3}
+    assert found.sums == {"neural+whisper": ("neural", "whisper")}
+    assert feature_sets.names(entries) == [*found.built_in, "neural+whisper"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (("neural=x",), "'neural=x': a recognizer's name must be"),
+        (("random-x=y",), "not begin with 'random-'"),
+        (("../w=x",), "'../w=x': a recognizer's name"),
+        (("=x",), "'=x': a recognizer's name"),
+        (("3=x",), "'3=x': a recognizer's name"),
+        (("whisper=",), "gives no folder; give whisper=FOLDER"),
+        (("w=x", "w=y"), "two sets are called 'w'"),
+        (("neural", "random-whisper"), "'random-whisper': must be one of"),
+    ],
+)
+def test_recognizers_that_cannot_be_are_named(entries, message):
+    with pytest.raises(UserError, match=message):
+        feature_sets.parse(entries, seed=0)
