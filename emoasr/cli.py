@@ -222,7 +222,7 @@ def _configuration(
     if values.config is not None:
         path = _file(values.config, fields.shipped(command.base))
         config = fields.load(path)
-        fields.check(config, path, command.base)
+        fields.check(config, f"--config={path}", command.base)
         return path, config
     if values.workdir is None:
         return None, None
@@ -301,7 +301,7 @@ def _help(command: Command, values: flags.FlagValues) -> str:
     if values["config"].present:
         path = _file(values.config, shipped)
         config, head = fields.load(path), f"Values of {path.stem}."
-        fields.check(config, path, command.base)
+        fields.check(config, f"--config={path}", command.base)
     lines = [command.doc, "Configurations:"]
     lines += [f"  {name:18} {_first_line(path)}" for name, path in shipped.items()]
     lines += ["", "Flags:", describe(values), "", f"Fields of the configuration. {head}"]

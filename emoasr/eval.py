@@ -41,9 +41,10 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import cli, config
+from emoasr import cli
+from emoasr.config import experiment
 from emoasr.files import places
-from emoasr.settings import bounds, choices, evaluation_name, feature_sets
+from emoasr.settings import bounds, choices, evaluation_name, feature_sets, fields
 from emoasr.system import processes
 
 
@@ -59,6 +60,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
     workdir = places.local(workdir)
+    fields.check(config, "config", experiment)
     bounds.check(config)
     choices.check_evaluation(config.eval)
     folder = workdir / "eval" / evaluation_name.of(config.eval)
@@ -121,9 +123,7 @@ def _evaluate(
     print(*kept, page, sep="\n")
 
 
-_COMMAND = cli.Command(
-    "eval", __doc__, main, config.experiment, uses=("feature_sets", "workers", "eval")
-)
+_COMMAND = cli.Command("eval", __doc__, main, experiment, uses=("feature_sets", "workers", "eval"))
 
 
 def command(arguments: Sequence[str] | None = None) -> int:

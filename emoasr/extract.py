@@ -31,9 +31,10 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import cli, config
+from emoasr import cli
+from emoasr.config import experiment
 from emoasr.files import places
-from emoasr.settings import extraction, shards
+from emoasr.settings import extraction, fields, shards
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -49,6 +50,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
         UserError: a setting is wrong, the corpus or recognizer cannot be opened, or no utterance
             could be read.
     """
+    fields.check(config, "config", experiment)
     asked = extraction.check(config)
     from emoasr.extraction import extract
 
@@ -57,6 +59,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
 
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus."""
+    fields.check(config, "config", experiment)
     asked = extraction.check(config)
     from emoasr.extraction.merge import join_shards
 
@@ -67,7 +70,7 @@ _COMMAND = cli.Command(
     "extract",
     __doc__,
     main,
-    config.experiment,
+    experiment,
     uses=(
         "corpus", "feature_sets", "recognizer", "tap", "pooling", "seed", "batch_frames", "buckets",
         "compute_dtype", "workers", "engine", "ray", "shard",

@@ -35,9 +35,10 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr import cli, config
+from emoasr import cli
+from emoasr.config import pretraining
 from emoasr.files import places
-from emoasr.settings import bounds, choices
+from emoasr.settings import bounds, choices, fields
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -52,6 +53,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
         UserError: of the corpus; another training in the workdir; a loss that is NaN;
             another process of the job has failed.
     """
+    fields.check(config, "config", pretraining)
     bounds.check(config)
     choices.check_training(config)
     places.check(config.corpus, config.train.init)
@@ -69,7 +71,7 @@ def _lock_name(config: ml_collections.ConfigDict) -> str:
 
 
 _COMMAND = cli.Command(
-    "pretrain", __doc__, main, config.pretraining, default_config="vctk", lock_name=_lock_name
+    "pretrain", __doc__, main, pretraining, default_config="vctk", lock_name=_lock_name
 )
 
 

@@ -19,8 +19,12 @@ hypothesis.settings.load_profile("emoasr")
 
 
 def pytest_collection_modifyitems(items):
-    """TensorFlow's tests come last: openSMILE crashes where TensorFlow was loaded before it."""
-    items.sort(key=lambda item: item.path.name == "test_convert.py")
+    """Files with slow tests first, so that two processes end together; TensorFlow's tests last.
+
+    openSMILE crashes where TensorFlow was loaded before it.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda i: (i.path.name == "test_convert.py", i.path not in slow))
 
 
 @pytest.fixture(scope="session", autouse=True)

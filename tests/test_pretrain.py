@@ -14,7 +14,6 @@ from tensorboardX.proto import event_pb2
 import emoasr
 from emoasr import pretrain
 from emoasr.errors import UserError
-from emoasr.settings.choices import OPTIMIZERS
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +87,6 @@ def test_what_a_training_cannot_start_with_is_named(speech, data_dir, tmp_path, 
         pretrain.main(settings(speech, data_dir, **train), tmp_path)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_loss_falls(speech, data_dir, tmp_path, optimizer):
-    c = settings(speech, data_dir, steps=40, learning_rate=0.02, optimizer=optimizer)
-    c.augment = {}
-    pretrain.main(c, tmp_path)
-    losses = [row["loss"] for row in rows(tmp_path) if "loss" in row]
-    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
-
-
 def test_the_exported_recognizer_gives_features(unbroken, speech):
     opened = emoasr.load_recognizer(unbroken / "pretrain" / "recognizer")
     table = opened.features(str(speech / "00.wav"))
@@ -149,7 +139,7 @@ def test_another_setting_in_the_same_folder_is_refused(unbroken, speech, data_di
 
 def test_a_loss_that_is_no_number_stops_the_run(speech, data_dir, tmp_path):
     with pytest.raises(UserError, match="learning_rate"):
-        pretrain.main(settings(speech, data_dir, learning_rate=1e30, steps=8), tmp_path)
+        pretrain.main(settings(speech, data_dir, learning_rate=1e30, steps=3), tmp_path)
 
 
 def table(folder, lines: str):

@@ -51,8 +51,13 @@ def load(path: Path) -> ml_collections.ConfigDict:
         raise UserError(f"--config={path}: not a configuration ({what})") from None
 
 
-def check(config: ml_collections.ConfigDict, path: Path, base: Base) -> None:
+def check(config: ml_collections.ConfigDict, source: str, base: Base) -> None:
     """Refuses a configuration of another kind, or with an unknown field.
+
+    Args:
+        config: the configuration.
+        source: where it is from, for the message.
+        base: the kind of configuration that the command takes.
 
     Raises:
         UserError: it names the field, and known ones that are similar.
@@ -60,13 +65,13 @@ def check(config: ml_collections.ConfigDict, path: Path, base: Base) -> None:
     if not _is_of(config, base):
         lacks = next(name for name in base("") if name not in config)
         raise UserError(
-            f"--config={path.stem} belongs to another command: it has no field {lacks!r}; "
+            f"{source} belongs to another command: it has no field {lacks!r}; "
             f"configurations of this command: {', '.join(shipped(base))}"
         )
     known = every(base)
     for name in leaves(config):
         if name not in known and not name.startswith(f"{NAMED_FREELY}."):
-            raise UserError(f"{path}: no such field: {name}{did_you_mean(name, known)}")
+            raise UserError(f"{source}: no such field: {name}{did_you_mean(name, known)}")
 
 
 def every(base: Base) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Ctrl-C and SIGTERM: a command stops in good order at any moment.
 
 The first signal raises KeyboardInterrupt in the main thread, so that finished work is written; in a
-`deferred` block it waits until the block has finished its current step. Libraries may swallow the
-exception (in destructors, callbacks, imports of C extensions): it is raised again until the command
-unwinds. A second signal, or a command that does not end in time, ends the process at once, as a
-kill would; nothing that is on disk is lost. The status is 130, or 143 after SIGTERM.
+`deferred` block it waits until the block has finished its current step, and while a C extension is
+imported it waits too: half initialized, some crash the process. Libraries may swallow the exception
+(in destructors, callbacks, imports): it is raised again until the command unwinds. A second signal,
+or a command that does not end in time, ends the process at once, as a kill would; nothing that is
+on disk is lost. The status is 130, or 143 after SIGTERM.
 
 Nothing heavy is imported here: Ctrl-C must work before anything else is imported.
 """
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.machinery import ExtensionFileLoader
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -29,6 +31,7 @@ _ONE_PRESS = 1.0  # seconds: a launcher and the terminal may both send the signa
 _GRACE = 30.0  # seconds that unwinding may take
 _WAIT = b"\nsaving finished work; press Ctrl-C again to stop at once\n"  # on a terminal
 _STOPPED = "stopped; the same command continues"
+_EXTENSION = (ExtensionFileLoader.create_module.__code__, ExtensionFileLoader.exec_module.__code__)
 _ending = threading.RLock()  # never released: whoever comes second waits for the end
 
 
@@ -47,12 +50,11 @@ class Listener:
 
     def hear(self, signum: int, frame: FrameType | None) -> None:
         """The signals' handler."""
-        del frame
         now, first = time.monotonic(), not self.signum
         if first:
             self.signum, self._asked_at = signum, now
             self.wake()
-        if first and self.is_deferring:
+        if first and (self.is_deferring or _in_extension(frame)):
             return
         if not first and self._is_watched:
             if now - self._asked_at > _ONE_PRESS:
@@ -65,9 +67,18 @@ class Listener:
 
         That may be what the interrupt has become: the command is unwinding and writes its work.
         """
-        del signum, frame
-        if self.signum and not self.is_deferring and sys.exception() is None:
+        del signum
+        if not self.signum or self.is_deferring or sys.exception() is not None:
+            return
+        if not _in_extension(frame):
             raise KeyboardInterrupt
+
+
+def _in_extension(frame: FrameType | None) -> bool:
+    """Whether a C extension is being imported, by which Python's code is run."""
+    while frame is not None and frame.f_code not in _EXTENSION:
+        frame = frame.f_back
+    return frame is not None and _REMINDER is not None  # else nothing would raise it later
 
 
 _listener: Listener | None = None  # of the command at work in this process

@@ -180,7 +180,7 @@ def test_bfloat16_rounds(recognizers):
         front = recognizer.config.frontend
         x = front(wave(1600)[None], np.array([1600]))
         full, half = (
-            np.asarray(recognizer.model.computing_in(dtype)(*x).taps["residual"][-1])
+            np.asarray(nnx.jit(recognizer.model.computing_in(dtype))(*x).taps["residual"][-1])
             for dtype in ("float32", "bfloat16")
         )
         assert half.dtype == np.float32 and 0 < np.abs(half - full).mean() < 0.1

@@ -173,8 +173,8 @@ def test_integers_that_were_only_called_floats_are_refused():
 
 
 @pytest.mark.slow
-def test_six_hours_of_silence_take_little_memory(small_recognizer, tmp_path):
-    """At 8 kHz, as telephones have it: a copy of all samples would take 0.7 GB."""
+def test_hours_of_silence_take_little_memory(small_recognizer, tmp_path):
+    """At 8 kHz, as telephones have it: a copy of all samples would take 0.35 GB."""
     recognizer, folder = tmp_path / "recognizer", tmp_path / "speech"
     model = emoasr.load_recognizer(small_recognizer).model
     fast = FrontEndConfig(sample_rate=8000, hop_length=1024, n_mels=40)
@@ -182,13 +182,13 @@ def test_six_hours_of_silence_take_little_memory(small_recognizer, tmp_path):
     made(folder, [Case("voice.wav", sound(8000))])
     minute = np.zeros(60 * 8000, np.int16)
     with soundfile.SoundFile(folder / "silence.flac", "w", 8000, 1) as file:
-        for _ in range(6 * 60):
+        for _ in range(3 * 60):
             file.write(minute)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     tables, output = extracted("folder", folder, recognizer, tmp_path / "run")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 500_000, f"{grown} kB"
+    assert grown < 250_000, f"{grown} kB"
     assert "silence.flac" in output["warnings"][0]
     for table in tables.values():
         assert np.isfinite(table).all(axis=None)
-    assert output["hours_of_audio"] == pytest.approx(6, abs=0.01)
+    assert output["hours_of_audio"] == pytest.approx(3, abs=0.01)

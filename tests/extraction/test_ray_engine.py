@@ -63,10 +63,36 @@ def test_ray_gives_the_rows_that_one_machine_gives(local, asked, tmp_path, capsy
     assert capsys.readouterr().out.count("kept, made from the same files") == len(SETS)
 
 
-def test_nothing_is_lost_with_a_node(local, asked, tmp_path, monkeypatch):
-    """Two nodes with an actor each; one dies when the first rows are there."""
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:x", "127.0.0.1:99999"])
+def test_a_cluster_that_does_not_answer_is_told(asked, tmp_path, address):
+    with pytest.raises(UserError, match=f"config.ray.address={address}: no Ray cluster answers"):
+        extract.main(asked("ray", address=address), tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"actors": 0}, {"gpus": -1.0}, {"gpu_memory": 1.5}])
+def test_wrong_numbers_are_told(asked, tmp_path, wrong):
+    with pytest.raises(UserError, match=r"^config\.ray\.\w+=.*: must be"):
+        extract.main(asked("ray", **wrong), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two nodes that work."""
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    for _ in range(2):
+        made.add_node(num_cpus=1)
+    yield made
+    made.shutdown()
+
+
+def test_a_worker_of_another_version_is_told(asked, cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_engine, "__version__", "9.9.9")
+    with pytest.raises(UserError, match="a worker has emoasr .*, the driver 9.9.9"):
+        extract.main(asked("ray", address=cluster.address), tmp_path)
+
+
+def test_nothing_is_lost_with_a_node(local, asked, cluster, tmp_path, monkeypatch):
+    """An actor on each node; one dies when the first rows are there."""
     seen, dead = threading.Event(), []
     put = row_store.RowStore.put
 
@@ -76,7 +102,7 @@ def test_nothing_is_lost_with_a_node(local, asked, tmp_path, monkeypatch):
 
     def kill():
         seen.wait(120)
-        cluster.remove_node(nodes[0], allow_graceful=False)
+        cluster.remove_node(min(cluster.worker_nodes, key=str), allow_graceful=False)
         dead.append(time.monotonic())
 
     monkeypatch.setattr(row_store.RowStore, "put", spy)
@@ -87,26 +113,6 @@ def test_nothing_is_lost_with_a_node(local, asked, tmp_path, monkeypatch):
     finally:
         seen.set()
         killer.join()
-        ray.shutdown()
-        cluster.shutdown()
     assert dead
     assert_same(tables(tmp_path, SETS), tables(local, SETS), atol=1e-6)
     assert record(tmp_path)["skipped"] == record(local)["skipped"]
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:x", "127.0.0.1:99999"])
-def test_a_cluster_that_does_not_answer_is_told(asked, tmp_path, address):
-    with pytest.raises(UserError, match=f"config.ray.address={address}: no Ray cluster answers"):
-        extract.main(asked("ray", address=address), tmp_path)
-
-
-def test_a_worker_of_another_version_is_told(asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_engine, "__version__", "9.9.9")
-    with pytest.raises(UserError, match="a worker has emoasr .*, the driver 9.9.9"):
-        extract.main(asked("ray"), tmp_path)
-
-
-@pytest.mark.parametrize("wrong", [{"actors": 0}, {"gpus": -1.0}, {"gpu_memory": 1.5}])
-def test_wrong_numbers_are_told(asked, tmp_path, wrong):
-    with pytest.raises(UserError, match=r"^config\.ray\.\w+=.*: must be"):
-        extract.main(asked("ray", **wrong), tmp_path)

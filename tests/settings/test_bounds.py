@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr import config, eval, extract, pretrain
+from emoasr import config, eval, extract, predict, pretrain
 from emoasr.errors import UserError
 from emoasr.settings import bounds, fields
 
@@ -131,6 +131,23 @@ def test_commands_refuse_before_they_compute_or_write(command, kind, change, tmp
     with pytest.raises(UserError) as output:
         command(c, tmp_path / "run")
     assert name in str(output.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "wrong", "right"),
+    [
+        (extract.main, "experiment", "sed", "seed"),
+        (extract.merge, "experiment", "corpus.pth", "corpus.path"),
+        (eval.main, "experiment", "eval.regresor", "eval.regressor"),
+        (predict.main, "experiment", "batchframes", "batch_frames"),
+        (pretrain.main, "pretraining", "train.lerning_rate", "train.learning_rate"),
+    ],
+)
+def test_fields_that_a_notebook_misspells_are_refused(command, kind, wrong, right, tmp_path):
+    c = changed(DEFAULTS[kind].copy_and_resolve_references(), wrong, 3)
+    with pytest.raises(UserError, match=f"no such field: {wrong}; did you mean {right}\\?"):
+        command(c, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -312,6 +312,18 @@ interrupts.prepare()
     assert end(start("-c", code)) == (130, "", f"{MESSAGE}\n")
 
 
+def test_the_import_of_an_extension_comes_to_its_end_first(tmp_path):
+    """Interrupted in its midst, some crash the process later."""
+    (tmp_path / "numbers.py").write_text(  # which the extension imports
+        "import signal\nsignal.raise_signal(signal.SIGINT)\n"
+        "class Number:\n    register = staticmethod(print)\n"
+    )
+    late = "import _decimal; time.sleep(9999)"
+    code = PROGRAM.format(early=f"sys.path.insert(0, {str(tmp_path)!r})", late=late)
+    status, printed, errors = end(start("-c", code))
+    assert (status, errors) == (130, f"{MESSAGE}\n") and "decimal.Decimal" in printed  # registered
+
+
 def blocked_signals(_) -> set[int]:
     return signal.pthread_sigmask(signal.SIG_BLOCK, ())
 

@@ -53,26 +53,23 @@ def largest_difference(ours, theirs) -> float:
 
 
 def try_devices(folder: str) -> None:
-    """In a process with four devices: what is promised of 1, 2 and 4 of them."""
+    """In a process with four devices: what is promised of 1 and 4 of them."""
     trainer, start = made_training.trainer(augmented=True, dropout=0.1, learning_rate=3e-3)
     trainers, starts, ends, losses = {}, {}, {}, {}
-    for n in (1, 2, 4):
+    for n in (1, 4):
         mesh = jax.sharding.Mesh(np.array(jax.devices()[:n]), (sharding.AXIS,))
         trainers[n] = dataclasses.replace(trainer, mesh=mesh)
         starts[n] = sharding.replicate(start, mesh)
         middle, before = train(trainers[n], starts[n], range(3), mesh)
-        if n == 2:
-            saved = checkpoints.TrainingCheckpoints(Path(folder))
+        with checkpoints.TrainingCheckpoints(Path(folder) / str(n)) as saved:
             saved.save(3, middle, {"next_index": 3})
-            saved.close()
         ends[n], after = train(trainers[n], middle, range(3, 6), mesh)
         losses[n] = before + after
     assert losses[1][0] != losses[1][1]
-    for n in (2, 4):
-        np.testing.assert_allclose(losses[n], losses[1], rtol=1e-5)
-        assert largest_difference(ends[n], ends[1]) < 1e-4
-    for n in (1, 4):
-        restored = checkpoints.TrainingCheckpoints(Path(folder)).restore(starts[n])
+    np.testing.assert_allclose(losses[4], losses[1], rtol=1e-5)
+    assert largest_difference(ends[4], ends[1]) < 1e-4
+    for n, other in ((1, 4), (4, 1)):
+        restored = checkpoints.TrainingCheckpoints(Path(folder) / str(other)).restore(starts[n])
         assert restored is not None and restored[0] == 3
         finished, _ = train(trainers[n], restored[1], range(3, 6), trainers[n].mesh)
         assert largest_difference(finished, ends[n]) < 1e-4

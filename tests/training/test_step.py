@@ -7,6 +7,7 @@ from made_training import batch, trainer
 from emoasr.asr import frontend as fe
 from emoasr.inference.frames import FrameFunction
 from emoasr.inference.symbol_scores import SymbolScores
+from emoasr.settings.choices import OPTIMIZERS
 from emoasr.training import augment, checkpoints
 from emoasr.training.step import to_float
 
@@ -43,8 +44,9 @@ def test_symbols_of_a_validation_are_those_of_the_exported_recognizer():
     np.testing.assert_array_equal(fixed.classes(state, noise), scores_BTV.argmax(-1))
 
 
-def test_the_loss_falls_where_the_network_can_overfit():
-    fixed, state = trainer()
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_loss_falls_where_the_network_can_overfit(optimizer):
+    fixed, state = trainer(optimizer=optimizer)
     losses = []
     for number in range(60):
         state, metrics = fixed.step(state, jnp.int32(number), batch())
