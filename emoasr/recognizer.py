@@ -121,8 +121,8 @@ class Recognizer(SavedRecognizer):
         """Unit activations of every frame: what `features` pools.
 
         The table takes 4 bytes a unit and frame: with the shipped recognizer 240 kB a second of
-        audio. Beside it, long recordings take bounded memory: they are heard in chunks, which give
-        what the whole would give.
+        audio. Making it takes about twice that; nothing else grows with a recording, which is heard
+        in chunks that give what the whole would give.
 
         Args:
             x: the recordings: see the class.
