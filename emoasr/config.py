@@ -12,7 +12,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c = ml_collections.ConfigDict()
 
     c.corpus = ml_collections.ConfigDict()
-    c.corpus.kind = kind  # demo, emotale, folder, iemocap or table: how the corpus is read
+    c.corpus.kind = kind  # table, folder, or a corpus: how it is read
     c.corpus.path = ""  # of the corpus: on disk, or in a store, as s3://BUCKET/FOLDER
     c.corpus.window = 0.0  # seconds; every utterance is cut into windows; 0: it stays whole
     c.corpus.hop = 0.0  # seconds from one window to the next; 0: a window

@@ -1,6 +1,5 @@
 """Any folder of audio files, on disk or in a store, without labels."""
 
-import dataclasses
 import os
 import re
 from collections import Counter
@@ -32,8 +31,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         UserError: not a folder, or no audio file in it.
     """
     root = folder_of(config)
-    seen, skipped = _listed(root) if isinstance(root, storage.Remote) else _search(root)
-    audio = sorted(filter(_is_audio, seen), key=PurePosixPath)
+    seen, skipped = files_below(root)
+    audio = sorted(filter(is_audio, seen), key=PurePosixPath)
     files = [file for file in audio if _is_utf8(file)]
     skipped += [
         Skipped(one_line(file), "its name is not UTF-8; rename it")
@@ -45,7 +44,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         raise UserError(
             f"config.corpus.path={root}: no audio file in it (wav, flac, ogg, opus, mp3, ...){why}"
         )
-    others = Counter(_suffix(p) or "no suffix" for p in seen if not _is_audio(p))
+    others = Counter(_suffix(p) or "no suffix" for p in seen if not is_audio(p))
     which = ", ".join(f"{one_line(suffix)} {n}" for suffix, n in others.most_common(5))
     note = f"{len(audio)} audio files, {others.total()} others ignored" + f" ({which})" * bool(
         which
@@ -53,12 +52,21 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     print(f"{one_line(root)}: {note}")
     frame = pd.DataFrame({"file": files})
     name = root.resolve().name if isinstance(root, Path) else root.name
-    corpus = table.build(frame, name, root, root, tuple(skipped))
-    return dataclasses.replace(corpus, notes=(note, *corpus.notes))
+    return table.build(frame, name, root, root, tuple(skipped), (note,))
+
+
+def files_below(root: storage.Place) -> tuple[list[str], list[Skipped]]:
+    """Files that are not hidden, relative to the root; and what was not searched, and why."""
+    return _listed(root) if isinstance(root, storage.Remote) else _search(root)
+
+
+def is_audio(name: str) -> bool:
+    """Whether a file's suffix is one of audio."""
+    return _suffix(name)[1:] in SUFFIXES
 
 
 def _listed(root: storage.Remote) -> tuple[list[str], list[Skipped]]:
-    """As `_search`, in a store."""
+    """As `files_below`, in a store."""
     try:
         return [name for name in root.files() if not re.search(r"(^|/)\.", name)], []
     except OSError as error:
@@ -66,7 +74,7 @@ def _listed(root: storage.Remote) -> tuple[list[str], list[Skipped]]:
 
 
 def _search(root: Path) -> tuple[list[str], list[Skipped]]:
-    """Files that are not hidden, relative to the root; and what was not searched, and why."""
+    """As `files_below`, on disk."""
     files, closed, named = [], [], []  # named: folders with the suffix of audio
 
     def note(error: OSError) -> None:
@@ -78,17 +86,13 @@ def _search(root: Path) -> tuple[list[str], list[Skipped]]:
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         linked = [here / folder for folder in folders if (root / here / folder).is_symlink()]
         closed += [Skipped(one_line(p), "link to a folder, which is not followed") for p in linked]
-        named += [here / folder for folder in folders if _is_audio(folder)]
+        named += [here / folder for folder in folders if is_audio(folder)]
         files += [here / file for file in names if not file.startswith(".")]
-    holding = {parent for file in files if _is_audio(file.name) for parent in file.parents}
+    holding = {parent for file in files if is_audio(file.name) for parent in file.parents}
     noted = {skipped.file for skipped in closed}
     empty = [p for p in named if p not in holding and one_line(p) not in noted]
     closed += [Skipped(one_line(p), "is a folder, not an audio file") for p in empty]
     return [file.as_posix() for file in files], closed
-
-
-def _is_audio(name: str) -> bool:
-    return _suffix(name)[1:] in SUFFIXES
 
 
 def _suffix(name: str) -> str:

@@ -5,7 +5,6 @@ A turn's name, `Ses01F_impro01_M000`, says that in session 1 the woman wore the 
 would put the same person into training and test folds.
 """
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr.corpora import iemocap_files, table
+from emoasr.corpora import iemocap_files, published, table
 from emoasr.corpora.base import RATINGS, Corpus, Skipped, contents, folder_of
 from emoasr.errors import UserError
 
@@ -89,8 +88,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
                 f"config.corpus.consistent={how!r}: no turn is consistent; leave it empty"
             )
     name = f"IEMOCAP (consistent by {how})" if how else "IEMOCAP"
-    corpus = table.build(frame, name, release.top, release.top, tuple(skipped))
-    return dataclasses.replace(corpus, notes=(*notes, *corpus.notes))
+    return table.build(frame, name, release.top, release.top, tuple(skipped), notes)
 
 
 def compare_counts(frame: pd.DataFrame) -> str:
@@ -105,14 +103,7 @@ def compare_counts(frame: pd.DataFrame) -> str:
     labelled = frame[frame["emotion"] != "xxx"]
     found["turns without xxx"] = len(labelled)
     found.update(labelled["speaker"] + " without xxx")
-    wrong = [
-        f"{what} {found[what]} ({PUBLISHED.get(what, 0)})"
-        for what in {**PUBLISHED, **found}
-        if found[what] != PUBLISHED.get(what, 0)
-    ]
-    if wrong:
-        return f"warning: counts differ from the published ones (in brackets): {', '.join(wrong)}"
-    return f"counts are the published ones ({len(frame)} turns, {len(labelled)} without xxx)"
+    return published.compare(found, PUBLISHED, ("turns", "turns without xxx"))
 
 
 def prepare(corpus: Corpus, data_dir: str = "") -> "prepared.Builder":

@@ -84,6 +84,7 @@ def build(
     root: storage.Place,
     source: storage.Place,
     skipped: tuple[Skipped, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Corpus:
     """Makes a corpus of a frame with `file`, perhaps `start`, `end` and labels.
 
@@ -96,6 +97,7 @@ def build(
         root: the folder that `file` is relative to.
         source: the file that error messages name.
         skipped: rows that were left out already.
+        notes: findings of the corpus's reader, which it has printed.
 
     Raises:
         UserError: no `file`, no rows, repeated rows, invalid ratings or times.
@@ -109,9 +111,9 @@ def build(
     further = [c for c in frame.columns if c not in (*INDEX, *LABELS) and _can_be_kept(frame, c)]
     labels |= {c: cells.numbers_or_texts(frame, c, source) for c in further}
     table = pd.DataFrame(labels, index=frame.index)
-    notes = list(_alike(table))
-    _print(notes, source)
-    return Corpus(name, root, table.set_axis(index), skipped=skipped, notes=tuple(notes))
+    alike = list(_alike(table))
+    _print(alike, source)
+    return Corpus(name, root, table.set_axis(index), skipped=skipped, notes=(*notes, *alike))
 
 
 def _can_be_kept(frame: pd.DataFrame, column: str) -> bool:

@@ -433,7 +433,7 @@ def test_the_published_counts(tmp_path, capsys):
     assert len(corpus) == 10039 and corpus.skipped == ()
     assert corpus.table["speaker"].nunique() == 10 and corpus.table["dialogue"].nunique() == 151
     out = capsys.readouterr().out
-    assert "IEMOCAP: counts are the published ones (10039 turns, 7532 without xxx)\n" in out
+    assert "IEMOCAP: counts are the published ones (10039 turns, 7532 turns without xxx)\n" in out
     assert "warning" not in out
     assert out.splitlines() == [f"IEMOCAP: {note}" for note in corpus.notes]
     assert len(opened(tmp_path, "category")) == 7532
