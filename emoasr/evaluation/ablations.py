@@ -14,7 +14,7 @@ from emoasr.evaluation import cross_validation, jackknife, layer_trend, layers, 
 from emoasr.evaluation.comparison import Comparison, describe, metrics_of
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.regression import REGRESSORS, PredictorConfig, predictor_configs
-from emoasr.settings.choices import BASELINE, PROTOCOLS
+from emoasr.settings.choices import BASELINE, PROTOCOLS, held_out
 
 _N_SELECTED = (10, 20, 50, 100, 200, 500, 1000, 0)  # 0: all
 _PERMUTATIONS = 20
@@ -205,11 +205,11 @@ def _protocols(
         return {}, [f"protocol: {why}", f"partner: {why}"]
     by_speaker, by_session = PROTOCOLS
     omitted = []
-    if settings.protocol == by_speaker:
+    if held_out(settings.protocol) == "speaker":
         partner = "in" if settings.partner == "out" else "out"
         found = {
             "protocol": {"protocol": by_session, "partner": "in"},
-            "partner": {"protocol": by_speaker, "partner": partner},
+            "partner": {"protocol": settings.protocol, "partner": partner},
         }
     else:
         found = {"protocol": {"protocol": by_speaker, "partner": "in"}}

@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold
 
 from emoasr.evaluation import splits
 from emoasr.evaluation.metrics import Metrics, finite
-from emoasr.settings.choices import PROTOCOLS
+from emoasr.settings.choices import group_folds, held_out
 
 LOGISTIC = "logistic"
 MAJORITY = "commonest class"  # the baseline's constant prediction
@@ -31,14 +31,14 @@ def unlearnable(
         partner: likewise.
     """
     lacks_sessions = partner == "out" and "session" not in groups
-    if lacks_sessions or groups[PROTOCOLS[protocol]].nunique() < 2:
+    if lacks_sessions or groups[held_out(protocol)].nunique() < (group_folds(protocol) or 2):
         return {}  # cannot be split, as will be said
     class_N, found = target.to_numpy(object), {}
+    what = "" if group_folds(protocol) else f"{held_out(protocol)} "
     for fold in splits.split(groups, protocol, partner):
         for name in sorted({*class_N[fold.test]} - {*class_N[fold.train]}):
             found[str(name)] = (
-                f"nobody whom training has when {PROTOCOLS[protocol]} {fold.name} is held out has "
-                "this class"
+                f"nobody whom training has when {what}{fold.name} is held out has this class"
             )
     return found
 

@@ -78,7 +78,7 @@ def prepare(
     """
     _check_settings(settings, [*tables, *sums])
     targets = [alignment.values(labels, target) for target in settings.targets]
-    group = choices.PROTOCOLS[settings.protocol]
+    group = choices.held_out(settings.protocol)
     groups = {name: alignment.groups(labels, name) for name in _needed(labels, group)}
     tables = alignment.align(tables, labels.index)
     index, skipped = alignment.join(tables, labels.index)
@@ -127,7 +127,7 @@ def _dataset(
     settings: ml_collections.ConfigDict,
 ) -> tuple[Dataset, list[dict[str, Any]]]:
     """The data of targets with the same utterances, and what of these was left out."""
-    group, scale = choices.PROTOCOLS[settings.protocol], tuple(settings.scale)
+    group, scale = choices.held_out(settings.protocol), tuple(settings.scale)
     if alignment.is_rating(alike[0]):
         ratings = pd.concat(alike, axis=1)
         return Dataset(tables, ratings, _groups(labels.loc[ratings.index], group), scale), []
@@ -268,7 +268,7 @@ def _check_settings(settings: ml_collections.ConfigDict, feature_sets: Iterable[
 
 
 def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> None:
-    group, groups = choices.PROTOCOLS[settings.protocol], dataset.groups
+    group, groups = choices.held_out(settings.protocol), dataset.groups
     n_speakers, targets = groups["speaker"].nunique(), " and ".join(dataset.targets)
     if n_speakers < _FEWEST_SPEAKERS:
         raise UserError(

@@ -46,7 +46,7 @@ class PredictorConfig:
 
     Attributes:
         feature_set: a table's name, or `BASELINE`.
-        protocol: one of `settings.choices.PROTOCOLS`.
+        protocol: as of `splits.split`.
         partner: one of `settings.choices.PARTNERS`.
         selection: utterances that F scores are computed from: "fold", those of the training fold;
             "all", test utterances too, which makes errors too small (Ambroise & McLachlan 2002).

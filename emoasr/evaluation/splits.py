@@ -1,4 +1,4 @@
-"""Training and test utterances: each speaker, or each session, is held out in turn.
+"""Training and test utterances: speakers, folds of them, or sessions are held out in turn.
 
 Nobody is in training and test: where speakers speak in several sessions, holding out a session
 leaves their other sessions out of training.
@@ -8,9 +8,9 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
-from emoasr.settings.choices import PROTOCOLS
+from emoasr.settings.choices import group_folds, held_out
 
 _BY_SESSION = "leave-one-session-out"
 _SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
@@ -21,7 +21,7 @@ class Fold:
     """One group held out.
 
     Attributes:
-        name: the group: a speaker or a session.
+        name: the group: a speaker, a session, or the number of a fold of speakers.
         train: positions of the training utterances.
         test: positions of the test utterances, which are the group's.
     """
@@ -34,31 +34,36 @@ class Fold:
 def split(groups: pd.DataFrame, protocol: str, partner: str = "in") -> list[Fold]:
     """Holds out each group in turn, in the order of their names.
 
+    `group-5-fold` holds out a fifth of the speakers at a time, such that folds have about as many
+    utterances (scikit-learn's GroupKFold).
+
     Args:
         groups: one row an utterance; columns `speaker`, and `session` where the protocol or the
             partner needs it.
-        protocol: one of `PROTOCOLS`.
+        protocol: one of `choices.PROTOCOLS`, or `group-K-fold`.
         partner: "out" also removes from training whoever shares a session with the test speaker:
             the two speakers of a dialogue have the same topics, and their emotions go together.
             Leaving sessions out does it by itself.
     """
-    group = groups[PROTOCOLS[protocol]].to_numpy()
+    group, n_folds = groups[held_out(protocol)].to_numpy(), group_folds(protocol)
+    splitter = GroupKFold(n_folds) if n_folds else LeaveOneGroupOut()
     apart = "speaker" if protocol == _BY_SESSION else "session" if partner == "out" else None
     folds = []
-    for train, test in LeaveOneGroupOut().split(group, groups=group):
+    for number, (train, test) in enumerate(splitter.split(group, groups=group), start=1):
         if apart:
             shared = groups[apart].isin(groups[apart].iloc[test].unique()).to_numpy()
             train = train[~shared[train]]
-        folds.append(Fold(str(group[test[0]]), train, test))
+        name = f"fold {number} of {n_folds}" if n_folds else str(group[test[0]])
+        folds.append(Fold(name, train, test))
     return folds
 
 
 def split_problem(groups: pd.DataFrame, protocol: str, partner: str) -> str:
     """Why `split` cannot be used on these utterances; empty where it can."""
-    group = PROTOCOLS[protocol]
+    group, least = held_out(protocol), group_folds(protocol) or 2
     few = f"{_SMALLEST_TRAINING_FOLD} utterances"
-    if groups[group].nunique() < 2:
-        return f"it needs 2 {group}s or more"
+    if groups[group].nunique() < least:
+        return f"it needs {least} {group}s or more"
     smallest = min(split(groups, protocol, partner), key=lambda fold: len(fold.train))
     if len(smallest.train) >= _SMALLEST_TRAINING_FOLD:
         return ""

@@ -4,6 +4,7 @@ Imports nothing heavy: the commands refuse wrong values before they load JAX or 
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import ml_collections
@@ -20,6 +21,7 @@ POOLINGS = {  # over time: the statistics of each unit, all units of one after t
 COMPUTE_DTYPES = ("float32", "bfloat16")
 ENGINES = ("local", "ray")
 PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
+_GROUP_FOLDS = re.compile(r"group-([0-9]{1,3})-fold")
 PARTNERS = ("in", "out")
 SCOPES = ("fold", "all")
 REGRESSORS = ("linear", "ridge", "svr")
@@ -117,7 +119,8 @@ def check_extraction(config: ml_collections.ConfigDict) -> None:
 
 def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     """Raises a UserError where a setting of `config.eval` is not allowed."""
-    check_choice("config.eval.protocol", settings.protocol, PROTOCOLS)
+    if group_folds(settings.protocol) < 2:
+        check_choice("config.eval.protocol", settings.protocol, (*PROTOCOLS, "group-5-fold"))
     check_choice("config.eval.partner", settings.partner, PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
     check_choice("config.eval.regressor", settings.regressor, REGRESSORS)
@@ -131,6 +134,17 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
             f"config.eval.scale={tuple(settings.scale)}: must be the lowest and the highest "
             "rating, or () for the range of the training folds"
         )
+
+
+def held_out(protocol: str) -> str:
+    """The column of the labels whose groups a protocol holds out."""
+    return PROTOCOLS.get(protocol, "speaker")
+
+
+def group_folds(protocol: str) -> int:
+    """How many folds of speakers a protocol such as `group-5-fold` makes; 0 of the others."""
+    match = _GROUP_FOLDS.fullmatch(protocol)
+    return int(match[1]) if match else 0
 
 
 def check_names(names: Iterable[str], layers: Mapping[str, Sequence[int]]) -> None:

@@ -5,6 +5,7 @@ import re
 import ml_collections
 
 from emoasr.errors import UserError, quoted
+from emoasr.settings.choices import group_folds
 
 _ALLOWED = re.compile(r"[^\W_][\w+=-]*(\.[\w+=-]+)*")
 _LONGEST = 60  # characters; file systems allow 255 bytes
@@ -44,6 +45,8 @@ def _made(settings: ml_collections.ConfigDict) -> str:
         parts.append(re.sub(r"[^\w+]+", "_", "+".join(settings.targets))[:40])
     if settings.protocol == "leave-one-session-out":
         parts.append("sessions")
+    elif n_folds := group_folds(settings.protocol):
+        parts.append(f"{n_folds}-fold")
     if settings.partner == "out":
         parts.append("partner-out")
     if settings.selection.scope == "all":

@@ -5,6 +5,7 @@ import run_folder
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from emoasr.errors import UserError
 from emoasr.evaluation import evaluate, splits
 
 
@@ -48,6 +49,9 @@ def test_leaving_the_partner_out_trains_on_other_sessions_only():
         ("abcabc", "111222", "leave-one-session-out", "in", "without the speakers of session 1"),
         ("abcade", "111222", "leave-one-session-out", "in", "without the speakers of session 1"),
         ("aabbcc", "111222", "leave-one-speaker-out", "out", "without the sessions of b, fewer"),
+        ("aabbcc", "112233", "group-3-fold", "in", ""),
+        ("aabbcc", "112233", "group-4-fold", "in", "it needs 4 speakers or more"),
+        ("aaaabb", "112233", "group-2-fold", "in", "it needs 3 utterances or more"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_split_is_explained(speakers, sessions, protocol, partner, problem):
@@ -108,3 +112,41 @@ def test_speakers_of_several_sessions_are_noted(battery):
     (note,) = evaluate.evaluate({"x": table}, labels, settings).notes
     assert note.startswith("leave-one-session-out: 1 of 8 speakers speak in several sessions")
     assert "leaves 30 to 36 of 48 utterances" in note
+
+
+@given(
+    speakers=st.lists(st.integers(0, 12), min_size=8, max_size=60),
+    n_folds=st.integers(2, 6),
+)
+def test_folds_of_speakers_share_nobody_and_test_everyone_once(speakers, n_folds):
+    assume(len(set(speakers)) >= n_folds)
+    groups = pd.DataFrame({"speaker": [f"s{i}" for i in speakers]})
+    folds = splits.split(groups, f"group-{n_folds}-fold")
+    assert sorted(i for fold in folds for i in fold.test) == list(range(len(groups)))
+    assert len({fold.name for fold in folds}) == len(folds) == n_folds
+    for fold in folds:
+        assert not {*groups["speaker"][fold.train]} & {*groups["speaker"][fold.test]}
+        assert len(fold.train) + len(fold.test) == len(groups)
+
+
+@pytest.mark.parametrize("n_folds", ["1", "0", "x", "05x", "-3"])
+def test_numbers_of_folds_that_make_none_are_refused(n_folds):
+    table, labels = run_folder.corpus()
+    settings = run_folder.settings(protocol=f"group-{n_folds}-fold")
+    with pytest.raises(UserError, match=r"config\.eval\.protocol=.*group-5-fold"):
+        evaluate.evaluate({"x": table}, labels, settings)
+
+
+def test_folds_of_speakers_are_named_and_each_speaker_as_good_as_alone():
+    table, labels = run_folder.corpus()
+    result = evaluate.evaluate({"x": table}, labels, run_folder.settings(protocol="group-2-fold"))
+    assert set(result.predictions["fold"]) == {"fold 1 of 2", "fold 2 of 2"}
+    assert evaluated.row(result, "x")["n_folds"] == 2
+    n_speakers = labels["speaker"].nunique()
+    settings = run_folder.settings(protocol=f"group-{n_speakers}-fold")
+    folds, alone = (
+        evaluated.row(evaluate.evaluate({"x": table}, labels, s), "x")
+        for s in (settings, run_folder.settings())
+    )
+    assert folds["mse_mean"] == pytest.approx(alone["mse_mean"], rel=1e-9)
+    assert folds["ccc"] == pytest.approx(alone["ccc"], rel=1e-9)
