@@ -87,7 +87,8 @@ def _evaluate(
 
     started = time.monotonic()
     inputs = outcome.read(config.feature_sets, workdir)
-    used = ("speaker", "session", *config.eval.targets, *RATINGS)
+    group = choices.held_out(config.eval.protocol)
+    used = ("speaker", "session", group, *config.eval.targets, *RATINGS)
     sums = feature_sets.sums(config.feature_sets)
     source = made_from(config.eval, digests.of_inputs(inputs.tables, inputs.labels, used), sums)
     check_same_evaluation(folder, source, overwrite)

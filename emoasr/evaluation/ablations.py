@@ -203,6 +203,9 @@ def _protocols(
     if "session" not in groups:
         why = "the labels do not have a session for every utterance"
         return {}, [f"protocol: {why}", f"partner: {why}"]
+    if held_out(settings.protocol) == "split":
+        why = "the splits are predefined"
+        return {}, [f"protocol: {why}", f"partner: {why}"]
     by_speaker, by_session = PROTOCOLS
     omitted = []
     if held_out(settings.protocol) == "speaker":

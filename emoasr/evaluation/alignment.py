@@ -71,7 +71,7 @@ def groups(labels: pd.DataFrame, column: str) -> pd.Series:
     """
     if column not in labels:
         raise UserError(
-            f"config.eval.protocol: leaving one {column} out needs a column {column!r} in the "
+            f"config.eval.protocol: needs a column {column!r} in the "
             f"labels, which have: {', '.join(map(str, labels.columns))}"
         )
     values = labels[column]

@@ -101,7 +101,8 @@ def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -
         found = {"label": names[y_N.astype(int)], "prediction": names[prediction_N.astype(int)]}
     else:
         found = {"label": y_N, "prediction": prediction_N, "clipped": clipped_N}
-    return pd.DataFrame(
+    tested = np.sort(np.concatenate([fold.test for fold, _ in results]))
+    found_of_all = pd.DataFrame(
         {
             "feature_set": feature_set,
             "target": dataset.targets[t],
@@ -111,6 +112,7 @@ def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -
         },
         index=dataset.ratings.index,
     )
+    return found_of_all.iloc[tested]
 
 
 def _selected(dataset: Dataset, feature_set: str, t: int, results: Results) -> pd.DataFrame:

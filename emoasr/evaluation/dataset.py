@@ -101,7 +101,8 @@ def prepare(
         skipped += dropped
     for dataset in datasets:
         _check_dataset(dataset, settings)
-    protocols = choices.PROTOCOLS if settings.battery else (settings.protocol,)
+    others = choices.PROTOCOLS if settings.battery else ()
+    protocols = dict.fromkeys((settings.protocol, *others))
     return datasets, skipped, _notes(datasets, protocols, labels)
 
 
@@ -181,14 +182,19 @@ def _guarded(labels: pd.DataFrame, targets: list[pd.Series]) -> pd.DataFrame:
 def _needed(labels: pd.DataFrame, group: str) -> list[str]:
     """What every utterance must have: the group held out, and the speaker where anyone has one."""
     known = "speaker" in labels and labels["speaker"].notna().any()
+    if group == "split":
+        return [group]  # turns of unknown speakers are in the splits of corpora
     return ["speaker", group] if known and group != "speaker" else [group]
 
 
 def _groups(labels: pd.DataFrame, group: str) -> pd.DataFrame:
     """`speaker`, in its absence the session in its place, and `session` where all have one."""
+    if group == "split":
+        speaker = alignment.groups(labels, "speaker").fillna(splits.UNKNOWN)
+        labels = labels.assign(speaker=speaker, split=labels["split"].str.casefold())
     known = {
         name: labels[name].astype(str)
-        for name in ("speaker", "session")
+        for name in dict.fromkeys(("speaker", "session", group))
         if name in labels and labels[name].notna().all()
     }
     return pd.DataFrame({"speaker": known[group]} | known)
@@ -200,8 +206,8 @@ def _notes(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFra
     for dataset in datasets:
         found += _rare(dataset) if dataset.classes else _constant(dataset)
     for protocol in protocols:
-        for groups in (d.groups for d in datasets if "session" in d.groups):
-            found += splits.notes(groups, protocol)
+        for dataset in datasets:
+            found += splits.notes(dataset.groups, protocol)
     if "speaker" not in labels or labels["speaker"].isna().all():
         found.append("the labels name no speakers: sessions stand in their place, in intervals too")
     return list(dict.fromkeys(found))

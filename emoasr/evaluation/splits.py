@@ -5,12 +5,15 @@ leaves their other sessions out of training.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
-from emoasr.settings.choices import group_folds, held_out
+from emoasr.settings.choices import TRAIN, group_folds, held_out, test_split
+
+UNKNOWN = "unknown"  # stands for missing speakers, where splits are predefined
 
 _BY_SESSION = "leave-one-session-out"
 _SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
@@ -35,34 +38,49 @@ def split(groups: pd.DataFrame, protocol: str, partner: str = "in") -> list[Fold
     """Holds out each group in turn, in the order of their names.
 
     `group-5-fold` holds out a fifth of the speakers at a time, such that folds have about as many
-    utterances (scikit-learn's GroupKFold).
+    utterances (scikit-learn's GroupKFold). `predefined-TEST` tests the utterances whose `split` is
+    TEST, after training on those whose split is `train`; all others are in neither.
 
     Args:
-        groups: one row an utterance; columns `speaker`, and `session` where the protocol or the
-            partner needs it.
-        protocol: one of `choices.PROTOCOLS`, or `group-K-fold`.
+        groups: one row an utterance; columns `speaker`, and `session` or `split` where the protocol
+            or the partner needs it.
+        protocol: one of `choices.PROTOCOLS`, `group-K-fold`, or `predefined-TEST`.
         partner: "out" also removes from training whoever shares a session with the test speaker:
             the two speakers of a dialogue have the same topics, and their emotions go together.
             Leaving sessions out does it by itself.
     """
-    group, n_folds = groups[held_out(protocol)].to_numpy(), group_folds(protocol)
-    splitter = GroupKFold(n_folds) if n_folds else LeaveOneGroupOut()
     apart = "speaker" if protocol == _BY_SESSION else "session" if partner == "out" else None
-    folds = []
-    for number, (train, test) in enumerate(splitter.split(group, groups=group), start=1):
-        if apart:
-            shared = groups[apart].isin(groups[apart].iloc[test].unique()).to_numpy()
-            train = train[~shared[train]]
-        name = f"fold {number} of {n_folds}" if n_folds else str(group[test[0]])
-        folds.append(Fold(name, train, test))
-    return folds
+    folds = list(_folds(groups[held_out(protocol)].to_numpy(), protocol))
+    return [_apart(fold, groups[apart]) for fold in folds] if apart else folds
+
+
+def _folds(group_N: np.ndarray, protocol: str) -> Iterator[Fold]:
+    if test := test_split(protocol):
+        yield Fold(test, np.flatnonzero(group_N == TRAIN), np.flatnonzero(group_N == test))
+        return
+    n_folds = group_folds(protocol)
+    splitter = GroupKFold(n_folds) if n_folds else LeaveOneGroupOut()
+    for number, (train, test_N) in enumerate(splitter.split(group_N, groups=group_N), start=1):
+        name = f"fold {number} of {n_folds}" if n_folds else str(group_N[test_N[0]])
+        yield Fold(name, train, test_N)
+
+
+def _apart(fold: Fold, group: pd.Series) -> Fold:
+    """The fold without training utterances of any group that is tested."""
+    shared = group.isin(group.iloc[fold.test].unique()).to_numpy()
+    return dataclasses.replace(fold, train=fold.train[~shared[fold.train]])
 
 
 def split_problem(groups: pd.DataFrame, protocol: str, partner: str) -> str:
     """Why `split` cannot be used on these utterances; empty where it can."""
     group, least = held_out(protocol), group_folds(protocol) or 2
     few = f"{_SMALLEST_TRAINING_FOLD} utterances"
-    if groups[group].nunique() < least:
+    if test := test_split(protocol):
+        lacks = {TRAIN, test} - {*groups[group]}
+        if lacks:
+            there = ", ".join(sorted(groups[group].unique()))
+            return f"no utterance has the split {' or '.join(sorted(lacks))} (there are: {there})"
+    elif groups[group].nunique() < least:
         return f"it needs {least} {group}s or more"
     smallest = min(split(groups, protocol, partner), key=lambda fold: len(fold.train))
     if len(smallest.train) >= _SMALLEST_TRAINING_FOLD:
@@ -79,7 +97,10 @@ def split_problem(groups: pd.DataFrame, protocol: str, partner: str) -> str:
 
 def notes(groups: pd.DataFrame, protocol: str) -> list[str]:
     """What a reader must know of the folds, a line each."""
-    several = _in_several_sessions(groups) if protocol == _BY_SESSION else 0
+    if test := test_split(protocol):
+        return _overlaps(groups, test)
+    by_session = protocol == _BY_SESSION and "session" in groups
+    several = _in_several_sessions(groups) if by_session else 0
     if not several:
         return []
     sizes = [len(fold.train) for fold in split(groups, protocol)]
@@ -88,6 +109,29 @@ def notes(groups: pd.DataFrame, protocol: str) -> list[str]:
         "sessions; whoever speaks in the session held out was left out of training altogether, "
         f"which leaves {min(sizes)} to {max(sizes)} of {len(groups)} utterances for training"
     ]
+
+
+def _overlaps(groups: pd.DataFrame, test: str) -> list[str]:
+    """Lines on what predefined splits leave out, and on who is in training and test."""
+    split = groups["split"]
+    other = split[~split.isin((TRAIN, test))].value_counts()
+    found = []
+    if len(other):
+        which = ", ".join(f"{name} {n}" for name, n in other.items())
+        found.append(f"neither trained on nor tested: {which}")
+    for column in ("speaker", "session"):
+        if column not in groups:
+            continue
+        trained, tested = ({*groups[column][split == name]} - {UNKNOWN} for name in (TRAIN, test))
+        if both := sorted(trained & tested):
+            found.append(
+                f"warning: {len(both)} of {len(tested)} {column}s of split {test} are in training "
+                f"too, such as {both[0]}: their utterances were tested after all"
+            )
+    for name in (TRAIN, test):
+        if n := int(((groups["speaker"] == UNKNOWN) & (split == name)).sum()):
+            found.append(f"split {name}: {n} utterances without a speaker count as one speaker")
+    return found
 
 
 def _in_several_sessions(groups: pd.DataFrame) -> int:

@@ -17,6 +17,7 @@ from emoasr.evaluation.dataset import Dataset, prepare
 from emoasr.evaluation.regression import PredictorConfig, predictor_configs
 from emoasr.evaluation.splits import Fold
 from emoasr.prediction.model import Fitted, Model, Target, known_by
+from emoasr.settings.choices import TRAIN, held_out
 
 MOST_FOLDS = 30  # more speakers share folds: each fold's model is kept
 
@@ -31,7 +32,7 @@ def fit(
     feature_set: str,
     workers: int = 1,
 ) -> tuple[Model, tuple[str, ...]]:
-    """Fits every target on all utterances that an evaluation uses.
+    """Fits every target on all utterances that an evaluation uses; of predefined splits, on train.
 
     Args:
         tables: feature sets by name; utterances must be in all of them, as in the evaluation.
@@ -47,6 +48,8 @@ def fit(
         UserError: as `evaluate`.
     """
     datasets, _, _ = prepare(tables, labels, settings)
+    if held_out(settings.protocol) == "split":  # what is tested stays unseen
+        datasets = [d.where(d.groups["split"] == TRAIN) for d in datasets]
     config = dataclasses.replace(
         predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)[0],
         selection="fold",

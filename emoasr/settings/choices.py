@@ -21,6 +21,8 @@ POOLINGS = {  # over time: the statistics of each unit, all units of one after t
 COMPUTE_DTYPES = ("float32", "bfloat16")
 ENGINES = ("local", "ray")
 PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
+TRAIN = "train"  # the part of the column `split` that `predefined-TEST` trains on
+_PREDEFINED = re.compile(r"predefined-(.+)")
 _GROUP_FOLDS = re.compile(r"group-([0-9]{1,3})-fold")
 PARTNERS = ("in", "out")
 SCOPES = ("fold", "all")
@@ -119,8 +121,9 @@ def check_extraction(config: ml_collections.ConfigDict) -> None:
 
 def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     """Raises a UserError where a setting of `config.eval` is not allowed."""
-    if group_folds(settings.protocol) < 2:
-        check_choice("config.eval.protocol", settings.protocol, (*PROTOCOLS, "group-5-fold"))
+    if group_folds(settings.protocol) < 2 and test_split(settings.protocol) in ("", TRAIN):
+        others = ("group-5-fold", "predefined-test")
+        check_choice("config.eval.protocol", settings.protocol, (*PROTOCOLS, *others))
     check_choice("config.eval.partner", settings.partner, PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
     check_choice("config.eval.regressor", settings.regressor, REGRESSORS)
@@ -138,7 +141,13 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
 
 def held_out(protocol: str) -> str:
     """The column of the labels whose groups a protocol holds out."""
-    return PROTOCOLS.get(protocol, "speaker")
+    return "split" if test_split(protocol) else PROTOCOLS.get(protocol, "speaker")
+
+
+def test_split(protocol: str) -> str:
+    """The part of the column `split`, in small letters, that a protocol tests; empty of others."""
+    match = _PREDEFINED.fullmatch(protocol)
+    return match[1].casefold() if match else ""
 
 
 def group_folds(protocol: str) -> int:

@@ -5,7 +5,7 @@ import re
 import ml_collections
 
 from emoasr.errors import UserError, quoted
-from emoasr.settings.choices import group_folds
+from emoasr.settings.choices import group_folds, test_split
 
 _ALLOWED = re.compile(r"[^\W_][\w+=-]*(\.[\w+=-]+)*")
 _LONGEST = 60  # characters; file systems allow 255 bytes
@@ -47,6 +47,8 @@ def _made(settings: ml_collections.ConfigDict) -> str:
         parts.append("sessions")
     elif n_folds := group_folds(settings.protocol):
         parts.append(f"{n_folds}-fold")
+    elif test := test_split(settings.protocol):
+        parts.append(re.sub(r"\W+", "_", test)[:40])
     if settings.partner == "out":
         parts.append("partner-out")
     if settings.selection.scope == "all":

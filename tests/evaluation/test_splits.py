@@ -150,3 +150,54 @@ def test_folds_of_speakers_are_named_and_each_speaker_as_good_as_alone():
     )
     assert folds["mse_mean"] == pytest.approx(alone["mse_mean"], rel=1e-9)
     assert folds["ccc"] == pytest.approx(alone["ccc"], rel=1e-9)
+
+
+PARTS = {"s0": "train", "s1": "train", "s2": "Dev", "s3": "Test", "s4": "test", "s5": "test"}
+
+
+@pytest.fixture
+def given_splits():
+    table, labels = run_folder.corpus(n_speakers=6, n_each=12)
+    return table, labels.assign(split=labels["speaker"].map(PARTS))
+
+
+def test_predefined_splits_train_on_train_and_test_one_split(given_splits):
+    table, labels = given_splits
+    settings = run_folder.settings(protocol="predefined-TEST")
+    found = evaluate.evaluate({"x": table}, labels, settings)
+    row = evaluated.row(found, "x")
+    assert (row["n_utterances"], row["n_folds"], row["n_speakers"]) == (36, 1, 3)
+    tested = found.predictions.index.unique()
+    assert set(labels.loc[tested, "speaker"]) == {"s3", "s4", "s5"}
+    assert found.notes == ["neither trained on nor tested: dev 12"]
+    changed = table.copy()
+    changed[(labels["speaker"] == "s2").to_numpy()] = 1e3  # dev is not looked at
+    again = evaluate.evaluate({"x": changed}, labels, settings)
+    pd.testing.assert_frame_equal(found.predictions, again.predictions)
+
+
+def test_whoever_is_in_both_splits_is_named_and_unknown_speakers_are_kept(given_splits):
+    table, labels = given_splits
+    labels.loc[labels.index[-1], "speaker"] = "s0"
+    labels.loc[labels.index[[0, -2]], "speaker"] = None
+    notes = evaluate.evaluate(
+        {"x": table}, labels, run_folder.settings(protocol="predefined-test")
+    ).notes
+    assert any("1 of 4 speakers of split test are in training too, such as s0" in n for n in notes)
+    assert "split train: 1 utterances without a speaker count as one speaker" in notes
+
+
+@pytest.mark.parametrize(
+    ("protocol", "labels_of", "message"),
+    [
+        ("predefined-test2", lambda labels: labels, "the split test2 .there are: dev, test, train"),
+        ("predefined-test", lambda labels: labels.drop(columns="split"), "a column 'split'"),
+        ("predefined-test", lambda labels: labels.drop(columns="speaker"), "a column 'speaker'"),
+        ("predefined-train", lambda labels: labels, "config.eval.protocol="),
+        ("predefined-", lambda labels: labels, "config.eval.protocol="),
+    ],
+)
+def test_splits_that_are_not_there_are_refused(given_splits, protocol, labels_of, message):
+    table, labels = given_splits
+    with pytest.raises(UserError, match=message):
+        evaluate.evaluate({"x": table}, labels_of(labels), run_folder.settings(protocol=protocol))
