@@ -40,7 +40,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval = ml_collections.ConfigDict()
     c.eval.name = ""  # of the folder eval/NAME; empty: made of what was asked, such as linear-100
     c.eval.targets = ("arousal", "valence")  # columns of the labels, of numbers or classes
-    c.eval.protocol = "leave-one-speaker-out"  # leave-one-session-out; group-5-fold: of speakers
+    c.eval.protocol = "leave-one-speaker-out"  # or -session-out, group-5-fold, predefined-test
     c.eval.partner = "in"  # "out": no training on speakers of the test speaker's session
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all
     c.eval.selection = ml_collections.ConfigDict()

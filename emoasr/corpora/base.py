@@ -20,7 +20,9 @@ from emoasr.files import places, storage
 RATINGS = ("arousal", "valence", "dominance")
 LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
 
-KINDS = ("cremad", "demo", "emodb", "emotale", "folder", "iemocap", "ravdess", "table")
+KINDS = (
+    "cremad", "demo", "emodb", "emotale", "folder", "iemocap", "msp_podcast", "ravdess", "table",
+)  # fmt: skip
 
 _UNREADABLE = "unreadable"  # a file's state
 _LOOKED_AT = 20_000  # entries of a folder that is described; some hold a whole disk

@@ -89,3 +89,15 @@ def test_without_a_scale_nothing_is_clipped():
         .between(1, 5)
         .all()
     )
+
+
+def test_of_predefined_splits_it_is_fitted_on_train_alone():
+    table, labels = run_folder.corpus(12, 12, made_predictors.N_UNITS)
+    labels["split"] = ["test" if s in ("s0", "s1", "s2") else "train" for s in labels["speaker"]]
+    model, speakers = made_predictors.fit(table, labels, protocol="predefined-test")
+    train = labels["split"] == "train"
+    assert set(speakers) == set(labels["speaker"][train])
+    alone, _ = made_predictors.fit(table[train], labels[train])
+    for given, own in zip(model.targets, alone.targets, strict=True):
+        np.testing.assert_array_equal(given.weights_D, own.weights_D)
+        np.testing.assert_array_equal(given.errors_N, own.errors_N)
