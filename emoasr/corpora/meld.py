@@ -1,0 +1,91 @@
+"""MELD (Poria et al., ACL 2019): turns of the series Friends, seven emotions, three splits.
+
+Facts are from the release (github.com/declare-lab/MELD): `train_sent_emo.csv` and its kind, and
+clips `dia0_utt0`, numbered anew in each split, so that one name is a clip of each. It has videos;
+their sound is extracted by the user, for example with ffmpeg, into folders named as those of the
+clips. A few clips are missing or broken.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import ml_collections
+import pandas as pd
+
+from emoasr.corpora import folder, table
+from emoasr.corpora.base import Corpus, Skipped, contents, folder_of
+from emoasr.errors import UserError
+from emoasr.files import storage
+
+SPLITS = ("train", "dev", "test")
+
+_CLIP = re.compile(r"dia[0-9]+_utt[0-9]+")
+_NAMES = {
+    "Utterance": "text", "Speaker": "speaker", "Emotion": "emotion", "Sentiment": "sentiment",
+    "Dialogue_ID": "dialogue", "Utterance_ID": "utterance",
+}  # fmt: skip
+
+
+def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
+    """Reads MELD: the splits whose labels and audio are there.
+
+    `speaker` is the character, and most are in all splits; `session` the dialogue; `split` is
+    `train`, `dev` or `test`. A further column is `sentiment`.
+
+    Args:
+        config: `path`, a folder with the labels and the audio, which lies below folders whose
+            names hold `train`, `dev` or `test`.
+        workdir: unused.
+
+    Raises:
+        UserError: the folder, its labels, or all of its audio are missing or not MELD's.
+    """
+    root = folder_of(config)
+    seen, closed = folder.files_below(root)
+    sources = {
+        split: root / file
+        for split in SPLITS
+        for file in sorted(seen, reverse=True)
+        if PurePosixPath(file).name == f"{split}_sent_emo.csv"
+    }
+    if not sources:
+        raise UserError(
+            f"config.corpus.path={root}: has no train_sent_emo.csv; give the folder of MELD; "
+            f"{contents(root)}"
+        )
+    there = _clips(seen)
+    frame = pd.concat([_labels(source, split) for split, source in sources.items()])
+    files = frame["clip"].map(there)
+    found = files.notna()
+    if not found.any():
+        raise UserError(
+            f"config.corpus.path={root}: none of its {len(frame)} turns has audio, such as "
+            f"{frame['clip'].iloc[0]}.wav in a folder of that split; {contents(root)}"
+        )
+    skipped = [Skipped(clip, "has labels, but its audio is not there")
+               for clip in frame["clip"][~found]]  # fmt: skip
+    frame = frame.drop(columns="clip").assign(file=files)[found].reset_index(drop=True)
+    source = next(iter(sources.values()))
+    return table.build(frame, "MELD", root, source, (*closed, *skipped))
+
+
+def _labels(source: storage.Place, split: str) -> pd.DataFrame:
+    frame = table.read_frame(source)
+    table.require(frame, list(_NAMES), source)
+    frame = frame[list(_NAMES)].rename(columns=_NAMES)
+    clip = f"{split}/dia" + frame["dialogue"] + "_utt" + frame["utterance"]
+    session = f"{split} " + frame["dialogue"]
+    frame = frame.assign(clip=clip, session=session, split=split)
+    return frame.drop(columns=["dialogue", "utterance"])
+
+
+def _clips(seen: list[str]) -> dict[str, str]:
+    """The audio of each clip, `SPLIT/NAME`."""
+    found = {}
+    for file in sorted(filter(folder.is_audio, seen), reverse=True):
+        path = PurePosixPath(file)
+        if _CLIP.fullmatch(path.stem):
+            within = [s for s in SPLITS if any(s in part.lower() for part in path.parts[:-1])]
+            if len(within) == 1:
+                found[f"{within[0]}/{path.stem}"] = file
+    return found

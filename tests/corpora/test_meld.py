@@ -1,0 +1,69 @@
+"""MELD, as its release lays it out, with the sound of its clips."""
+
+from pathlib import Path
+
+import ml_collections
+import pytest
+
+from emoasr.corpora import open_corpus
+from emoasr.errors import UserError
+
+HEADER = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,"
+    "StartTime,EndTime\n"
+)
+ROW = '{n},"Hi, you.",{speaker},joy,positive,{n},0,8,21,"00:16:16,059","00:16:21,731"\n'
+FOLDERS = {
+    "train": "train_splits",
+    "dev": "dev_splits_complete",
+    "test": "output_repeated_splits_test",
+}
+
+
+def release(folder, splits=FOLDERS):
+    for split, clips in splits.items():
+        rows = [ROW.format(n=n, speaker=speaker) for n, speaker in enumerate(("Chandler", "Ross"))]
+        (folder / f"{split}_sent_emo.csv").write_text(HEADER + "".join(rows))
+        (folder / clips).mkdir()
+        for n in range(2):
+            (folder / clips / f"dia{n}_utt0.wav").touch()
+    return folder
+
+
+def opened(path):
+    return open_corpus(ml_collections.ConfigDict({"kind": "meld", "path": str(path)}), Path())
+
+
+def test_clips_of_one_name_are_those_of_their_splits(tmp_path):
+    table = opened(release(tmp_path)).table
+    assert table.index.tolist() == [
+        f"{folder}/dia{n}_utt0.wav" for folder in FOLDERS.values() for n in range(2)
+    ]
+    assert table["split"].tolist() == ["train"] * 2 + ["dev"] * 2 + ["test"] * 2
+    assert table["session"].nunique() == 6 and set(table["speaker"]) == {"Chandler", "Ross"}
+    assert table.iloc[0][["text", "emotion", "sentiment"]].tolist() == [
+        "Hi, you.",
+        "joy",
+        "positive",
+    ]
+
+
+def test_a_split_alone_and_clips_that_are_missing(tmp_path):
+    folder = release(tmp_path, {"dev": "dev"})
+    (folder / "dev" / "dia1_utt0.wav").unlink()
+    corpus = opened(folder)
+    assert corpus.table.index.tolist() == ["dev/dia0_utt0.wav"]
+    assert [s.file for s in corpus.skipped] == ["dev/dia1_utt0"]
+
+
+def test_what_is_not_the_release_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"has no train_sent_emo.csv; .*it is empty"):
+        opened(tmp_path)
+    folder = release(tmp_path, {"train": "clips"})  # of which split?
+    with pytest.raises(
+        UserError, match="none of its 2 turns has audio, such as train/dia0_utt0.wav"
+    ):
+        opened(folder)
+    (folder / "train_sent_emo.csv").write_text("Utterance,Speaker\nhi,Ross\n")
+    with pytest.raises(UserError, match="lacks the column Emotion, Sentiment"):
+        opened(folder)
