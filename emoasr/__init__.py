@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoasr.system import forks as forks  # a parent must have imported it before it forks
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Predictor", "Recognizer", "__version__", "load_predictor", "load_recognizer"]
 
 _HOMES = {

@@ -151,6 +151,7 @@ def describe(values: flags.FlagValues) -> str:
 def _run(command: Command, arguments: list[str]) -> int:
     values, options = _flags(command)
     rest = parse(values, arguments, known_only=True)
+    output.set_verbose(values.verbose)
     if values.help:
         print(_help(command, values))
         return 0
@@ -205,6 +206,9 @@ def _flags(command: Command) -> tuple[flags.FlagValues, set[str]]:
         "overwrite", False, "Replace what is finished in the workdir and was made from another "
         "corpus or with other settings; without it the command stops before it computes.", values,
     )  # fmt: skip
+    flags.DEFINE_bool(
+        "verbose", False, "Print also what was compiled and how much was padded.", values
+    )
     for name, other in command.instead.items():
         flags.DEFINE_bool(name, False, (other.__doc__ or "").split("\n")[0], values)
     common = set(values)

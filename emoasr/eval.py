@@ -109,7 +109,7 @@ def _evaluate(
     }
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
-    page = report.write(results, found.predictions, found.selected, maps, folder)
+    page = report.write(results, found.predictions, found.selected, maps, inputs.labels, folder)
     kept = keep(
         inputs.tables, inputs.labels, inputs.metadata, config.eval, results,
         folder / "predictors", workers,

@@ -23,6 +23,7 @@ HOSTILE = (SPEAKER, FEATURE_SET, TARGET, REASON, COMMAND)
 def _evaluated(battery: bool, neural: bool):
     table, labels = run_folder.corpus(n_speakers=4)
     labels = labels.rename(columns={"arousal": TARGET})
+    labels["Sex"] = labels["speaker"].map({"s0": "f", "s1": "m", "s2": SPEAKER, "s3": "m"})
     labels["speaker"] = labels["speaker"].replace({"s0": SPEAKER})
     labels.loc[labels.speaker == "s3", "valence"] = np.float32(2.5)
     tables = {FEATURE_SET: table}
@@ -34,12 +35,12 @@ def _evaluated(battery: bool, neural: bool):
     if neural:
         maps = [correlation.pearson_maps(tables["neural"], labels, t) for t in (TARGET, "valence")]
     settings = run_folder.settings(targets=(TARGET, "valence"), battery=battery)
-    return evaluate.evaluate(tables, labels, settings), maps, settings.to_dict()
+    return evaluate.evaluate(tables, labels, settings), maps, labels, settings.to_dict()
 
 
 def make(battery: bool = False, neural: bool = True):
-    """Returns results, predictions, selected and maps: what `report.write` takes."""
-    found, maps, settings = _evaluated(battery, neural)
+    """Returns results, predictions, selected, maps and labels: what `report.write` takes."""
+    found, maps, labels, settings = _evaluated(battery, neural)
     made = {"feature_set": FEATURE_SET, "recognizer": "sha256:abc", "inputs": "def"}
     results = {
         "rows": found.rows,
@@ -75,7 +76,7 @@ def make(battery: bool = False, neural: bool = True):
             {"file": "b.wav", "start": None, "end": None, "step": "audio", "reason": REASON},
         ],
     }
-    return results, found.predictions, found.selected, maps
+    return results, found.predictions, found.selected, maps, labels
 
 
 def undefined(value):
@@ -88,10 +89,10 @@ def undefined(value):
     return [undefined(inner) for inner in value] if isinstance(value, list) else value
 
 
-def said_and_drawn(results, predictions, selected, maps):
+def said_and_drawn(results, predictions, selected, maps, labels):
     """What the templates print, and the charts."""
-    said = content.build(results, predictions, selected, maps)
-    return said, writing._charts(results, said)
+    said = content.build(results, predictions, selected, maps, labels)
+    return said, writing._charts(results, said, predictions, labels)
 
 
 def maps_of(r, target="arousal", speakers=("a", "b")) -> correlation.Maps:

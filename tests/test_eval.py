@@ -112,8 +112,13 @@ def test_tables_can_be_read_back(run):
 
 def test_the_page_and_its_figures_are_written_whole(run):
     names = sorted(path.name for path in (run / "eval" / "linear-5" / "figures").iterdir())
-    maps = ["pearson-00-mean.png", *(f"pearson-{i + 1:02d}-s{i}.png" for i in range(4))]
-    assert names == ["differences.png", *maps, "selected.png", "speakers.png", "summary.png"]
+    maps = ["pearson-00-mean", *(f"pearson-{i + 1:02d}-s{i}" for i in range(4))]
+    others = ["predicted", "residuals", "selected", "speakers", "summary"]
+    assert names == [
+        f"{name}.{kind}"
+        for name in ("differences", *maps, *others)
+        for kind in ("pdf", "png", "svg")
+    ]
     for page in ("report.html", "report.md"):
         assert "Synthetic corpus" in (run / "eval" / "linear-5" / page).read_text(encoding="utf-8")
     assert not list(run.rglob("*.part"))
@@ -125,7 +130,7 @@ def test_the_terminal_shows_the_table_the_losses_and_the_report(tmp_path, capsys
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "made up (SYNTHETIC: made by a program): 49 found, 48 extracted"
     assert "arousal: 48 utterances, leave-one-speaker-out, 4 folds" in lines
-    assert "  1 x eval: no rating of valence" in lines
+    assert any(line.startswith("  1 x eval: no rating of valence: wav/") for line in lines)
     assert sum(line.lstrip().startswith("neural ") for line in lines) == 2
     assert "Clipped to the rating scale, with 95 % intervals by speaker" in lines
     assert lines[-1] == str(workdir / "eval" / "linear-5" / "report.html")
@@ -252,8 +257,9 @@ def test_without_neural_features_there_are_no_maps(tmp_path):
     labels.loc[labels.speaker == "s0", "speaker"] = "../<b>"
     config = run_folder.write(tmp_path / "w", {"mfcc": table}, labels)
     command.main(config, tmp_path / "w")
-    drawn = {p.name for p in (tmp_path / "w/eval/linear-5/figures").iterdir()}
-    assert drawn == {"summary.png", "differences.png", "speakers.png"}
+    drawn = {p.name for p in (tmp_path / "w/eval/linear-5/figures").glob("*.png")}
+    names = ("summary", "differences", "predicted", "residuals", "speakers")
+    assert drawn == {f"{name}.png" for name in names}
     assert not (tmp_path / "w/eval/linear-5/correlations.parquet").exists()
 
 
@@ -318,7 +324,7 @@ def test_classes_and_ratings_have_one_report(tmp_path, capsys):
         tmp_path / "w/eval/linear-5-mood",
         tmp_path / "w/eval/linear-5-arousal+mood-ablations",
     )
-    drawn = {path.name for path in (alone / "figures").iterdir()}
+    drawn = {path.name for path in (alone / "figures").glob("*.png")}
     assert drawn == {"classes.png", "confusion.png"}
     assert {"classes.png", "confusion.png", "summary.png"} < {
         path.name for path in (both / "figures").iterdir()
@@ -389,7 +395,8 @@ def test_a_table_that_somebody_else_made_stands_beside_ours(tmp_path, capsys):
     table.iloc[2:].to_csv(tmp_path / "whisper.csv")
     config.feature_sets = ("neural", str(tmp_path / "whisper.csv"))
     command.main(config, tmp_path / "w")
-    assert "  2 x eval: no features in whisper" in capsys.readouterr().out.splitlines()
+    line = "  2 x eval: no features in whisper: wav/0000.wav, wav/0001.wav"
+    assert line in capsys.readouterr().out.splitlines()
     results = strictly((tmp_path / "w/eval/linear-5/results.json").read_text())
     assert {r["feature_set"] for r in results["rows"]} == {"neural", "whisper", "mean"}
     assert {r["n_utterances"] for r in results["rows"]} == {46, 45}
@@ -428,6 +435,6 @@ def test_ablations_are_in_the_results_and_their_conclusions_in_print(tmp_path, c
     config.eval.battery = True
     config.feature_sets = ("mfcc",)
     command.main(config, tmp_path / "w")
-    assert "not done: layers: there is no feature set 'neural'" in capsys.readouterr().out
+    assert "not done: layers: there is no feature set of a network" in capsys.readouterr().out
     battery = strictly((tmp_path / "w/eval/linear-5-ablations/results.json").read_text())["battery"]
     assert set(battery) == {"rows", "differences", "trend", "omitted"}

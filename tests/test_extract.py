@@ -33,6 +33,26 @@ def test_tables_labels_and_record(speech, small_recognizer, tmp_path):
     assert output["compilations"] <= 8
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_it_names_a_few_skipped_files_and_details_only_if_asked(
+    speech, small_recognizer, tmp_path, capsys, verbose
+):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    shutil.copy(speech / "00.wav", corpus)
+    (corpus / "bad.wav").write_bytes(b"RIFF")
+    arguments = [
+        "--config=folder", f"--config.corpus.path={corpus}", "--config.feature_sets=neural",
+        f"--config.recognizer={small_recognizer}", f"--workdir={tmp_path / 'w'}",
+        *(["--verbose"] if verbose else []),
+    ]  # fmt: skip
+    assert command.command(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (skipped,) = [line for line in lines if line.startswith("  1 x ")]
+    assert skipped.endswith(": bad.wav")
+    assert any("compilations, padding" in line for line in lines) == verbose
+
+
 def test_plain_pandas_reads_a_table(speech, small_recognizer, tmp_path):
     command.main(settings(speech, small_recognizer, feature_sets=("neural",)), tmp_path)
     table = pd.read_parquet(tmp_path / "features" / "neural.parquet")

@@ -507,7 +507,7 @@ NAMES = (
 @pytest.fixture(scope="module")
 def report():
     """The page and the Markdown of a run whose every name is hostile."""
-    results, predictions, selected, maps = made_report.make()
+    results, predictions, selected, maps, labels = made_report.make()
     hostile = " ".join(NAMES)
     results["provenance"] |= {"corpus": {"name": hostile, "synthetic": False}, "command": hostile}
     results["notes"] = [hostile, *NAMES]
@@ -517,7 +517,7 @@ def report():
     ]
     speakers = dict(zip(predictions["speaker"].unique(), NAMES, strict=False))
     predictions = predictions.assign(speaker=predictions["speaker"].replace(speakers))
-    said, drawn = made_report.said_and_drawn(results, predictions, selected, maps)
+    said, drawn = made_report.said_and_drawn(results, predictions, selected, maps, labels)
     return page.render(said, drawn, maps), markdown.render(said, ["pearson-"] * 5)
 
 

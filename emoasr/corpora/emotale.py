@@ -22,7 +22,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """Reads EmoTale from the folder `config.path`.
 
     Arousal, valence and dominance are means of the three annotators' ratings (1 to 5); `emotion`
-    is the acted one; `session` is the language. A speaker number is one person in both languages:
+    is the acted one; `session` is the language; `gender` (F, M) is from
+    `speaker_info.csv`, where it is there. A speaker number is one person in both languages:
     `speaker_info.csv` lists 18 numbers, the corpus has 18 speakers, and each number's voices have
     the same pitch. 14 speak both, so leaving a speaker out leaves both languages of the person out.
 
@@ -37,7 +38,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         raise UserError(f"config.corpus.language={config.language!r}: must be DK, EN or empty")
     root = folder_of(config)
     source = root / "annotations.csv"
-    if source.name not in _files(root):
+    beside = _files(root)
+    if source.name not in beside:
         raise UserError(
             f"config.corpus.path={root}: has no annotations.csv; give the folder of EmoTale; "
             f"{contents(root)}"
@@ -58,6 +60,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         for name in frame["file"][~found]
     )
     frame = frame.assign(file=files)[found].reset_index(drop=True)
+    if (people := root / "speaker_info.csv").name in beside:
+        frame["gender"] = frame["speaker"].map(_genders(people))
     name = f"EmoTale ({config.language})" if config.language else "EmoTale"
     return table.build(frame, name, root, source, skipped)
 
@@ -92,6 +96,13 @@ def _files(folder: storage.Place) -> set[str]:
         return set()
     except OSError as error:
         raise UserError(f"{folder}: cannot be listed ({error.strerror})") from None
+
+
+def _genders(source: storage.Place) -> dict[str, str]:
+    """By speaker, F or M."""
+    people = table.read_frame(source)
+    table.require(people, ["speaker", "gender"], source)
+    return dict(zip(people["speaker"], people["gender"], strict=True))
 
 
 def _find(there: set[str], name: str) -> str | None:

@@ -122,7 +122,7 @@ def _with_progress(
     hours = _hours(plan, sample_rate)
     total = hours[_planned(plan)[1]].sum() + 1e-9  # sums in another order may exceed it
     form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
-    with tqdm(total=total, desc=name[:30], bar_format=form) as bar:
+    with tqdm(total=total, desc=name, bar_format=form) as bar:
         for result in results:
             yield result
             bar.update(hours[result.indices].sum())

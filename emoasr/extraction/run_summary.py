@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from emoasr.errors import UserError, one_line
 from emoasr.extraction import provenance
 from emoasr.files import parquet, storage
 from emoasr.files.writing import write_atomically
+from emoasr.system import output
 
 
 class Findings(NamedTuple):
@@ -99,11 +99,9 @@ def _print(
     for name, table in tables.items():
         print(f"{workdir / 'features' / name}.parquet: {len(table.rows)} x {table.n_columns}")
     if "hours_of_audio" in summary:
+        print(f"{summary['hours_of_audio']:.2f} hours of audio in {summary['seconds']:.1f} s")
         compiled = f"{summary['compilations']} compilations, " if "compilations" in summary else ""
-        print(
-            f"{summary['hours_of_audio']:.2f} hours of audio in {summary['seconds']:.1f} s; "
-            f"{compiled}padding {summary['padding']:.1%}"
-        )
+        output.detail(f"{compiled}padding {summary['padding']:.1%}")
     for line in summary["warnings"]:
         print(f"warning: {line}")
     synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""
@@ -111,16 +109,13 @@ def _print(
         f"{corpus.name}{synthetic}: {summary['found']} found, {summary['used']} used in all "
         f"tables, {len(summary['skipped'])} skipped"
     )
-    reasons = [  # most begin with their file: which those are, extract.json says
-        (
-            s["step"],
-            s["reason"].removeprefix(f"{one_line(storage.joined(corpus.root, s['file']))}: "),
-        )
-        for s in summary["skipped"]
-    ]
-    for (step, reason), count in Counter(reasons).most_common():
-        print(f"  {count} x [{step}] {reason}")
-    if reasons:
+    skipped: dict[tuple[str, str], list[str]] = {}
+    for s in summary["skipped"]:  # most reasons begin with their file
+        reason = s["reason"].removeprefix(f"{one_line(storage.joined(corpus.root, s['file']))}: ")
+        skipped.setdefault((s["step"], reason), []).append(s["file"])
+    for (step, reason), files in sorted(skipped.items(), key=lambda item: -len(item[1])):
+        print(f"  {len(files)} x [{step}] {reason}{output.few(files)}")
+    if skipped:
         print(f"  which: {workdir / 'extract.json'}")
 
 

@@ -1,6 +1,6 @@
 """What the charts show, each described once, in Vega-Lite, for the page and for the pictures.
 
-A chart of the page is a dict: `id`; `title`, shown above it; `variants`, its descriptions by the
+A chart of the page is a dict: `id`; `title`, what it is of; `variants`, its descriptions by the
 values of its section's selectors, joined by a blank.
 """
 
@@ -16,110 +16,129 @@ from emoasr.report import style, vegalite, wording
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
 from emoasr.report.wording import label, labels, number
+from emoasr.settings.choices import BASELINE
 
 Chart = dict[str, Any]
 Row = Mapping[str, Any]
+Palette = Mapping[str, Look]  # of all feature sets of a report
 
 PREDICTIONS = {"clipped": "clipped to the scale", "plain": "as predicted"}
 SCORES = {"ccc": "CCC", "mse": "MSE"}
 _PREFIX = {"clipped": "clipped_", "plain": ""}
-_LOOKS = {
-    PREDICTIONS["plain"]: Look(style.BLUE, "circle"),
-    PREDICTIONS["clipped"]: Look(style.VERMILION, "circle"),
-}
 _JUDGED = {
     "former is better": Look(style.BLUE, "circle"),
     "latter is better": Look(style.VERMILION, "square"),
-    "the interval includes zero": Look(style.GREY, "circle", filling="#fff"),
-}
-_DIFFERENCES = {
-    "ccc": "CCC, difference (right: former is better)",
-    "mse_mean": "mean MSE, difference (left: former is better)",
+    "the interval includes zero": Look(style.GREY, "circle", filling=style.PAPER),
 }
 _WIDE = 20  # largest over smallest: from there on, a logarithmic axis
 
 
-def differences(found: Sequence[Row], group: str = "differences") -> list[Chart]:
-    """Forest plots: CCC and MSE of each pair, former minus latter.
+def differences(found: Sequence[Row], group: str) -> list[Chart]:
+    """Forest plots: each pair, former minus latter.
+
+    Pairs with the baseline would stretch the axis; they are left out where there are others.
 
     Args:
         found: pairs of feature sets, or of one set under two conditions.
         group: beginning of the charts' ids.
     """
-    return _charts(found, group, _forest, _PREFIX)
+    others = [d for d in found if BASELINE not in (d["a"], d["b"])]
+    return _charts(others or found, group, _forest, _variants())
 
 
-def _forest(found: Sequence[Row], prefix: str) -> Description:
-    names = labels((d[side] for d in found for side in "ab"), 16)
-    pairs = {
-        (d["a"], d["b"]): " − ".join(dict.fromkeys((names[d["a"]], names[d["b"]]))) for d in found
-    }
+def pairs(found: Sequence[Row], group: str) -> list[Chart]:
+    """As `differences`, with one more selector: `first`, against the first set, or `all`."""
+    against = differences([d for d in found if d["a"] == found[0]["a"]], group)
+    for some, every in zip(against, differences(found, group), strict=True):
+        both = {"first": some["variants"], "all": every["variants"]}
+        some["variants"] = {f"{k} {which}": v for which, of in both.items() for k, v in of.items()}
+    return against
+
+
+def _forest(found: Sequence[Row], key: str) -> Description:
+    names = labels((wording.set_name(d[side]) for d in found for side in "ab"), 16)
+    lines = {}
+    for d in found:
+        both = (names[wording.set_name(d[side])] for side in "ab")
+        lines[d["a"], d["b"]] = " − ".join(dict.fromkeys(both))
     points = []
-    for order, (metric, title) in enumerate(_DIFFERENCES.items()):
-        for d in _defined(found, key := prefix + metric):
-            point = _point(d, key, pair := pairs[d["a"], d["b"]], _judge(d, key), pair)
-            points.append(point | {"metric": title, "order": order})
-    axis = vegalite.axis(None, zero=True)
-    plot = vegalite.dots(points, pairs.values(), axis, _JUDGED, legend=800)
-    below = {"labelOrient": "bottom", "labelFontWeight": "normal"}
-    resolve = {"resolve": {"scale": {"x": "independent"}}}
-    return vegalite.beside(plot, "metric", 390, below) | resolve
+    for d in _defined(found, key):
+        pair = lines[d["a"], d["b"]]
+        points.append(_point(d, key, pair, _judge(d, key), pair))
+    axis = vegalite.axis(f"{_metric(key)}, difference", zero=True)
+    return vegalite.dots(points, lines.values(), axis, _JUDGED)
 
 
 def _judge(difference: Row, key: str) -> str:
     if wording.includes_zero(difference, key) is not False:
         return "the interval includes zero"
-    former = (difference[key] > 0) == _higher_is_better(key)
+    former = (difference[key] > 0) == wording.higher_is_better(key)
     return "former is better" if former else "latter is better"
 
 
-def speakers(scores: pd.DataFrame) -> list[Chart]:
+def speakers(scores: pd.DataFrame, palette: Palette) -> list[Chart]:
     """Dot plots: a line a speaker, a sign a feature set.
 
     Args:
         scores: those of `scores.by_speaker`.
+        palette: of the feature sets.
     """
+
+    def draw(rows: Sequence[Row], key: str) -> Description:
+        lines = labels(sorted({row["speaker"] for row in rows}), 16)
+        rows = _without_baseline(rows, key)
+        sets = _labels_of_sets(rows)
+        points = [
+            _point(row, key, lines[row["speaker"]], sets[row["feature_set"]], _speaker_text(row))
+            for row in _defined(rows, key)
+        ]
+        looks = {text: palette[name] for name, text in sets.items()}
+        return vegalite.dots(points, lines.values(), _axis(key, points, "right"), looks)
+
     rows: list[Any] = scores.to_dict("records")
-    return _charts(rows, "speakers", _speaker_dots, _variants("mse"))
-
-
-def _speaker_dots(rows: Sequence[Row], key: str) -> Description:
-    lines = labels(sorted({row["speaker"] for row in rows}), 16)
-    if _higher_is_better(key):  # a constant prediction's CCC is 0, whatever the ratings
-        rows = [row for row in rows if row["feature_set"] != "mean"]
-    sets = labels(row["feature_set"] for row in rows)
-    points = [
-        _point(row, key, lines[row["speaker"]], sets[row["feature_set"]], _speaker_text(row))
-        for row in _defined(rows, key)
-    ]
-    return vegalite.dots(points, lines.values(), _axis(key, points, "right"), style.looks(sets))
+    return _charts(rows, "speakers", draw, _variants("mse"))
 
 
 def _speaker_text(row: Row) -> str:
-    return f"{label(row['feature_set'])}, speaker {label(row['speaker'])}, n = {row['n']}"
+    who = f"speaker {label(row['speaker'])}, n = {row['n']}"
+    return f"{label(wording.set_name(row['feature_set']))}, {who}"
 
 
-def feature_sets(rows: Sequence[Row], group: str, fields: Sequence[str] = ()) -> list[Chart]:
-    """Dot plots with intervals: a line a feature set.
+def feature_sets(
+    rows: Sequence[Row], group: str, palette: Palette, fields: Sequence[str] = ()
+) -> list[Chart]:
+    """Dot plots with intervals: a line a feature set, in its colour.
 
     Args:
         rows: rows of one analysis.
         group: beginning of the charts' ids.
+        palette: of the feature sets.
         fields: those whose values tell the dots on a line apart.
     """
-    return _charts(rows, group, functools.partial(_set_dots, fields=fields), _variants())
+    draw = functools.partial(_set_dots, palette=palette, fields=fields)
+    return _charts(rows, group, draw, _variants())
 
 
-def _set_dots(rows: Sequence[Row], key: str, fields: Sequence[str]) -> Description:
-    lines = labels(row["feature_set"] for row in rows)
+def classes(rows: Sequence[Row], palette: Palette) -> list[Chart]:
+    """As `feature_sets`, of targets that have classes: UAR."""
+    draw = functools.partial(_set_dots, palette=palette, fields=())
+    return _charts(rows, "classes", draw, {"": "uar"})
+
+
+def _set_dots(
+    rows: Sequence[Row], key: str, palette: Palette, fields: Sequence[str]
+) -> Description:
+    rows = _without_baseline(rows, key)
+    lines = _labels_of_sets(rows)
     points = []
     for row in _defined(rows, key):
-        kind = _kind(row, fields)
-        text = label(", ".join(filter(None, (row["feature_set"], kind))), 60)
-        points.append(_point(row, key, lines[row["feature_set"]], kind, text))
-    looks = style.looks({_kind(row, fields): _kind(row, fields) for row in rows})
-    metric = _axis(key, points, "right")
-    return vegalite.dots(points, lines.values(), metric, looks, apart=True)
+        kind, line = _kind(row, fields), lines[row["feature_set"]]
+        text = ", ".join(filter(None, (line, kind)))
+        points.append(_point(row, key, line, kind, text))
+    looks = style.kinds(_kind(row, fields) for row in rows)
+    colours = [palette[name].colour for name in lines]
+    axis = _axis(key, points, "right", interval=True)
+    return vegalite.dots(points, lines.values(), axis, looks, colours=colours)
 
 
 def _kind(row: Row, fields: Sequence[str]) -> str:
@@ -127,40 +146,27 @@ def _kind(row: Row, fields: Sequence[str]) -> str:
     return ", ".join(str(words.get(field, row[field])) for field in fields)
 
 
-def selected(by_layer: pd.DataFrame) -> list[Chart]:
+def selected(by_layer: pd.DataFrame, palette: Palette) -> list[Chart]:
     """Histograms: units that a fold selects of each layer, a bar a feature set.
 
     Args:
         by_layer: that of `scores.selected_by_layer`.
+        palette: of the feature sets.
     """
     rows: list[Any] = by_layer.to_dict("records")
-    bars = functools.partial(_bars, sets=labels(by_layer["feature_set"]))
+    bars = functools.partial(_bars, sets=labels(by_layer["feature_set"]), palette=palette)
     return _charts(rows, "selected", bars, {"": "units"})
 
 
-def _bars(rows: Sequence[Row], key: str, sets: Mapping[str, str]) -> Description:
+def _bars(rows: Sequence[Row], key: str, sets: Mapping[str, str], palette: Palette) -> Description:
     points = []
     for row in rows:
         text = f"{label(row['feature_set'])}, layer {row['layer']}\n{number(row[key])} {key}"
         point = {"place": row["layer"], "series": sets[row["feature_set"]], "text": text}
         points.append(point | {"value": _rounded(row[key])})
     place = _layers(row["layer"] for row in rows)
-    return vegalite.bars(points, place, "units that a fold selects", style.looks(sets))
-
-
-def classes(rows: Sequence[Row]) -> list[Chart]:
-    """Dot plots with intervals: UAR, a line a feature set."""
-
-    def draw(rows: Sequence[Row], key: str) -> Description:
-        lines = labels(row["feature_set"] for row in rows)
-        points = [
-            _point(row, key, name := lines[row["feature_set"]], "", name)
-            for row in _defined(rows, key)
-        ]
-        axis = vegalite.axis("UAR, 95 % interval (right: better)")
-        return vegalite.dots(points, lines.values(), axis, style.looks({"": ""}))
-
-    return _charts(rows, "classes", draw, {"": "uar"})
+    looks = {text: palette[name] for name, text in sets.items()}
+    return vegalite.bars(points, place, "units that a fold selects", looks)
 
 
 def confusion(matrices: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Chart]:
@@ -169,7 +175,10 @@ def confusion(matrices: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Chart]
         {
             "id": f"confusion-{i}",
             "title": target,
-            "variants": {str(n): _matrix(counts) for n, counts in enumerate(of_target.values())},
+            "variants": {
+                str(n): {**_matrix(counts), "title": vegalite.title(label(target, 60), label(name))}
+                for n, (name, counts) in enumerate(of_target.items())
+            },
         }
         for i, (target, of_target) in enumerate(matrices.items())
     ]
@@ -188,24 +197,24 @@ def _matrix(counts: pd.DataFrame) -> Description:
     return vegalite.matrix(points, list(names.values()), ("true", "predicted"))
 
 
-def layers(rows: Sequence[Row]) -> list[Chart]:
-    """One chart a network: a line a target, along its layers."""
+def layers(rows: Sequence[Row], palette: Palette) -> list[Chart]:
+    """A chart a target: along the layers, a line a network, in its feature set's colour."""
 
     def draw(rows: Sequence[Row], key: str) -> Description:
-        return _curves(rows, key, "target", "layer", _layers(row["layer"] for row in rows))
+        names = labels(row["network"] for row in rows)
+        looks = {text: palette[name] for name, text in names.items()}
+        drawn = [{**row, "series": names[row["network"]]} for row in rows]
+        return _curves(drawn, key, "layer", _layers(row["layer"] for row in rows), looks)
 
-    by_network: dict[str, list[Row]] = {}
-    for row in rows:
-        numbered = {**row, "layer": int(row["feature_set"].rpartition("layer")[2])}
-        by_network.setdefault(network_of(row["feature_set"]), []).append(numbered)
-    return [
+    numbered = [
         {
-            "id": f"layers-{i}",
-            "title": network,
-            "variants": {variant: draw(of, key) for variant, key in _variants().items()},
+            **row,
+            "network": network_of(row["feature_set"]),
+            "layer": int(row["feature_set"].rpartition("layer")[2]),
         }
-        for i, (network, of) in enumerate(by_network.items())
+        for row in rows
     ]
+    return _charts(numbered, "layers", draw, _variants())
 
 
 def _layers(numbers: Iterable[int]) -> Description:
@@ -213,72 +222,42 @@ def _layers(numbers: Iterable[int]) -> Description:
     return vegalite.category("place", sorted(set(numbers)), title="layer", axis=axis)
 
 
-def n_selected(rows: Sequence[Row]) -> list[Chart]:
+def n_selected(rows: Sequence[Row], palette: Palette) -> list[Chart]:
     """One chart a target: a line a regressor, along the number of selected features."""
 
     def draw(rows: Sequence[Row], key: str) -> Description:
         ticks = {"values": sorted({row["n_selected"] for row in rows}), "format": "d"}
         place = vegalite.axis("selected features", log=True) | {"field": "place", "axis": ticks}
-        return _curves(rows, key, "regressor", "n_selected", place)
+        colour = palette[rows[0]["feature_set"]].colour
+        looks = style.kinds((row["regressor"] for row in rows), colour)
+        drawn = [{**row, "series": row["regressor"]} for row in rows]
+        return _curves(drawn, key, "n_selected", place, looks)
 
     return _charts(rows, "n_selected", draw, _variants())
 
 
 def _curves(
-    rows: Sequence[Row], key: str, series: str, along: str, place: Description
+    rows: Sequence[Row], key: str, along: str, place: Description, looks: Mapping[str, Look]
 ) -> Description:
-    names = labels(row[series] for row in rows)
+    """Lines and bands: a line a `series` of the rows."""
     points = []
     for row in _defined(rows, key):
-        text = f"{names[row[series]]}, {label(row['feature_set'])}, {row['n_selected']} features"
-        points.append(_point(row, key, row[along], names[row[series]], text))
-    return vegalite.curves(points, place, _axis(key, points, "up"), style.looks(names))
+        text = f"{row['regressor']}, {label(row['feature_set'])}, {row['n_selected']} features"
+        points.append(_point(row, key, row[along], row["series"], text))
+    return vegalite.curves(points, place, _axis(key, points, "up", interval=True), looks)
 
 
-def summary(rows: Sequence[Row], predictions: pd.DataFrame) -> Description:
-    """MSE of every fold and its mean, and CCC, of every feature set and target.
-
-    Args:
-        rows: those of the main table.
-        predictions: `eval/predictions.parquet`.
-    """
-    folds = _mse_of_folds(predictions)
-    log = _spans_decades([row["mse_fold"] for row in folds])
-    errors = vegalite.axis("MSE: mean (dot) and each fold (tick); lower is better", log)
-    scores = vegalite.axis("CCC, pooled over folds, 95 % interval; higher is better", zero=True)
-    means = [{k: v for k, v in r.items() if not k.endswith(("_low", "_high"))} for r in rows]
-    above, below = _clipped_or_not(means, "mse_mean", errors), _clipped_or_not(rows, "ccc", scores)
-    ticks = _clipped_or_not(folds, "mse_fold", errors)
-    above["data"]["values"] += [
-        {"fold": point.pop("value"), **point} for point in ticks["data"]["values"]
-    ]
-    mark = {"type": "tick", "opacity": 0.5, "thickness": 1.5, "size": 9}
-    above["spec"]["layer"].insert(0, {"mark": mark, "encoding": {"x": {"field": "fold", **errors}}})
-    return {"vconcat": [above, below]}
+def _labels_of_sets(rows: Sequence[Row]) -> dict[str, str]:
+    """Labels by the feature sets' names, the baseline's its words."""
+    names = dict.fromkeys(row["feature_set"] for row in rows)
+    shown = labels(wording.set_name(name) for name in names)
+    return {name: shown[wording.set_name(name)] for name in names}
 
 
-def _clipped_or_not(rows: Sequence[Row], key: str, metric: Description) -> Description:
-    """Dots of both kinds of predictions, one below the other; a plot a target."""
-    lines = labels(row["feature_set"] for row in rows)
-    points = []
-    for order, (target, of_target) in enumerate(_by_target(rows)):
-        for kind, prefix in _PREFIX.items():
-            for row in _defined(of_target, prefix + key):
-                line = lines[row["feature_set"]]
-                point = _point(row, prefix + key, line, PREDICTIONS[kind], line)
-                points.append(point | {"target": label(target), "order": order})
-    plot = vegalite.dots(points, lines.values(), metric, _LOOKS, apart=True, legend=600)
-    return vegalite.beside(plot, "target", 340, {})
-
-
-def _mse_of_folds(predictions: pd.DataFrame) -> list[Row]:
-    errors = predictions[["target", "feature_set", "fold"]].assign(
-        mse_fold=(predictions["prediction"] - predictions["label"]) ** 2,
-        clipped_mse_fold=(predictions["clipped"] - predictions["label"]) ** 2,
-    )
-    means = errors.groupby(["target", "feature_set", "fold"], sort=False).mean().reset_index()
-    rows: list[Any] = means.to_dict("records")
-    return rows
+def _without_baseline(rows: Sequence[Row], key: str) -> list[Row]:
+    """The rows; of agreement those of features alone: a constant prediction's CCC is about 0."""
+    agreement = wording.higher_is_better(key)
+    return [row for row in rows if not (agreement and row["feature_set"] == BASELINE)]
 
 
 def _defined(rows: Sequence[Row], key: str) -> list[Row]:
@@ -287,12 +266,11 @@ def _defined(rows: Sequence[Row], key: str) -> list[Row]:
 
 def _point(row: Row, key: str, place: str | int, series: str, text: str) -> dict[str, Any]:
     """What is drawn of a row's metric; `text` says what the row is."""
-    metric = wording.METRICS[key.removeprefix("clipped_")]
     fields = {"value": key, "low": f"{key}_low", "high": f"{key}_high"}
     return {
         "place": place,
         "series": series,
-        "text": f"{text}\n{metric} {wording.interval(row, key)}",
+        "text": f"{text}\n{_metric(key)} {wording.interval(row, key)}",
         **{field: _rounded(row[k]) for field, k in fields.items() if row.get(k) is not None},
     }
 
@@ -301,16 +279,19 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")  # no eye sees more
 
 
-def _axis(key: str, points: Sequence[Row], good: str) -> Description:
+def _metric(key: str) -> str:
+    return wording.METRICS[key.removeprefix("clipped_")]
+
+
+def _axis(
+    key: str, points: Sequence[Mapping[str, Any]], good: str, interval: bool = False
+) -> Description:
     """The axis of a metric, where better agreement is to the right or up: `good`."""
-    higher = _higher_is_better(key)
+    higher = wording.higher_is_better(key)
     better = good if higher else {"right": "left", "up": "down"}[good]
     log = not higher and _spans_decades([point["value"] for point in points])
-    return vegalite.axis(f"{wording.METRICS[key.removeprefix('clipped_')]} ({better}: better)", log)
-
-
-def _higher_is_better(key: str) -> bool:
-    return key.removeprefix("clipped_") == "ccc"  # the others are errors
+    what = f"{_metric(key)}, 95 % interval" if interval else _metric(key)
+    return vegalite.axis(f"{what} ({better}: better)", log)
 
 
 def _spans_decades(values: Sequence[float]) -> bool:
@@ -324,6 +305,15 @@ def _variants(error: str = "mse_mean") -> dict[str, str]:
     return {f"{s} {p}": prefix + keys[s] for s in SCORES for p, prefix in _PREFIX.items()}
 
 
+def _note(key: str) -> str:
+    """What the line below a chart's title says of the predictions."""
+    if key.removeprefix("clipped_") not in ("ccc", "mse", "mse_mean"):
+        return ""
+    if not key.startswith("clipped_"):
+        return f"{_metric(key)}, as predicted, not clipped"
+    return f"{_metric(key)}, predictions clipped to the scale"
+
+
 def _charts(
     rows: Sequence[Row], group: str, draw: Callable[..., Description], variants: Mapping[str, str]
 ) -> list[Chart]:
@@ -332,7 +322,11 @@ def _charts(
         {
             "id": f"{group}-{i}",
             "title": target,
-            "variants": {name: draw(of_target, key) for name, key in variants.items()},
+            "variants": {
+                name: draw(of_target, key)
+                | {"title": vegalite.title(label(target, 60), _note(key))}
+                for name, key in variants.items()
+            },
         }
         for i, (target, of_target) in enumerate(_by_target(rows))
     ]

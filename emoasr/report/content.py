@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr.evaluation.correlation import Maps
-from emoasr.report import pearson, scores, tables, wording
+from emoasr.report import pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
 
 _ANALYSES = {  # by analysis and what it changed: title, how to read it
@@ -47,6 +47,7 @@ def build(
     predictions: pd.DataFrame,
     selected: pd.DataFrame,
     maps: Sequence[Maps],
+    labels: pd.DataFrame,
 ) -> dict[str, Any]:
     """Everything that the templates print.
 
@@ -55,6 +56,7 @@ def build(
         predictions: `eval/predictions.parquet`.
         selected: `eval/selected.parquet`.
         maps: one a rating; may be empty.
+        labels: of the run.
     """
     every, provenance = results["rows"], results["provenance"]
     rows, differences = tables.of_ratings(every), tables.of_ratings(results["differences"])
@@ -67,21 +69,19 @@ def build(
         "notes": results["notes"],
         "in_short": in_short(every, results["differences"]),
         "classes": _classes(results, predictions),
-        "main": {}
-        if not rows
-        else {
-            "As predicted": _grid(tables.main(rows, "")),
-            "Clipped to the rating scale": _grid(tables.main(rows, "clipped_")),
-        },
-        "other": {}
-        if not rows
-        else {
-            "As predicted": _grid(tables.other_metrics(rows, "")),
+        "main": tables.main_grid(rows, differences, "clipped_") if rows else None,
+        "unclipped": tables.main_grid(rows, differences, "") if rows else None,
+        "other": {
             "Clipped to the rating scale": _grid(tables.other_metrics(rows, "clipped_")),
-        },
+            "As predicted": _grid(tables.other_metrics(rows, "")),
+        }
+        if rows
+        else {},
         "paper": _grid(tables.beside_the_paper(rows, provenance["paper"])),
         "meanings": {
-            name: wording.meaning(name, layers, provenance["config"].get("feature_sets", ()))
+            wording.set_name(name): wording.meaning(
+                name, layers, provenance["config"].get("feature_sets", ())
+            )
             for name in dict.fromkeys(row["feature_set"] for row in every)
         },
         "differences": {
@@ -94,7 +94,10 @@ def build(
         "maps_shown": pearson.shown(maps) if maps else [],
         "map_targets": [m.target for m in maps],
         "undefined": pearson.undefined(maps),
-        "by_layer": scores.selected_by_layer(selected),
+        "by_layer": scores.selected_by_layer(_chosen(selected, rows)),
+        "rated_sets": list(dict.fromkeys(row["feature_set"] for row in rows if row["n_features"])),
+        "rated_speakers": residuals.speakers(residuals.rated(predictions)),
+        "groupings": residuals.groupings(labels),
         "battery": _battery(results["battery"], rows),
         "skipped": results["skipped"],
         "reasons": reasons(results["skipped"]),
@@ -118,7 +121,12 @@ def setting(provenance: Mapping[str, Any], rows: tables.Rows) -> str:
 
 def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
     """Why utterances were left out, with the number of each reason, the commonest first."""
-    return Counter(f"{s['step']}: {s['reason']}" for s in skipped).most_common()
+    return Counter(map(reason, skipped)).most_common()
+
+
+def reason(skipped: Mapping[str, Any]) -> str:
+    """Why an utterance was left out."""
+    return f"{skipped['step']}: {skipped['reason']}"
 
 
 def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
@@ -130,7 +138,7 @@ def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
         of_target.sort(key=lambda row: -row[key])
         if not of_target:
             continue
-        best = [f"{r['feature_set']} {interval(r, key)}" for r in of_target[:2]]
+        best = [f"{wording.set_name(r['feature_set'])} {interval(r, key)}" for r in of_target[:2]]
         metric = wording.METRICS[key.removeprefix("clipped_")]
         text = f"{target}: highest {metric}, {', then '.join(best)}"
         pair = {row["feature_set"] for row in of_target[:2]}
@@ -143,11 +151,19 @@ def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
 
 def _difference(difference: Mapping[str, Any]) -> str:
     key = wording.main_metric(difference)
-    text = f"; {difference['a']} − {difference['b']} = {interval(difference, key)}"
+    a, b = (wording.set_name(difference[side]) for side in "ab")
+    text = f"; {a} − {b} = {interval(difference, key)}"
     unclear = wording.includes_zero(difference, key)
     if unclear is None:
         return text
     return text + (", not a significant difference" if unclear else ", a significant difference")
+
+
+def _chosen(selected: pd.DataFrame, rows: tables.Rows) -> pd.DataFrame:
+    """Selected features of sets of which a fold leaves some out: of the others, all would be."""
+    some = {(r["target"], r["feature_set"]) for r in rows if r["n_selected"] < r["n_features"]}
+    pairs = zip(selected["target"], selected["feature_set"], strict=True)
+    return selected[[pair in some for pair in pairs]]
 
 
 def _classes(results: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, Any] | None:
@@ -157,11 +173,10 @@ def _classes(results: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str,
         return None
     found = tables.of_classes(tables.of_analysis(results["battery"], "permuted"))
     controls = tables.of_classes(tables.of_analysis(results["battery"], "controls"))
+    differences = tables.of_classes(results["differences"])
     return {
-        "main": _grid(tables.classes(rows)),
-        "differences": _grid(
-            tables.differences_of_classes(tables.of_classes(results["differences"]))
-        ),
+        "main": tables.classes_grid(rows, differences),
+        "differences": _grid(tables.differences_of_classes(differences)),
         "controls": _grid(tables.classes(controls)),
         "permuted": _grid(tables.permuted(found, rows)),
         "confusion": scores.confusion(predictions),

@@ -16,9 +16,14 @@ from emoasr.report import style
 SCALE = 1.6  # a picture's pixels in one of the page's
 
 
-def to_png(description: dict[str, Any]) -> bytes:
-    """The chart as a PNG file's bytes."""
-    return _compressed(vl_convert.vegalite_to_png(description, config=style.CONFIG, scale=SCALE))
+def pictures(description: dict[str, Any]) -> dict[str, bytes]:
+    """The chart as the bytes of a PNG, an SVG and a PDF file, by the files' suffix.
+
+    Vega draws once: that takes most of the time.
+    """
+    svg = vl_convert.vegalite_to_svg(description, config=style.CONFIG)
+    png = _compressed(vl_convert.svg_to_png(svg, scale=SCALE))
+    return {"png": png, "svg": svg.encode(), "pdf": vl_convert.svg_to_pdf(svg)}
 
 
 @functools.cache

@@ -1,78 +1,72 @@
-"""Figures of a run as PNG files; the charts are those of the page."""
+"""Figures of a run as files: PNG, SVG and PDF; the charts are those of the page."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from emoasr.evaluation.correlation import MEAN, Maps
-from emoasr.report import charts, drawing, pearson, tables
+from emoasr.report import drawing, pearson, tables
 from emoasr.report.charts import Chart
 from emoasr.report.vegalite import Description
 from emoasr.report.wording import label
 
-_VARIANTS = {  # all others: CCC
-    **dict.fromkeys(("differences", "refitted", "selection", "protocol", "partner"), "clipped"),
-    "selected": "",
-    "classes": "",
+_VARIANTS = {  # the page's first choices; all others: CCC of clipped predictions
+    **dict.fromkeys(("differences", "refitted"), "ccc clipped first"),
+    **dict.fromkeys(("selected", "classes"), ""),
+    "predicted": "0",
+    "residuals": "0 0",
 }
 _WIDTH = 420  # of a chart that takes what the page has
 
 
 def draw(
-    rows: Sequence[dict[str, Any]],
-    predictions: pd.DataFrame,
-    of_page: Mapping[str, Sequence[Chart]],
-    maps: Sequence[Maps],
+    rows: Sequence[dict[str, Any]], of_page: Mapping[str, Sequence[Chart]], maps: Sequence[Maps]
 ) -> dict[str, bytes]:
-    """All pictures of a run, PNG, by file name.
+    """All pictures of a run by file name, each as PNG, SVG and PDF.
 
     Args:
         rows: those of the main table.
-        predictions: `eval/predictions.parquet`.
         of_page: the page's charts, by group.
         maps: one a rating; may be empty.
     """
-    rated = tables.of_ratings(rows)
     described = {}
-    if rated:
-        described["summary"] = charts.summary(rated, predictions.dropna(subset="label"))
     for group, of_group in of_page.items():
         if of_group:
-            if group == "confusion":
-                number, name = _best(rows)
-                titled = [{**c, "title": f"{c['title']}, {label(name)}"} for c in of_group]
-                described[group] = together(titled, number)
-            else:
-                described[group] = together(of_group, _VARIANTS.get(group, "ccc clipped"))
+            variant = _best(rows) if group == "confusion" else _VARIANTS.get(group, "ccc clipped")
+            described[group] = together(of_group, variant)
     for i, name in enumerate(pearson.names(maps) if maps else []):
         safe = "mean" if name == MEAN else re.sub(r"[^\w-]+", "_", name)[:40]
         described[f"pearson-{i:02d}-{safe}"] = maps_of(maps, name)
-    return {f"{name}.png": drawing.to_png(chart) for name, chart in described.items()}
+    return {
+        f"{name}.{kind}": picture
+        for name, chart in described.items()
+        for kind, picture in drawing.pictures(chart).items()
+    }
 
 
-def _best(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    """The feature set, by number and name, with the highest UAR of the first target of classes."""
+def _best(rows: Sequence[dict[str, Any]]) -> str:
+    """The number of the feature set with the highest UAR of the first target of classes."""
     having = [row for row in tables.of_classes(rows) if row["n_features"]]
     first = [row for row in having if row["target"] == having[0]["target"]]
-    number = max(range(len(first)), key=lambda i: first[i]["uar"])
-    return str(number), first[number]["feature_set"]
+    return str(max(range(len(first)), key=lambda i: first[i]["uar"]))
 
 
 def together(of_group: Sequence[Chart], variant: str) -> Description:
-    """A group's charts with their titles: in a row, or one below the other where they are wide.
+    """A group's charts in a row.
 
     Args:
         of_group: charts of one kind.
         variant: which of their variants.
     """
-    plots = []
+    plots: list[Description] = []
+    params: list[Description] = []
     for chart in of_group:
-        plot = {**chart["variants"][variant], "title": label(chart["title"], 60)}
-        narrow = {"width": _WIDTH} if plot.get("width") == "container" else {}
-        plots.append({**plot, **narrow})
-    return {"vconcat" if "facet" in plots[0] else "hconcat": plots}
+        plot = dict(chart["variants"][variant])
+        params = plot.pop("params", params)  # at the top alone; those of a group are the same
+        if plot.get("width") == "container":
+            plot["width"] = _WIDTH
+        plots.append(plot)
+    return {"params": params, "hconcat": plots}
 
 
 def maps_of(maps: Sequence[Maps], name: str) -> Description:
@@ -80,7 +74,7 @@ def maps_of(maps: Sequence[Maps], name: str) -> Description:
     who = name if name == MEAN else f"speaker {name}"
     title = {
         "text": f"Pearson's r, {label(who, 60)}",
-        "subtitle": f"dots: q < {pearson.LEVEL} (Benjamini-Hochberg)",
+        "subtitle": f"full cells: q < {pearson.LEVEL} (Benjamini-Hochberg); small cells: others",
     }
     values = pearson.data(maps, name)
     return {**pearson.describe(maps, "note"), "title": title, "data": {"values": values}}

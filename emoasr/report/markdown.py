@@ -61,8 +61,17 @@ def table(grid: Grid) -> _Ready:
     ]
     rule = ["---" if i < grid.words else "--:" for i in range(len(head))]
     lines = [[escape(name) for name in head], rule]
-    lines += [[escape(cell) for cell in row] for row in grid.rows]
+    lines += [
+        [_bold(cell) if (i, j) in grid.best else escape(cell) for j, cell in enumerate(row)]
+        for i, row in enumerate(grid.rows)
+    ]
     return _Ready("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def _bold(cell: str) -> str:
+    """A value in bold, its interval not."""
+    value, blank, bounds = cell.partition(" ")
+    return f"**{escape(value)}**{blank}{escape(bounds)}"
 
 
 def code(text: str) -> _Ready:

@@ -72,7 +72,7 @@ def _beside(found: Mapping[str, Mapping[str, Any]], target: str) -> pd.DataFrame
     sets = dict.fromkeys(feature_set for cells in having.values() for feature_set in cells)
     return pd.DataFrame(
         {
-            "feature set": feature_set,
+            "feature set": wording.set_name(feature_set),
             **{name: cells.get(feature_set, wording.UNDEFINED) for name, cells in having.items()},
         }
         for feature_set in sets

@@ -18,6 +18,7 @@ _MOST_LISTED = 2000  # utterances left out
 _SECTIONS = {
     "results": "Results",
     "differences": "Differences between feature sets",
+    "predicted": "Predicted against rated",
     "speakers": "Every speaker",
     "maps": "Where the ratings show: correlation per unit",
     "selected": "Where the selected units lie",
@@ -30,6 +31,8 @@ _SECTIONS = {
     "left-out": "Left out",
     "made": "How this was made",
 }
+
+_IF_DRAWN = ("differences", "predicted", "speakers", "selected", "layers")
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("emoasr.report", "."),
@@ -51,9 +54,10 @@ def render(
         drawn: charts by group.
         maps: one a rating; may be empty.
     """
-    scripts = {"vega": Markup(drawing.script()), "js": Markup(_file("page.js"))}
+    scripts = {"vega": Markup(drawing.script()), **_scripts("charts.js", "tables.js")}
     data = {
-        "config": style.CONFIG,
+        "config": {**style.CONFIG, "background": "transparent"},
+        "dark": style.DARK,
         "charts": {c["id"]: c["variants"] for group in drawn.values() for c in group},
         "maps": _maps(maps) if maps else None,
     }
@@ -63,8 +67,12 @@ def render(
         sections=_sections(drawn, content),
         scores=charts.SCORES,
         predictions=charts.PREDICTIONS,
-        map_options=dict(enumerate(_speaker_options(content["maps_shown"]))),
-        set_options={str(n): name for n, name in enumerate(_sets(content))},
+        range=_range(content["provenance"]["scale"]),
+        map_options=_numbered(_speaker_options(content["maps_shown"])),
+        set_options=_numbered(_sets(content)),
+        rated_options=_numbered(content["rated_sets"]),
+        grouping_options=_numbered(content["groupings"]),
+        pair_options=_pair_options(content["rated_sets"]),
         target_options=_target_options(content["map_targets"]),
         in_words=wording.listed(content["counts"]),
         dash=wording.UNDEFINED,
@@ -82,16 +90,20 @@ def render_overview(overview: Mapping[str, Any]) -> str:
     Args:
         overview: that of `overview.build`.
     """
-    css = Markup(_file("page.css"))
+    scripts = _scripts("tables.js")
     return _ENVIRONMENT.get_template("index.html.jinja").render(
-        **overview, css=css, policy=_policy([])
+        **overview, css=Markup(_file("page.css")), **scripts, policy=_policy(scripts.values())
     )
+
+
+def _scripts(*names: str) -> dict[str, Markup]:
+    return {name.replace(".", "_"): Markup(_file(name)) for name in names}
 
 
 def _policy(scripts: Iterable[str]) -> str:
     """What the browser lets the page do: run these scripts, and fetch nothing."""
     digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
-    ours = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    ours = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
         f"default-src 'none'; script-src {ours}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
@@ -101,7 +113,7 @@ def _policy(scripts: Iterable[str]) -> str:
 def _sections(drawn: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, str]:
     battery = content["battery"]
     there = {
-        **{name: bool(drawn[name]) for name in ("differences", "speakers", "selected", "layers")},
+        **{name: bool(drawn[name]) for name in _IF_DRAWN},
         "maps": bool(content["map_names"]),
         "controls": battery is not None and bool(battery["controls"]),
         "refitted": bool(drawn["refitted"]),
@@ -110,6 +122,23 @@ def _sections(drawn: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str,
         "omitted": battery is not None and bool(battery["omitted"]),
     }
     return {name: title for name, title in _SECTIONS.items() if there.get(name, True)}
+
+
+def _range(scale: Sequence[float]) -> str:
+    return (
+        "the rating scale, {:g} to {:g}".format(*scale)
+        if scale
+        else ("the range of the training fold's ratings")
+    )
+
+
+def _numbered(names: Sequence[str]) -> dict[str, str]:
+    return {str(i): name for i, name in enumerate(names)}
+
+
+def _pair_options(sets: Sequence[str]) -> dict[str, str]:
+    every = {"all": "all"} if len(sets) > 2 else {}
+    return {"first": f"against {sets[0]}" if sets else "", **every}
 
 
 def _speaker_options(names: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ LEVEL = f"{SIGNIFICANT:g}".lstrip("0")  # as it is written: .05
 
 _MOST = 250  # maps on a page, of 25 kB each
 _WIDTH = 900  # pixels
+_SMALL = 0.5  # of a cell's width and height, where r is not significant
 _ABOVE = {"header": {"labelOrient": "top", "labelAngle": 0, "labelPadding": 2}}
 _TEXT = (  # where one points; an expression of Vega's
     "'layer' + format(datum.layer, '02') + '.unit' + format(datum.unit, '03') + '\\n'"
@@ -103,21 +104,22 @@ def describe(maps: Sequence[Maps], title: str) -> Description:
         title: what is written above each: its `target` or `note`.
 
     Returns:
-        A description without data. Its parameter `marks` says whether dots mark significant units.
+        A description without data. Its parameter `marks` says whether units that are not
+        significant are drawn small.
     """
     n_layers, n_units = maps[0].mean_r.shape
     end = limit(maps)
     colour = {
         "field": "r",
         "type": "quantitative",
-        "scale": {"scheme": "redblue", "reverse": True, "domain": [-end, end]},
+        "scale": {"scheme": "purpleorange", "domain": [-end, end]},
         "legend": {"orient": "right", "title": "r"},
         "condition": {"test": "datum.r === null", "value": style.UNDEFINED},
     }
     cell = {"type": "rect", "invalid": None, "aria": False}
-    dot = {"type": "circle", "size": 6, "opacity": 1, "tooltip": None, "aria": False}
-    marked = f"marks && datum.q !== null && datum.q < {SIGNIFICANT}"
-    ink = {"condition": {"test": f"abs(datum.r) > {0.55 * end}", "value": "#fff"}, "value": "#000"}
+    small = {"width": {"band": _SMALL}, "height": {"band": _SMALL}}
+    full = f"!marks || datum.q !== null && datum.q < {SIGNIFICANT}"
+    encoding = {"color": colour, **vegalite.TEXT}
     unit = vegalite.category("unit", range(n_units), title="unit", axis=_every(10, n_units))
     layer = vegalite.category("layer", range(n_layers), title="layer", axis=_every(2, n_layers))
     return {
@@ -135,8 +137,8 @@ def describe(maps: Sequence[Maps], title: str) -> Description:
             "height": {"step": 13},
             "encoding": {"x": unit, "y": layer},
             "layer": [
-                {"mark": cell, "encoding": {"color": colour, **vegalite.TEXT}},
-                {"transform": [{"filter": marked}], "mark": dot, "encoding": {"color": ink}},
+                {"transform": [{"filter": test}], "mark": {**cell, **size}, "encoding": encoding}
+                for test, size in ((full, {}), (f"!({full})", small))
             ],
         },
     }

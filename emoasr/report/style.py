@@ -1,25 +1,50 @@
-"""Colours, signs and type that all charts share."""
+"""Colours, signs and type that all charts share.
+
+A colour is a feature set, the same in every chart; only `BLUE` and `VERMILION` are something else:
+better and worse. All of them can be told apart by colour-blind readers, on white and, as `DARK` has
+them, on a dark page; no two series differ in colour alone.
+"""
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart; yellow is lost on white
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6B7280"
-UNDEFINED = "#B3B3B3"
+from emoasr.settings.choices import BASELINE
 
-_COLOURS = (BLUE, "#E69F00", "#009E73", VERMILION, "#CC79A7", "#56B4E9", "#000000")
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6B7280"  # the first two are Okabe and Ito's
+UNDEFINED = "#B3B3B3"
+INK, PAPER = "#1d2430", "#fff"
+
+_BUILT_IN = ("neural", "random", "mfcc", "egemaps")  # the first colours are theirs in every report
+_COLOURS = ("#00856A", "#C28A00", "#B0479C", INK, "#4FA3D1", "#7A3E1D", "#DB7BA6", "#5B2A9D")
 _SIGNS = (
     "circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right",
     "triangle-left",
 )  # fmt: skip
+_DASHES = ([1, 0], [5, 3], [2, 2])
 
-_INK, _GRID = "#1d2430", "#e3e7ec"
+_GRID = "#e3e7ec"
+DARK = {  # what a colour is on a dark page
+    INK: "#e6e9ee",
+    PAPER: "#14181f",
+    _GRID: "#333a45",
+    GREY: "#9aa3b2",
+    BLUE: "#4DA9E8",
+    VERMILION: "#FF8A3C",
+    "#00856A": "#2FC79B",
+    "#C28A00": "#E0AC2B",
+    "#B0479C": "#D06BC0",
+    "#4FA3D1": "#8FD0F5",
+    "#7A3E1D": "#B5764F",
+    "#DB7BA6": "#FFB0D0",
+    "#5B2A9D": "#8E63E0",
+}
 _FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', 'Liberation Sans', sans-serif"
-_TEXT = {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 12, "titleFontSize": 12}
+_TEXT = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
 
 CONFIG: dict[str, Any] = {  # Vega-Lite's
-    "background": "#fff",
+    "background": PAPER,
     "font": _FONT,
     "axis": {
         **_TEXT,
@@ -31,8 +56,22 @@ CONFIG: dict[str, Any] = {  # Vega-Lite's
         "labelLimit": 260,
     },
     "header": {**_TEXT, "labelFontWeight": "bold", "labelAnchor": "start", "labelLimit": 900},
-    "legend": {**_TEXT, "orient": "top", "labelLimit": 190, "symbolOpacity": 1},
-    "title": {"color": _INK, "subtitleColor": _INK, "anchor": "start", "fontSize": 14},
+    "legend": {
+        **_TEXT,
+        "orient": "top",
+        "labelLimit": 190,
+        "symbolOpacity": 1,
+        "symbolStrokeColor": INK,
+    },
+    "title": {
+        "color": INK,
+        "subtitleColor": GREY,
+        "anchor": "start",
+        "fontSize": 14,
+        "subtitleFontSize": 12,
+        "limit": 420,
+        "offset": 10,
+    },
     "view": {"stroke": None},
     "point": {"size": 60, "opacity": 1, "strokeWidth": 1.5},
     "rule": {"strokeWidth": 1.5},
@@ -41,24 +80,51 @@ CONFIG: dict[str, Any] = {  # Vega-Lite's
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """How a series is drawn; `filling` is its signs', the same colour where None."""
+    """How a series is drawn.
+
+    Attributes:
+        colour: of signs, lines and bars.
+        sign: Vega's name of the shape.
+        filling: of the sign; None: the same colour.
+        dash: of the line, pixels on and off.
+    """
 
     colour: str
     sign: str
     filling: str | None = None
+    dash: tuple[int, ...] = (1, 0)
+
+
+def palette(names: Iterable[str]) -> dict[str, Look]:
+    """A colour and a sign for every feature set of a report; grey for the baseline.
+
+    Args:
+        names: of all sets in the report; those of built-in sets have the same look in every report.
+    """
+    others = [name for name in dict.fromkeys(names) if name != BASELINE]
+    own = {name: i for i, name in enumerate(_BUILT_IN) if name in others}
+    free = [i for i in range(len(_COLOURS)) if i not in own.values()]
+    laps = ((i, lap) for lap in itertools.count() for i in free)
+    place = {name: (own[name], 0) if name in own else next(laps) for name in others}
+    found = {
+        name: Look(_COLOURS[i], _SIGNS[(i + lap) % len(_SIGNS)]) for name, (i, lap) in place.items()
+    }
+    return {**found, BASELINE: Look(GREY, "stroke")}
 
 
 def looks(labels: Mapping[str, str]) -> dict[str, Look]:
-    """By label, a colour and a sign for every series, in order; grey for the baseline `mean`.
+    """The palette of feature sets, by their labels.
 
     Args:
-        labels: by the series' names.
+        labels: by the sets' names.
     """
-    others = [name for name in labels if name != "mean"]
+    own = palette(labels)
+    return {text: own[name] for name, text in labels.items()}
+
+
+def kinds(names: Iterable[str], colour: str = INK) -> dict[str, Look]:
+    """Series of one colour that are no feature sets: told apart by signs and dashes."""
     return {
-        text: Look(
-            GREY if name == "mean" else _COLOURS[others.index(name) % len(_COLOURS)],
-            _SIGNS[i % len(_SIGNS)],
-        )
-        for i, (name, text) in enumerate(labels.items())
+        name: Look(colour, _SIGNS[i % len(_SIGNS)], None, _DASHES[i % len(_DASHES)])
+        for i, name in enumerate(dict.fromkeys(names))
     }

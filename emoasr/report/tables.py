@@ -1,17 +1,18 @@
 """Tables of the report, as text: metrics with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from emoasr.report import wording
+from emoasr.settings.choices import BASELINE
 
 Rows = Sequence[Mapping[str, Any]]
 
 _PAPER = ("mse_mean", "mse_variance", "mse_std", "ccc", "pearson")
-_MAIN = ("mse_mean", "mse_variance", "ccc")  # more columns would not fit beside each other
+_MAIN = ("ccc", "mse_mean", "mse_variance")  # more columns would not fit beside each other
 _OF_CLASSES = ("uar", "accuracy", "macro_f1")
 _OTHER = ("mse_std", "rmse", "mae", "r2", "pearson", "ccc_mean", "pearson_mean")
 
@@ -28,6 +29,8 @@ class Grid(NamedTuple):
         rows: the cells.
         words: how many of the first columns hold words, not numbers.
         starts: numbers of the columns that begin a group.
+        apart: numbers of the rows of the baseline.
+        best: row and column of each value than which none is significantly better.
     """
 
     groups: list[tuple[str, int]]
@@ -35,10 +38,17 @@ class Grid(NamedTuple):
     rows: list[list[str]]
     words: int
     starts: list[int]
+    apart: list[int]
+    best: set[tuple[int, int]]
 
 
-def grid(frame: pd.DataFrame) -> Grid:
-    """The cells of a frame of text; columns may be (group, name)."""
+def grid(frame: pd.DataFrame, best: Iterable[tuple[int, int]] = ()) -> Grid:
+    """The cells of a frame of text; columns may be (group, name).
+
+    Args:
+        frame: the table.
+        best: cells to mark.
+    """
     groups: list[tuple[str, int]] = []
     head = [str(column) for column in frame.columns]
     if isinstance(frame.columns, pd.MultiIndex):
@@ -46,7 +56,10 @@ def grid(frame: pd.DataFrame) -> Grid:
         groups = [(name, of_column.count(name)) for name in dict.fromkeys(of_column)]
     rows = [[str(cell) for cell in row] for row in frame.itertuples(index=False, name=None)]
     starts = np.cumsum([span for _, span in groups])[:-1].tolist()
-    return Grid(groups, head, rows, sum(name in _WORDS for name in head), starts)
+    words = sum(name in _WORDS for name in head)
+    baseline = wording.set_name(BASELINE)
+    apart = [i for i, row in enumerate(rows) if baseline in row[:words]]
+    return Grid(groups, head, rows, words, starts, apart, set(best))
 
 
 def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
@@ -62,7 +75,7 @@ def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
     columns = [(key, target) for target in frame["target"].unique() for key in names]
     table = table.reindex(index=frame["feature_set"].unique(), columns=columns).astype(float)
     table.columns = pd.MultiIndex.from_tuples([(target, names[key]) for key, target in columns])
-    return table.rename_axis(index=None)
+    return table.rename(index=wording.set_name).rename_axis(index=None)
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -80,7 +93,8 @@ def main(rows: Rows, prefix: str) -> pd.DataFrame:
     """As `paper_table`, with intervals: text."""
     by_set: dict[str, dict[tuple[str, str], str]] = {}
     for row in rows:
-        line = by_set.setdefault(row["feature_set"], {("", "feature set"): row["feature_set"]})
+        name = wording.set_name(row["feature_set"])
+        line = by_set.setdefault(row["feature_set"], {("", "feature set"): name})
         for key in _MAIN:
             line[row["target"], wording.METRICS[key]] = wording.interval(row, prefix + key)
     columns = list(dict.fromkeys(column for line in by_set.values() for column in line))
@@ -88,12 +102,55 @@ def main(rows: Rows, prefix: str) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(columns))
 
 
+def main_grid(rows: Rows, differences: Rows, prefix: str) -> Grid:
+    """The cells of `main`, the best CCC and mean MSE of each target marked.
+
+    Args:
+        rows: of feature sets and targets.
+        differences: of pairs of them.
+        prefix: `clipped_` for the metrics of clipped predictions.
+    """
+    frame = main(rows, prefix)
+    lines = [*dict.fromkeys(row["feature_set"] for row in rows)]
+    columns = [*frame.columns]
+    best = (
+        (lines.index(name), columns.index((target, wording.METRICS[key])))
+        for key in ("ccc", "mse_mean")
+        for name, target in unbeaten(rows, differences, prefix + key)
+    )
+    return grid(frame, best)
+
+
+def unbeaten(rows: Rows, differences: Rows, key: str) -> list[tuple[str, str]]:
+    """Feature set and target of each best value, and of those that no interval tells from it.
+
+    Args:
+        rows: of feature sets and targets; the baseline's are not compared.
+        differences: of pairs of them, with intervals.
+        key: of the metric.
+    """
+    having = [row for row in rows if row["n_features"] and row.get(key) is not None]
+    sign = 1 if wording.higher_is_better(key) else -1
+    found = []
+    for target in dict.fromkeys(row["target"] for row in having):
+        values = {row["feature_set"]: row[key] for row in having if row["target"] == target}
+        best = max(values, key=lambda name: sign * values[name])
+        alike = {
+            side
+            for d in differences
+            if d["target"] == target and best in (d["a"], d["b"]) and wording.includes_zero(d, key)
+            for side in (d["a"], d["b"])
+        }
+        found += [(name, target) for name in values if len(values) > 1 and name in {best, *alike}]
+    return found
+
+
 def other_metrics(rows: Rows, prefix: str) -> pd.DataFrame:
     """The metrics that `main` has no room for, one line a feature set and target."""
     return pd.DataFrame(
         {
             "target": row["target"],
-            "feature set": row["feature_set"],
+            "feature set": wording.set_name(row["feature_set"]),
             "features": f"{row['n_selected']} of {row['n_features']}",
             **{wording.METRICS[key]: wording.interval(row, prefix + key) for key in _OTHER},
         }
@@ -124,8 +181,8 @@ def differences(found: Rows, prefix: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": d["target"],
-            "former": d["a"],
-            "latter": d["b"],
+            "former": wording.set_name(d["a"]),
+            "latter": wording.set_name(d["b"]),
             "CCC, difference": wording.interval(d, f"{prefix}ccc"),
             "mean MSE, difference": wording.interval(d, f"{prefix}mse_mean"),
             "Wilcoxon p": wording.p_value(d.get(f"{prefix}wilcoxon_p")),
@@ -149,7 +206,7 @@ def classes(rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": row["target"],
-            "feature set": row["feature_set"],
+            "feature set": wording.set_name(row["feature_set"]),
             "features": f"{row['n_selected']} of {row['n_features']}",
             **{wording.METRICS[key]: wording.interval(row, key) for key in _OF_CLASSES},
         }
@@ -157,13 +214,22 @@ def classes(rows: Rows) -> pd.DataFrame:
     )
 
 
+def classes_grid(rows: Rows, differences: Rows) -> Grid:
+    """The cells of `classes`, the best UAR of each target marked."""
+    frame = classes(rows)
+    best = set(unbeaten(rows, differences, "uar"))
+    column = [*frame.columns].index(wording.METRICS["uar"])
+    marked = [(r["feature_set"], r["target"]) in best for r in rows]
+    return grid(frame, ((i, column) for i, is_best in enumerate(marked) if is_best))
+
+
 def differences_of_classes(found: Rows) -> pd.DataFrame:
     """As `differences`, of classes."""
     return pd.DataFrame(
         {
             "target": d["target"],
-            "former": d["a"],
-            "latter": d["b"],
+            "former": wording.set_name(d["a"]),
+            "latter": wording.set_name(d["b"]),
             "UAR, difference": wording.interval(d, "uar"),
             "Wilcoxon p": wording.p_value(d.get("wilcoxon_p")),
         }
@@ -186,7 +252,7 @@ def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.Da
     lines = []
     for there in of_analysis(battery, analysis):
         which = (there["feature_set"], there["target"])
-        line = {("", "target"): which[1], ("", "feature set"): which[0]}
+        line = {("", "target"): which[1], ("", "feature set"): wording.set_name(which[0])}
         for metric in ("ccc", "mse_mean"):
             name, key = wording.METRICS[metric], f"clipped_{metric}"
             line[name, "main table"] = wording.number(main_rows.get(which, {}).get(key))
@@ -228,7 +294,7 @@ def analysis(battery: Mapping[str, Any], name: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": row["target"],
-            "feature set": row["feature_set"],
+            "feature set": wording.set_name(row["feature_set"]),
             "regressor": row["regressor"],
             "selected": str(row["n_selected"]),
             "CCC": wording.interval(row, "clipped_ccc"),

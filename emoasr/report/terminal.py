@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emoasr.report import content, tables
+from emoasr.system import output
 
 _REASONS_PRINTED = 8
 
@@ -17,12 +18,12 @@ def summary(results: Mapping[str, Any]) -> str:
     rows, paper = results["rows"], results["provenance"]["paper"]
     lines = [*_counts(results), *(f"note: {note}" for note in results["notes"])]
     if rated := tables.of_ratings(rows):
-        lines += ["", "As predicted", tables.as_text(tables.paper_table(rated))]
+        clipped = tables.main(rated, "clipped_").to_string(index=False)
+        lines += ["", "Clipped to the rating scale, with 95 % intervals by speaker", clipped]
+        lines += ["", "As predicted, not clipped", tables.as_text(tables.paper_table(rated))]
         if paper:
             beside = tables.beside_the_paper(rated, paper)
             lines += ["", "Compared with the paper", beside.to_string(index=False)]
-        clipped = tables.main(rated, "clipped_").to_string(index=False)
-        lines += ["", "Clipped to the rating scale, with 95 % intervals by speaker", clipped]
     if classified := tables.of_classes(rows):
         table = tables.classes(classified).to_string(index=False)
         lines += ["", "Classes, with 95 % intervals by speaker", table]
@@ -44,7 +45,9 @@ def _counts(results: Mapping[str, Any]) -> list[str]:
         )
     lines.append(f"skipped: {len(skipped)}")
     reasons = content.reasons(skipped)
-    lines += [f"  {count} x {reason}" for reason, count in reasons[:_REASONS_PRINTED]]
+    for reason, count in reasons[:_REASONS_PRINTED]:
+        files = [s["file"] for s in skipped if content.reason(s) == reason]
+        lines.append(f"  {count} x {reason}{output.few(files)}")
     if reasons[_REASONS_PRINTED:]:
         lines.append(f"  and {len(reasons) - _REASONS_PRINTED} more reasons, in the report")
     return lines

@@ -8,6 +8,7 @@ ever data or a label: never a field's name, nor in an expression.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from emoasr.report import style
 from emoasr.report.style import Look
 
 Description = dict[str, Any]
@@ -20,6 +21,11 @@ _INTERVAL = {"x": "rule", "y": {"type": "area", "fillOpacity": 0.13}}
 _CELL = 70  # pixels that a column of a matrix takes
 _NARROW = 310  # pixels that a phone has for a legend
 _SIGN, _LETTER = 30, 7  # pixels of a legend's entry
+
+
+def title(text: str, note: str) -> Description:
+    """What stands above a chart: what it is of, and below, smaller, what is shown of it."""
+    return {"text": text, **({"subtitle": note} if note else {})}
 
 
 def axis(title: str | None, log: bool = False, zero: bool = False) -> Description:
@@ -44,8 +50,7 @@ def dots(
     metric: Description,
     looks: Looks,
     *,
-    apart: bool = False,
-    legend: int = _NARROW,
+    colours: Sequence[str] | None = None,
 ) -> Description:
     """Signs and intervals on named lines, the first at the top.
 
@@ -54,16 +59,20 @@ def dots(
         lines: their places.
         metric: the horizontal axis.
         looks: of the series.
-        apart: whether the series of a line are one below the other.
-        legend: pixels that the legend may be wide.
+        colours: of the lines; the series of a line are then one below the other, told apart by
+            their signs alone.
     """
     place = category("place", lines, axis={"grid": True})
-    height = max(_LINE, _SERIES * len(looks) * apart) * len(place["scale"]["domain"])
-    offset = {"yOffset": category("series", looks)} if apart else {}
+    n_lines, apart = len(place["scale"]["domain"]), colours is not None
+    colour, offset = _colour(looks), {}
+    if colours is not None:
+        colour = {"color": category("place", lines, legend=None)}
+        colour["color"]["scale"]["range"] = list(colours)
+        offset = {"yOffset": category("series", looks)} if len(looks) > 1 else {}
     return {
-        **_frame(points, height),
-        "encoding": {"y": place, **offset, **_colour(looks, legend)},
-        "layer": [*_zero_line(metric), *_marks(points, "x", metric, looks, legend)],
+        **_frame(points, max(_LINE, _SERIES * len(looks) * apart) * n_lines),
+        "encoding": {"y": place, **offset, **colour},
+        "layer": [*_zero_line(metric), *_marks(points, "x", metric, looks, filled=apart)],
     }
 
 
@@ -99,7 +108,7 @@ def matrix(points: Sequence[Point], classes: Sequence[str], titles: tuple[str, s
     """
     size = _CELL * len(classes)
     axes = {"axis": {"grid": False, "labelAngle": 0, "labelLimit": 2 * _CELL}}
-    ink = {"condition": {"test": "datum.share > 0.5", "value": "#fff"}, "value": "#000"}
+    ink = {"condition": {"test": "datum.share > 0.5", "value": "white"}, "value": "black"}
     share = {"field": "share", "type": "quantitative", "title": "share of the row"}
     colour = {**share, "scale": {"domain": [0, 1], "scheme": "blues"}, "legend": None}
     return {
@@ -120,58 +129,73 @@ def matrix(points: Sequence[Point], classes: Sequence[str], titles: tuple[str, s
     }
 
 
-def beside(plot: Description, field: str, width: int, header: Description) -> Description:
-    """The plot once for every value of a field of its points, which also have an `order`.
+def scatter(
+    values: Sequence[Point], ends: tuple[float, float], titles: tuple[str, str], marks: Any
+) -> Description:
+    """A square of two quantities on one scale, `x` and `y`, with the line where they are equal.
 
     Args:
-        plot: of `dots`.
-        field: what tells the copies apart.
-        width: of each.
-        header: where the field's values are written.
+        values: what `marks` draws.
+        ends: of both axes.
+        titles: of the horizontal and the vertical axis.
+        marks: layers over the line.
     """
-    spec = {**plot, "width": width}
-    column = {"field": field, "title": None, "sort": {"field": "order"}, "header": header}
-    return {"data": spec.pop("data"), "facet": {"column": column}, "spec": spec}
+    of = {
+        name: {**axis(title), "field": name, "scale": {"domain": list(ends), "nice": False}}
+        for name, title in zip("xy", titles, strict=True)
+    }
+    line = {**of["x"], "field": "low"}, {**of["y"], "field": "low"}
+    equal = {
+        "data": {"values": [{"low": ends[0], "high": ends[1]}]},
+        "mark": {"type": "rule", "color": style.GREY, "strokeDash": [4, 3]},
+        "encoding": {
+            "x": line[0], "y": line[1], "x2": {"field": "high"}, "y2": {"field": "high"},
+        },
+    }  # fmt: skip
+    drawn = [{**mark, "encoding": {**of, **mark["encoding"]}} for mark in marks]
+    return {**_frame(values, 320), "layer": [equal, *drawn]}
 
 
 def _frame(points: Sequence[Point], height: float) -> Description:
     return {"data": {"values": points}, "width": "container", "height": height}
 
 
-def _colour(looks: Looks, legend: int = _NARROW) -> Description:
-    return {"color": _by_series(looks, [look.colour for look in looks.values()], legend)}
+def _colour(looks: Looks) -> Description:
+    return {"color": _by_series(looks, [look.colour for look in looks.values()])}
 
 
 def _marks(
-    points: Sequence[Point], along: str, metric: Description, looks: Looks, legend: int = _NARROW
+    points: Sequence[Point], along: str, metric: Description, looks: Looks, filled: bool = False
 ) -> list[Description]:
+    """Intervals, lines and signs; `filled`: in the colour of their line, not of their series."""
     value = {along: {"field": "value", **metric}}
     bounds = {along: {"field": "low", **metric}, f"{along}2": {"field": "high"}}
     bounded = any("low" in point for point in points)
-    fillings = [look.filling or look.colour for look in looks.values()]
-    signs = {
-        "shape": _by_series(looks, [look.sign for look in looks.values()], legend),
-        "fill": _by_series(looks, fillings, legend),
-    }
+    signs = {"shape": _by_series(looks, [look.sign for look in looks.values()])}
+    if not filled:
+        signs["fill"] = _by_series(looks, [look.filling or look.colour for look in looks.values()])
+    dash = _by_series(looks, [list(look.dash) for look in looks.values()]) | {"legend": None}
+    line = {"mark": "line", "encoding": {**value, "strokeDash": dash}}
+    mark = {"type": "point", "filled": True} if filled else {"type": "point"}
     return [
         *([{"mark": _INTERVAL[along], "encoding": bounds}] if bounded else []),
-        *([{"mark": "line", "encoding": value}] if along == "y" else []),
-        {"mark": "point", "encoding": {**value, **signs, **TEXT}},
+        *([line] if along == "y" else []),
+        {"mark": mark, "encoding": {**value, **signs, **TEXT}},
     ]
 
 
 def _zero_line(metric: Description) -> list[Description]:
-    ends = {"y": {"value": 0}, "y2": {"value": "height"}, "color": {"value": "#000"}}
+    ends = {"y": {"value": 0}, "y2": {"value": "height"}, "color": {"value": style.INK}}
     mark = {"type": "rule", "strokeWidth": 1}
     once: Description = {"data": {"values": [{}]}}
     line = {**once, "mark": mark, "encoding": {"x": {**metric, "datum": 0}, **ends}}
     return [line] if metric["scale"].get("zero") else []
 
 
-def _by_series(looks: Looks, values: Sequence[str], legend: int) -> Description:
+def _by_series(looks: Looks, values: Sequence[Any]) -> Description:
     """A channel; those of a plot have one legend together."""
     widest = _SIGN + _LETTER * max(map(len, looks), default=0)
-    columns = {"columns": max(1, legend // widest)} if len(looks) > 1 else None
+    columns = {"columns": max(1, _NARROW // widest)} if len(looks) > 1 else None
     channel = category("series", looks, legend=columns)
-    channel["scale"] |= {"range": values}
+    channel["scale"] |= {"range": list(values)}
     return channel

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from emoasr.settings.choices import BASELINE
+
 UNDEFINED = "–"
 
 # Line breaks and tabs stay: Markdown and HTML fold them. The last are halves of characters.
@@ -37,11 +39,12 @@ _MEANINGS = {
     "alone",
     "mfcc": "mean and standard deviation of the network's input, without a network",
     "egemaps": "the extended Geneva minimalistic acoustic parameter set, by openSMILE",
-    "mean": "baseline (training mean): the mean rating of the training fold as a constant "
-    "prediction, without features; of classes, the commonest one. If the held-out group's own mean "
-    "is high, the mean of the others is low; therefore its Pearson correlation over all folds is "
-    "below zero",
+    BASELINE: "the mean rating of the training fold as a constant prediction, without features; of "
+    "classes, the commonest one. If the held-out group's own mean is high, the mean of the others "
+    "is low; therefore its correlation over all folds is below zero",
 }
+_BASELINE = "baseline (training mean)"
+_ERRORS = ("mse", "rmse", "mae")
 
 
 def number(value: float | None) -> str:
@@ -59,6 +62,16 @@ def interval(record: Mapping[str, Any], key: str) -> str:
     if record.get(key) is None or low is None or high is None:
         return number(record.get(key))
     return f"{number(record[key])} [{number(low)},\N{NO-BREAK SPACE}{number(high)}]"
+
+
+def set_name(feature_set: str) -> str:
+    """What a feature set is called: `mean` alone would read as the mean of the others."""
+    return _BASELINE if feature_set == BASELINE else feature_set
+
+
+def higher_is_better(key: str) -> bool:
+    """Whether a metric is one of agreement, not of error."""
+    return not key.removeprefix("clipped_").startswith(_ERRORS)
 
 
 def main_metric(record: Mapping[str, Any]) -> str:

@@ -10,13 +10,22 @@ import pandas as pd
 from emoasr.evaluation import correlation
 from emoasr.files import parquet
 from emoasr.files.writing import ensure_folder, write_atomically
-from emoasr.report import charts, content, figures, markdown, page, tables
+from emoasr.report import (
+    charts,
+    content,
+    figures,
+    markdown,
+    page,
+    residuals,
+    style,
+    tables,
+)
 
 _OURS = re.compile(
-    r"(summary|classes|confusion|differences|speakers|selected|controls|regressors|n_selected|layers|selection|"
-    r"protocol|partner|refitted|pearson-.*)\.png"
+    r"(summary|classes|confusion|differences|predicted|residuals|speakers|selected|controls|"
+    r"regressors|n_selected|layers|selection|protocol|partner|refitted|pearson-.*)\.(png|svg|pdf)"
 )
-_CHANGED = ("refitted", "selection", "protocol", "partner")  # analyses that have differences
+_CHANGED = ("selection", "protocol", "partner")  # analyses that have differences
 
 
 def write(
@@ -24,9 +33,10 @@ def write(
     predictions: pd.DataFrame,
     selected: pd.DataFrame,
     maps: Sequence[correlation.Maps],
+    labels: pd.DataFrame,
     folder: Path,
 ) -> Path:
-    """Writes `report.html`, `report.md`, `figures/*.png` and `correlations.parquet`.
+    """Writes `report.html`, `report.md`, `figures/` and `correlations.parquet`.
 
     Each file is whole or not there; figures of an earlier run are removed.
 
@@ -35,6 +45,7 @@ def write(
         predictions: `eval/predictions.parquet`.
         selected: `eval/selected.parquet`.
         maps: one a rating; empty without neural features or speakers.
+        labels: of the run, for what else is known of the speakers.
         folder: where to write.
 
     Returns:
@@ -43,18 +54,18 @@ def write(
     Raises:
         UserError: the folder cannot be written.
     """
-    said = content.build(results, predictions, selected, maps)
-    drawn = _charts(results, said)
+    said = content.build(results, predictions, selected, maps, labels)
+    drawn = _charts(results, said, predictions, labels)
     html = page.render(said, drawn, maps)
-    pictures = figures.draw(results["rows"], predictions, drawn, maps)
-    text = markdown.render(said, list(pictures))
+    pictures = figures.draw(results["rows"], drawn, maps)
+    text = markdown.render(said, [name for name in pictures if name.endswith(".png")])
 
     beside = ensure_folder(folder / "figures")
-    for path in beside.glob("*.png"):
+    for path in [*beside.iterdir()]:
         if _OURS.fullmatch(path.name) and path.name not in pictures:
             path.unlink()
-    for name, png in pictures.items():
-        write_atomically(beside / name, png)
+    for name, picture in pictures.items():
+        write_atomically(beside / name, picture)
     if maps:
         parquet.write(correlation.as_table(maps), folder / "correlations.parquet")
     else:
@@ -64,7 +75,12 @@ def write(
     return folder / "report.html"
 
 
-def _charts(results: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, list[charts.Chart]]:
+def _charts(
+    results: Mapping[str, Any],
+    said: Mapping[str, Any],
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+) -> dict[str, list[charts.Chart]]:
     def of(analysis: str) -> tables.Rows:
         return tables.of_ratings(tables.of_analysis(results["battery"], analysis))
 
@@ -72,19 +88,24 @@ def _charts(results: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, li
         found = results["battery"]["differences"] if results["battery"] else []
         return [d for d in found if d["analysis"] == analysis]
 
-    classes = said["classes"]
+    rows, classes = results["rows"], said["classes"]
+    palette = style.palette(row["feature_set"] for row in rows)
+    rated = residuals.rated(predictions)
+    regressors = ("regressor", "n_selected")
 
     return {
-        "classes": charts.classes(tables.of_classes(results["rows"])),
+        "classes": charts.classes(tables.of_classes(rows), palette),
         "confusion": charts.confusion(classes["confusion"]) if classes else [],
-        "differences": charts.differences(tables.of_ratings(results["differences"])),
-        "speakers": charts.speakers(said["by_speaker"]),
-        "selected": charts.selected(said["by_layer"]),
-        "controls": charts.feature_sets(of("controls"), "controls"),
-        "regressors": charts.feature_sets(
-            of("regressors"), "regressors", fields=("regressor", "n_selected")
-        ),
-        "n_selected": charts.n_selected(of("n_selected")),
-        "layers": charts.layers(of("layers")),
+        "summary": charts.feature_sets(tables.of_ratings(rows), "summary", palette),
+        "differences": charts.pairs(tables.of_ratings(results["differences"]), "differences"),
+        "predicted": residuals.scatter(rated, palette),
+        "residuals": residuals.by_group(rated, labels, palette),
+        "speakers": charts.speakers(said["by_speaker"], palette),
+        "selected": charts.selected(said["by_layer"], palette),
+        "controls": charts.feature_sets(of("controls"), "controls", palette),
+        "regressors": charts.feature_sets(of("regressors"), "regressors", palette, regressors),
+        "n_selected": charts.n_selected(of("n_selected"), palette),
+        "layers": charts.layers(of("layers"), palette),
+        "refitted": charts.pairs(changed("refitted"), "refitted"),
         **{a: charts.differences(changed(a), a) for a in _CHANGED},
     }

@@ -1,12 +1,32 @@
 """A command's output: in any encoding, to a reader that may close the pipe."""
 
 import contextlib
+import contextvars
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from emoasr.errors import UserError
+from emoasr.errors import UserError, one_line
+
+_FEW = 3  # names in a line
+_VERBOSE = contextvars.ContextVar("verbose", default=False)
+
+
+def set_verbose(on: bool) -> None:
+    """Says whether `detail` prints, until the command ends."""
+    _VERBOSE.set(on)
+
+
+def detail(line: str) -> None:
+    """Prints what few want to know: only with `--verbose`."""
+    if _VERBOSE.get():
+        print(line)
+
+
+def few(names: Sequence[str]) -> str:
+    """`: a, b` to add to a line about things of which there are few; nothing if there are more."""
+    return f": {', '.join(map(one_line, names))}" if len(names) <= _FEW else ""
 
 
 @contextlib.contextmanager
@@ -21,6 +41,7 @@ def any_reader(goes_on: bool) -> Iterator[None]:
         UserError: the output cannot be written, as on a full disk.
     """
     with contextlib.ExitStack() as stack:
+        stack.callback(set_verbose, False)
         stack.enter_context(contextlib.suppress(_UnreadError))
         for stream, redirect in (
             (sys.stdout, contextlib.redirect_stdout),

@@ -19,6 +19,7 @@ from emoasr.corpora.base import Corpus, Skipped
 from emoasr.corpora.transcribed import Split
 from emoasr.errors import UserError
 from emoasr.inference import bucketing
+from emoasr.system import output
 from emoasr.training import sharding
 from emoasr.training.step import Batch
 
@@ -111,9 +112,10 @@ def open_splits(
         }
         buckets = splits[name].buckets
         padding = bucketing.padding_share(buckets, -(-samples // frontend.hop_length))
-        print(f"{name}: {used[name]}, {len(buckets)} shapes, padding {padding:.1%}")
+        print(f"{name}: {used[name]}")
+        output.detail(f"{name}: {len(buckets)} shapes, padding {padding:.1%}")
     for reason, n in Counter(s.reason for s in skipped).most_common():
-        print(f"skipped {n}: {reason}")
+        print(f"skipped {n}: {reason}{output.few([s.file for s in skipped if s.reason == reason])}")
     return splits, {"used": used, "skipped": [dataclasses.asdict(s) for s in skipped]}
 
 

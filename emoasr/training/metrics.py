@@ -20,6 +20,7 @@ from tqdm import tqdm
 from emoasr.errors import UserError
 from emoasr.files.writing import write_atomically
 from emoasr.training import multihost
+from emoasr.training.step import learning_rates
 
 
 class MetricsLog:
@@ -41,6 +42,7 @@ class MetricsLog:
         """
         self._folder, self._train, self._pending = folder, train, pending
         self._writes = multihost.is_first()
+        self._rates = learning_rates(train)
         self._bar = tqdm(
             total=train.steps, initial=step, unit="step", desc="pretrain", disable=not self._writes
         )
@@ -87,7 +89,7 @@ class MetricsLog:
                     f"{step}; lower config.train.learning_rate, and give another --workdir or "
                     "--overwrite"
                 )
-        self.write(step, **means)
+        self.write(step, **means, learning_rate=float(self._rates(step - 1)))
         self._bar.set_postfix(loss=f"{means['loss']:.3f}")
 
     def pending(self) -> list[dict[str, float]]:
@@ -111,12 +113,13 @@ class MetricsLog:
         return any(row["step"] == step and name in row for row in self.rows)
 
     def draw(self) -> None:
-        """Draws loss and error rates over steps to `curves.png`."""
+        """Draws loss, error rates and learning rate over steps to `curves.png`."""
         if not self._writes:
             return
         plots = [
             _curves(self.rows, ("loss",), "CTC loss, nats a character"),
             _curves(self.rows, ("valid_cer", "valid_wer"), "error rate, validation speakers"),
+            _curves(self.rows, ("learning_rate",), "learning rate"),
         ]
         chart = {"hconcat": plots, "resolve": {"scale": {"color": "independent"}}}
         picture = vl_convert.vegalite_to_png(chart, scale=1.5)
@@ -148,9 +151,13 @@ def _curves(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str) ->
         "data": {"values": points},
         "width": 400,
         "height": 260,
-        "mark": {"type": "line", "point": names != ("loss",)},
+        "mark": {"type": "line", "point": len(names) > 1},
         "encoding": {
-            "x": {"field": "step", "type": "quantitative"},
+            "x": {
+                "field": "step",
+                "type": "quantitative",
+                "axis": {"format": "d", "tickMinStep": 1},
+            },
             "y": {"field": "value", "type": "quantitative", "title": title},
             "color": {**color, "legend": {"orient": "top"}},
         },

@@ -187,10 +187,19 @@ def _start_from(
     nnx.update(model, nnx.state(trained.model, nnx.Any(nnx.Param, nnx.BatchStat)))
 
 
-def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    schedule = optax.warmup_cosine_decay_schedule(
+def learning_rates(train: ml_collections.ConfigDict) -> optax.Schedule:
+    """The learning rate of every step (from 0): a warm-up, then a cosine's decay to zero.
+
+    Args:
+        train: `learning_rate`, `warmup_steps`, `steps`.
+    """
+    return optax.warmup_cosine_decay_schedule(
         0.0, train.learning_rate, min(train.warmup_steps, train.steps // 2), train.steps
     )
+
+
+def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
+    schedule = learning_rates(train)
     if train.optimizer == "adamw":
         update = optax.adamw(schedule, weight_decay=train.weight_decay, mask=_is_kernel)
     else:  # 0.2: updates of AdamW's size, so that learning rates mean the same (Liu et al., 2025)

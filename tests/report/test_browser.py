@@ -1,5 +1,7 @@
 """The report in a real browser: Debian's chromium, driven by playwright."""
 
+import csv
+import io
 import os
 import re
 import shutil
@@ -66,6 +68,10 @@ def cells(page):
     )
 
 
+def cells_of(group):
+    return group.locator("path").all()
+
+
 def choose(page, group, position, label):
     page.locator(f'select[data-group="{group}"]').nth(position).select_option(label=label)
 
@@ -86,16 +92,18 @@ def test_the_selectors_change_the_map_and_not_its_colours(page):
     choose(page, "maps", 1, "valence")
     assert len(cells(page)) == 1920
     choose(page, "maps", 0, "speaker s2")
-    assert cells(page)[0][0].startswith("layer00.unit000\nr = ")
+    assert any(text.startswith("layer00.unit000\nr = ") for text, _ in cells(page))
     assert text_of(page, 3, 17) == f"r = {maps[1].r[2, 3, 17]:.3f}".replace("-", "−")
     assert page.locator("#map-notes").inner_text().startswith("valence: 12 utterances; r from")
     choose(page, "maps", 1, made_report.TARGET)
     assert text_of(page, 3, 17) == f"r = {maps[0].r[2, 3, 17]:.3f}".replace("-", "−")
-    marked = page.locator("#map .mark-symbol.role-mark path")
-    assert marked.count() == int((maps[0].q[2] < 0.05).sum())
+    full = int((maps[0].q[2] < 0.05).sum())
+    sizes = page.locator("#map .mark-rect.role-mark")
+    assert [len(cells_of(group)) for group in sizes.all()] == [full, 1920 - full]
     page.locator("#map-marks").uncheck()
     page.wait_for_timeout(300)
-    assert marked.count() == 0
+    assert [len(cells_of(group)) for group in sizes.all()] == [1920, 0]
+    page.locator("#map-marks").check()
     choose(page, "maps", 0, "speaker s3")
     choose(page, "maps", 1, "valence")
     assert {colour for _, colour in cells(page)} == {style.UNDEFINED}
@@ -153,12 +161,15 @@ def test_a_chart_can_be_saved(page):
 
 
 def test_the_other_selectors_change_their_charts(page):
-    for group in ("differences", "speakers", "controls", "regressors", "n_selected", "layers"):
+    for group in (
+        "summary", "differences", "predicted", "residuals", "speakers", "controls", "regressors",
+        "n_selected", "layers",
+    ):  # fmt: skip
         marks = page.locator(f'.chart[data-group="{group}"] .role-mark path')
         place = "m.getAttribute('transform') + m.getAttribute('d')"
         shown = f"all => all.map(m => {place}).join()"
         before = marks.evaluate_all(shown)
-        for select in page.locator(f'select[data-group="{group}"]').all():
+        for select in page.locator(f'select[data-group="{group}"]:visible').all():
             select.select_option(index=1)
         page.wait_for_timeout(500)
         assert marks.evaluate_all(shown) != before, group
@@ -190,7 +201,109 @@ def test_a_script_of_somebody_else_does_not_run(chromium, path, tmp_path):
     page.close()
 
 
-def test_a_phone_scrolls_one_way_only(page):
+def test_a_phone_scrolls_one_way_only_and_tables_by_themselves(page):
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_timeout(500)  # Vega redraws
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    table = page.locator(".scroll:has(.baseline)").first
+    hint = table.locator("xpath=following-sibling::*[1]").locator(".hint")
+    assert hint.is_visible()
+    name = table.locator("tbody th").first
+    before = name.bounding_box()
+    table.evaluate("scroller => { scroller.scrollLeft = 120; }")
+    assert name.bounding_box() == before  # its column stays
+    ends = page.locator(".charts .role-legend-entry").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().right)"
+    )
+    assert max(ends) <= 400
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.wait_for_timeout(200)
+    assert not hint.is_visible()
+
+
+def rows_of(table):
+    return [row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all()]
+
+
+def test_a_click_on_a_column_sorts_and_the_baseline_stays_below(page):
+    table = page.locator("table:has(.baseline)").first
+    column = table.locator("thead tr").last.locator("th").nth(1)
+    places = []
+    for order in ("descending", "ascending"):
+        column.locator("button").click()
+        assert column.get_attribute("aria-sort") == order
+        rows = rows_of(table)
+        assert rows[-1][0] == "baseline (training mean)"
+        values = [float(row[1].split()[0].replace("−", "-")) for row in rows[:-1]]
+        assert values == sorted(values, reverse=order == "descending")
+        places.append(values)
+    assert places[0] == places[1][::-1]
+
+
+@pytest.fixture
+def copied(page):
+    """Copies the first table with a baseline, as CSV or LaTeX."""
+    page.evaluate(
+        "window.copied = []; Object.defineProperty(navigator, 'clipboard',"
+        " {value: {writeText: async (text) => { window.copied.push(text); }}})"
+    )
+    tools = page.locator(".scroll:has(.baseline) + .tools").first
+
+    def copy(kind):
+        tools.get_by_role("button", name=kind).click()
+        page.wait_for_function("window.copied.length")
+        return page.evaluate("window.copied.pop()")
+
+    return copy
+
+
+def test_a_table_is_copied_as_csv_with_its_bounds_as_numbers(copied):
+    head, *lines = list(csv.reader(io.StringIO(copied("CSV"))))
+    assert head[:4] == [
+        "feature set",
+        *(f"{made_report.TARGET} CCC{b}" for b in ("", " low", " high")),
+    ]
+    rows = made_report.make(battery=True)[0]["rows"]
+    of_target = [row for row in rows if row["target"] == made_report.TARGET]
+    names = [line[0] for line in lines]
+    assert names == ["neural", made_report.FEATURE_SET, "baseline (training mean)"]
+    for line, row in zip(lines, of_target, strict=True):
+        assert len(line) == len(head)
+        for text, key in zip(line[1:4], ("", "_low", "_high"), strict=True):
+            assert float(text) == pytest.approx(row[f"clipped_ccc{key}"], abs=6e-4)
+
+
+def test_a_table_is_copied_as_latex_that_shows_any_name(copied):
+    text = copied("LaTeX")
+    assert all(rule in text for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\cmidrule"))
+    lines = [line for line in text.splitlines() if line.endswith(" \\\\")]
+    rest = [re.sub(r"\\[{}$&#_%]|\\text\w+\{\}|\$[-<>|]\$", "", line) for line in lines]
+    widths = {
+        sum(int(n) for n in re.findall(r"\\multicolumn\{(\d+)\}", line) or [0]) for line in rest
+    }
+    assert widths == {0, 6}
+    assert {line.count("&") for line in rest if "multicolumn" not in line} == {6}
+    assert not re.search(r"[#%$_^~]", "".join(rest))
+    assert "\\textbf{" in text
+
+
+def test_a_dark_page_has_dark_charts_in_its_own_colours(page):
+    text = page.locator("#summary-0 .role-axis-label text").first
+    assert text.get_attribute("fill") == style.INK
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(500)
+    assert text.get_attribute("fill") == style.DARK[style.INK]
+    dots = page.locator("#summary-0 .mark-symbol.role-mark path")
+    colours = {dot.get_attribute("fill") for dot in dots.all()}
+    neural = style.palette(["neural"])["neural"].colour
+    assert style.DARK[neural] in colours and neural not in colours
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+
+
+def test_one_speakers_dots_stand_out(page):
+    dots = page.locator("#predicted-0 .mark-symbol.role-mark path")
+    count = "all => all.filter(one => Number(one.getAttribute('opacity')) > 0.3).length"
+    assert dots.evaluate_all(count) == dots.count() == 48
+    page.locator('select[name="who"]').select_option(label="s1")
+    page.wait_for_timeout(300)
+    assert dots.evaluate_all(count) == 12

@@ -1,4 +1,5 @@
 import html
+import itertools
 import json
 import re
 import struct
@@ -56,7 +57,7 @@ def in_script(text):
 def test_the_table_has_the_papers_layout(made):
     rows = made[0]["rows"]
     table = tables.paper_table(rows)
-    assert list(table.index) == ["neural", made_report.FEATURE_SET, "mean"]
+    assert list(table.index) == ["neural", made_report.FEATURE_SET, "baseline (training mean)"]
     assert list(table.columns.unique(0)) == [made_report.TARGET, "valence"]
     assert list(table["valence"]) == ["mean MSE", "var.", "std.", "CCC", "Pearson"]
     row = next(r for r in rows if (r["feature_set"], r["target"]) == ("neural", "valence"))
@@ -99,8 +100,8 @@ def test_every_section_is_in_the_contents(rendered):
     headings = re.findall(r'<h2 id="([^"]+)">', rendered)
     assert headings == re.findall(r'<li><a href="#([^"]+)">', rendered)
     assert headings == [
-        "results", "differences", "speakers", "maps", "selected", "controls", "refitted",
-        "protocols", "regressors", "layers", "omitted", "left-out", "made",
+        "results", "differences", "predicted", "speakers", "maps", "selected", "controls",
+        "refitted", "protocols", "regressors", "layers", "omitted", "left-out", "made",
     ]  # fmt: skip
 
 
@@ -108,21 +109,21 @@ def test_without_neural_features_and_battery_sections_are_left_out():
     made = made_report.make(neural=False)
     text = page.render(*made_report.said_and_drawn(*made), made[3])
     headings = re.findall(r'<h2 id="([^"]+)">', text)
-    assert headings == ["results", "differences", "speakers", "left-out", "made"]
+    assert headings == ["results", "differences", "predicted", "speakers", "left-out", "made"]
 
 
 @pytest.mark.parametrize("battery", [False, True])
 def test_undefined_figures_are_dashes_everywhere(battery):
-    results, predictions, selected, maps = made_report.make(battery)
+    results, predictions, selected, maps, labels = made_report.make(battery)
     results = made_report.undefined(results)
-    said, drawn = made_report.said_and_drawn(results, predictions, selected, maps)
+    said, drawn = made_report.said_and_drawn(results, predictions, selected, maps, labels)
     text = without_scripts(page.render(said, drawn, maps))
     assert "<td>–</td>" in text
     assert not re.search(r"\b(nan|none)\b", "".join(re.findall("<td.*?</td>", text)), re.I)
     assert not re.search(
         r"\b(nan|None)\b", markdown.render(said, ["summary.png"] + ["pearson-"] * 5)
     )
-    assert figures.draw(results["rows"], predictions, drawn, [])["differences.png"].startswith(PNG)
+    assert figures.draw(results["rows"], drawn, [])["differences.png"].startswith(PNG)
 
 
 def test_what_users_wrote_is_escaped(rendered):
@@ -169,7 +170,6 @@ def test_text_of_users_is_never_a_field_nor_in_an_expression(said_and_drawn, mad
         return [without_text(v) for v in value] if isinstance(value, list) else value
 
     described = [v for g in said_and_drawn[1].values() for c in g for v in c["variants"].values()]
-    described.append(charts.summary(made[0]["rows"], made[1]))
     described += [figures.maps_of(made[3], name) for name in pearson.names(made[3])]
     for description in described:
         text = json.dumps(without_text(description))
@@ -182,23 +182,43 @@ def test_the_forest_plot_says_which_is_better():
     for key, value in (("clipped_ccc", 0.2), ("clipped_mse_mean", 0.3)):
         one |= {key: value, f"{key}_low": 0.1, f"{key}_high": 0.4}
     other = {**one, "b": "z", "clipped_ccc_low": -0.1, "clipped_mse_mean": None}
-    description = charts.differences([one, other])[0]["variants"]["clipped"]
-    shown = [(p["metric"][:8], p["place"], p["series"], p["value"]) for p in points(description)]
-    assert shown == [
-        ("CCC, dif", "x − y", "former is better", 0.2),
-        ("CCC, dif", "x − z", "the interval includes zero", 0.2),
-        ("mean MSE", "x − y", "latter is better", 0.3),
+    variants = charts.differences([one, other], "differences")[0]["variants"]
+    ccc, mse = (points(variants[f"{score} clipped"]) for score in ("ccc", "mse"))
+    assert [(p["place"], p["series"], p["value"]) for p in ccc] == [
+        ("x − y", "former is better", 0.2),
+        ("x − z", "the interval includes zero", 0.2),
     ]
-    assert (points(description)[0]["low"], points(description)[0]["high"]) == (0.1, 0.4)
-    drawn = vl_convert.vegalite_to_svg(description)
+    assert [(p["place"], p["series"], p["value"]) for p in mse] == [
+        ("x − y", "latter is better", 0.3)
+    ]
+    assert (ccc[0]["low"], ccc[0]["high"]) == (0.1, 0.4)
+    drawn = vl_convert.vegalite_to_svg(variants["ccc clipped"])
     for legend in ("former is better", "latter is better", "the interval includes zero"):
         assert f">{legend}</text>" in drawn
+
+
+def test_differences_are_against_the_first_set_or_of_all_pairs_without_the_baseline():
+    sets = ("x", "y", "z", "mean")
+    found = [
+        {"target": "valence", "a": a, "b": b, "clipped_ccc": 0.1, "ccc": 0.1}
+        for a, b in itertools.combinations(sets, 2)
+    ]
+
+    def places(found, which):
+        (chart,) = charts.pairs(found, "differences")
+        return [p["place"] for p in points(chart["variants"][f"ccc clipped {which}"])]
+
+    assert places(found, "first") == ["x − y", "x − z"]
+    assert places(found, "all") == ["x − y", "x − z", "y − z"]
+    alone = [d for d in found if (d["a"], d["b"]) == ("z", "mean")]
+    assert places(alone, "first") == ["z − baseline (train…"]
+    assert charts.pairs([], "differences") == []
 
 
 def test_names_that_look_alike_when_cut_keep_lines_of_their_own():
     names = [f"{'n' * 40}{i}" for i in range(3)]
     rows = [{"feature_set": n, "target": "t", "ccc": 0.1 * i} for i, n in enumerate(names)]
-    (chart,) = charts.feature_sets(rows_like(rows), "controls")
+    (chart,) = charts.feature_sets(rows_like(rows), "controls", style.palette(names))
     places = [p["place"] for p in points(chart["variants"]["ccc plain"])]
     assert len(set(places)) == 3
     assert places[1:] == [f"{places[0]} (2)", f"{places[0]} (3)"]
@@ -291,7 +311,7 @@ def cells(description):
     return {(float(x), float(y)): colour for x, y, colour in shapes}
 
 
-def test_a_map_shows_layer_0_at_the_top_red_where_positive_and_nan_grey():
+def test_a_map_shows_layer_0_at_the_top_orange_where_positive_and_nan_grey():
     r = np.full((1, 15, 128), -0.5)
     r[0, 0, 0], r[0, 14, 127] = 0.5, np.nan
     shown = cells(figures.maps_of([made_report.maps_of(r, speakers=("a",))], "a"))
@@ -299,10 +319,10 @@ def test_a_map_shows_layer_0_at_the_top_red_where_positive_and_nan_grey():
     columns, rows = (sorted({place[axis] for place in shown}) for axis in (0, 1))
     assert (len(columns), len(rows)) == (128, 15)
     assert shown[columns[-1], rows[-1]] == style.UNDEFINED
-    red, _, blue = (int(v) for v in re.findall(r"\d+", shown[columns[0], rows[0]]))
-    assert red > 2 * blue
-    red, _, blue = (int(v) for v in re.findall(r"\d+", shown[columns[1], rows[0]]))
-    assert blue > 2 * red
+    red, green, blue = (int(v) for v in re.findall(r"\d+", shown[columns[0], rows[0]]))
+    assert red > green > 2 * blue
+    red, green, blue = (int(v) for v in re.findall(r"\d+", shown[columns[1], rows[0]]))
+    assert blue > red > green
 
 
 @pytest.mark.parametrize("name", ["a", "c", made_report.SPEAKER, "mean over speakers"])
@@ -313,30 +333,25 @@ def test_any_speaker_can_be_drawn(name):
         made_report.maps_of(r, "valence", ("c", made_report.SPEAKER)),
     ]
     description = figures.maps_of(maps, name)
-    assert drawing.to_png(description).startswith(PNG)
+    assert drawing.pictures(description)["png"].startswith(PNG)
     assert "arou$al_^{: " in vl_convert.vegalite_to_svg(description)
 
 
-def test_the_summary_shows_every_fold(made):
-    rows, predictions = made[0]["rows"], made[1]
-    above, below = charts.summary(rows, predictions)["vconcat"]
-    folds = [point["fold"] for point in points(above) if "fold" in point]
-    assert len(folds) == 2 * 6 * 4  # targets; 3 feature sets, as predicted and clipped; folds
-    assert np.mean(folds[:4]) == pytest.approx(rows[0]["clipped_mse_mean"], rel=1e-3)
-    assert len(points(below)) == 2 * 6
-
-
-def test_the_summary_bears_an_undefined_ccc_and_a_wild_fold(made):
-    rows = [{**row, "ccc": None, "mse_mean": 5000.0} for row in made[0]["rows"]]
-    description = charts.summary(rows, made[1])
+def test_a_wild_error_makes_the_axis_logarithmic():
+    rows = [
+        {"feature_set": name, "target": "t", "ccc": None, "mse_mean": error}
+        for name, error in (("x", 0.3), ("y", 5000.0))
+    ]
+    (chart,) = charts.feature_sets(rows_like(rows), "summary", style.palette("xy"))
+    description = chart["variants"]["mse plain"]
     assert '"type": "log"' in json.dumps(description)
-    assert drawing.to_png(description).startswith(PNG)
+    assert drawing.pictures(description)["png"].startswith(PNG)
 
 
 def test_a_picture_holds_what_vl_convert_drew():
     dots = {"data": {"values": [{"x": i} for i in range(9)]}, "mark": "point"}
     loose = vl_convert.vegalite_to_png(dots, config=style.CONFIG, scale=drawing.SCALE)
-    small = drawing.to_png(dots)
+    small = drawing.pictures(dots)["png"]
     assert len(small) <= len(loose)
     assert pixels(small) == pixels(loose)
 
@@ -357,7 +372,7 @@ def pixels(png):
 
 def test_markdown_shows_what_users_wrote(made, said_and_drawn):
     said, drawn = said_and_drawn
-    pictures = list(figures.draw(made[0]["rows"], made[1], drawn, made[3]))
+    pictures = [n for n in figures.draw(made[0]["rows"], drawn, made[3]) if n.endswith(".png")]
     text = markdown.render(said, pictures)
     shown = markdown_it.MarkdownIt("commonmark").enable("table").render(text)
     for raw in (*made_report.HOSTILE, "made <up>"):
@@ -390,10 +405,15 @@ def test_everything_is_written_whole_and_an_earlier_run_is_gone(tmp_path, made):
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "correlations.parquet", "figures", "report.html", "report.md",
     ]  # fmt: skip
-    names = sorted(path.name for path in pictures.iterdir())
+    assert (pictures / "mine.png").exists()
+    (pictures / "mine.png").unlink()
     maps = ["00-mean", "01-_img_src_x_onerror_alert_1_", "02-s1", "03-s2", "04-s3"]
-    others = ["selected.png", "speakers.png", "summary.png"]
-    assert names == ["differences.png", "mine.png", *(f"pearson-{m}.png" for m in maps), *others]
+    drawn = ("differences", "predicted", "residuals", "selected", "speakers", "summary")
+    assert {path.name for path in pictures.iterdir()} == {
+        f"{name}.{kind}"
+        for name in (*drawn, *(f"pearson-{m}" for m in maps))
+        for kind in ("png", "svg", "pdf")
+    }
     rows, _ = feature_tables.read(tmp_path / "correlations.parquet")
     assert len(rows) == 2 * 5 * 1920
     report.write(*made_report.make(neural=False), tmp_path)

@@ -1,3 +1,5 @@
+import re
+
 import made_report
 import pytest
 
@@ -13,13 +15,16 @@ def test_the_summary_counts_and_shows_the_tables(results):
     lines = terminal.summary(results).splitlines()
     assert lines[0] == "made <up>: 50 found, 48 extracted"
     assert "valence: 48 utterances, leave-one-speaker-out, 4 folds" in lines
-    assert lines[lines.index("skipped: 2") + 1] == f"  2 x audio: {made_report.REASON}"
+    files = f"{made_report.SPEAKER}, b.wav"
+    assert lines[lines.index("skipped: 2") + 1] == f"  2 x audio: {made_report.REASON}: {files}"
     titles = [line for line in lines if line.startswith(("As ", "Compared ", "Clipped "))]
     assert titles == [
-        "As predicted",
-        "Compared with the paper",
         "Clipped to the rating scale, with 95 % intervals by speaker",
+        "As predicted, not clipped",
+        "Compared with the paper",
     ]
+    assert len([line for line in lines if "baseline (training mean)" in line]) == 2
+    assert not [line for line in lines if re.match(r"\s*mean [^M]", line)]
 
 
 def test_many_reasons_are_cut_short(results):
@@ -28,7 +33,7 @@ def test_many_reasons_are_cut_short(results):
         for i in range(10)
     ]
     lines = terminal.summary({**results, "skipped": skipped}).splitlines()
-    assert [line for line in lines if line.startswith("  1 x")][-1] == "  1 x audio: reason 7"
+    assert [line for line in lines if line.startswith("  1 x")][-1] == "  1 x audio: reason 7: a"
     assert "  and 2 more reasons, in the report" in lines
 
 

@@ -1,22 +1,36 @@
 "use strict";
 {
   const PAGE = JSON.parse(document.getElementById("charts").textContent);
-  const OPTIONS = {
-    ast: true, // expressions are interpreted: the page's policy forbids making code of text
-    config: PAGE.config,
-    renderer: "svg",
-    actions: { export: true, source: false, compiled: false, editor: false },
-  };
+  const DARK = matchMedia("(prefers-color-scheme: dark)");
   const drawn = new Map(); // by element, what Vega-Embed returned
 
   const charts = () => [...document.querySelectorAll(".chart")];
   const selects = (group) => [...document.querySelectorAll(`select[data-group="${group}"]`)];
+  const params = (group) => [...document.querySelectorAll(`select[data-param-of="${group}"]`)];
   const chosen = (group) => selects(group).map((select) => select.value);
+
+  // The same with the colours of a dark page, where it is dark; data hold no colours.
+  function recoloured(value) {
+    if (!DARK.matches) return value;
+    if (typeof value === "string") return PAGE.dark[value] ?? value;
+    if (Array.isArray(value)) return value.map(recoloured);
+    if (value === null || typeof value !== "object") return value;
+    const parts = Object.entries(value);
+    return Object.fromEntries(parts.map(([k, v]) => [k, k === "data" ? v : recoloured(v)]));
+  }
+
+  const options = () => ({
+    ast: true, // expressions are interpreted: the page's policy forbids making code of text
+    config: recoloured(PAGE.config),
+    renderer: "svg",
+    tooltip: { theme: DARK.matches ? "dark" : "light" },
+    actions: { export: true, source: false, compiled: false, editor: false },
+  });
 
   // A click on the legend shows one series, with the shift key several.
   function selectable(plot) {
-    // Vega-Lite binds no legend that several plots share
-    if (plot.facet || plot.encoding.color?.field !== "series") return plot;
+    const colour = plot.encoding?.color;
+    if (colour?.field !== "series" || !colour.legend) return plot;
     const chosen = { name: "chosen", select: { type: "point", fields: ["series"] }, bind: "legend" };
     const opacity = { condition: { param: "chosen", value: 1 }, value: 0.1 };
     const encoding = { ...plot.encoding, opacity };
@@ -27,7 +41,7 @@
 
   async function embed(element, description) {
     const before = drawn.get(element);
-    drawn.set(element, vegaEmbed(element, description, OPTIONS));
+    drawn.set(element, vegaEmbed(element, recoloured(description), options()));
     (await before)?.finalize();
   }
 
@@ -35,7 +49,9 @@
     if (group === "maps") return drawMaps();
     const variant = chosen(group).join(" ");
     for (const chart of document.querySelectorAll(`.chart[data-group="${group}"]`)) {
-      embed(chart, selectable(PAGE.charts[chart.id][variant]));
+      const description = selectable(PAGE.charts[chart.id][variant]);
+      const given = params(group).map(({ name, value }) => ({ name, value: Number(value) }));
+      embed(chart, given.length ? { ...description, params: given } : description);
     }
   }
 
@@ -58,7 +74,12 @@
   const groups = new Set(charts().map((chart) => chart.dataset.group));
   for (const group of groups) {
     draw(group);
-    for (const select of selects(group)) select.addEventListener("change", () => draw(group));
+    for (const select of [...selects(group), ...params(group)]) {
+      select.addEventListener("change", () => draw(group));
+    }
   }
   document.getElementById("map-marks")?.addEventListener("change", drawMaps);
+  const theme = () => document.documentElement.classList.toggle("dark", DARK.matches);
+  theme();
+  DARK.addEventListener("change", () => { theme(); groups.forEach(draw); });
 }
