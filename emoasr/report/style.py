@@ -22,7 +22,6 @@ _SIGNS = (
     "circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right",
     "triangle-left",
 )  # fmt: skip
-_DASHES = ([1, 0], [5, 3], [2, 2])
 
 _GRID = "#e3e7ec"
 DARK = {  # what a colour is on a dark page
@@ -86,13 +85,11 @@ class Look:
         colour: of signs, lines and bars.
         sign: Vega's name of the shape.
         filling: of the sign; None: the same colour.
-        dash: of the line, pixels on and off.
     """
 
     colour: str
     sign: str
     filling: str | None = None
-    dash: tuple[int, ...] = (1, 0)
 
 
 def palette(names: Iterable[str]) -> dict[str, Look]:
@@ -123,8 +120,6 @@ def looks(labels: Mapping[str, str]) -> dict[str, Look]:
 
 
 def kinds(names: Iterable[str], colour: str = INK) -> dict[str, Look]:
-    """Series of one colour that are no feature sets: told apart by signs and dashes."""
-    return {
-        name: Look(colour, _SIGNS[i % len(_SIGNS)], None, _DASHES[i % len(_DASHES)])
-        for i, name in enumerate(dict.fromkeys(names))
-    }
+    """Series of one colour that are no feature sets: told apart by their signs alone."""
+    signs = itertools.cycle(_SIGNS)
+    return {name: Look(colour, next(signs)) for name in dict.fromkeys(names)}

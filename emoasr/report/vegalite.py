@@ -174,12 +174,10 @@ def _marks(
     signs = {"shape": _by_series(looks, [look.sign for look in looks.values()])}
     if not filled:
         signs["fill"] = _by_series(looks, [look.filling or look.colour for look in looks.values()])
-    dash = _by_series(looks, [list(look.dash) for look in looks.values()]) | {"legend": None}
-    line = {"mark": "line", "encoding": {**value, "strokeDash": dash}}
     mark = {"type": "point", "filled": True} if filled else {"type": "point"}
     return [
         *([{"mark": _INTERVAL[along], "encoding": bounds}] if bounded else []),
-        *([line] if along == "y" else []),
+        *([{"mark": "line", "encoding": value}] if along == "y" else []),
         {"mark": mark, "encoding": {**value, **signs, **TEXT}},
     ]
 
