@@ -527,7 +527,7 @@ def scripts(html: str) -> list[tuple[str, str]]:
 
 def test_names_are_seen_and_not_obeyed(report):
     html, text = report
-    assert len(scripts(html)) == 3  # data, Vega, ours
+    assert len(scripts(html)) == 4  # data, Vega, ours for charts and for tables
     shown = re.sub(r"<script[^>]*>.*?</script>", "", html, flags=re.S)
     for whole in (shown, scripts(html)[0][1], text):
         assert not wording._UNSEEN.search(whole)
