@@ -1,6 +1,6 @@
 """Predicted against rated, utterance by utterance; and residuals by speaker, sex or language."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ def groupings(labels_: pd.DataFrame) -> list[str]:
     Args:
         labels_: a run's labels; columns are compared without case.
     """
-    found = [c for c in labels_ if str(c).casefold() in _GROUPINGS]
+    found = [c for c in map(str, labels_) if c.casefold() in _GROUPINGS]
     return ["speaker", *(c for c in found if 2 <= labels_[c].nunique() <= _MOST_GROUPS)]
 
 
@@ -158,16 +158,14 @@ def _spread(frame: pd.DataFrame, field: str, look: Look) -> Description:
     lines = labels((name for name, _ in groups), 16)
     points = []
     for name, group in groups:
-        low, mean, high = (
-            group["residual"].quantile(0.25),
-            group["residual"].mean(),
-            group["residual"].quantile(0.75),
-        )
+        residual = group["residual"]
+        low, high = residual.quantile([0.25, 0.75]).tolist()
+        mean = float(residual.mean())
         text = (
             f"{field} {visible(name)[:60]}, n = {len(group)}\nmean {number(mean)}; the middle half "
             f"from {number(low)} to {number(high)}"
         )
-        numbers: Mapping[str, float] = {"value": mean, "low": low, "high": high}
+        numbers = {"value": mean, "low": low, "high": high}
         rounded = {key: float(f"{value:.4g}") for key, value in numbers.items()}
         points.append({"place": lines[name], "series": "", "text": text, **rounded})
     axis = vegalite.axis("predicted − rated", zero=True)
