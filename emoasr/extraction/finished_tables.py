@@ -51,11 +51,19 @@ def entries_of(workdir: Path, names: Iterable[str], asked: Container[str]) -> li
         workdir: the run's folder.
         names: of some of `names_in`. The untrained twin of a further recognizer needs that one too.
         asked: names of sets that are asked for already.
+
+    Raises:
+        UserError: the folder of a further recognizer is no longer there.
     """
     found = {}
     for name in names:
         if folder := _folder_of(workdir, name):
             trained = feature_sets.twin_of(name) or name
+            if trained not in asked and "://" not in folder and not Path(folder).is_dir():
+                raise UserError(
+                    f"{path_of(workdir, name)}: its recognizer, {folder}, is no longer there; say "
+                    f"where it is by {trained}=FOLDER in config.feature_sets, or remove the table"
+                )
             found[trained] = f"{trained}={folder}"
         found.setdefault(name, name)
     return [entry for name, entry in found.items() if name not in asked]

@@ -1,5 +1,6 @@
 """Feature tables of recognizers that are folders of transformers."""
 
+import shutil
 import warnings
 from pathlib import Path
 
@@ -101,6 +102,18 @@ def test_further_recognizers_stay_when_sets_are_added(speech, small_recognizer, 
     other = settings(speech, small_recognizer, feature_sets=(f"whisper={FOLDERS / 'wavlm'}",))
     with pytest.raises(UserError, match="recognizer"):
         command.main(other, several)
+
+
+def test_a_recognizer_that_has_moved_is_asked_for(speech, small_recognizer, tmp_path, capsys):
+    folder = shutil.copytree(FOLDERS / "whisper", tmp_path / "here")
+    entry = f"whisper={folder}"
+    command.main(settings(speech, small_recognizer, feature_sets=(entry,)), tmp_path / "run")
+    folder.rename(tmp_path / "there")
+    with pytest.raises(UserError, match=r"whisper.parquet: its recognizer, .*here, is no longer"):
+        command.main(settings(speech, small_recognizer, feature_sets=("mfcc",)), tmp_path / "run")
+    moved = settings(speech, small_recognizer, feature_sets=(f"whisper={tmp_path / 'there'}",))
+    command.main(moved, tmp_path / "run")
+    assert "kept, made from the same files" in capsys.readouterr().out
 
 
 def test_shards_of_further_recognizers_are_joined(speech, small_recognizer, several, tmp_path):
