@@ -51,6 +51,7 @@ def test_it_names_a_few_skipped_files_and_details_only_if_asked(
     (skipped,) = [line for line in lines if line.startswith("  1 x ")]
     assert skipped.endswith(": bad.wav")
     assert any("compilations, padding" in line for line in lines) == verbose
+    assert any(" minutes of audio in " in line for line in lines)
 
 
 def test_plain_pandas_reads_a_table(speech, small_recognizer, tmp_path):

@@ -99,7 +99,9 @@ def _print(
     for name, table in tables.items():
         print(f"{workdir / 'features' / name}.parquet: {len(table.rows)} x {table.n_columns}")
     if "hours_of_audio" in summary:
-        print(f"{summary['hours_of_audio']:.2f} hours of audio in {summary['seconds']:.1f} s")
+        hours = summary["hours_of_audio"]
+        audio = f"{hours:.2f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
+        print(f"{audio} of audio in {summary['seconds']:.1f} s")
         compiled = f"{summary['compilations']} compilations, " if "compilations" in summary else ""
         output.detail(f"{compiled}padding {summary['padding']:.1%}")
     for line in summary["warnings"]:
