@@ -1,7 +1,7 @@
 """Exceptions whose texts are meant for the user, and help to write them."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 _QUOTED = 60  # characters of a value in a message
 
@@ -35,12 +35,6 @@ def quoted(value: object) -> str:
     """A value, which may be untrusted, for a message: short, without control characters."""
     text = repr(value)
     return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
-
-
-def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Raises `UserError` unless `value`, which the user calls `name`, is one of `choices`."""
-    if value not in choices:
-        raise UserError(f"{name}={value!r}: must be one of {', '.join(choices)}")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

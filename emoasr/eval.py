@@ -44,8 +44,7 @@ import ml_collections
 from emoasr import cli
 from emoasr.config import experiment
 from emoasr.files import places
-from emoasr.settings import bounds, choices, evaluation_name, feature_sets, fields
-from emoasr.system import processes
+from emoasr.settings import choices, evaluation, fields
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -61,17 +60,12 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     """
     workdir = places.local(workdir)
     fields.check(config, "config", experiment)
-    bounds.check(config)
-    choices.check_evaluation(config.eval)
-    folder = workdir / "eval" / evaluation_name.of(config.eval)
-    choices.check_names(feature_sets.names(config.feature_sets), config.eval.layers)
-    places.check_extracted(workdir)
-    feature_sets.check_there(config.feature_sets, workdir / "features")
-    _evaluate(config, workdir, folder, overwrite)
+    asked = evaluation.check(config, workdir)
+    _evaluate(config, asked, workdir, overwrite)
 
 
 def _evaluate(
-    config: ml_collections.ConfigDict, workdir: Path, folder: Path, overwrite: bool
+    config: ml_collections.ConfigDict, asked: evaluation.Asked, workdir: Path, overwrite: bool
 ) -> None:
     from emoasr import report
     from emoasr.corpora.base import RATINGS
@@ -83,18 +77,17 @@ def _evaluate(
     from emoasr.files.writing import ensure_folder, write_atomically
     from emoasr.prediction.keeping import keep
     from emoasr.report import overview, terminal
-    from emoasr.report.provenance import check_same_evaluation, made_from, provenance
+    from emoasr.report.provenance import check_same_evaluation, provenance
 
-    started = time.monotonic()
+    started, folder = time.monotonic(), asked.folder
     inputs = outcome.read(config.feature_sets, workdir)
     group = choices.held_out(config.eval.protocol)
     used = ("speaker", "session", group, *config.eval.targets, *RATINGS)
-    sums = feature_sets.sums(config.feature_sets)
-    source = made_from(config.eval, digests.of_inputs(inputs.tables, inputs.labels, used), sums)
+    of_inputs = digests.of_inputs(inputs.tables, inputs.labels, used)
+    source = {**asked.made_from, **of_inputs, **{f"feature set {n}": "a sum" for n in asked.sums}}
     check_same_evaluation(folder, source, overwrite)
     ensure_folder(folder / "figures")
-    workers = processes.count(config.workers)
-    found = evaluate(inputs.tables, inputs.labels, config.eval, workers, sums)
+    found = evaluate(inputs.tables, inputs.labels, config.eval, asked.workers, asked.sums)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
     seconds = time.monotonic() - started
     results = {
@@ -111,15 +104,14 @@ def _evaluate(
     parquet.write(found.selected, folder / "selected.parquet")
     page = report.write(results, found.predictions, found.selected, maps, inputs.labels, folder)
     kept = keep(
-        inputs.tables, inputs.labels, inputs.metadata, config.eval, results,
-        folder / "predictors", workers,
-    )  # fmt: skip
+        found.datasets, inputs.metadata, config.eval, results, folder / "predictors", asked.workers
+    )
     # last: where it is, the evaluation is finished
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "results.json", text + "\n")
     print(terminal.summary(results))
     print(overview.write(folder.parent))
-    for name in sums:
+    for name in asked.sums:
         print(f"{name}: no predictor is kept of a sum, only of sets that one recognizer gives")
     print(*kept, page, sep="\n")
 

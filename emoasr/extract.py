@@ -63,7 +63,7 @@ def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: boo
     asked = extraction.check(config)
     from emoasr.extraction.merge import join_shards
 
-    join_shards(config, asked.sets, places.local(workdir), overwrite)
+    join_shards(config, asked, places.local(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

@@ -38,7 +38,7 @@ import ml_collections
 from emoasr import cli
 from emoasr.config import pretraining
 from emoasr.files import places
-from emoasr.settings import bounds, choices, fields
+from emoasr.settings import bounds, choices, distributed, fields
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -62,16 +62,13 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     loop.train(config, places.local(workdir), overwrite)
 
 
-def _lock_name(config: ml_collections.ConfigDict) -> str:
-    if not config.distributed.coordinator:
-        return ""
-    from emoasr.training import rendezvous
-
-    return rendezvous.lock_name(config.distributed)
-
-
 _COMMAND = cli.Command(
-    "pretrain", __doc__, main, pretraining, default_config="vctk", lock_name=_lock_name
+    "pretrain",
+    __doc__,
+    main,
+    pretraining,
+    default_config="vctk",
+    lock_name=lambda config: distributed.lock_name(config.distributed),
 )
 
 

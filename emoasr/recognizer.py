@@ -17,7 +17,7 @@ from emoasr.asr import decoding, language_model, saved, transcripts
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.asr.vocabulary import OURS, Vocabulary
-from emoasr.errors import UserError, check_choice, one_line
+from emoasr.errors import UserError, one_line
 from emoasr.inference import columns, compilation_cache, frames, long_recordings
 from emoasr.inference.calls import Call, Kept
 from emoasr.inference.frames import Activations, FrameFunction
@@ -25,6 +25,7 @@ from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
 from emoasr.inference.symbol_scores import SymbolScores
 from emoasr.settings import bounds
+from emoasr.settings.choices import check_choice
 
 Pooling = Literal["mean", "max", "std", "mean+std"]
 Tap = Literal["gate", "skip", "residual"]

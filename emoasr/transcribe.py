@@ -35,10 +35,10 @@ from pathlib import Path, PurePosixPath
 from absl import flags
 
 from emoasr import cli
-from emoasr.errors import UserError, check_choice, one_line
+from emoasr.errors import UserError, one_line
 from emoasr.files import places, storage
 from emoasr.files.writing import ensure_folder, write_atomically
-from emoasr.settings.choices import LANGUAGE_WEIGHT
+from emoasr.settings.choices import LANGUAGE_WEIGHT, check_choice
 
 SUFFIXES = {"txt": "txt", "json": "json", "csv": "csv", "srt": "srt", "textgrid": "TextGrid"}
 FORMATS = tuple(SUFFIXES)

@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import soundfile
 import threadpoolctl
 import timing
@@ -47,12 +46,15 @@ from emoasr.extraction.row_store import RowStore
 from emoasr.files import parquet
 from emoasr.inference import columns
 from emoasr.recognizer import Recognizer
+from emoasr.settings.extraction import How, Work
 from emoasr.system import processes
 
 _CORES = processes.count(0)
-_Result = pd.DataFrame | list[pa.Table]
+_Result = pd.DataFrame | tuple[list[np.ndarray], pd.Index, list[str]]  # as `write_numbers` takes
 _TOLERANCE = 1e-3  # between emoasr's features and PyTorch's, one file at a time
 _SETTINGS = config.experiment("folder")
+_HOW = How(_SETTINGS.tap, _SETTINGS.pooling, _SETTINGS.compute_dtype)
+_WORK = Work(_SETTINGS.batch_frames, _SETTINGS.buckets, processes.count(0), cluster=None)
 _FRONTEND = FrontEndConfig()  # the shipped recognizer's
 
 
@@ -105,11 +107,18 @@ def _steady(
 
 
 def _written(run: Callable[[], _Result], out: Path) -> None:
-    parquet.write(run(), out)
+    result = run()
+    if isinstance(result, pd.DataFrame):
+        parquet.write(result, out)
+    else:
+        parquet.write_numbers(*result, out)
 
 
 def _frame(result: _Result) -> pd.DataFrame:
-    return result if isinstance(result, pd.DataFrame) else pa.concat_tables(result).to_pandas()
+    if isinstance(result, pd.DataFrame):
+        return result
+    values, index, names = result
+    return pd.DataFrame(np.concatenate(values), index, names)
 
 
 def _differences(tables: dict[str, pd.DataFrame], ours: str) -> list[dict[str, Any]]:
@@ -124,14 +133,14 @@ def _differences(tables: dict[str, pd.DataFrame], ours: str) -> list[dict[str, A
     return found
 
 
-def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], list[pa.Table]]:
-    def run() -> list[pa.Table]:
+def _emoasr(recognizer: Recognizer, folder: Path) -> Callable[[], _Result]:
+    def run() -> _Result:
         corpus = open_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
             keys, rows = corpus.fingerprints(), RowStore(Path(work), {}, columns.unit_names())
-            pooler = Listener(recognizer, "gate", "neural", {}).pooler(_SETTINGS, ["neural"])
-            passes.device_pass(_SETTINGS, corpus, keys, pooler, {"neural": rows})
-            return list(rows.tables(keys, corpus.table.index))
+            pooler = Listener(recognizer, "gate", "neural", {}).pooler(_HOW, ["neural"])
+            passes.device_pass(_WORK, corpus, keys, pooler, {"neural": rows})
+            return list(rows.values(keys)), corpus.table.index, rows.columns
 
     return run
 

@@ -31,7 +31,7 @@ from emoasr.asr import frontend
 from emoasr.audio import reading
 from emoasr.corpora import Corpus, open_corpus
 from emoasr.extraction import feature_tables
-from emoasr.inference import bucketing, pooling, runner
+from emoasr.inference import bucketing, planning, pooling
 
 
 def open_folder(folder: Path) -> Corpus:
@@ -100,7 +100,7 @@ def like_iemocap() -> dict[str, Any]:
     source: Any = _Lengths((seconds * reading.SAMPLE_RATE).astype(int))
     settings, front = config.experiment("folder"), frontend.FrontEndConfig()
     start = time.perf_counter()
-    plan = runner.make_plan(source, front, settings.batch_frames, settings.buckets)
+    plan = planning.make_plan(source, front, settings.batch_frames, settings.buckets)
     hops = -(-plan.n_samples // front.hop_length)
     return {
         "plan": "lengths like IEMOCAP's", "utterances": len(source),

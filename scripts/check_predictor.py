@@ -34,6 +34,7 @@ import emoasr
 from emoasr import config
 from emoasr.audio.reading import Segment, read
 from emoasr.corpora.base import RATINGS
+from emoasr.evaluation.dataset import prepare
 from emoasr.extraction import outcome
 from emoasr.files import storage
 from emoasr.inference.calls import Call
@@ -200,7 +201,8 @@ def _steps(starts: np.ndarray, values: np.ndarray, join: float, change: float) -
 
 
 def _fit(inputs: outcome.Outcome, settings, name: str, labels: pd.DataFrame):
-    return fitting.fit(inputs.tables, labels, settings, name, processes.count(0))
+    datasets, _ = prepare(inputs.tables, labels, settings)
+    return fitting.fit(datasets, settings, name, processes.count(0))
 
 
 def _predictor(inputs: outcome.Outcome, settings) -> Predictor:

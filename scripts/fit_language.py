@@ -18,8 +18,8 @@ from absl import app, flags
 
 import emoasr
 from emoasr.asr import language_model, text
-from emoasr.asr.saved import LANGUAGE_FILE
 from emoasr.corpora import table
+from emoasr.files.places import LANGUAGE_FILE
 from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
 

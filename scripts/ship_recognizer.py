@@ -13,6 +13,7 @@ from absl import app
 
 import emoasr
 from emoasr.asr import saved
+from emoasr.files import places
 from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
 
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError("give the folder of a trained recognizer, and the one to write")
     trained = emoasr.load_recognizer(argv[1])
     saved.save(Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True)
-    language_file = Path(argv[2]) / saved.LANGUAGE_FILE
+    language_file = Path(argv[2]) / places.LANGUAGE_FILE
     if trained.language_file:
         write_atomically(language_file, trained.language_file.read_bytes())
     else:

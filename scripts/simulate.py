@@ -103,8 +103,9 @@ def _put(shard: Shard, keys: list[bytes], workdir: Path, share: float) -> None:
 def _finish(shard: Shard, corpus: Corpus, keys: list[bytes], workdir: Path) -> str:
     kept = _rows(shard, workdir)
     digest = kept.write_key_index(keys)
-    tables = kept.tables(keys, part_of(corpus, shard).table.index)
-    parquet.write(tables, shard.folder(workdir) / "x.parquet", {"rows": digest})
+    index = part_of(corpus, shard).table.index
+    path = shard.folder(workdir) / "x.parquet"
+    parquet.write_numbers(kept.values(keys), index, kept.columns, path, {"rows": digest})
     kept.clear()
     return digest
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import run_folder
 
+from emoasr.evaluation.dataset import prepare
 from emoasr.inference import columns
 from emoasr.prediction import fitting, saved
 from emoasr.prediction.manifest import Features, Record
@@ -36,7 +37,8 @@ def fitted(n_speakers=12, n_each=12, n_features=N_UNITS, seed=0, shift=0.0, **ch
 
 def fit(table, labels, **changes):
     settings = run_folder.settings(**{"regressor": "ridge", "n_selected": 0, **changes})
-    return fitting.fit({"neural": table}, labels, settings, "neural")
+    datasets, _ = prepare({"neural": table}, labels, settings)
+    return fitting.fit(datasets, settings, "neural")
 
 
 def record(model, speakers, recognizer=DIGEST, pooling="mean") -> Record:

@@ -313,14 +313,14 @@ def test_unknown_choices_are_named(speech, small_recognizer, tmp_path):
 
 
 def test_a_batch_of_which_nothing_can_be_decoded(speech, small_recognizer, tmp_path, monkeypatch):
-    decode = runner._decode
+    decode = runner.decode
 
     def failing(source, i, longest):
         if i == 3:
             raise AudioError("03.wav: damaged")
         return decode(source, i, longest)
 
-    monkeypatch.setattr(runner, "_decode", failing)
+    monkeypatch.setattr(runner, "decode", failing)
     c = settings(speech, small_recognizer, batch_frames=1, feature_sets=("neural", "mfcc"))
     command.main(c, tmp_path)
     assert record(tmp_path)["used"] == 11

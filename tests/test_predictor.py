@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import emoasr
 from emoasr.errors import UserError
-from emoasr.inference import calls, runner
+from emoasr.inference import calls, planning
 from emoasr.prediction import saved
 
 RATE = 16000
@@ -74,7 +74,7 @@ def test_a_tracks_mean_is_the_unclipped_prediction(predictor, lengths, seed):
 
 
 def test_a_long_files_track_too(predictor, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_SHORTEST_CHUNK", 100)
+    monkeypatch.setattr(planning, "SHORTEST_CHUNK", 100)
     monkeypatch.setattr(calls, "BATCH_FRAMES", 100)
     path = str(tmp_path / "long.wav")
     soundfile.write(path, noise(20 * RATE), RATE, subtype="FLOAT")

@@ -9,7 +9,7 @@ import pytest
 
 import emoasr
 from emoasr.asr import text
-from emoasr.prediction import card
+from emoasr.prediction import card, saved
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_the_shipped_predictor_is_of_the_shipped_recognizer_and_has_its_card(tmp
     assert "ask to cite" in fitted["terms"] and "decisions about people" in fitted["limits"]
     folder = Path(emoasr.__file__).parent / "predictors" / "emotale"
     made = shutil.copytree(folder, tmp_path / "predictor")
-    card.write(made)
+    card.write(made, saved.load(made))
     assert (made / "README.md").read_text() == (folder / "README.md").read_text()
 
 

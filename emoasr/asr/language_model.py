@@ -17,6 +17,7 @@ import safetensors.numpy
 from emoasr.asr.text import SYMBOLS, encode
 from emoasr.errors import UserError
 from emoasr.files import untrusted
+from emoasr.files.tensors import read_tensors, tensor_shapes
 from emoasr.files.writing import write_atomically
 
 _V = len(SYMBOLS)
@@ -132,7 +133,7 @@ def load(path: untrusted.Source) -> LanguageModel:
     Raises:
         UserError: the file is not a language model, is too large, or its values are not valid.
     """
-    shapes = untrusted.tensor_shapes(path, ("F16", "F32", "I32"), MOST_BYTES)
+    shapes = tensor_shapes(path, ("F16", "F32", "I32"), MOST_BYTES)
     names = [f"contexts.{n}" for n in range(len(shapes) - 1)]
     if shapes.keys() != {"log_prob", *names} or not 0 < len(names) <= _LONGEST + 1:
         raise UserError(f"{path}: not a language model: it needs log_prob, contexts.0, ...")
@@ -140,7 +141,7 @@ def load(path: untrusted.Source) -> LanguageModel:
     for name, wanted in {**{n: shapes[n][:1] for n in names}, "log_prob": (n_states, _V)}.items():
         if shapes[name] != wanted:
             raise UserError(f"{path}: {name} has shape {shapes[name]}, must have {wanted}")
-    tensors = untrusted.read_tensors(path)
+    tensors = read_tensors(path)
     try:
         return LanguageModel([tensors[name] for name in names], tensors["log_prob"])
     except ValueError as error:

@@ -8,15 +8,13 @@ from typing import Any
 
 from emoasr.asr import text
 from emoasr.asr.frontend import FrontEndConfig
-from emoasr.errors import UserError
-from emoasr.files import untrusted
-from emoasr.files.untrusted import quoted
-from emoasr.settings import bounds
+from emoasr.asr.recognizer_files import Record
+from emoasr.errors import UserError, quoted
+from emoasr.settings import bounds, values
 from emoasr.settings.choices import ModelConfig
 
 FORMAT = 1
 
-MOST_BYTES = 1 << 20
 _FIXED = {"format": FORMAT, "symbols": text.SYMBOLS, "blank": text.BLANK}
 _MOST_LAYERS = 100
 _MOST_FRAMES = 1 << 16  # frames
@@ -24,57 +22,56 @@ _MOST_WINDOWS = 64  # that see one sample
 _QUOTED = 160  # characters of an error message that quotes a value
 
 
-def read(path: untrusted.Source) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
-    """Reads `recognizer.json`.
+def read(record: Record) -> tuple[ModelConfig, FrontEndConfig, dict[str, Any]]:
+    """What `recognizer.json` says.
 
     Returns:
         The network's size, the front end, and all other fields.
 
     Raises:
-        UserError: what `untrusted.read_json` refuses; a field of the first two is unknown, of
-            another type or out of bounds; or the symbols are not those of this version.
+        UserError: a field of the first two is unknown, of another type or out of bounds; or the
+            symbols are not those of this version.
     """
-    record = untrusted.read_json(path, MOST_BYTES)
+    where, fields = record.where, dict(record.fields)
     for name, wanted in _FIXED.items():
-        if name not in record or untrusted.like(wanted, record[name], f"{path}: {name}") != wanted:
+        if name not in fields or values.like(wanted, fields[name], f"{where}: {name}") != wanted:
             raise UserError(
-                f"{path}: {name} is {quoted(record.get(name))}; "
+                f"{where}: {name} is {quoted(fields.get(name))}; "
                 f"this version of emoasr reads {wanted!r}"
             )
     for name in ("training", "metrics"):
-        _group(path, name, record.get(name, {}))
-    model = ModelConfig(**_fields(path, "model", record.pop("model", None), ModelConfig()))
-    frontend = _frontend(path, record.pop("frontend", None))
-    check_sizes(str(path), model, frontend)
-    return model, frontend, record
+        _group(where, name, fields.get(name, {}))
+    model = ModelConfig(**_fields(where, "model", fields.pop("model", None), ModelConfig()))
+    frontend = _frontend(where, fields.pop("frontend", None))
+    check_sizes(where, model, frontend)
+    return model, frontend, fields
 
 
-def _group(path: untrusted.Source, name: str, value: Any) -> dict[str, Any]:
+def _group(where: str, name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UserError(f"{path}: {name} is {quoted(value)}; must be an object")
+        raise UserError(f"{where}: {name} is {quoted(value)}; must be an object")
     return value
 
 
-def _fields(path: untrusted.Source, group: str, given: Any, default: Any) -> dict[str, Any]:
+def _fields(where: str, group: str, given: Any, default: Any) -> dict[str, Any]:
     """An object's fields, if they are like those of the dataclass `default`."""
     known = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
-    fields = {}
-    for name, value in _group(path, group, given).items():
+    for name in _group(where, group, given):
         if name not in known:
-            raise UserError(f"{path}: {group} has an unknown field {quoted(name)}")
-        what = f"{path}: {group}.{name}"
-        fields[name] = untrusted.like(known[name], value, what)
+            raise UserError(f"{where}: {group} has an unknown field {quoted(name)}")
+    fields = values.all_like(known, given, f"{where}: {group}.")
+    for name, value in given.items():
         if f"{group}.{name}" in bounds.BOUNDS:
-            bounds.check_number(what, value, f"{group}.{name}")
+            bounds.check_number(f"{where}: {group}.{name}", value, f"{group}.{name}")
     return fields
 
 
-def _frontend(path: untrusted.Source, given: Any) -> FrontEndConfig:
-    fields = _fields(path, "frontend", given, FrontEndConfig())
+def _frontend(where: str, given: Any) -> FrontEndConfig:
+    fields = _fields(where, "frontend", given, FrontEndConfig())
     try:
         return FrontEndConfig(**fields)
     except ValueError as error:
-        raise UserError(f"{path}: frontend.{str(error)[:_QUOTED]}") from None
+        raise UserError(f"{where}: frontend.{str(error)[:_QUOTED]}") from None
 
 
 def check_sizes(where: str, model: ModelConfig, frontend: FrontEndConfig) -> None:

@@ -20,8 +20,8 @@ import safetensors.numpy
 from flax import nnx
 
 from emoasr.asr import (
-    language_model,
     manifest,
+    recognizer_files,
     text,
     transformers_config,
     transformers_weights,
@@ -33,25 +33,18 @@ from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.asr.networks.wav2vec2 import Wav2Vec2Config, Wav2Vec2Encoder
 from emoasr.asr.networks.whisper import WhisperConfig, WhisperEncoder
 from emoasr.asr.vocabulary import Unread
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 from emoasr.files import places, storage, untrusted
 from emoasr.files.writing import write_atomically
+from emoasr.settings.choices import check_choice
 from emoasr.system import forks
-
-LANGUAGE_FILE = "language.safetensors"
 
 _RECORD, _WEIGHTS = places.RECOGNIZER_FILES
 _VOCABULARY = "vocab.json"  # of transformers
-_TYPES = ("F16", "F32")  # of weights
 _NETWORKS: dict[type, Callable[..., Network]] = {
     ModelConfig: GatedConvNet,
     WhisperConfig: WhisperEncoder,
     Wav2Vec2Config: Wav2Vec2Encoder,
-}
-_MOST = {  # bytes
-    _RECORD: manifest.MOST_BYTES,
-    _WEIGHTS: 1 << 30,  # 70 times the original's
-    LANGUAGE_FILE: language_model.MOST_BYTES,
 }
 
 
@@ -138,30 +131,28 @@ def load(path_or_name: Path | str | None = None) -> SavedRecognizer:
         UserError: likewise.
     """
     forks.check()
-    path = places.of_recognizer(path_or_name)
-    there = [*places.RECOGNIZER_FILES, *([LANGUAGE_FILE] * places.is_file(path / LANGUAGE_FILE))]
-    if places.is_of_transformers(path):
-        return _of_transformers(path)
-    files = {name: untrusted.own(path / name, _MOST[name]) for name in there}
-    sizes, frontend, card = manifest.read(files[_RECORD])
-    source, model = files[_WEIGHTS], _outline(sizes)
-    _check_fit(model, untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS]), source)
-    model = _filled(model, untrusted.read_tensors(source), source)
-    return SavedRecognizer(
-        model, RecognizerConfig(sizes, frontend), card, digest(model, frontend),
-        files.get(LANGUAGE_FILE),
-    )  # fmt: skip
+    files = recognizer_files.opened(places.of_recognizer(path_or_name))
+    if files.folder.of_transformers:
+        return _of_transformers(files)
+    sizes, frontend, card = manifest.read(files.records[_RECORD])
+    model, tensors = _outline(sizes), files.tensors
+    where = files.folder.path / _WEIGHTS
+    _check_fit(model, tensors.shapes, where)
+    model = filled(model, dict(tensors.read(tensors.shapes)), where)
+    config = RecognizerConfig(sizes, frontend)
+    return SavedRecognizer(model, config, card, digest(model, frontend), files.language_file)
 
 
-def _of_transformers(folder: storage.Place) -> SavedRecognizer:
+def _of_transformers(files: recognizer_files.Opened) -> SavedRecognizer:
     """A folder of Hugging Face's transformers; its card says only what it is."""
-    kind, sizes, frontend, blank = transformers_config.read(folder)
-    model = transformers_weights.fill(_outline(sizes), kind, folder)
-    card = {"name": folder.name, "architecture": kind}
+    path = files.folder.path
+    kind, sizes, frontend, blank = transformers_config.read(files.records)
+    model = transformers_weights.fill(_outline(sizes), kind, files.tensors, str(path))
+    card = {"name": path.name, "architecture": kind}
     config = RecognizerConfig(sizes, frontend)
     symbols = None
     if isinstance(sizes, Wav2Vec2Config) and sizes.n_symbols:
-        file = folder / _VOCABULARY
+        file = path / _VOCABULARY
         source = untrusted.own(file, vocabulary.MOST_BYTES) if places.is_file(file) else None
         symbols = Unread(str(file), source, sizes.n_symbols, blank)
     return SavedRecognizer(model, config, card, digest(model, frontend), None, symbols)
@@ -201,7 +192,7 @@ def with_weights(config: ModelConfig, tensors: dict[str, np.ndarray], source: Pa
     """
     model = _outline(config)
     _check_fit(model, {name: tensor.shape for name, tensor in tensors.items()}, source)
-    return _filled(model, tensors, source)
+    return filled(model, tensors, source)
 
 
 def with_random_weights(config: Sizes, seed: int) -> Network:
@@ -214,7 +205,7 @@ def _outline(config: Sizes) -> Network:
     return nnx.eval_shape(lambda: with_random_weights(config, 0))
 
 
-def _check_fit(model: Network, shapes: Mapping[str, tuple], source: untrusted.Source) -> None:
+def _check_fit(model: Network, shapes: Mapping[str, tuple], source: storage.Place) -> None:
     """Refuses tensors that are not those of the network."""
     wanted = {name: variable.shape for name, variable in variables(model).items()}
     odd = sorted(set(wanted) ^ set(shapes))
@@ -226,7 +217,7 @@ def _check_fit(model: Network, shapes: Mapping[str, tuple], source: untrusted.So
             raise UserError(f"{source}: {name} has shape {shapes[name]}, the network's is {shape}")
 
 
-def _filled(model: Network, tensors: dict[str, np.ndarray], source: untrusted.Source) -> Network:
+def filled(model: Network, tensors: dict[str, np.ndarray], source: storage.Place) -> Network:
     """The network of `_outline` with weights that `_check_fit` has checked."""
     for name, tensor in tensors.items():
         if name.endswith("norm.var") and (tensor < 0).any():

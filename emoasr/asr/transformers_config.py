@@ -12,12 +12,12 @@ from emoasr.asr.frontend import FrontEnd
 from emoasr.asr.log_mel import LogMelConfig
 from emoasr.asr.networks.wav2vec2 import NORMS, Wav2Vec2Config
 from emoasr.asr.networks.whisper import WhisperConfig
+from emoasr.asr.recognizer_files import Record
 from emoasr.asr.waveform import WaveformConfig
 from emoasr.errors import UserError, quoted
-from emoasr.files import places, storage, untrusted
+from emoasr.files import places
+from emoasr.settings import values
 
-_MOST_BYTES = 1 << 20
-_PROCESSORS = ("preprocessor_config.json", "processor_config.json")  # older and newer
 _MOST_HOP = 1 << 12  # samples from frame to frame
 
 
@@ -61,6 +61,7 @@ _WAV2VEC2 = {
     "num_conv_pos_embedding_groups": _Field("position_groups", 16),
     "layer_norm_eps": _Field("epsilon", 1e-5, 0, 1),
 }
+_HEAD = {"vocab_size": _Field("n_symbols", 32)}  # of CTC, where there is one
 _HUBERT = {"feat_proj_layer_norm": _Field("projection_norm", True)}
 _WAVLM = {
     "num_buckets": _Field("n_buckets", 320, 4),
@@ -95,58 +96,65 @@ class Described(NamedTuple):
     blank: int = 0
 
 
-def read(folder: storage.Place) -> Described:
-    """Reads `config.json` and the processor's configuration.
+def read(records: Mapping[str, Record]) -> Described:
+    """What `config.json` and the processor's configuration describe.
 
     Raises:
-        UserError: a file is missing, or says what we do not compute.
+        UserError: a file says what we do not compute.
     """
-    source = untrusted.own(folder / "config.json", _MOST_BYTES)
-    record = untrusted.read_json(source, _MOST_BYTES)
-    kind, where = record.get("model_type"), str(source)
+    where, record = records[places.TRANSFORMERS_CONFIG]
+    extractor = _extractor(records)
+    kind = record.get("model_type")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise UserError(
             f"{where}: model_type is {quoted(kind)}; emoasr reads {', '.join(_KINDS)} "
             "of transformers"
         )
     _check_fixed(where, record, _FIXED)
-    sizes = {
-        field.name: _value(f"{where}: {name}", record.get(name, field.default), field)
-        for name, field in _KINDS[kind].items()
-    }
     if kind == "whisper":
-        whisper = WhisperConfig(**sizes)
+        whisper = WhisperConfig(**_sizes(where, record, _KINDS[kind]))
         _check_divides(where, whisper.n_heads, "attention heads", whisper.n_channels)
-        return Described(kind, whisper, _log_mel(folder, whisper))
-    waves = Wav2Vec2Config(**sizes, n_symbols=_n_symbols(where, record))
+        return Described(kind, whisper, _log_mel(extractor, whisper))
+    head = _HEAD if _has_head(record) else {}
+    waves = Wav2Vec2Config(**_sizes(where, record, _KINDS[kind] | head))
     _check_wav2vec2(where, waves)
-    return Described(kind, waves, _waveform(folder, waves), _blank(where, record, waves.n_symbols))
+    return Described(kind, waves, _waveform(extractor, waves), _blank(where, record, waves))
 
 
-def _value(what: str, value: Any, field: _Field) -> Any:
-    if value == field.default:
-        return field.default
-    value = untrusted.like(field.default, value, what)
-    for number in value if isinstance(value, tuple) else (value,):
-        bounded = isinstance(number, int | float) and not isinstance(number, bool)
-        if bounded and not field.low <= number <= field.high:
-            raise UserError(f"{what}={quoted(value)}: must be {field.low:g} to {field.high:g}")
-    return value
+def _extractor(records: Mapping[str, Record]) -> Record:
+    """What the processor's configuration says of the front end."""
+    where, record = next(records[n] for n in places.TRANSFORMERS_PROCESSORS if n in records)
+    record = record.get("feature_extractor", record)
+    if not isinstance(record, dict):
+        raise UserError(f"{where}: feature_extractor is {quoted(record)}; must be an object")
+    return Record(where, record)
 
 
-def _n_symbols(where: str, record: Mapping[str, Any]) -> int:
-    """Symbols of the CTC head; 0: the folder holds a network without one."""
+def _sizes(where: str, record: Mapping[str, Any], fields: Mapping[str, _Field]) -> dict[str, Any]:
+    """Some fields under our names, each number within its bounds."""
+    defaults = {name: field.default for name, field in fields.items()}
+    given = {n: record[n] for n, default in defaults.items() if record.get(n, default) != default}
+    found = defaults | values.all_like(defaults, given, f"{where}: ")
+    for name, field in fields.items():
+        value = found[name]
+        for number in value if isinstance(value, tuple) else (value,):
+            bounded = isinstance(number, int | float) and not isinstance(number, bool)
+            if bounded and not field.low <= number <= field.high:
+                must = f"must be {field.low:g} to {field.high:g}"
+                raise UserError(f"{where}: {name}={quoted(value)}: {must}")
+    return {field.name: found[name] for name, field in fields.items()}
+
+
+def _has_head(record: Mapping[str, Any]) -> bool:
+    """Whether the network has a CTC head."""
     architectures = record.get("architectures")
-    if not isinstance(architectures, list) or not str(architectures[:1]).endswith("ForCTC']"):
-        return 0
-    return _value(f"{where}: vocab_size", record.get("vocab_size", 32), _Field("n_symbols", 32))
+    return isinstance(architectures, list) and str(architectures[:1]).endswith("ForCTC']")
 
 
-def _blank(where: str, record: Mapping[str, Any], n_symbols: int) -> int:
+def _blank(where: str, record: Mapping[str, Any], sizes: Wav2Vec2Config) -> int:
     """The class of CTC's blank, which is the padding token."""
-    field = _Field("blank", 0, 0, max(n_symbols - 1, 0))
-    value = record.get("pad_token_id", 0) if n_symbols else 0
-    return _value(f"{where}: pad_token_id", value, field)
+    field = _Field("blank", 0, 0, sizes.n_symbols - 1)
+    return _sizes(where, record, {"pad_token_id": field})["blank"] if sizes.n_symbols else 0
 
 
 def _check_fixed(where: str, record: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
@@ -185,18 +193,17 @@ def _check_wav2vec2(where: str, config: Wav2Vec2Config) -> None:
         raise UserError(f"{where}: max_bucket_distance: must be more than a quarter of num_buckets")
 
 
-def _log_mel(folder: storage.Place, model: WhisperConfig) -> LogMelConfig:
+def _log_mel(extractor: Record, model: WhisperConfig) -> LogMelConfig:
     """Whisper's front end: what the network's size says, unless the processor's file objects."""
     frontend = LogMelConfig(n_mels=model.n_mels, window=model.n_frames)
     seconds = frontend.window * frontend.hop_length / frontend.sample_rate
-    where, record = _processor(folder)
     fixed = {**_FIXED_MEL, "feature_size": model.n_mels, "chunk_length": seconds}
-    _check_fixed(where, record, fixed)
+    _check_fixed(*extractor, fixed)
     return frontend
 
 
-def _waveform(folder: storage.Place, model: Wav2Vec2Config) -> WaveformConfig:
-    where, record = _processor(folder)
+def _waveform(extractor: Record, model: Wav2Vec2Config) -> WaveformConfig:
+    where, record = extractor
     normalise = record.get("do_normalize")
     if not isinstance(normalise, bool):
         raise UserError(
@@ -205,15 +212,3 @@ def _waveform(folder: storage.Place, model: Wav2Vec2Config) -> WaveformConfig:
         )
     _check_fixed(where, record, {"sampling_rate": 16000, "feature_size": 1, "padding_value": 0.0})
     return WaveformConfig(model.conv_kernels, model.conv_strides, normalise)
-
-
-def _processor(folder: storage.Place) -> tuple[str, dict[str, Any]]:
-    """The processor's configuration and the name of its file; empty where there is none."""
-    for name in filter(lambda name: places.is_file(folder / name), _PROCESSORS):
-        source = untrusted.own(folder / name, _MOST_BYTES)
-        record = untrusted.read_json(source, _MOST_BYTES)
-        record = record.get("feature_extractor", record)
-        if not isinstance(record, dict):
-            raise UserError(f"{source}: feature_extractor is {quoted(record)}; must be an object")
-        return str(source), record
-    return str(folder / _PROCESSORS[0]), {}

@@ -1,13 +1,11 @@
 """The weights in a folder of Hugging Face's transformers, put into our networks.
 
-They are in `model.safetensors` or in its parts, as float16 or float32, and may be untrusted: types
-and shapes are checked against the network's before anything is allocated. What the networks do
+They are in `model.safetensors` or in its parts, as float16 or float32, and may be untrusted: shapes
+are checked against the network's before anything is allocated. What the networks do
 not have, such as Whisper's decoder, is not read.
 """
 
-import collections
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,12 +13,8 @@ import numpy as np
 from flax import nnx
 
 from emoasr.asr.networks.base import Network
-from emoasr.errors import UserError, quoted
-from emoasr.files import places, storage, untrusted
-
-_TYPES = ("F16", "F32", "I64")  # the last of position numbers, which are not read
-_MOST_INDEX, _MOST_WEIGHTS = 1 << 24, 1 << 34  # bytes
-_PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+from emoasr.asr.recognizer_files import Tensors
+from emoasr.errors import UserError
 
 _PREFIXES = {  # of names, in networks with a head and without
     "whisper": ("model.encoder.", "encoder."),
@@ -43,47 +37,21 @@ _WEIGHT_NORM = (  # a kernel's norm and direction, as PyTorch names them, now an
 )
 
 
-class _Tensors:
-    """The tensors of a folder, by name, in one file or several."""
-
-    def __init__(self, folder: storage.Place):
-        """Reads the headers of the files.
-
-        Raises:
-            UserError: a file is missing or too large, or has tensors of other types.
-        """
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self._sources: dict[str, untrusted.Source] = {}
-        for name in _files(folder):
-            source = untrusted.own(folder / name, _MOST_WEIGHTS)
-            shapes = untrusted.tensor_shapes(source, _TYPES, _MOST_WEIGHTS)
-            self.shapes |= shapes
-            self._sources |= dict.fromkeys(shapes, source)
-
-    def read(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """Tensors by name, file by file."""
-        by_source: dict[untrusted.Source, list[str]] = collections.defaultdict(list)
-        for name in names:
-            by_source[self._sources[name]].append(name)
-        for source, of_source in by_source.items():
-            yield from untrusted.read_tensors(source, of_source).items()
-
-
-def fill(network: Network, kind: str, folder: storage.Place) -> Network:
+def fill(network: Network, kind: str, tensors: Tensors, where: str) -> Network:
     """Gives an outline of a network (shapes without values) its weights.
 
     Args:
         network: as `nnx.eval_shape` makes it.
         kind: `model_type` of its configuration.
-        folder: of transformers.
+        tensors: of the folder.
+        where: the folder, for error messages.
 
     Raises:
-        UserError: a file or tensor is missing, or is not what it should be.
+        UserError: a tensor is missing, or is not what it should be.
     """
     graph, state = nnx.split(network)
     variables = {_path(key): variable for key, variable in nnx.to_flat_state(state)}
-    tensors = _Tensors(folder)
-    wanted = _wanted(variables, kind, tensors, str(folder))
+    wanted = _wanted(variables, kind, tensors, where)
     read = dict(tensors.read([name for names in wanted.values() for name in names]))
     for path, names in wanted.items():
         parts = [read.pop(name).astype(np.float32) for name in names]
@@ -92,26 +60,11 @@ def fill(network: Network, kind: str, folder: storage.Place) -> Network:
     return nnx.merge(graph, state)
 
 
-def _files(folder: storage.Place) -> list[str]:
-    """Names of the files that hold tensors."""
-    if places.is_file(folder / places.TRANSFORMERS_WEIGHTS):
-        return [places.TRANSFORMERS_WEIGHTS]
-    source = untrusted.own(folder / places.TRANSFORMERS_INDEX, _MOST_INDEX)
-    parts = untrusted.read_json(source, _MOST_INDEX).get("weight_map")
-    names = sorted(set(map(str, parts.values()))) if isinstance(parts, dict) else []
-    for name in names or [""]:
-        if not _PART.fullmatch(name):  # it must name no file elsewhere
-            raise UserError(
-                f"{source}: weight_map names {quoted(name)}; must name model-*.safetensors"
-            )
-    return names
-
-
 def _path(key: tuple[Any, ...]) -> str:
     return ".".join(map(str, key))
 
 
-def _wanted(variables, kind: str, tensors: _Tensors, where: str) -> dict[str, list[str]]:
+def _wanted(variables, kind: str, tensors: Tensors, where: str) -> dict[str, list[str]]:
     """The tensors that make each variable: one; or of a normed kernel its norm and direction."""
     prefix = next(
         (p for p in _PREFIXES[kind] if any(name.startswith(p) for name in tensors.shapes)), ""

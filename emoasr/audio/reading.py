@@ -70,7 +70,7 @@ def read_native(segment: Segment) -> tuple[np.ndarray, int]:
 def duration(segment: Segment) -> float:
     """Length in seconds, from the file's header alone. Raises: AudioError, as `read` does."""
     with opened(segment, header_only=True) as file:
-        first, stop = _span(file, segment)
+        first, stop = span(file, segment)
         return (stop - first) / file.samplerate
 
 
@@ -84,7 +84,7 @@ def n_samples(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = Tru
         AudioError: as `read` does, but for faults that only decoding shows.
     """
     with opened(segment, header_only=True) as file:
-        first, stop = _span(file, segment)
+        first, stop = span(file, segment)
         rate = file.samplerate
         if step := _decimation(rate, wanted, antialias):
             return -(-(stop - first) // step)
@@ -190,7 +190,7 @@ def blocks(file: decoder.Decoder, segment: Segment) -> Iterator[np.ndarray]:
             f"more sound follows than the {promised:.2f} s that its header promises: it was never "
             "finished, or files were put end to end; re-encode it"
         )
-    first, stop = _span(file, segment)
+    first, stop = span(file, segment)
     position, whole = first, segment.start == 0 and segment.end is None
     for block in decoder.frames(file, segment.path, first, stop, whole):
         position += len(block)
@@ -199,7 +199,7 @@ def blocks(file: decoder.Decoder, segment: Segment) -> Iterator[np.ndarray]:
         _cut_short(file, first, stop, position)
 
 
-def _span(file: decoder.Decoder, segment: Segment) -> tuple[int, int]:
+def span(file: decoder.Decoder, segment: Segment) -> tuple[int, int]:
     """First frame of the segment, and the one after its last, at the file's own rate."""
     rate = file.samplerate
     check_rate(rate)

@@ -8,7 +8,7 @@ import ml_collections
 from emoasr.audio.windows import parse
 from emoasr.corpora import windows
 from emoasr.corpora.base import KINDS, Corpus
-from emoasr.errors import check_choice
+from emoasr.settings.choices import check_choice
 
 
 def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:

@@ -11,7 +11,7 @@ import ml_collections
 
 from emoasr.corpora import file_names
 from emoasr.corpora.base import Corpus, folder_of
-from emoasr.errors import check_choice
+from emoasr.settings.choices import check_choice
 
 CHANNELS = {"speech": "01", "song": "02"}
 EMOTIONS = {

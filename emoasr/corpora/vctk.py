@@ -17,8 +17,9 @@ import pandas as pd
 from emoasr.audio import reading
 from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, Skipped, contents, on_disk
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 from emoasr.files import archives, places
+from emoasr.settings.choices import check_choice
 
 # By speaker, fixed; both hold out men and women of the corpus's main accents.
 VALID = ("p226", "p234", "p245", "p248", "p253", "p294", "p302", "p347")
@@ -61,7 +62,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
             validation speakers.
     """
     check_choice("config.corpus.mic", config.mic, ("mic1", "mic2"))
-    root, names = _open(on_disk(places.of_corpus(config)))
+    root, names = top_folder(on_disk(places.of_corpus(config)))
     sounds, texts = _utterances(names, config.mic)
     if not sounds:
         raise UserError(
@@ -92,7 +93,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     return kind(name, root, found, skipped=tuple(skipped))
 
 
-def _open(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
+def top_folder(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
     """VCTK's top folder, on disk or in a zip, and the files in it, relative to it."""
     root: Path | zipfile.Path = path if path.is_dir() else archives.open_zip(path)
     for top in (root, *sorted((p for p in root.iterdir() if p.is_dir()), key=str)):

@@ -1,4 +1,4 @@
-"""Labels and feature tables of the same utterances, and a record of all that are left out."""
+"""Feature tables and labels of the same utterances, and a record of all that are left out."""
 
 import re
 from collections.abc import Mapping
@@ -7,75 +7,11 @@ from typing import Any
 import audformat
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from emoasr.errors import UserError, did_you_mean
+from emoasr.errors import UserError
+from emoasr.evaluation.labels import example, is_rating
 
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
-
-
-def values(labels: pd.DataFrame, target: str) -> pd.Series:
-    """A target of every utterance: numbers as float64, else classes as text; missing where unknown.
-
-    Raises:
-        UserError: there is no such column, or nothing in it, or it mixes numbers and words.
-    """
-    column = labels[target] if target in labels else pd.Series(dtype=object)
-    if column.notna().any():
-        return ratings(labels, target) if is_rating(column) else _classes(column)
-    known = [str(name) for name, other in labels.items() if other.notna().any()]
-    if not any(is_rating(labels[name]) for name in known):
-        raise UserError(
-            "nothing to evaluate: the corpus has no ratings (labels.parquet has no column of "
-            f"numbers such as {target}, only: {', '.join(map(str, labels)) or 'none'}"
-            f"{did_you_mean(target, map(str, labels))}); give the corpus a table that has one"
-        )
-    lack = "no value in column" if target in labels else "no column"
-    raise UserError(
-        f"config.eval.targets: {lack} {target!r} in the labels; columns that have values: "
-        f"{', '.join(known)}{did_you_mean(target, known)}"
-    )
-
-
-def is_rating(column: pd.Series) -> bool:
-    """Whether a column of the labels holds numbers; all others hold classes."""
-    return is_numeric_dtype(column.dtype) and not is_bool_dtype(column.dtype)
-
-
-def ratings(labels: pd.DataFrame, target: str) -> pd.Series:
-    """A column of numbers as float64; NaN where missing or infinite."""
-    column = labels[target].astype(np.float64)
-    return column.where(np.isfinite(column))
-
-
-def _classes(column: pd.Series) -> pd.Series:
-    """Text without blanks around it; missing where there is none."""
-    text = column.astype(str).str.strip().where(column.notna())
-    text = text.where(text != "").astype(object)
-    words = text[pd.to_numeric(text, errors="coerce").isna() & text.notna()]
-    n_numbers = text.notna().sum() - len(words)
-    if len(words) and n_numbers > len(words):
-        raise UserError(
-            f"config.eval.targets: column {str(column.name)!r} of the labels holds numbers in "
-            f"{n_numbers} rows, but {words.iloc[0]!r} ({example(words.index)}); correct that cell, "
-            "or leave it empty, and extract again"
-        )
-    return text
-
-
-def groups(labels: pd.DataFrame, column: str) -> pd.Series:
-    """The group of every utterance, as text; missing where it is unknown.
-
-    Raises:
-        UserError: the labels have no such column.
-    """
-    if column not in labels:
-        raise UserError(
-            f"config.eval.protocol: needs a column {column!r} in the "
-            f"labels, which have: {', '.join(map(str, labels.columns))}"
-        )
-    values = labels[column]
-    return values.astype(str).where(values.notna())
 
 
 def align(tables: Mapping[str, pd.DataFrame], labelled: pd.Index) -> dict[str, pd.DataFrame]:
@@ -218,12 +154,6 @@ def _last_of_files(index: pd.MultiIndex) -> pd.DataFrame:
     frame = index.to_frame(index=False).astype({"file": str}).assign(row=np.arange(len(index)))
     end = frame["end"].fillna(pd.Timedelta.max)
     return frame[end == end.groupby(frame["file"]).transform("max")]
-
-
-def example(index: pd.Index) -> str:
-    """The first key of an index, as text."""
-    first = index[:1].to_frame(index=False)
-    return ", ".join(f"{name} {column[0]}" for name, column in first.items())
 
 
 def _finite_rows(table: pd.DataFrame, name: str) -> np.ndarray:

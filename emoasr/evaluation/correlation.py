@@ -8,6 +8,7 @@ import pandas as pd
 import scipy.stats
 
 from emoasr.evaluation import alignment
+from emoasr.evaluation.labels import groups_of, is_rating, values
 from emoasr.evaluation.layers import layout
 
 MEAN = "mean over speakers"
@@ -65,7 +66,7 @@ def maps_of(
     if "neural" not in tables or "speaker" not in labels:
         return []
     others = [name for name in others if name in labels and labels[name].notna().any()]
-    targets = [name for name in targets if alignment.is_rating(labels[name])]
+    targets = [name for name in targets if is_rating(labels[name])]
     names = dict.fromkeys([*targets, *others])
     return [pearson_maps(tables["neural"], labels, name) for name in names]
 
@@ -89,8 +90,8 @@ def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps
     shape = of_columns.n_layers, of_columns.n_units
     table = table.iloc[:, of_columns.first]
     index, _ = alignment.join({"neural": table}, labels.index)
-    groups = {"speaker": alignment.groups(labels, "speaker")}
-    rating, _ = alignment.rated(alignment.values(labels, target), groups, index)
+    groups = {"speaker": groups_of(labels, "speaker")}
+    rating, _ = alignment.rated(values(labels, target), groups, index)
     speakers, maps, counts, undefined = [], [], [], {}
     for speaker, rows in rating.groupby(groups["speaker"].loc[rating.index]):
         y = rows.to_numpy()

@@ -1,7 +1,7 @@
 """Utterances that can be evaluated: feature tables and targets brought together, and checked."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,11 +11,11 @@ import pandas as pd
 
 from emoasr.errors import UserError
 from emoasr.evaluation import alignment, classification, layers, leaks, splits
-from emoasr.settings import bounds, choices
+from emoasr.evaluation.labels import groups_of, is_rating, values
+from emoasr.settings import choices
 from emoasr.settings.choices import BASELINE
 
 _FEWEST_SPEAKERS = 3  # two do not show how much speakers differ
-_FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
 _SCALE_TOLERANCE = 0.01  # share of ratings off the scale; IEMOCAP has 4 of 10039
 
 
@@ -59,27 +59,25 @@ def prepare(
     labels: pd.DataFrame,
     settings: ml_collections.ConfigDict,
     sums: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> tuple[list[Dataset], list[dict[str, Any]], list[str]]:
-    """Brings tables and ratings together, and checks the settings on them.
+) -> tuple[list[Dataset], list[dict[str, Any]]]:
+    """Brings tables and ratings together, and checks that the settings fit them.
 
     Args:
         tables: feature sets by name, (utterances, features), audformat index.
         labels: audformat index; the targets' columns, `speaker`, and `session` where it is needed.
-        settings: `config.eval`.
+        settings: `config.eval`, checked, see `settings.evaluation`.
         sums: as of `evaluate`.
 
     Returns:
-        The data, targets with a rating of the same utterances together; the utterances left out:
-        file, start, end (seconds), step, reason; and what a reader of the results must know, one
-        line each.
+        The data, targets with a rating of the same utterances together; and the utterances left
+        out: file, start, end (seconds), step, reason.
 
     Raises:
         UserError: a setting, table or label that cannot be evaluated.
     """
-    _check_settings(settings, [*tables, *sums])
-    targets = [alignment.values(labels, target) for target in settings.targets]
+    targets = [values(labels, target) for target in settings.targets]
     group = choices.held_out(settings.protocol)
-    groups = {name: alignment.groups(labels, name) for name in _needed(labels, group)}
+    groups = {name: groups_of(labels, name) for name in _needed(labels, group)}
     tables = alignment.align(tables, labels.index)
     index, skipped = alignment.join(tables, labels.index)
     columns: list[pd.Series] = []
@@ -101,9 +99,7 @@ def prepare(
         skipped += dropped
     for dataset in datasets:
         _check_dataset(dataset, settings)
-    others = choices.PROTOCOLS if settings.battery else ()
-    protocols = dict.fromkeys((settings.protocol, *others))
-    return datasets, skipped, _notes(datasets, protocols, labels)
+    return datasets, skipped
 
 
 def side_by_side(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -129,7 +125,7 @@ def _dataset(
 ) -> tuple[Dataset, list[dict[str, Any]]]:
     """The data of targets with the same utterances, and what of these was left out."""
     group, scale = choices.held_out(settings.protocol), tuple(settings.scale)
-    if alignment.is_rating(alike[0]):
+    if is_rating(alike[0]):
         ratings = pd.concat(alike, axis=1)
         return Dataset(tables, ratings, _groups(labels.loc[ratings.index], group), scale), []
     (target,) = alike
@@ -161,9 +157,7 @@ def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
         alike = [
             group
             for group in found
-            if alignment.is_rating(group[0])
-            and alignment.is_rating(column)
-            and group[0].index.equals(column.index)
+            if is_rating(group[0]) and is_rating(column) and group[0].index.equals(column.index)
         ]
         if alike:
             alike[0].append(column)
@@ -174,8 +168,8 @@ def _by_rows(columns: list[pd.Series]) -> list[list[pd.Series]]:
 
 def _guarded(labels: pd.DataFrame, targets: list[pd.Series]) -> pd.DataFrame:
     """Labels that features must not give away: all numbers, and the targets."""
-    numeric = [name for name, column in labels.items() if alignment.is_rating(column)]
-    classes = {str(t.name): t.loc[labels.index] for t in targets if not alignment.is_rating(t)}
+    numeric = [name for name, column in labels.items() if is_rating(column)]
+    classes = {str(t.name): t.loc[labels.index] for t in targets if not is_rating(t)}
     return labels[numeric].assign(**classes)
 
 
@@ -190,7 +184,7 @@ def _needed(labels: pd.DataFrame, group: str) -> list[str]:
 def _groups(labels: pd.DataFrame, group: str) -> pd.DataFrame:
     """`speaker`, in its absence the session in its place, and `session` where all have one."""
     if group == "split":
-        speaker = alignment.groups(labels, "speaker").fillna(splits.UNKNOWN)
+        speaker = groups_of(labels, "speaker").fillna(splits.UNKNOWN)
         labels = labels.assign(speaker=speaker, split=labels["split"].str.casefold())
     known = {
         name: labels[name].astype(str)
@@ -198,79 +192,6 @@ def _groups(labels: pd.DataFrame, group: str) -> pd.DataFrame:
         if name in labels and labels[name].notna().all()
     }
     return pd.DataFrame({"speaker": known[group]} | known)
-
-
-def _notes(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) -> list[str]:
-    """What a reader of the results must know, a line each."""
-    found = _same_features(datasets[0])
-    for dataset in datasets:
-        found += _rare(dataset) if dataset.classes else _constant(dataset)
-    for protocol in protocols:
-        for dataset in datasets:
-            found += splits.notes(dataset.groups, protocol)
-    if "speaker" not in labels or labels["speaker"].isna().all():
-        found.append("the labels name no speakers: sessions stand in their place, in intervals too")
-    return list(dict.fromkeys(found))
-
-
-def _same_features(dataset: Dataset) -> list[str]:
-    """Notes on utterances of different speakers or sessions whose features are all equal.
-
-    One recording under two names would be trained on and tested.
-    """
-    notes = []
-    group = dataset.groups.agg(" ".join, axis=1)
-    for name in dataset.tables:
-        rows = np.array([hash(x.tobytes()) for x in np.ascontiguousarray(dataset.features(name))])
-        shared = (group.groupby(rows).transform("nunique") > 1).to_numpy()
-        if shared.any():
-            pair = group[rows == rows[shared.argmax()]].drop_duplicates().index
-            one, other = alignment.example(pair), alignment.example(pair[1:])
-            notes.append(
-                f"warning: {name}: {shared.sum()} utterances have exactly the features of another "
-                f"speaker's or session's, such as ({one}) and ({other}); one recording twice?"
-            )
-    return notes
-
-
-def _constant(dataset: Dataset) -> list[str]:
-    """Speakers whose ratings do not vary."""
-    notes = []
-    for target, rating in dataset.ratings.items():
-        for speaker, values in rating.groupby(dataset.groups["speaker"].to_numpy()):
-            if len(values) > 1 and values.nunique() == 1:
-                notes.append(
-                    f"speaker {speaker}: all {len(values)} ratings of {target} are "
-                    f"{values.iloc[0]:g}; the correlation within this speaker is undefined, and "
-                    "means over folds leave it out"
-                )
-    return notes
-
-
-def _rare(dataset: Dataset) -> list[str]:
-    """Classes of few utterances, and those whose names differ only by case."""
-    (target,) = dataset.targets
-    counts = np.bincount(dataset.ratings[target].astype(int))
-    notes = [
-        f"{target}: only {n} utterance(s) of {name!r}, which count in the unweighted average "
-        "recall as much as all of another class"
-        for name, n in zip(dataset.classes, counts, strict=True)
-        if n < _FEW_OF_CLASS
-    ]
-    alike: dict[str, list[str]] = {}
-    for name in dataset.classes:
-        alike.setdefault(name.casefold(), []).append(name)
-    return notes + [
-        f"{target}: {' and '.join(names)} differ only by case, and count as classes of their own"
-        for names in alike.values()
-        if len(names) > 1
-    ]
-
-
-def _check_settings(settings: ml_collections.ConfigDict, feature_sets: Iterable[str]) -> None:
-    bounds.check(settings, "eval.")
-    choices.check_evaluation(settings)
-    choices.check_names(feature_sets, settings.layers)
 
 
 def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> None:

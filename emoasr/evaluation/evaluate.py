@@ -16,12 +16,13 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr.evaluation import ablations, cross_validation
+from emoasr.evaluation import ablations, cross_validation, notes
 from emoasr.evaluation.ablations import Plan
 from emoasr.evaluation.comparison import Comparison
-from emoasr.evaluation.dataset import prepare
+from emoasr.evaluation.dataset import Dataset, prepare
 from emoasr.evaluation.metrics import has_classes
 from emoasr.evaluation.regression import PredictorConfig, predictor_configs
+from emoasr.settings.choices import PROTOCOLS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Evaluation:
         selected: one row a feature that a fold selected; columns feature_set, target, fold,
             feature, f_score, rank (1 is the best).
         skipped: utterances left out: file, start, end (seconds), step, reason.
+        datasets: the utterances that are not, with their features.
         notes: what a reader of the metrics must know, one line each.
     """
 
@@ -48,6 +50,7 @@ class Evaluation:
     predictions: pd.DataFrame
     selected: pd.DataFrame
     skipped: list[dict[str, Any]]
+    datasets: list[Dataset]
     notes: list[str]
 
 
@@ -64,14 +67,15 @@ def evaluate(
         tables: feature sets by name, (utterances, features), audformat index.
         labels: audformat index; the targets' columns, of numbers or of classes, and `speaker` or
             `session`.
-        settings: `config.eval`.
+        settings: `config.eval`, checked, see `settings.evaluation`.
         workers: folds fitted at once.
         sums: further feature sets, by name: the tables whose columns stand side by side in each.
 
     Raises:
         UserError: a setting, table or label that cannot be evaluated.
     """
-    datasets, skipped, notes = prepare(tables, labels, settings, sums)
+    datasets, skipped = prepare(tables, labels, settings, sums)
+    protocols = dict.fromkeys((settings.protocol, *(PROTOCOLS if settings.battery else ())))
     plans = []
     for dataset in datasets:
         main = predictor_configs(dataset.tables, settings, bool(dataset.classes))
@@ -98,7 +102,8 @@ def evaluate(
         predictions=_together([compared[target].predictions[config] for config, target in each]),
         selected=pd.concat([selected[key] for key in each if key in selected], ignore_index=True),
         skipped=skipped,
-        notes=notes,
+        datasets=datasets,
+        notes=notes.of(datasets, protocols, labels),
     )
 
 

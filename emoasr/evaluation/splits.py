@@ -15,6 +15,8 @@ from emoasr.settings.choices import TRAIN, group_folds, held_out, test_split
 
 UNKNOWN = "unknown"  # stands for missing speakers, where splits are predefined
 
+MOST_FOLDS = 30  # of a predictor, which keeps each fold's model: more speakers share folds
+
 _BY_SESSION = "leave-one-session-out"
 _SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
 
@@ -69,6 +71,17 @@ def _apart(fold: Fold, group: pd.Series) -> Fold:
     """The fold without training utterances of any group that is tested."""
     shared = group.isin(group.iloc[fold.test].unique()).to_numpy()
     return dataclasses.replace(fold, train=fold.train[~shared[fold.train]])
+
+
+def speaker_folds(groups: pd.DataFrame, partner: str) -> list[Fold]:
+    """Folds that leave out one speaker each, or several where there are more than `MOST_FOLDS`.
+
+    Args:
+        groups: as of `split`.
+        partner: as of `split`.
+    """
+    many = groups["speaker"].nunique() > MOST_FOLDS
+    return split(groups, f"group-{MOST_FOLDS}-fold" if many else "leave-one-speaker-out", partner)
 
 
 def split_problem(groups: pd.DataFrame, protocol: str, partner: str) -> str:

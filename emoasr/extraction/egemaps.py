@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 def column_names() -> list[str]:
     """OpenSMILE's names of the 88 functionals. Raises: UserError, as `extract`."""
-    return list(_smile().feature_names)
+    return list(smile().feature_names)
 
 
 def extract(corpus: Corpus, indices: Sequence[int], workers: int) -> Iterator[Part]:
@@ -51,7 +51,7 @@ def extract(corpus: Corpus, indices: Sequence[int], workers: int) -> Iterator[Pa
     Raises:
         UserError: the `egemaps` extra is missing, or a process died.
     """
-    _smile()
+    smile()
     chunks = [list(indices[i : i + _CHUNK]) for i in range(0, len(indices), _CHUNK)]
     measured = _measured(corpus, chunks, workers)
     for chunk, (rows, values, skipped) in zip(chunks, measured, strict=True):
@@ -101,11 +101,12 @@ def _functionals(x: np.ndarray) -> np.ndarray:
     clipped = np.clip(x, _INT16.min / 32768, _INT16.max / 32768)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Segment too short")
-        return _smile().process_signal(clipped, reading.SAMPLE_RATE).to_numpy(np.float32)[0]
+        return smile().process_signal(clipped, reading.SAMPLE_RATE).to_numpy(np.float32)[0]
 
 
 @functools.cache
-def _smile() -> Any:
+def smile() -> Any:
+    """This process's openSMILE. Raises: UserError: the `egemaps` extra is missing."""
     extras.require("egemaps", "eGeMAPS")
     import opensmile
 

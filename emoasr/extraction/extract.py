@@ -36,15 +36,19 @@ from emoasr.system import limits
 def run(
     config: ml_collections.ConfigDict, asked: Asked, workdir: Path, overwrite: bool = False
 ) -> None:
-    """Extracts as `emoasr.extract.main` says, with settings that it has checked."""
+    """Extracts as `emoasr.extract.main` says, with settings that it has checked.
+
+    Nothing finished is replaced before all rows are there: tables, labels and summary change last,
+    one after the other.
+    """
     limits.share_freed_memory()
     whole = open_corpus(config.corpus, workdir)
-    if config.engine == "ray":
-        ray_engine.start(config.ray)
     corpus, folder, beside = whole, workdir, list[Path]()
     if asked.shard:
         corpus, folder = shards.part_of(whole, asked.shard), asked.shard.folder(workdir)
-        beside = [workdir, *workdir.glob("shards/*")]
+        beside = [workdir, *workdir.glob("shards/*")]  # other parts of the same run
+    if asked.work.cluster:
+        ray_engine.start(asked.work.cluster.address)
     ensure_folder(folder / "features")
     for entry in asked.sets.external:
         print(f"{entry}: an external table, left to emoasr.eval")
@@ -52,99 +56,74 @@ def run(
         print(f"{name}: a sum of sets, left to emoasr.eval")
     if lacking := [name for name in config.eval.targets if name not in corpus.table]:
         print(f"{corpus.name}: has no {', '.join(lacking)}; eval needs other --config.eval.targets")
-    sets, opened = _sets_of_run(config, whole, folder, beside, overwrite)
-    _extract(config, sets, corpus, whole, opened, folder)
-
-
-def _sets_of_run(
-    config: ml_collections.ConfigDict,
-    corpus: Corpus,
-    folder: Path,
-    beside: Iterable[Path],
-    overwrite: bool,
-) -> tuple[FeatureSets, list[Listener]]:
-    """The feature sets that are asked for, and those of this run that have a table already.
-
-    Args:
-        config: all settings.
-        corpus: that of `config.corpus`.
-        folder: of the run.
-        beside: folders that hold other parts of the same run.
-        overwrite: whether what another run left there may be replaced.
-
-    Returns:
-        The sets, and the recognizers that give them.
-
-    Raises:
-        UserError: another run is finished there, and may not be replaced; or a recognizer cannot be
-            opened, or has not what the settings ask of it.
-    """
-    asked = feature_sets.names(config.feature_sets)
-    finished = [name for name in finished_tables.names_in(folder) if name not in asked]
-    entries = finished_tables.entries_of(folder, finished, asked)
-    sets = feature_sets.parse((*config.feature_sets, *entries), config.seed)
-    opened = listeners.of_run(config, sets)
-    made = provenance.of_run(config, corpus, sets, opened)
+    names = asked.sets.names
+    there = [name for name in finished_tables.names_in(folder) if name not in names]
+    entries = finished_tables.entries_of(folder, there, names)
+    sets = feature_sets.parse((*asked.sets.entries, *entries), asked.seed)
+    opened = listeners.of_run(config.recognizer, sets, asked)
+    of_corpus = provenance.of_corpus(config.corpus, whole)
+    made = provenance.of_run(of_corpus, sets, opened, asked.how)
     others = finished_tables.of_another_run(folder, made, overwrite)
     for other in beside:
         finished_tables.of_another_run(other, made, overwrite)
-    stay = [name for name in finished if name not in others]
-    entries = finished_tables.entries_of(folder, stay, asked)
-    sets = feature_sets.parse((*config.feature_sets, *entries), config.seed)
-    return sets, [one for one in opened if not one.folder or one.trained in sets.recognizers]
+    stay = [name for name in there if name not in others]  # to be brought up to date
+    entries = finished_tables.entries_of(folder, stay, names)
+    sets = feature_sets.parse((*asked.sets.entries, *entries), asked.seed)
+    opened = [one for one in opened if not one.folder or one.trained in sets.recognizers]
+    tables, found = _extract(asked, sets, made, corpus, whole, opened, folder)
+    finished_tables.tidy(folder, sets.built_in)
+    config = config.copy_and_resolve_references()
+    config.feature_sets, config.tap = sets.entries, opened[0].tap
+    run_summary.finish(config, of_corpus, corpus, tables, found, folder)
 
 
 def _extract(
-    config: ml_collections.ConfigDict,
+    asked: Asked,
     sets: FeatureSets,
+    made: Mapping[str, Metadata],
     corpus: Corpus,
     whole: Corpus,
     opened: Sequence[Listener],
     folder: Path,
-) -> None:
-    """Extracts a corpus that is a part of the whole, or all of it.
+) -> tuple[dict[str, parquet.Outline], Findings]:
+    """Makes the tables that cannot be kept, of a corpus that is a part of the whole, or all of it.
 
-    Nothing finished is replaced before all rows are there: tables, labels and summary change last,
-    one after the other.
+    Returns:
+        The outline of each set's table, and what was found on the way.
     """
     started = time.monotonic()
     opened = [listener.calibrated(whole) for listener in opened]
     keys = corpus.fingerprints()
-    made = provenance.of_run(config, whole, sets, opened)
     expected = provenance.up_to_date(made, sets, keys, listeners.calibrations(opened))
     kept = finished_tables.kept(folder, expected, corpus)
     found = joined(Findings(corpus.skipped), *(table.findings for table in kept.values()))
-    stores = _row_stores(config, opened, expected, kept, keys, folder)
+    stores = _row_stores(asked, opened, expected, kept, keys, folder)
     for listener in opened:
         on_device = {name: stores[name] for name in listener.names if name in stores}
         if not on_device:
             continue
         compilation_cache.enable_cache()
         part = dataclasses.replace(listener.at_its_rate(whole), table=corpus.table)
-        pooler = listener.pooler(config, on_device)
-        more = passes.device_pass(config, part, keys, pooler, on_device)
+        pooler = listener.pooler(asked.how, on_device)
+        more = passes.device_pass(asked.work, part, keys, pooler, on_device)
         if len(more.skipped) == len(whole):  # of a part, all may: the others have something
             why = more.skipped[0].reason
             raise UserError(f"no utterance of {whole.name} could be read; the first: {why}")
         found = joined(found, more)
     if "egemaps" in stores:
         unreadable = [(s.file, s.start, s.end) for s in found.skipped if s.step == "audio"]
-        more = passes.egemaps_pass(config, corpus, keys, stores["egemaps"], unreadable)
+        more = passes.egemaps_pass(asked.work, corpus, keys, stores["egemaps"], unreadable)
         found = joined(found, more)
     tables = {name: table.outline for name, table in kept.items()}
     for name, rows in stores.items():
         path = finished_tables.path_of(folder, name)
         tables[name] = _write_table(path, rows, corpus, keys, expected[name], found)
-    finished_tables.remove_others(folder, sets.built_in)
-    found = joined(found, Findings(metrics={"seconds": round(time.monotonic() - started, 2)}))
-    in_order = {name: tables[name] for name in sets.built_in}
-    config = config.copy_and_resolve_references()
-    config.feature_sets, config.tap = sets.entries, opened[0].tap
-    run_summary.finish(config, corpus, in_order, found, folder)
+    seconds = Findings(metrics={"seconds": round(time.monotonic() - started, 2)})
+    return {name: tables[name] for name in sets.built_in}, joined(found, seconds)
 
 
 def _row_stores(
-    config: ml_collections.ConfigDict,
+    asked: Asked,
     opened: Iterable[Listener],
     expected: Mapping[str, Metadata],
     kept: Container[str],
@@ -159,16 +138,14 @@ def _row_stores(
     new = [name for name in expected if name not in kept]
     named: dict[str, list[str]] = {}
     for listener in opened:
-        named |= listener.columns(new, config.pooling)
+        named |= listener.columns(new, asked.how.pooling)
     if "egemaps" in new:
         named["egemaps"] = egemaps.column_names()
     needed = sum(row_store.bytes_needed(len(keys), len(names)) for names in named.values())
     limits.check_room(folder, needed, f"{len(keys)} rows of {', '.join(named)}")
-    on_gpu = "gpu" if config.ray.gpus else "cpu"
-    platform = on_gpu if config.engine == "ray" else None
     stores = {}
     for name in new:
-        here = provenance.environment(name, platform)
+        here = provenance.environment(name, asked.work.platform)
         made_with = provenance.of_rows(expected[name], here)
         rows = stores[name] = RowStore(folder / ".rows" / name, made_with, named[name])
         table = finished_tables.path_of(folder, name)
@@ -200,6 +177,6 @@ def _write_table(
         "rows": rows.write_key_index(done_keys),
     }
     index = corpus.table.index[done]
-    parquet.write(rows.tables(done_keys, index), path, metadata)
+    parquet.write_numbers(rows.values(done_keys), index, rows.columns, path, metadata)
     rows.clear()
     return parquet.Outline(index, len(rows.columns), metadata)

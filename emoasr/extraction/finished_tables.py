@@ -94,11 +94,10 @@ def of_another_run(workdir: Path, made: Mapping[str, Metadata], overwrite: bool)
         then, now = provenance.identity(metadata), provenance.identity(expected)
         shared = [key for key in now if key in then]  # older versions stored less
         then, now = ({key: values[key] for key in shared} for values in (then, now))
-        if then != now:
+        place = metadata.get("source", {}).get("path")
+        made_from = metadata.get("corpus", "another corpus") + (f" ({place})" if place else "")
+        if check_same_run(workdir, made_from, then, now, overwrite):
             others.add(name)
-            place = metadata.get("source", {}).get("path")
-            made_from = metadata.get("corpus", "another corpus") + (f" ({place})" if place else "")
-            check_same_run(workdir, made_from, then, now, overwrite)
     return others
 
 
@@ -117,15 +116,19 @@ def kept(workdir: Path, expected: Mapping[str, Metadata], corpus: Corpus) -> dic
         made, wanted = map(provenance.without_outcome, (table.metadata, expected[name]))
         if made == wanted and not any(_readable_now(corpus, s) for s in unreadable):
             print(f"{path}: kept, made from the same files with the same settings")
-            remove_parts(workdir / ".rows" / name)
             found[name] = Kept(table, findings)
     return found
 
 
-def remove_others(workdir: Path, names: Container[str]) -> None:
-    """Removes the tables of built-in sets but for these, and their rows: another run's."""
+def tidy(workdir: Path, names: Container[str]) -> None:
+    """Removes the tables of built-in sets but for these: another run's; and finished rows' parts.
+
+    Parts of a finished table's rows are left where a command was killed before it removed them.
+    """
     for name in names_in(workdir):
-        if name not in names:
+        if name in names:
+            remove_parts(workdir / ".rows" / name)
+        else:
             path_of(workdir, name).unlink()
             print(f"{path_of(workdir, name)}: removed, of the run that was overwritten")
             shutil.rmtree(workdir / ".rows" / name, ignore_errors=True)

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import ml_collections
-
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.base import Network
@@ -17,6 +15,7 @@ from emoasr.extraction.untrained import Calibration
 from emoasr.files import places
 from emoasr.inference import columns
 from emoasr.inference.pooling import Pooler
+from emoasr.settings.extraction import Asked, How
 from emoasr.settings.feature_sets import FeatureSets
 
 
@@ -61,11 +60,11 @@ class Listener:
         own = [name for name in names if name in self.names]
         return columns.of_sets(own, config.model, config.frontend, pooling)
 
-    def pooler(self, config: ml_collections.ConfigDict, names: Collection[str]) -> Pooler:
+    def pooler(self, how: How, names: Collection[str]) -> Pooler:
         """What computes feature sets on the device.
 
         Args:
-            config: `pooling`, `compute_dtype`.
+            how: pooling, and what networks multiply in; the tap is the listener's own.
             names: those of its sets that are wanted.
         """
         frontend, sizes = self.recognizer.config.frontend, self.recognizer.config.model
@@ -75,29 +74,28 @@ class Listener:
         for name in filter(names.__contains__, self.seeds):
             waves = self.calibration.waves if self.calibration else []
             networks[name] = untrained.untrained(sizes, frontend, waves, self.seeds[name])
-        networks = {name: net.computing_in(config.compute_dtype) for name, net in networks.items()}
-        return Pooler(networks, frontend, self.tap, config.pooling, "mfcc" in names)
+        with_mfcc = "mfcc" in names
+        return Pooler(networks, frontend, self.tap, how.pooling, with_mfcc, how.compute_dtype)
 
 
-def of_run(config: ml_collections.ConfigDict, sets: FeatureSets) -> list[Listener]:
+def of_run(recognizer: str, sets: FeatureSets, asked: Asked) -> list[Listener]:
     """The recognizer of the configuration, then the further ones.
 
     Args:
-        config: `recognizer`; `tap`, of this recognizer; `seed`, of further ones' untrained twins.
+        recognizer: `config.recognizer`.
         sets: those of the run.
+        asked: the tap of that recognizer, and the seed of further ones' untrained twins.
 
     Raises:
         UserError: a recognizer cannot be opened, or has not what the settings ask of it.
     """
-    first = saved.load(config.recognizer or None)
-    found = [Listener(first, first.tap(config.tap, "config.tap"), "neural", sets.seeds)]
+    first = saved.load(recognizer or None)
+    found = [Listener(first, first.tap(asked.how.tap, "config.tap"), "neural", sets.seeds)]
     if "mfcc" in sets.built_in and not isinstance(first.config.frontend, FrontEndConfig):
-        raise UserError(
-            f"config.feature_sets='mfcc': {config.recognizer} hears no MFCCs; leave mfcc out"
-        )
+        raise UserError(f"config.feature_sets='mfcc': {recognizer} hears no MFCCs; leave mfcc out")
     for name, folder in sets.recognizers.items():
         opened = saved.load(folder)
-        seeds = {twin: config.seed for twin, of in sets.twins.items() if of == name}
+        seeds = {twin: asked.seed for twin, of in sets.twins.items() if of == name}
         place = folder if "://" in folder else str(places.local(folder).resolve())
         found.append(Listener(opened, opened.tap(None), name, seeds, place))
     return found

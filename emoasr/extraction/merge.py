@@ -17,12 +17,12 @@ from emoasr.files import parquet
 from emoasr.files.run_lock import run_lock
 from emoasr.files.writing import ensure_folder
 from emoasr.settings import feature_sets
-from emoasr.settings.feature_sets import FeatureSets
+from emoasr.settings.extraction import Asked
 from emoasr.settings.shards import Shard
 
 
 def join_shards(
-    config: ml_collections.ConfigDict, sets: FeatureSets, workdir: Path, overwrite: bool = False
+    config: ml_collections.ConfigDict, asked: Asked, workdir: Path, overwrite: bool = False
 ) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus.
 
@@ -30,8 +30,8 @@ def join_shards(
     What is published comes from the shards' tables themselves.
 
     Args:
-        config: as of `extract.main`; its `shard` is ignored.
-        sets: those of `config.feature_sets`.
+        config: as of `extract.main`.
+        asked: the settings, checked; the shard is ignored.
         workdir: the run's folder, with all shards in `shards`.
         overwrite: whether what another run has finished in `workdir` may be replaced.
 
@@ -42,29 +42,30 @@ def join_shards(
     with contextlib.ExitStack() as held:
         for shard in shards:
             held.enter_context(run_lock(workdir, shard.lock_name))
-        _join(config, sets, shards, workdir, overwrite)
+        _join(config, asked, shards, workdir, overwrite)
 
 
 def _join(
     config: ml_collections.ConfigDict,
-    asked: FeatureSets,
+    asked: Asked,
     shards: Sequence[Shard],
     workdir: Path,
     overwrite: bool,
 ) -> None:
     corpus = open_corpus(config.corpus, workdir)
-    beside = [n for n in finished_tables.names_in(workdir) if n not in asked.built_in]
-    others = finished_tables.entries_of(workdir, beside, asked.built_in)
-    sets = feature_sets.parse((*asked.entries, *others), config.seed)
-    opened = [one.calibrated(corpus) for one in listeners.of_run(config, sets)]
-    made = provenance.of_run(config, corpus, sets, opened)
+    beside = [n for n in finished_tables.names_in(workdir) if n not in asked.sets.built_in]
+    others = finished_tables.entries_of(workdir, beside, asked.sets.built_in)
+    sets = feature_sets.parse((*asked.sets.entries, *others), asked.seed)
+    opened = [one.calibrated(corpus) for one in listeners.of_run(config.recognizer, sets, asked)]
+    of_corpus = provenance.of_corpus(config.corpus, corpus)
+    made = provenance.of_run(of_corpus, sets, opened, asked.how)
     finished_tables.of_another_run(workdir, made, overwrite)
     of_speech = listeners.calibrations(opened)
     keys = corpus.fingerprints()
     stored, first = {}, 0
     for shard in shards:
         last = first + len(part_of(corpus, shard))
-        expected = provenance.up_to_date(made, asked, keys[first:last], of_speech)
+        expected = provenance.up_to_date(made, asked.sets, keys[first:last], of_speech)
         stored[shard] = _metadata_of(shard, expected, workdir)
         first = last
     of_whole = provenance.up_to_date(made, sets, keys, of_speech)
@@ -73,16 +74,17 @@ def _join(
     ensure_folder(workdir / "features")
     tables = {name: table.outline for name, table in kept.items()}
     found = [Findings(corpus.skipped), *(table.findings for table in kept.values())]
-    for name in asked.built_in:
+    for name in asked.sets.built_in:
         parts = {shard: stored[shard][name] for shard in shards}
         found += map(finished_tables.findings_of, parts.values())
         tables[name] = _joined(name, parts, of_whole[name]["inputs"], workdir)
-    finished_tables.remove_others(workdir, tables)
+    finished_tables.tidy(workdir, tables)
     config = config.copy_and_resolve_references()
-    others = finished_tables.entries_of(workdir, kept, asked.built_in)
-    config.shard, config.feature_sets, config.tap = "", (*asked.entries, *others), opened[0].tap
+    others = finished_tables.entries_of(workdir, kept, asked.sets.built_in)
+    config.shard, config.feature_sets = "", (*asked.sets.entries, *others)
+    config.tap = opened[0].tap
     found.append(Findings(metrics={"shards": len(shards)}))
-    run_summary.finish(config, corpus, tables, joined(*found), workdir)
+    run_summary.finish(config, of_corpus, corpus, tables, joined(*found), workdir)
     print(f"{workdir / 'shards'}: joined; it can be removed")
 
 

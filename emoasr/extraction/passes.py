@@ -7,7 +7,6 @@ on the way.
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import ml_collections
 import numpy as np
 from tqdm import tqdm
 
@@ -16,13 +15,13 @@ from emoasr.errors import one_line
 from emoasr.extraction import egemaps, ray_engine
 from emoasr.extraction.row_store import RowStore
 from emoasr.extraction.run_summary import Findings
-from emoasr.inference import bucketing, runner
+from emoasr.inference import bucketing, planning, runner
 from emoasr.inference.pooling import Pooler
-from emoasr.system import processes
+from emoasr.settings.extraction import Work
 
 
 def device_pass(
-    config: ml_collections.ConfigDict,
+    work: Work,
     corpus: Corpus,
     keys: Sequence[bytes],
     pooler: Pooler,
@@ -31,22 +30,19 @@ def device_pass(
     """Computes the rows of the feature sets that the accelerator computes.
 
     Args:
-        config: `engine`, `ray`, `batch_frames`, `buckets`, `workers`.
+        work: how it is dealt out.
         corpus: utterances, at the front end's rate.
         keys: their fingerprints.
         pooler: what to compute.
         sets: the row store of each feature set, which receives the rows that are missing.
     """
-    on_ray = config.engine == "ray"
-    plan = runner.make_plan(
-        corpus,
-        pooler.frontend,
-        config.batch_frames,
-        config.buckets,
-        processes.count(config.workers),
-        platform=("gpu" if config.ray.gpus else "cpu") if on_ray else None,
-    ).only(_missing(keys, sets.values()))
-    results = ray_engine.run(plan, pooler, config.ray) if on_ray else runner.run(plan, pooler)
+    missing = _missing(keys, sets.values())
+    plan = planning.make_plan(
+        corpus, pooler.frontend, work.batch_frames, work.buckets, work.workers,
+        platform=work.platform,
+    ).only(missing)  # fmt: skip
+    cluster = work.cluster
+    results = ray_engine.run(plan, pooler, cluster) if cluster else runner.run(plan, pooler)
     failed = dict(plan.unreadable)
     with _flushed_on_failure(sets.values()):
         for result in _with_progress(plan, results, pooler.frontend.sample_rate, "/".join(sets)):
@@ -58,12 +54,12 @@ def device_pass(
     return Findings(
         [corpus.skip(i, "audio", why) for i, why in sorted(failed.items())],
         [one_line(f"{corpus.segment(i).path}: all samples are zero") for i in silent],
-        metrics if on_ray else {**metrics, "compilations": pooler.n_compilations},
+        metrics if cluster else {**metrics, "compilations": pooler.n_compilations},
     )
 
 
 def egemaps_pass(
-    config: ml_collections.ConfigDict,
+    work: Work,
     corpus: Corpus,
     keys: Sequence[bytes],
     rows: RowStore,
@@ -72,7 +68,7 @@ def egemaps_pass(
     """Computes the rows of eGeMAPS, of every utterance that can be read and is long enough.
 
     Args:
-        config: `workers`.
+        work: how it is dealt out.
         corpus: utterances.
         keys: their fingerprints.
         rows: the row store, which receives the rows that are missing.
@@ -82,7 +78,7 @@ def egemaps_pass(
     missing = [int(i) for i in _missing(keys, [rows]) if corpus.key(int(i)) not in unreadable]
     skipped = []
     with _flushed_on_failure([rows]), tqdm(total=len(missing), unit="utt", desc="egemaps") as bar:
-        for part in egemaps.extract(corpus, missing, processes.count(config.workers)):
+        for part in egemaps.extract(corpus, missing, work.workers):
             rows.put([keys[i] for i in part.indices], part.values)
             skipped += part.skipped
             bar.update(len(part.indices) + len(part.skipped))
@@ -104,19 +100,19 @@ def _put(result: runner.Result, keys: Sequence[bytes], sets: Mapping[str, RowSto
             sets[name].put(new_keys, values_RC[new], result.silent[new])
 
 
-def _hours(plan: runner.Plan, sample_rate: int) -> np.ndarray:
+def _hours(plan: planning.Plan, sample_rate: int) -> np.ndarray:
     """Hours of audio of every utterance."""
     return plan.n_samples / sample_rate / 3600
 
 
-def _planned(plan: runner.Plan) -> tuple[np.ndarray, np.ndarray]:
+def _planned(plan: planning.Plan) -> tuple[np.ndarray, np.ndarray]:
     """The utterances in batches, and all."""
     short = np.concatenate([np.empty(0, int), *(bucket.indices for bucket in plan.buckets)])
     return short, np.concatenate([short, np.array(plan.long, int)])
 
 
 def _with_progress(
-    plan: runner.Plan, results: Iterable[runner.Result], sample_rate: int, name: str
+    plan: planning.Plan, results: Iterable[runner.Result], sample_rate: int, name: str
 ) -> Iterator[runner.Result]:
     """The results, with a bar that counts hours of audio."""
     hours = _hours(plan, sample_rate)
@@ -128,7 +124,7 @@ def _with_progress(
             bar.update(hours[result.indices].sum())
 
 
-def _metrics(plan: runner.Plan, sample_rate: int) -> dict[str, object]:
+def _metrics(plan: planning.Plan, sample_rate: int) -> dict[str, object]:
     short, planned = _planned(plan)
     hops = -(-plan.n_samples[short] // plan.hop_length)
     return {

@@ -20,13 +20,13 @@ from emoasr.asr.networks.base import Sizes
 from emoasr.corpora import Corpus, inputs_digest
 from emoasr.extraction.listeners import Listener
 from emoasr.files import places
+from emoasr.settings.extraction import How
 from emoasr.settings.feature_sets import FeatureSets
 
 Metadata = dict[str, Any]
 
 LABELS = "labels"  # beside the names of feature sets
 
-_HOW = ("tap", "pooling", "compute_dtype")  # settings that change every network's numbers
 _PLACES = ("path", "root")  # fields of `config.corpus` that name one
 _NEWER = ("version", "inputs", "calibration")
 _OUTCOME = ("environment", "skipped", "warnings", "rows", "labels")
@@ -49,31 +49,34 @@ def of_corpus(config: ml_collections.ConfigDict, corpus: Corpus) -> Metadata:
 
 
 def of_run(
-    config: ml_collections.ConfigDict,
-    corpus: Corpus,
-    sets: FeatureSets,
-    listeners: Sequence[Listener],
+    of_corpus: Metadata, sets: FeatureSets, listeners: Sequence[Listener], how: How
 ) -> dict[str, Metadata]:
-    """The corpus and the settings that each set's table depends on, and `LABELS` too."""
-    common = of_corpus(config.corpus, corpus)
+    """The corpus and the settings that each set's table depends on, and `LABELS` too.
+
+    Args:
+        of_corpus: what says which corpus it is, see there.
+        sets: feature sets.
+        listeners: that give them; the first hears the MFCCs.
+        how: the networks' settings.
+    """
     frontend = _as_json(listeners[0].recognizer.config.frontend)
     specific: dict[str, Metadata] = {
         "mfcc": {"frontend": frontend, "pooling": "mean and std"},
         "egemaps": {"frontend": "openSMILE eGeMAPSv02 functionals"},
     }
     for listener in listeners:
-        specific |= _of_networks(config, listener)
-    made = {name: {"feature_set": name, **common, **specific[name]} for name in sets.built_in}
-    return {**made, LABELS: common}
+        specific |= _of_networks(listener, how)
+    made = {name: {"feature_set": name, **of_corpus, **specific[name]} for name in sets.built_in}
+    return {**made, LABELS: of_corpus}
 
 
-def _of_networks(config: ml_collections.ConfigDict, listener: Listener) -> dict[str, Metadata]:
+def _of_networks(listener: Listener, how: How) -> dict[str, Metadata]:
     """What the sets of one recognizer depend on, and of networks of its size."""
     of_network = listener.recognizer.config
     network = {
         "model": _as_json(of_network.model),
         "frontend": _as_json(of_network.frontend),
-        **{name: config[name] for name in _HOW},
+        **how._asdict(),
         "tap": listener.tap,
         **({"folder": listener.folder} if listener.folder else {}),
     }
@@ -140,6 +143,6 @@ def described(metadata: Metadata) -> Metadata:
 def identity(metadata: Metadata) -> Metadata:
     """What makes a table, or the labels, one run's and no other's, as a user would name it."""
     source = {f"config.corpus.{k}": value for k, value in metadata.get("source", {}).items()}
-    how = {f"config.{k}": metadata[k] for k in _HOW if k in metadata}
-    known = {*_HOW, *_NEWER, *_OUTCOME, _MOVABLE, "source", "feature_set", "synthetic"}
+    how = {f"config.{k}": metadata[k] for k in How._fields if k in metadata}
+    known = {*How._fields, *_NEWER, *_OUTCOME, _MOVABLE, "source", "feature_set", "synthetic"}
     return {**source, **how, **{k: v for k, v in metadata.items() if k not in known}}

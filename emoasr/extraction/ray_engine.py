@@ -11,18 +11,19 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-import ml_collections
 import numpy as np
 
 from emoasr import __version__
 from emoasr.errors import UserError, one_line
+from emoasr.settings.extraction import Cluster
 from emoasr.system import extras
 
 if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
     import ray
 
     from emoasr.inference.long_recordings import DeviceFunction
-    from emoasr.inference.runner import Plan, Result
+    from emoasr.inference.planning import Plan
+    from emoasr.inference.runner import Result
 
 _MOST_BATCHES = 16  # of a task: what a lost machine costs
 _PATIENCE = 10.0  # seconds, for a cluster's head
@@ -30,11 +31,11 @@ _LONG = -1  # in place of a bucket's number
 _TASKS = 4  # an actor, at least: so that no one is left waiting for another's last
 
 
-def start(config: ml_collections.ConfigDict) -> None:
+def start(address: str) -> None:
     """Connects to the cluster, or makes one of this machine; before JAX computes anything.
 
     Args:
-        config: `address`, `actors`, `cpus`, `gpus`, `gpu_memory`.
+        address: of its head, HOST:PORT; empty: Ray on this machine alone.
 
     Raises:
         UserError: Ray is not installed, or no cluster answers.
@@ -45,15 +46,15 @@ def start(config: ml_collections.ConfigDict) -> None:
 
     jax.config.update("jax_platforms", "cpu")  # the driver's; a GPU's memory is the actors'
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray will by itself soon
-    options = {"address": config.address} if config.address else {"include_dashboard": False}
+    options = {"address": address} if address else {"include_dashboard": False}
     try:
-        if config.address:  # Ray itself would ask for minutes
-            host, _, port = config.address.rpartition(":")
+        if address:  # Ray itself would ask for minutes
+            host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), _PATIENCE).close()
         ray.init(**options, configure_logging=False, log_to_driver=False, ignore_reinit_error=True)
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"config.ray.address={config.address}: no Ray cluster answers there ({_line(error)}); "
+            f"config.ray.address={address}: no Ray cluster answers there ({_line(error)}); "
             "give its head's HOST:PORT"
         ) from None
     context = ray.data.DataContext.get_current()
@@ -61,10 +62,8 @@ def start(config: ml_collections.ConfigDict) -> None:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
 
 
-def run(
-    plan: "Plan", function: "DeviceFunction", config: ml_collections.ConfigDict
-) -> Iterator["Result"]:
-    """As `runner.run(plan, function)`, by `config.actors` processes, in any order.
+def run(plan: "Plan", function: "DeviceFunction", cluster: Cluster) -> Iterator["Result"]:
+    """As `runner.run(plan, function)`, by the cluster's actors, in any order.
 
     Raises:
         UserError: a machine has another version of emoasr, or nothing is left that could go on.
@@ -73,7 +72,7 @@ def run(
 
     from emoasr.inference.runner import Result
 
-    tasks = _tasks(plan, config.actors)
+    tasks = _tasks(plan, cluster.actors)
     if not tasks:
         return
     # in a list: a reference that Ray does not take for a value, so that actors can be started anew
@@ -82,10 +81,10 @@ def run(
         _Actor,
         fn_constructor_args=(held, __version__),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=config.actors),
-        num_cpus=config.cpus,
-        num_gpus=config.gpus,
-        runtime_env={"env_vars": _environment(config)},
+        compute=ray.data.ActorPoolStrategy(size=cluster.actors),
+        num_cpus=cluster.cpus,
+        num_gpus=cluster.gpus,
+        runtime_env={"env_vars": _environment(cluster)},
     )
     try:
         blocks = dataset.iter_batches(batch_size=None, batch_format="numpy")
@@ -115,11 +114,11 @@ def _tasks(plan: "Plan", n_actors: int) -> list[dict[str, int]]:
     return long + short
 
 
-def _environment(config: ml_collections.ConfigDict) -> dict[str, str]:
+def _environment(cluster: Cluster) -> dict[str, str]:
     """Of an actor, before JAX is imported: it takes no more of a GPU than its share."""
-    if not config.gpus:
+    if not cluster.gpus:
         return {"JAX_PLATFORMS": "cpu"}
-    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{min(config.gpus, 1.0) * config.gpu_memory:.3f}"}
+    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{min(cluster.gpus, 1.0) * cluster.gpu_memory:.3f}"}
 
 
 class _Actor:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -80,7 +79,7 @@ class RowStore:
     ) -> None:
         """Keeps rows; they are on disk when more come after some seconds, or after `flush`."""
         part_R = np.zeros(len(keys), self._dtype)
-        part_R["key"] = np.frombuffer(b"".join(keys), "V16")
+        part_R["key"] = np.array(keys, "V16")
         part_R["silent"], part_R["values"] = silent, values_RC
         part_R["crc"] = _checksums(part_R)
         self._held.append(part_R)
@@ -114,13 +113,8 @@ class RowStore:
             return  # no such table, or a broken one: its rows are made anew
         self.flush()
 
-    def tables(self, keys: Sequence[bytes], index: pd.Index) -> Iterator[pa.Table]:
-        """Tables of some rows each, for `parquet.write`.
-
-        Args:
-            keys: of rows on disk, in the order wanted.
-            index: of the whole table, one entry a key.
-        """
+    def values(self, keys: Sequence[bytes]) -> Iterator[np.ndarray]:
+        """The numbers of rows on disk, in the order of their keys: some rows at a time (R, C)."""
         for i in range(0, max(len(keys), 1), _CHUNK):
             chunk = keys[i : i + _CHUNK]
             # column by column, as Parquet wants them
@@ -134,7 +128,7 @@ class RowStore:
                 if isinstance(part, Path):
                     part = np.memmap(part, self._dtype, "r", shape=(int(there.max()) + 1,))
                 values_RC[rows] = part["values"][there]
-            yield parquet.arrow(values_RC, index[i : i + _CHUNK], self.columns)
+            yield values_RC
 
     def write_key_index(self, keys: Sequence[bytes]) -> str:
         """Writes the keys of a table that is to be written; returns the digest for its metadata."""

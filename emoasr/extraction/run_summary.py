@@ -12,7 +12,6 @@ import ml_collections
 
 from emoasr.corpora import Corpus, Skipped
 from emoasr.errors import UserError, one_line
-from emoasr.extraction import provenance
 from emoasr.files import parquet, storage
 from emoasr.files.writing import write_atomically
 from emoasr.system import output
@@ -43,6 +42,7 @@ def joined(*findings: Findings) -> Findings:
 
 def finish(
     config: ml_collections.ConfigDict,
+    of_corpus: Mapping[str, Any],
     corpus: Corpus,
     tables: Mapping[str, parquet.Outline],
     found: Findings,
@@ -52,6 +52,7 @@ def finish(
 
     Args:
         config: all settings, with all feature sets of the run.
+        of_corpus: what says which corpus it is, see `provenance.of_corpus`.
         corpus: its utterances.
         tables: the finished feature tables, by set.
         found: by all steps.
@@ -63,8 +64,6 @@ def finish(
         used, anywhere = used.intersection(table.rows), anywhere.union(table.rows)
     labels = corpus.table[corpus.table.index.isin(anywhere)]
     digest = hashlib.sha256(labels.to_csv().encode(errors="surrogatepass")).hexdigest()[:16]
-    of_labels = {**provenance.of_corpus(config.corpus, corpus), "labels": digest}
-    parquet.write(labels, workdir / "labels.parquet", of_labels)
     beside = ("skipped", "warnings")
     summary = {
         "config": json.loads(config.to_json_best_effort()),
@@ -85,6 +84,7 @@ def finish(
         },
         **found.metrics,
     }
+    parquet.write(labels, workdir / "labels.parquet", {**of_corpus, "labels": digest})
     write_atomically(workdir / "extract.json", json.dumps(summary, indent=1) + "\n")
     _print(summary, corpus, tables, workdir)
 

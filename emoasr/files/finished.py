@@ -16,7 +16,7 @@ def check_same_run(
     asked: Mapping[str, Any],
     overwrite: bool = False,
     elsewhere: str = "--workdir",
-) -> None:
+) -> bool:
     """Refuses to replace a finished run by one from another corpus or with other settings.
 
     Args:
@@ -27,12 +27,16 @@ def check_same_run(
         overwrite: whether the user asked for it; then nothing is refused.
         elsewhere: the flag with which both runs have room.
 
+    Returns:
+        Whether a value differs; one that only one of them has does so too.
+
     Raises:
-        UserError: a value differs; one that only one of them has does so too.
+        UserError: one does, and the user did not ask.
 
     Example:
         >>> settings = {"config.tap": "gate"}
         >>> check_same_run(Path("runs/e"), "emotale", settings, settings)
+        False
     """
     differ = [
         f"{name}: there {_shown(finished, name)}, now {_shown(asked, name)}"
@@ -45,6 +49,7 @@ def check_same_run(
             f"{folder}: holds a run made from {made_from}; what differs: "
             f"{'; '.join(differ[:_NAMED])}{more}; give another {elsewhere}, or --overwrite"
         )
+    return bool(differ)
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:

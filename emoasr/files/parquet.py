@@ -23,20 +23,41 @@ _KEY = b"emoasr"
 _BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # pandas metadata
 
 
-def write(
-    table: pd.DataFrame | Iterable[pa.Table],
-    path: Path,
-    metadata: dict[str, Any] | None = None,
-) -> None:
+def write(table: pd.DataFrame, path: Path, metadata: dict[str, Any] | None = None) -> None:
     """Writes a table and its metadata, all or nothing.
 
     Args:
-        table: any frame whose index says what its rows are, or parts made by `arrow`.
+        table: any frame whose index says what its rows are.
         path: the Parquet file to write.
         metadata: JSON-able provenance, kept in the schema under the key `emoasr`.
     """
-    parts = [pa.Table.from_pandas(table)] if isinstance(table, pd.DataFrame) else table
-    _write(parts, path, metadata)
+    _write([pa.Table.from_pandas(table)], path, metadata)
+
+
+def write_numbers(
+    parts: Iterable[np.ndarray],
+    index: pd.Index,
+    columns: Sequence[str],
+    path: Path,
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """Writes a table of numbers that need not be in memory at once, as `write` would.
+
+    Args:
+        parts: some rows each, (rows, columns), at least one part; see `arrow`.
+        index: of all rows.
+        columns: names.
+        path: as of `write`.
+        metadata: as of `write`.
+    """
+
+    def tables() -> Iterator[pa.Table]:
+        first = 0
+        for values_RC in parts:
+            yield arrow(values_RC, index[first : first + len(values_RC)], columns)
+            first += len(values_RC)
+
+    _write(tables(), path, metadata)
 
 
 def arrow(values_RC: np.ndarray, index: pd.Index, columns: Sequence[str]) -> pa.Table:

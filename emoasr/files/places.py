@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import ml_collections
 
@@ -10,12 +11,29 @@ from emoasr.errors import UserError, did_you_mean
 from emoasr.files import storage
 
 RECOGNIZER_FILES = ("recognizer.json", "weights.safetensors")
+LANGUAGE_FILE = "language.safetensors"  # beside them, where there is one
 PREDICTOR_FILES = ("predictor.json", "weights.safetensors")
+TRANSFORMERS_CONFIG = "config.json"
 TRANSFORMERS_WEIGHTS, TRANSFORMERS_INDEX = "model.safetensors", "model.safetensors.index.json"
+TRANSFORMERS_PROCESSORS = ("preprocessor_config.json", "processor_config.json")  # older and newer
 
 # what the package ships
 _RECOGNIZERS = Path(__file__).parents[1] / "recognizers"
 _PREDICTORS = Path(__file__).parents[1] / "predictors"
+
+
+class RecognizerFolder(NamedTuple):
+    """A folder that a recognizer can be read from.
+
+    Attributes:
+        path: the folder, on disk or in a store.
+        files: names of those of its files that are read.
+        of_transformers: whether it is one of Hugging Face's transformers.
+    """
+
+    path: storage.Place
+    files: tuple[str, ...]
+    of_transformers: bool
 
 
 def local(text: str | os.PathLike) -> Path:
@@ -38,8 +56,8 @@ def of_corpus(config: ml_collections.ConfigDict, field: str = "path") -> storage
     return path
 
 
-def of_recognizer(path_or_name: str | os.PathLike | None) -> storage.Place:
-    """The folder of a recognizer, on disk or in a store.
+def of_recognizer(path_or_name: str | os.PathLike | None) -> RecognizerFolder:
+    """The folder of a recognizer, and what is in it.
 
     Args:
         path_or_name: a folder, a URL, or the name of a recognizer that the package ships; None or
@@ -49,9 +67,11 @@ def of_recognizer(path_or_name: str | os.PathLike | None) -> storage.Place:
         UserError: it is not a recognizer's folder.
     """
     path = _placed(path_or_name, _RECOGNIZERS, "english")
-    if not is_of_transformers(path):
-        _check_holds(path, RECOGNIZER_FILES, path_or_name, _RECOGNIZERS)
-    return path
+    if not is_file(path / RECOGNIZER_FILES[0]) and is_file(path / TRANSFORMERS_CONFIG):
+        return RecognizerFolder(path, _of_transformers(path), of_transformers=True)
+    language = _first(path, (LANGUAGE_FILE,))
+    _check_holds(path, RECOGNIZER_FILES, path_or_name, _RECOGNIZERS)
+    return RecognizerFolder(path, (*RECOGNIZER_FILES, *language), of_transformers=False)
 
 
 def of_predictor(path_or_name: str | os.PathLike | None) -> storage.Place:
@@ -91,16 +111,15 @@ def _check_holds(
             raise UserError(f"{path} is not a {kind}'s folder: it has no {name}{meant}")
 
 
-def is_of_transformers(folder: storage.Place) -> bool:
-    """Whether a folder is one of Hugging Face's transformers, with weights that can be read.
+def _of_transformers(folder: storage.Place) -> tuple[str, ...]:
+    """What is read of a folder of transformers: configuration, processor's if any, weights.
 
     Raises:
-        UserError: it is one, and its weights are missing or pickled.
+        UserError: its weights are missing or pickled.
     """
-    if is_file(folder / RECOGNIZER_FILES[0]) or not is_file(folder / "config.json"):
-        return False
-    if is_file(folder / TRANSFORMERS_WEIGHTS) or is_file(folder / TRANSFORMERS_INDEX):
-        return True
+    weights = (TRANSFORMERS_WEIGHTS, TRANSFORMERS_INDEX)
+    if there := _first(folder, weights):
+        return (TRANSFORMERS_CONFIG, *_first(folder, TRANSFORMERS_PROCESSORS), *there)
     pickled = "pytorch_model.bin"
     if is_file(folder / pickled) or is_file(folder / f"{pickled}.index.json"):
         raise UserError(
@@ -111,6 +130,11 @@ def is_of_transformers(folder: storage.Place) -> bool:
         f"{folder} has a config.json, but neither {TRANSFORMERS_WEIGHTS} nor {TRANSFORMERS_INDEX}; "
         "download it with the weights"
     )
+
+
+def _first(folder: storage.Place, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The first of these files that is there, if any."""
+    return next(((name,) for name in names if is_file(folder / name)), ())
 
 
 def is_file(file: storage.Place) -> bool:

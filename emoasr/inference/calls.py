@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from emoasr.asr import frontend as fe
 from emoasr.audio.windows import Windows
-from emoasr.errors import UserError, check_choice
-from emoasr.inference import frames, inputs, long_recordings, runner
+from emoasr.errors import UserError
+from emoasr.inference import frames, inputs, long_recordings, planning, runner
 from emoasr.inference.inputs import Input
+from emoasr.settings.choices import check_choice
 from emoasr.system import forks, processes
 
 BATCH_FRAMES = 8192  # of a batch, padding included; longer inputs are computed in chunks
@@ -94,7 +95,7 @@ class Call:
     def results(self, function: long_recordings.DeviceFunction) -> Iterator[runner.Result]:
         """Every result; an input that has none is an error, or left out."""
         workers, frontend = processes.count(0), self._frontend
-        plan = runner.make_plan(
+        plan = planning.make_plan(
             self._source, frontend, BATCH_FRAMES, workers=workers, standard=True
         )
         self._leave_out(plan.unreadable)

@@ -15,7 +15,7 @@ from emoasr.audio import chunks, reading
 from emoasr.audio.windows import Windows
 from emoasr.corpora import Corpus, windows
 from emoasr.errors import AudioError, UserError
-from emoasr.inference import runner
+from emoasr.inference import planning
 
 FilePath = str | os.PathLike[str]
 Samples = Any  # a NumPy array, or what becomes one: a tensor of PyTorch or JAX
@@ -45,7 +45,7 @@ class Opened(NamedTuple):
         notes: what the user should know of them, one line each.
     """
 
-    source: runner.Source
+    source: planning.Source
     rows: pd.Index
     notes: tuple[str, ...] = ()
 

@@ -39,6 +39,7 @@ class Pooler:
         tap: str,
         pooling: str,
         with_mfcc: bool = False,
+        compute_dtype: str = "float32",
     ):
         """Fixes what is computed.
 
@@ -48,11 +49,15 @@ class Pooler:
             tap: one of the networks' `TAPS`.
             pooling: one of `POOLINGS`; "mean" is the paper's (section 4).
             with_mfcc: whether to give `mfcc` too: mean and deviation of the front end alone.
+            compute_dtype: what the networks multiply in, see `Network.computing_in`.
         """
         self.frontend, self._tap = frontend, tap
         fields = (network.config.receptive_field for network in networks.values())
         self.receptive_field = max(fields, default=0)
-        self._networks = {name: nnx.split(network) for name, network in networks.items()}
+        self._networks = {
+            name: nnx.split(network.computing_in(compute_dtype))
+            for name, network in networks.items()
+        }
         self._statistics: dict[str, tuple[str, ...]] = dict.fromkeys(networks, POOLINGS[pooling])
         if with_mfcc:
             self._statistics["mfcc"] = ("mean", "std")

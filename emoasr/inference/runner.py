@@ -1,4 +1,4 @@
-"""From many utterances to results on the device: buckets, decoding ahead, one jitted function.
+"""A plan carried out: utterances decoded ahead, one jitted function, results batch by batch.
 
 Shape suffixes: B utterances, N samples.
 """
@@ -6,90 +6,22 @@ Shape suffixes: B utterances, N samples.
 import collections
 import concurrent.futures
 import contextlib
-import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from emoasr.asr.frontend import FrontEnd
 from emoasr.audio.chunks import Chunk
 from emoasr.audio.reading import AudioError, is_silent
 from emoasr.inference import bucketing, long_recordings
 from emoasr.inference.long_recordings import DeviceFunction
-from emoasr.system import forks
-
-# What a compilation costs, in hops computed meanwhile: short corpora get few shapes. A CPU's is
-# that of a program kept on disk; accelerators compute faster and compile longer (an estimate).
-_COMPILATION_HOPS = {"cpu": 1500}
-_COMPILATION_HOPS_ELSEWHERE = 300_000
+from emoasr.inference.planning import Plan, Source
 
 # shapes; of a pass with more, only the programs at work stay in memory
 _PROGRAMS = 8
-
-_READERS = 16  # threads that ask for headers: where files are in a store, they mostly wait
-_HEADERS = 32  # that a thread asks for before another has its turn
-
-# frames; below, the context of a chunk would be most of the work
-_SHORTEST_CHUNK = 4096
-
-
-class Source(Protocol):
-    """Utterances by number; all methods but `len` raise `AudioError`."""
-
-    def __len__(self) -> int:
-        """Number of utterances."""
-        ...
-
-    def n_samples(self, i: int) -> int:
-        """Samples of utterance `i`, at most, without decoding it."""
-        ...
-
-    def samples(self, i: int) -> np.ndarray:
-        """Utterance `i`: mono float32 at the front end's rate."""
-        ...
-
-    def chunks(self, i: int, size: int, context: int, hop: int) -> Iterator[Chunk]:
-        """Utterance `i` in chunks, see `chunks.of_file`."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Plan:
-    """Which utterances a device function gets, and in which batches.
-
-    Attributes:
-        source: the utterances.
-        hop_length: samples a hop; padded lengths are whole hops.
-        longest: hops of an utterance, or chunk of one, that is computed at once, at most.
-        workers: decoding threads.
-        buckets: batches of utterances of similar length, shortest first.
-        long: utterances of more than a batch, to be computed in chunks.
-        n_samples: every utterance's samples at most, by its header; 0 where that cannot be read.
-        unreadable: utterances whose header cannot be read, and why; they are in no batch.
-    """
-
-    source: Source
-    hop_length: int
-    longest: int
-    workers: int
-    buckets: list[bucketing.Bucket]
-    long: list[int]
-    n_samples: np.ndarray
-    unreadable: dict[int, str]
-
-    def only(self, wanted: np.ndarray) -> "Plan":
-        """The part of the plan that gives the results of some utterances.
-
-        They are computed in the same batches as with all, so that their results are the same to
-        the last bit.
-        """
-        long = np.intersect1d(self.long, wanted).astype(int).tolist()
-        buckets = bucketing.with_any_of(self.buckets, wanted)
-        return dataclasses.replace(self, buckets=buckets, long=long)
 
 
 class Result(NamedTuple):
@@ -118,52 +50,11 @@ class _Batch(NamedTuple):
     failed: dict[int, str]
 
 
-def make_plan(
-    source: Source,
-    frontend: FrontEnd,
-    batch_frames: int = 8192,
-    n_buckets: int = 8,
-    workers: int = 2,
-    standard: bool = False,
-    platform: str | None = None,
-) -> Plan:
-    """Plans the batches of all utterances, from their headers.
-
-    Args:
-        source: the utterances.
-        frontend: what prepares them for the device.
-        batch_frames: padded frames a batch, about.
-        n_buckets: shapes at most.
-        workers: see `Plan`.
-        standard: whether shapes are chosen from those that are the same in every run.
-        platform: what will compute them, as JAX calls it; None: what JAX uses here.
-
-    Raises:
-        UserError: a process that cannot use JAX, see `forks`.
-    """
-    forks.check()
-    n_samples, unreadable = _measured(source)
-    hops = -(-n_samples // frontend.hop_length)
-    hops = np.where(hops > 0, np.maximum(hops, frontend.least), 0)
-    longest = frontend.window or max(batch_frames, _SHORTEST_CHUNK)
-    short = np.flatnonzero((hops > 0) & (hops <= longest))
-    platform = platform or jax.default_backend()
-    cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
-    if standard:
-        planned = bucketing.standard_buckets(hops[short], n_buckets, cost)
-    else:
-        planned = bucketing.plan_buckets(hops[short], n_buckets, batch_frames, cost)
-    buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
-    long = np.flatnonzero(hops > longest).tolist()
-    hop = frontend.hop_length
-    return Plan(source, hop, longest, workers, buckets, long, n_samples, unreadable)
-
-
 def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
     """Computes a function of the plan's utterances.
 
     Args:
-        plan: see `make_plan`.
+        plan: see `planning.make_plan`.
         function: what to compute.
 
     Yields:
@@ -185,28 +76,6 @@ def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
         yield _fetch(*pending)
     for i in plan.long:
         yield _in_chunks(plan, i, function)
-
-
-def _measured(source: Source) -> tuple[np.ndarray, dict[int, str]]:
-    """Every utterance's samples by its header, 0 where that cannot be read; and why it cannot."""
-    n_utterances = len(source)
-
-    def measure(first: int) -> list[int | str]:
-        found: list[int | str] = []
-        for i in range(first, min(first + _HEADERS, n_utterances)):
-            try:
-                found.append(source.n_samples(i))
-            except AudioError as error:
-                found.append(str(error))
-        return found
-
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        parts = pool.map(measure, range(0, n_utterances, _HEADERS))
-        found = list(itertools.chain.from_iterable(parts))
-    unreadable = {i: why for i, why in enumerate(found) if isinstance(why, str)}
-    return np.array(
-        [0 if i in unreadable else n for i, n in enumerate(found)], np.int64
-    ), unreadable
 
 
 def _programs(plan: Plan, function: DeviceFunction) -> Iterator[long_recordings.Program]:
@@ -236,7 +105,7 @@ def _load(plan: Plan, entry: tuple[bucketing.Bucket, np.ndarray]) -> _Batch:
     waves, failed = [], {}
     for i in map(int, indices):
         try:
-            waves.append(_decode(plan.source, i, length))
+            waves.append(decode(plan.source, i, length))
         except AudioError as error:
             failed[i] = str(error)
             waves.append(np.zeros(0, np.float32))
@@ -245,7 +114,8 @@ def _load(plan: Plan, entry: tuple[bucketing.Bucket, np.ndarray]) -> _Batch:
     return _Batch(indices, wave_BN, lengths_B, silent, failed)
 
 
-def _decode(source: Source, i: int, longest: int) -> np.ndarray:
+def decode(source: Source, i: int, longest: int) -> np.ndarray:
+    """An utterance's samples. Raises: AudioError: it has none, or more than `longest`."""
     wave_N = source.samples(i)
     if len(wave_N) > longest:
         raise AudioError("decodes to more samples than its header says")

@@ -7,7 +7,7 @@ from typing import Any
 import ml_collections
 
 from emoasr.files import cards
-from emoasr.prediction import saved
+from emoasr.prediction.saved import SavedPredictor
 
 _VERSIONS = ("emoasr", "scikit-learn", "numpy")
 _METRICS = ("ccc", "mse_mean", "clipped_ccc", "clipped_mse_mean")
@@ -49,9 +49,8 @@ def card(
     }
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, predictor: SavedPredictor) -> None:
     """Writes the card of a predictor, as `README.md` beside it."""
-    predictor = saved.load(folder)
     values = predictor.record.to_json() | {"digest": predictor.digest}
     cards.write(folder, "emoasr.prediction", values, interval=_interval)
 

@@ -4,7 +4,7 @@ Shape suffixes: N utterances, D features, T targets, F folds.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import joblib
 import ml_collections
@@ -13,21 +13,18 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from emoasr.evaluation import regression, splits
-from emoasr.evaluation.dataset import Dataset, prepare
+from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.regression import PredictorConfig, predictor_configs
 from emoasr.evaluation.splits import Fold
 from emoasr.prediction.model import Fitted, Model, Target, known_by
 from emoasr.settings.choices import TRAIN, held_out
-
-MOST_FOLDS = 30  # more speakers share folds: each fold's model is kept
 
 _PERCENTILE = 99  # of the fitted utterances' shares of features beyond the others' range
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in `cross_validation`
 def fit(
-    tables: Mapping[str, pd.DataFrame],
-    labels: pd.DataFrame,
+    datasets: Sequence[Dataset],
     settings: ml_collections.ConfigDict,
     feature_set: str,
     workers: int = 1,
@@ -35,53 +32,39 @@ def fit(
     """Fits every target on all utterances that an evaluation uses; of predefined splits, on train.
 
     Args:
-        tables: feature sets by name; utterances must be in all of them, as in the evaluation.
-        labels: as of `evaluate`.
+        datasets: of ratings, as `dataset.prepare` gives them.
         settings: `config.eval`. Features are always selected within the fitted utterances.
         feature_set: the one to predict from.
         workers: folds fitted at once.
 
     Returns:
         The model, and the names of the speakers.
-
-    Raises:
-        UserError: as `evaluate`.
     """
-    datasets, _, _ = prepare(tables, labels, settings)
     if held_out(settings.protocol) == "split":  # what is tested stays unseen
         datasets = [d.where(d.groups["split"] == TRAIN) for d in datasets]
     config = dataclasses.replace(
         predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)[0],
         selection="fold",
     )
+    groups = pd.concat([dataset.groups for dataset in datasets])
+    groups = groups[~groups.index.duplicated()]
+    folds = splits.speaker_folds(groups, "in")
+    of_datasets = [splits.speaker_folds(dataset.groups, config.partner) for dataset in datasets]
     targets: dict[str, Target] = {}
-    for dataset in datasets:
-        targets |= _targets(dataset, config, workers)
+    for dataset, of_dataset in zip(datasets, of_datasets, strict=True):
+        targets |= _targets(dataset, of_dataset, config, workers)
     model = Model(
-        targets=tuple(targets[name] for name in settings.targets),
-        fitted=_fitted(datasets, feature_set),
+        targets=tuple(targets[name] for name in settings.targets if name in targets),
+        fitted=_fitted(datasets[0].tables[feature_set].loc[groups.index].to_numpy(), folds),
         scale=tuple(map(float, settings.scale)),
     )
-    speakers = {str(s) for dataset in datasets for s in dataset.groups["speaker"]}
-    return model, tuple(sorted(speakers))
+    return model, tuple(sorted(groups["speaker"].astype(str).unique()))
 
 
-def speaker_folds(groups: pd.DataFrame, partner: str) -> list[Fold]:
-    """Folds that leave out one speaker each, or several where there are more than `MOST_FOLDS`.
-
-    Args:
-        groups: as of `splits.split`.
-        partner: as of `splits.split`.
-    """
-    many = groups["speaker"].nunique() > MOST_FOLDS
-    return splits.split(
-        groups, f"group-{MOST_FOLDS}-fold" if many else "leave-one-speaker-out", partner
-    )
-
-
-def _targets(dataset: Dataset, config: PredictorConfig, workers: int) -> dict[str, Target]:
+def _targets(
+    dataset: Dataset, folds: Sequence[Fold], config: PredictorConfig, workers: int
+) -> dict[str, Target]:
     x_ND, y_NT = dataset.features(config.feature_set), dataset.ratings.to_numpy()
-    folds = speaker_folds(dataset.groups, config.partner)
     everything = Fold("all", np.arange(len(x_ND)), np.arange(0))
     maps = joblib.Parallel(workers, prefer="threads")(
         joblib.delayed(_affine)(x_ND, y_NT, fold.train, config) for fold in (everything, *folds)
@@ -122,12 +105,9 @@ def _affine(
     return at_PT[1:] - at_PT[0], at_PT[0]
 
 
-def _fitted(datasets: Sequence[Dataset], feature_set: str) -> Fitted:
-    groups = pd.concat([dataset.groups for dataset in datasets])
-    groups = groups[~groups.index.duplicated()]
-    x_ND = datasets[0].tables[feature_set].loc[groups.index].to_numpy()
+def _fitted(x_ND: np.ndarray, folds: Sequence[Fold]) -> Fitted:
     beyond_N = np.empty(len(x_ND))
-    for fold in speaker_folds(groups, "in"):
+    for fold in folds:
         beyond_N[fold.test] = _range(x_ND[fold.train]).beyond(x_ND[fold.test])
     most_beyond = float(np.percentile(beyond_N, _PERCENTILE))
     return dataclasses.replace(_range(x_ND), most_beyond=most_beyond)

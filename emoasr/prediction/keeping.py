@@ -1,14 +1,13 @@
 """What an evaluation keeps: a predictor for each feature set that a recognizer gives."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ml_collections
-import pandas as pd
 
-from emoasr.evaluation import alignment
+from emoasr.evaluation.dataset import Dataset
 from emoasr.prediction import card, fitting, saved
 from emoasr.prediction.manifest import Features, Record
 from emoasr.settings.choices import POOLINGS
@@ -17,8 +16,7 @@ _DIGEST = re.compile("[0-9a-f]{16}")  # untrained networks and other tables have
 
 
 def keep(
-    tables: Mapping[str, pd.DataFrame],
-    labels: pd.DataFrame,
+    datasets: Sequence[Dataset],
     metadata: Mapping[str, Mapping[str, Any]],
     settings: ml_collections.ConfigDict,
     results: Mapping[str, Any],
@@ -28,9 +26,8 @@ def keep(
     """Fits and writes `folder/SET` for each feature set that can be computed of new recordings.
 
     Args:
-        tables: feature sets by name.
-        labels: as of `evaluate`.
-        metadata: of the tables.
+        datasets: that were evaluated; classes are not predicted.
+        metadata: of the feature tables.
         settings: `config.eval`.
         results: of the evaluation: `rows` and `provenance`.
         folder: receives a folder for each set.
@@ -39,30 +36,28 @@ def keep(
     Returns:
         The predictors' folders.
     """
-    settings = settings.copy_and_resolve_references()
-    with settings.unlocked():  # a predictor predicts numbers, no classes
-        settings.targets = tuple(t for t in settings.targets if alignment.is_rating(labels[t]))
-    if not settings.targets:
+    rated = [dataset for dataset in datasets if not dataset.classes]
+    if not rated:
         return []
     written = []
     for name, made in metadata.items():
         if not _DIGEST.fullmatch(str(made.get("recognizer"))) or made["pooling"] not in POOLINGS:
             continue
-        model, speakers = fitting.fit(tables, labels, settings, name, workers)
+        model, speakers = fitting.fit(rated, settings, name, workers)
+        targets = tuple(target.name for target in model.targets)
         rows = [
             row
             for row in results["rows"]
-            if row["feature_set"] == name and row["target"] in settings.targets
+            if row["feature_set"] == name and row["target"] in targets
         ]
         record = Record(
             Features(made["recognizer"], made["tap"], made["pooling"]),
-            targets=tuple(target.name for target in model.targets),
+            targets=targets,
             scale=model.scale,
             most_beyond=model.fitted.most_beyond,
             speakers=speakers,
             card=card.card(settings, rows, results["provenance"]),
         )
-        saved.save(folder / name, model, record)
-        card.write(folder / name)
+        card.write(folder / name, saved.save(folder / name, model, record))
         written.append(folder / name)
     return written

@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Any
 
-from emoasr.errors import UserError, check_choice, quoted
+from emoasr.errors import UserError, quoted
 from emoasr.files import untrusted
-from emoasr.settings import bounds
-from emoasr.settings.choices import POOLINGS, TAPS
+from emoasr.settings import bounds, values
+from emoasr.settings.choices import POOLINGS, TAPS, check_choice
 
 FORMAT = 1
 MOST_BYTES = 1 << 22
@@ -75,7 +75,7 @@ def read(path: untrusted.Source) -> Record:
         )
     names = [field.name for field in dataclasses.fields(Record)][1:-1]
     fields = {
-        name: untrusted.like(getattr(_EXAMPLE, name), _field(path, given, name), f"{path}: {name}")
+        name: values.like(getattr(_EXAMPLE, name), _field(path, given, name), f"{path}: {name}")
         for name in names
     }
     features = _features(path, _field(path, given, "features"))
@@ -96,7 +96,7 @@ def _features(path: untrusted.Source, given: Any) -> Features:
     if not isinstance(given, dict) or given.keys() != known.keys():
         raise UserError(f"{path}: features is {quoted(given)}; must have {', '.join(known)}")
     fields = {
-        name: untrusted.like(default, given[name], f"{path}: features.{name}")
+        name: values.like(default, given[name], f"{path}: features.{name}")
         for name, default in known.items()
     }
     check_choice(f"{path}: features.tap", fields["tap"], TAPS)

@@ -17,6 +17,7 @@ import safetensors.numpy
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError, one_line, quoted
 from emoasr.files import places, untrusted
+from emoasr.files.tensors import read_tensors, tensor_shapes
 from emoasr.files.writing import write_atomically
 from emoasr.prediction import manifest
 from emoasr.prediction.manifest import Record
@@ -61,12 +62,15 @@ class SavedPredictor:
     digest: str
 
 
-def save(folder: Path, model: Model, record: Record) -> None:
+def save(folder: Path, model: Model, record: Record) -> SavedPredictor:
     """Writes a predictor's folder; an older one there is replaced file by file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _WEIGHTS, safetensors.numpy.save(_tensors(model)))
+    tensors = _tensors(model)
     text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    saved = SavedPredictor(model, record, _digest(tensors, record))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / _WEIGHTS, safetensors.numpy.save(tensors))
     write_atomically(folder / _RECORD, text + "\n")
+    return saved
 
 
 def load(path_or_name: Path | str | None = None) -> SavedPredictor:
@@ -82,9 +86,9 @@ def load(path_or_name: Path | str | None = None) -> SavedPredictor:
     files = {name: untrusted.own(path / name, _MOST[name]) for name in places.PREDICTOR_FILES}
     record = manifest.read(files[_RECORD])
     source = files[_WEIGHTS]
-    shapes = untrusted.tensor_shapes(source, _TYPES, _MOST[_WEIGHTS])
+    shapes = tensor_shapes(source, _TYPES, _MOST[_WEIGHTS])
     _check_shapes(shapes, len(record.targets), source)
-    tensors = untrusted.read_tensors(source)
+    tensors = read_tensors(source)
     _check_values(tensors, len(record.targets), source)
     return SavedPredictor(_model(tensors, record), record, _digest(tensors, record))
 

@@ -6,15 +6,12 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ml_collections
-
 from emoasr.files.finished import check_same_run
 from emoasr.report import paper
-from emoasr.settings.fields import leaves
 
 _PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "vl-convert-python")
 
@@ -32,7 +29,7 @@ def provenance(
         config: of the run.
         extraction: its summary; fields `corpus`, `found` and `used`.
         metadata: of each feature table.
-        made_from: settings and digests that the results depend on, see `made_from`.
+        made_from: settings and digests of tables and labels that the results depend on.
         seconds: that the evaluation took.
     """
     return {
@@ -53,27 +50,12 @@ def provenance(
     }
 
 
-def made_from(
-    settings: ml_collections.ConfigDict, digests: Mapping[str, str], sums: Iterable[str]
-) -> dict[str, Any]:
-    """What the results of an evaluation depend on, under names that a user knows.
-
-    Args:
-        settings: `config.eval`.
-        digests: of its tables and labels, see `digests.of_inputs`.
-        sums: names of feature sets that are made of these.
-    """
-    fields = {f"config.eval.{name}": value for name, value in leaves(settings).items()}
-    del fields["config.eval.name"]
-    return {**fields, **digests, **{f"feature set {name}": "a sum" for name in sums}}
-
-
 def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
     """Refuses to replace a finished evaluation by one made from other tables or settings.
 
     Args:
         folder: of the evaluation.
-        asked: what the new one is made from, see `made_from`.
+        asked: what the new one is made from: settings, digests of tables and labels.
         overwrite: whether the user asked for it.
 
     Raises:

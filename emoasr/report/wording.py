@@ -10,7 +10,7 @@ from emoasr.settings.choices import BASELINE
 UNDEFINED = "–"
 
 # Line breaks and tabs stay: Markdown and HTML fold them. The last are halves of characters.
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
@@ -92,7 +92,7 @@ def includes_zero(record: Mapping[str, Any], key: str) -> bool | None:
 
 def visible(text: str) -> str:
     """A user's text whose control characters and changes of direction are seen, not obeyed."""
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def short(name: str, most: int = 28) -> str:

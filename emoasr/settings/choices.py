@@ -5,11 +5,11 @@ Imports nothing heavy: the commands refuse wrong values before they load JAX or 
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import ml_collections
 
-from emoasr.errors import UserError, check_choice
+from emoasr.errors import UserError
 
 TAPS = ("gate", "skip", "residual")
 POOLINGS = {  # over time: the statistics of each unit, all units of one after the other
@@ -109,6 +109,12 @@ class AugmentConfig:
     telephone: float = 0.0
     clip: float = 0.0
     level: float = 0.0
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raises `UserError` unless `value`, which the user calls `name`, is one of `choices`."""
+    if value not in choices:
+        raise UserError(f"{name}={value!r}: must be one of {', '.join(choices)}")
 
 
 def check_extraction(config: ml_collections.ConfigDict) -> None:

@@ -1,7 +1,7 @@
 """What entries of `config.feature_sets` name: sets that extract makes, tables, sums of sets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,11 @@ class FeatureSets(NamedTuple):
     external: tuple[str, ...]
     sums: dict[str, tuple[str, ...]]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all sets."""
+        return tuple(map(name_of, self.entries))
+
 
 def parse(entries: Iterable[str], seed: int) -> FeatureSets:
     """The feature sets that `config.feature_sets` asks for.
@@ -48,7 +53,7 @@ def parse(entries: Iterable[str], seed: int) -> FeatureSets:
         UserError: an entry is not a feature set, or two sets have the same name.
     """
     located = paths(entries := tuple(entries), Path())
-    of_others = sums(entries)
+    of_others = sums(entries, located)
     recognizers = dict(map(_named, filter(_is_recognizer, entries)))
     twins = {f"{_UNTRAINED}{name}": name for name in recognizers}
     twins = {twin: name for twin, name in twins.items() if twin in entries}
@@ -92,14 +97,16 @@ def twin_of(name: str) -> str | None:
     return name.removeprefix(_UNTRAINED) if twin else None
 
 
-def sums(feature_sets: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def sums(feature_sets: Iterable[str], named: Collection[str]) -> dict[str, tuple[str, ...]]:
     """The entries of `config.feature_sets` that are sums `A+B`, and the sets that each sums.
+
+    Args:
+        feature_sets: the entries.
+        named: names of those that are no sums, see `paths`.
 
     Raises:
         UserError: a sum is there twice, or of a set that is not named, or of one twice.
     """
-    feature_sets = tuple(feature_sets)
-    named = [*paths(feature_sets, Path())]
     found: dict[str, tuple[str, ...]] = {}
     for entry in filter(_is_sum, feature_sets):
         parts, what = tuple(entry.split("+")), f"config.feature_sets={entry!r}"
@@ -112,12 +119,6 @@ def sums(feature_sets: Iterable[str]) -> dict[str, tuple[str, ...]]:
             raise UserError(f"{what}: {twice!r} is there twice; leave one out")
         found[entry] = parts
     return found
-
-
-def names(feature_sets: Iterable[str]) -> list[str]:
-    """The names of all sets. Raises: UserError: as `sums`."""
-    feature_sets = tuple(feature_sets)
-    return [*paths(feature_sets, Path()), *sums(feature_sets)]
 
 
 def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]:
@@ -148,17 +149,17 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]
     return found
 
 
-def check_there(feature_sets: Iterable[str], folder: Path) -> None:
+def check_there(located: Mapping[str, storage.Place], folder: Path) -> None:
     """Looks for the external tables that lie on disk.
 
     Args:
-        feature_sets: see `paths`.
+        located: as `paths` gives them.
         folder: see `paths`.
 
     Raises:
-        UserError: as `paths`, or a table does not exist.
+        UserError: a table does not exist.
     """
-    for path in paths(feature_sets, folder).values():
+    for path in located.values():
         if isinstance(path, Path) and path.parent != folder:
             storage.check_there(path, f"config.feature_sets: {path}")
 

@@ -14,6 +14,7 @@ import ml_collections
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files import untrusted
 from emoasr.files.untrusted import quoted
+from emoasr.settings import values
 from emoasr.settings.fields import NAMED_FREELY, leaves
 
 _MOST_BYTES = 1 << 18
@@ -47,14 +48,14 @@ def _update(
             raise UserError(f"{path}: {field} says where to write; give it as --config.{field}")
         if group == NAMED_FREELY:
             with config.unlocked():
-                config[name] = untrusted.like((0,), value, f"{path}: {quoted(field)}")
+                config[name] = values.like((0,), value, f"{path}: {quoted(field)}")
         elif name not in config:
             meant = did_you_mean(".".join([field, *_first(value)]), known)
             raise UserError(f"{path}: no such config field: {quoted(field)}{meant}")
         elif isinstance(config[name], ml_collections.ConfigDict):
             _update(config[name], value, path, field, known)
         else:
-            config[name] = untrusted.like(config[name], value, f"{path}: {field}")
+            config[name] = values.like(config[name], value, f"{path}: {field}")
 
 
 def _first(value: Any) -> list[str]:

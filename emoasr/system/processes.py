@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
-import joblib
-from joblib.externals import loky
-
 from emoasr.system import interrupts
 
 T = TypeVar("T")
@@ -24,6 +21,8 @@ def count(wanted: int) -> int:
 
     These are fewer than the machine has where its affinity or a container (cgroup) limits them.
     """
+    import joblib  # it takes NumPy along, which no help needs
+
     return wanted or joblib.cpu_count()
 
 
@@ -43,6 +42,8 @@ def results(function: Callable[[T], R], inputs: Iterable[T], n: int) -> Iterator
     Raises:
         concurrent.futures.BrokenExecutor: a process died.
     """
+    from joblib.externals import loky
+
     executor = loky.ProcessPoolExecutor(n, initializer=_follow, initargs=(os.getpid(),))
     ahead: deque[Future[R]] = deque()
     try:

@@ -15,7 +15,7 @@ from emoasr.errors import UserError
 from emoasr.inference import compilation_cache
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
-from emoasr.training import data, model_card, multihost, scoring, sharding
+from emoasr.training import data, job, model_card, multihost, scoring, sharding
 from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.metrics import MetricsLog
 from emoasr.training.run_folder import RunFolder
@@ -28,13 +28,13 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
     if unknown := [name for name, text in config.card.items() if not text]:
         print(f'the model card will say "not stated" of {", ".join(unknown)}; give --config.card.'
               f"{unknown[0]}=TEXT and so on")  # fmt: skip
-    with multihost.connected(config):
+    with job.connected(config):
         compilation_cache.enable_cache()
         with multihost.barrier():
             folder = RunFolder(workdir, config, overwrite)
             corpus = data.CORPORA[config.corpus.kind].load(config.corpus, workdir)
             folder.check({"the corpus's table": data.table_digest(corpus)})
-            trainer, state = create(config)
+            trainer, state = create(config, folder.init)
         with multihost.process_0_first():
             splits, record = data.open_splits(corpus, config, trainer.frontend)
         audio = data.audio_digest(splits)
@@ -55,7 +55,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
         }
         with multihost.barrier():
             if multihost.is_first():
-                card = model_card.record(folder.settings, record["used"], recognized)
+                card = model_card.record(folder.settings, folder.init, record["used"], recognized)
                 _export(folder, trainer, state, card)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr import __version__
-from emoasr.asr.saved import load
+from emoasr.asr.saved import SavedRecognizer, load
 from emoasr.files import cards
 from emoasr.training import scoring
 
@@ -18,22 +18,26 @@ _OF_THIS_MACHINE = ("--workdir", "--overrides", "--config.corpus.path", "--confi
 
 
 def record(
-    settings: dict[str, Any], counts: dict[str, Any], recognized: Mapping[str, pd.DataFrame]
+    settings: dict[str, Any],
+    init: SavedRecognizer | None,
+    counts: dict[str, Any],
+    recognized: Mapping[str, pd.DataFrame],
 ) -> dict[str, Any]:
     """What goes into `recognizer.json`, without any path of the machine that trained.
 
     Args:
         settings: the run's configuration.
+        init: the recognizer that training started from, if any.
         counts: utterances, hours and speakers of each split.
         recognized: `scoring.transcripts` of the splits that were not trained on.
     """
-    train = dict(settings["train"])
+    train = {name: value for name, value in settings["train"].items() if name != "init"}
     return {
         "training": {
             **settings["card"],
             "splits": counts,
             "steps": train["steps"],
-            "init": _ancestor(train.pop("init")),
+            "init": _ancestor(init) if init else None,
             "config": {"model": settings["model"], "augment": settings["augment"], "train": train},
             "date": datetime.date.today().isoformat(),
             "command": _command(),
@@ -55,14 +59,11 @@ def write(folder: Path) -> None:
     cards.write(folder, "emoasr.training", about | recognizer.card)
 
 
-def _ancestor(init: str) -> dict[str, Any] | None:
-    """The recognizer that training started from, if any."""
-    if not init:
-        return None
-    recognizer = load(init)
-    training = recognizer.card.get("training", {})
+def _ancestor(init: SavedRecognizer) -> dict[str, Any]:
+    """What the card says of the recognizer that training started from."""
+    training = init.card.get("training", {})
     about = ("name", "data", "terms", "steps", "init")
-    return {"digest": recognizer.digest, **{k: training.get(k) for k in about}}
+    return {"digest": init.digest, **{k: training.get(k) for k in about}}
 
 
 def _command() -> str:

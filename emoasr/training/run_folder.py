@@ -31,6 +31,12 @@ class RunFolder:
     """The folder `pretrain` of a workdir, which holds one training.
 
     Another training than the one that it holds is refused, or with `overwrite` takes its place.
+
+    Attributes:
+        path: the folder.
+        recognizer: the folder of the export.
+        settings: the configuration, but for which machines compute.
+        init: the recognizer that the training starts from; None: random weights.
     """
 
     def __init__(self, workdir: Path, config: ml_collections.ConfigDict, overwrite: bool):
@@ -47,19 +53,20 @@ class RunFolder:
         self._record = self.path / "config.json"
         self._before = read_json(self._record, _MOST_BYTES) if self._record.exists() else {}
         self._made_from: dict[str, Any] = {}
-        leaves = fields.leaves(config)
-        init = saved.load(config.train.init).digest if config.train.init else ""
         asked = {
-            f"config.{name}": init if name == "train.init" else value
-            for name, value in leaves.items()
+            f"config.{name}": value
+            for name, value in fields.leaves(config).items()
             if name not in _WITHOUT_EFFECT and not name.startswith(("card.", "distributed."))
         }
+        self.init = saved.load(config.train.init) if config.train.init else None
+        asked["config.train.init"] = self.init.digest if self.init else ""
         if asked[_STEPS] > self._before.get("made_from", {}).get(_STEPS, asked[_STEPS]):
             self._made_from[_STEPS] = asked.pop(_STEPS)  # a run may be continued for longer
         self.check(asked)
         if exported := self._exported():
             card = self.settings["card"]
-            self._refuse({name: exported.get(name) for name in card}, card, "config.card.")
+            there = {f"config.card.{name}": exported.get(name) for name in card}
+            self._differ(there, {f"config.card.{name}": value for name, value in card.items()})
 
     def check(self, asked: Mapping[str, Any]) -> None:
         """Compares what the training is made from with what the folder's one was made from.
@@ -74,19 +81,11 @@ class RunFolder:
         if self._before or self.recognizer.exists():
             before = self._before.get("made_from", {})
             there = {name: before[name] for name in asked if name in before}
-            self._is_other |= self._refuse(there, asked)
+            self._is_other |= self._differ(there, asked)
 
-    def _refuse(self, there: Mapping[str, Any], asked: Mapping[str, Any], group: str = "") -> bool:
-        """Whether they differ, and may. Raises: UserError: they differ, and may not."""
-        there, asked = ({group + name: v for name, v in x.items()} for x in (there, asked))
-        try:
-            corpus = self._before.get("corpus", {}).get("path", "an unknown corpus")
-            check_same_run(self.path, corpus, there, asked)
-        except UserError:
-            if not self._overwrite:
-                raise
-            return True
-        return False
+    def _differ(self, there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+        corpus = self._before.get("corpus", {}).get("path", "an unknown corpus")
+        return check_same_run(self.path, corpus, there, asked, self._overwrite)
 
     def begin(self, corpus: Mapping[str, Any]) -> None:
         """Makes the folder this training's: process 0 writes, the others check that they see it.

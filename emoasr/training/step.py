@@ -15,7 +15,7 @@ from emoasr.asr import frontend as fe
 from emoasr.asr import text
 from emoasr.asr.frontend import Array
 from emoasr.asr.networks.gated import GatedConvNet
-from emoasr.asr.saved import SavedRecognizer, load
+from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError
 from emoasr.settings.choices import AugmentConfig, ModelConfig
 from emoasr.system import forks
@@ -148,20 +148,26 @@ def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: A
     return total / jnp.maximum(jnp.sum(n_labels_B), 1)
 
 
-def create(config: ml_collections.ConfigDict) -> tuple[Trainer, State]:
+def create(
+    config: ml_collections.ConfigDict, init: SavedRecognizer | None = None
+) -> tuple[Trainer, State]:
     """Makes the trainer and the first state from `config` (`model`, `augment`, `train`).
 
     The trainer is for all devices of all processes; give them the state by `sharding.replicate`.
 
+    Args:
+        config: a training's.
+        init: the recognizer of `config.train.init`, whose weights are the first state's.
+
     Raises:
-        UserError: `train.init` is no recognizer or of another size.
+        UserError: that one is of another size.
     """
     forks.check()
     train = config.train
     model = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
     frontend = fe.FrontEndConfig()
-    if train.init:
-        _start_from(load(train.init), model, frontend, train.init)
+    if init:
+        _start_from(init, model, frontend, train.init)
     graph, params, *others = nnx.split(model, nnx.Param, ...)
     augmentation = AugmentConfig(**config.augment) if config.augment else None
     mesh = sharding.all_devices()

@@ -22,7 +22,7 @@ from made_transformers import WAVES, wave
 import emoasr
 from emoasr import transcribe as command
 from emoasr.errors import UserError
-from emoasr.inference import bucketing, runner
+from emoasr.inference import bucketing, planning
 from emoasr.inference.pooling import POOLINGS, Pooler
 
 FOLDERS = Path(__file__).parent / "of_transformers"
@@ -161,7 +161,7 @@ def test_a_plan_fills_windows(recognizers):
         n_samples = staticmethod(lengths.__getitem__)
         __len__ = staticmethod(lambda: len(lengths))
 
-    plan = runner.make_plan(Source(), front)
+    plan = planning.make_plan(Source(), front)
     (bucket,) = plan.buckets
     assert bucket.n_hops == front.window and bucket.indices.tolist() == [0, 1, 2]
     assert plan.long == [3, 4] and plan.longest == front.window

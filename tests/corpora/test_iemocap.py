@@ -15,7 +15,7 @@ from made_corpora import annotated, turns, wav, write
 from emoasr import config, extract
 from emoasr.corpora import iemocap, open_corpus
 from emoasr.errors import UserError
-from emoasr.evaluation import alignment
+from emoasr.evaluation.labels import groups_of, is_rating, ratings
 from emoasr.extraction import feature_tables
 from emoasr.files import parquet
 from emoasr.settings import fields
@@ -297,9 +297,9 @@ def test_consistent_leaves_something(tmp_path):
 def test_the_labels_file_serves_evaluation(release, tmp_path):
     parquet.write(opened(release).table, tmp_path / "labels.parquet")
     labels, _ = feature_tables.read(tmp_path / "labels.parquet")
-    assert alignment.ratings(labels, "arousal").tolist() == [2.5, 2.5, 2.5, 2.5, 2.5, 4.0, 2.5]
-    assert set(alignment.groups(labels, "session")) == {"Ses01", "Ses02"}
-    assert not alignment.is_rating(labels["arousal_ratings"])
+    assert ratings(labels, "arousal").tolist() == [2.5, 2.5, 2.5, 2.5, 2.5, 4.0, 2.5]
+    assert set(groups_of(labels, "session")) == {"Ses01", "Ses02"}
+    assert not is_rating(labels["arousal_ratings"])
 
 
 def test_extraction_tells_every_turn(release, small_recognizer, tmp_path):

@@ -10,7 +10,7 @@ from scipy import stats
 from emoasr.evaluation import evaluate
 from emoasr.evaluation.metrics import METRICS, VARIANTS
 from emoasr.inference.columns import unit_names
-from emoasr.report import charts
+from emoasr.report import charts, style
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,9 @@ def test_layers_of_every_network_follow_its_shape():
     assert len(trends) == 9
     ours, theirs = trends["neural", "arousal"], trends["whisper", "arousal"]
     assert ours.startswith("arousal: ") and theirs.startswith("whisper: arousal: ")
-    charts_of = charts.layers([r for r in found.battery["rows"] if r["analysis"] == "layers"])
-    assert [c["title"] for c in charts_of] == ["neural", "whisper", "random-whisper"]
+    of_layers = [r for r in found.battery["rows"] if r["analysis"] == "layers"]
+    charts_of = charts.layers(of_layers, style.palette(tables))
+    assert [c["title"] for c in charts_of] == ["arousal", "valence"]
 
 
 def test_what_the_data_do_not_allow_is_said():

@@ -20,7 +20,7 @@ def drawn(tables, labels, settings):
 
 def refitted(tables, labels, settings):
     """The same, with everything fitted again without each speaker."""
-    (data,), _, _ = dataset.prepare(tables, labels, settings)
+    (data,), _ = dataset.prepare(tables, labels, settings)
     configs = predictor_configs(tables, settings)[:-1]
     fitted = cross_validation.run(data, configs, 1, "")
     parts = jackknife.without_each_speaker(data, configs, 1)

@@ -111,6 +111,20 @@ def test_arrow_is_what_arrow_makes_of_the_frame(index, n_rows):
     assert found.schema.pandas_metadata == expected.schema.pandas_metadata
 
 
+@pytest.mark.parametrize("cuts", [[], [2], [0, 1, 4]])
+def test_numbers_are_written_in_parts_as_a_whole_frame_is(tmp_path, cuts):
+    values_RC = np.arange(10, dtype=np.float32).reshape(5, 2)
+    frame = pd.DataFrame(values_RC, audformat.filewise_index(list("abcde")), ["x", "y"])
+    parquet.write(frame, tmp_path / "whole.parquet", {"tap": "gate"})
+    parquet.write_numbers(
+        np.split(values_RC, cuts), frame.index, ["x", "y"], tmp_path / "parts.parquet",
+        {"tap": "gate"},
+    )  # fmt: skip
+    whole, parts = (feature_tables.read(tmp_path / f"{n}.parquet") for n in ("whole", "parts"))
+    pd.testing.assert_frame_equal(parts[0], whole[0])
+    assert parts[1] == whole[1] == {"tap": "gate"}
+
+
 def test_a_table_of_something_else_keeps_its_rows(tmp_path):
     rows = pd.DataFrame({"feature_set": ["a", "b"], "rank": [1, 2]})
     parquet.write(rows, tmp_path / "x.parquet")

@@ -24,13 +24,13 @@ SETS = ("neural", "random", "mfcc")
 def listened(monkeypatch):
     """Files of the utterances whose samples were decoded for the device, in a list."""
     heard = []
-    decode = runner._decode
+    decode = runner.decode
 
     def spy(source, i, longest):
         heard.append(str(source.table.index[i]))
         return decode(source, i, longest)
 
-    monkeypatch.setattr(runner, "_decode", spy)
+    monkeypatch.setattr(runner, "decode", spy)
     return heard
 
 

@@ -23,7 +23,8 @@ from object_store import methods, serving
 import emoasr
 from emoasr import config, extract, transcribe
 from emoasr import eval as emoasr_eval
-from emoasr.asr import language_model, manifest
+from emoasr.asr import saved
+from emoasr.asr.recognizer_files import MOST_BYTES
 from emoasr.audio import reading
 from emoasr.corpora import open_corpus
 from emoasr.errors import UserError
@@ -322,12 +323,12 @@ def test_a_training_starts_from_a_recognizer(recognizer):
     c = config.pretraining("transcribed")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})
     c.train.update({"init": recognizer, "steps": 1})
-    step.create(c)
+    step.create(c, saved.load(recognizer))
 
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("recognizer.json", manifest.MOST_BYTES), ("language.safetensors", language_model.MOST_BYTES)],
+    [(name, MOST_BYTES[name]) for name in ("recognizer.json", "language.safetensors")],
 )
 def test_a_recognizers_file_that_is_too_large_is_not_fetched(store, small_recognizer, name, most):
     url = store.put(f"s3://speech/large/{name}", small_recognizer)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import emoasr
 from emoasr.audio import chunks, decoder, reading
 from emoasr.corpora import Corpus
-from emoasr.inference import runner
+from emoasr.inference import planning, runner
 from emoasr.inference.frames import FrameFunction
 from emoasr.inference.pooling import POOLINGS, Pooler
 from emoasr.inference.symbol_scores import SymbolScores
@@ -39,7 +39,7 @@ class OneArray:
 
 
 def results(source, function, batch_frames):
-    plan = runner.make_plan(source, function.frontend, batch_frames)
+    plan = planning.make_plan(source, function.frontend, batch_frames)
     (result,) = runner.run(plan, function)
     assert result.indices.tolist() == [0] and not result.failed and not plan.unreadable
     return result.arrays, bool(plan.long)
@@ -133,16 +133,16 @@ def test_chunks_of_a_file_are_parts_of_what_read_gives(tmp_path, name, rate, cha
 
 
 def test_a_long_file_cut_short_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_SHORTEST_CHUNK", 64)
+    monkeypatch.setattr(planning, "SHORTEST_CHUNK", 64)
     monkeypatch.setattr(decoder, "BLOCK", 20_000)
     path = tmp_path / "long.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=100_000), 16000)
     index = audformat.filewise_index(["long.wav"])
     corpus = Corpus("c", tmp_path, pd.DataFrame(index=index))
     promised = reading.n_samples(reading.Segment(path))
-    monkeypatch.setattr(reading, "_span", lambda file, segment: (0, promised + 60_000))
+    monkeypatch.setattr(reading, "span", lambda file, segment: (0, promised + 60_000))
     recognizer = emoasr.load_recognizer()
     pooler = Pooler({"neural": recognizer.model}, recognizer.config.frontend, "gate", "mean")
-    (result,) = runner.run(runner.make_plan(corpus, pooler.frontend, 64), pooler)
+    (result,) = runner.run(planning.make_plan(corpus, pooler.frontend, 64), pooler)
     assert not len(result.indices) and not result.arrays
     assert "cut short" in result.failed[0]

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 import run_folder
 
-from emoasr.evaluation import evaluate
+from emoasr.evaluation import evaluate, splits
 from emoasr.evaluation.regression import REGRESSORS
-from emoasr.prediction import fitting
 
 
 @pytest.mark.parametrize("regressor", REGRESSORS)
@@ -44,7 +43,7 @@ def test_a_leak_asked_for_in_the_evaluation_is_none_in_a_predictor():
 
 
 def test_many_speakers_share_folds_and_no_speaker_is_in_two(monkeypatch):
-    monkeypatch.setattr(fitting, "MOST_FOLDS", 5)
+    monkeypatch.setattr(splits, "MOST_FOLDS", 5)
     model, _, _, labels = made_predictors.fitted(n_speakers=12)
     target = model.targets[0]
     assert len(target.fold_biases_F) == 5

@@ -14,7 +14,7 @@ def test_sums_are_of_sets_that_are_named_too():
         "neural+egemaps": ("neural", "egemaps"),
         "w+neural+egemaps": ("w", "neural", "egemaps"),
     }
-    assert feature_sets.names(entries) == ["neural", "egemaps", "w", *found.sums]
+    assert found.names == ("neural+egemaps", "neural", "egemaps", "w", "w+neural+egemaps")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_sums_are_of_sets_that_are_named_too():
 )
 def test_sums_that_cannot_be_are_named(entries, message):
     with pytest.raises(UserError, match=message) as error:
-        feature_sets.names(entries)
+        feature_sets.parse(entries, seed=0)
     assert str(error.value).startswith("config.feature_sets=") and "\n" not in str(error.value)
 
 
@@ -42,7 +42,7 @@ def test_further_recognizers_and_their_untrained_twins():
     assert found.twins == {"random-whisper": "whisper"}
     assert found.seeds == {"random-3": 3}
     assert found.sums == {"neural+whisper": ("neural", "whisper")}
-    assert feature_sets.names(entries) == [*found.built_in, "neural+whisper"]
+    assert found.names == (*found.built_in, "neural+whisper")
 
 
 @pytest.mark.parametrize(

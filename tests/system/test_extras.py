@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from emoasr import config, extract
 from emoasr.errors import UserError
 from emoasr.extraction import egemaps
-from emoasr.inference import runner
+from emoasr.inference import planning
 from emoasr.system import extras
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def test_extraction_says_so_before_it_computes(extra, settings, tmp_path, monkey
         chosen.corpus.seed = 0
     chosen.update({"feature_sets": ("neural",), **settings})
     without(extra, monkeypatch)
-    monkeypatch.setattr(runner, "make_plan", None)
+    monkeypatch.setattr(planning, "make_plan", None)
     with pytest.raises(UserError, match=rf"needs .*: pip install -e .*\[{extra}\]"):
         extract.main(chosen, tmp_path)
     assert not list(tmp_path.rglob("*.parquet"))
@@ -115,7 +115,7 @@ def test_a_table_that_names_a_store_says_so_before_it_computes(speech, tmp_path,
         {"feature_sets": ("neural",), "corpus": {"path": str(table), "root": str(speech)}}
     )
     without("remote", monkeypatch)
-    monkeypatch.setattr(runner, "make_plan", None)
+    monkeypatch.setattr(planning, "make_plan", None)
     with pytest.raises(UserError, match=r"s3://speech: .*pip install .*\[remote\]"):
         extract.main(chosen, tmp_path)
 
@@ -123,7 +123,7 @@ def test_a_table_that_names_a_store_says_so_before_it_computes(speech, tmp_path,
 def test_opensmile_and_the_converter_say_so(tmp_path, monkeypatch):
     for extra in ("egemaps", "tf"):
         without(extra, monkeypatch)
-    egemaps._smile.cache_clear()
+    egemaps.smile.cache_clear()
     (tmp_path / "m.index").touch()
     with pytest.raises(UserError, match=r"\[egemaps\]"):
         egemaps.column_names()

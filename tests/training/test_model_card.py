@@ -22,7 +22,8 @@ def written(folder, recognizer, **changes) -> str:
     c["card"] |= changes.pop("card", {})
     c["train"] |= changes
     trained = saved.load(recognizer)
-    record = model_card.record(c, SPLITS, {})
+    init = saved.load(c["train"]["init"]) if c["train"]["init"] else None
+    record = model_card.record(c, init, SPLITS, {})
     saved.save(folder, trained.model, trained.config.frontend, record)
     model_card.write(folder)
     return (folder / "README.md").read_text()

@@ -17,7 +17,9 @@ from distributed import Job, end, free_port
 from emoasr import config
 from emoasr.errors import UserError
 from emoasr.files.run_lock import run_lock
-from emoasr.training import checkpoints, multihost, rendezvous, sharding
+from emoasr.settings import distributed
+from emoasr.training import checkpoints, multihost, sharding
+from emoasr.training.job import connected
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -112,15 +114,17 @@ START = """
 import sys, emoasr
 from emoasr import config
 from emoasr.errors import UserError
-from emoasr.training import multihost, rendezvous
+from emoasr.settings import distributed
+from emoasr.training import multihost
+from emoasr.training.job import connected
 c = config.pretraining("transcribed")
 c.distributed.update(dict(coordinator="127.0.0.1:{port}", n_processes=2, process_id={number}))
 c.distributed.timeout = {timeout}
 later = print
 {change}
 try:
-    print("lock name:", rendezvous.lock_name(c.distributed))
-    with multihost.connected(c), multihost.barrier():
+    print("lock name:", distributed.lock_name(c.distributed))
+    with connected(c), multihost.barrier():
         later()
 except UserError as error:
     sys.exit(f"error: {{error}}")
@@ -183,7 +187,7 @@ def test_a_port_that_is_in_use_is_named():
         port = other.getsockname()[1]
         c.distributed.update({"coordinator": f"here:{port}", "n_processes": 2, "process_id": 0})
         error = pytest.raises(UserError, match=f"coordinator=here:{port}: cannot listen .*port")
-        with error, multihost.connected(c):
+        with error, connected(c):
             pass
 
 
@@ -218,15 +222,15 @@ def test_settings_that_name_no_process_are_refused(fields, message):
     c = config.pretraining("transcribed")
     c.distributed.update({"coordinator": "127.0.0.1:1", "n_processes": 2} | fields)
     with pytest.raises(UserError, match=message):
-        rendezvous.lock_name(c.distributed)
-    with pytest.raises(UserError, match=message), multihost.connected(c):
+        distributed.lock_name(c.distributed)
+    with pytest.raises(UserError, match=message), connected(c):
         pass
 
 
 def test_one_process_needs_no_others():
     c = config.pretraining("transcribed")
-    assert rendezvous.lock_name(c.distributed) == ""
-    with multihost.connected(c), multihost.process_0_first():
+    assert distributed.lock_name(c.distributed) == ""
+    with connected(c), multihost.process_0_first():
         multihost.agree({"this": "that"}, "nothing")
         assert multihost.any_process(True) and not multihost.any_process(False)
     with pytest.raises(ValueError, match="mine"), multihost.barrier():

@@ -1,10 +1,8 @@
-"""How the processes of a job find each other: at a port of process 0."""
+"""Where the processes of one training find each other (`config.distributed`), checked."""
 
 import os
 import socket
-import threading
 
-import jax
 import ml_collections
 
 from emoasr.errors import UserError
@@ -53,47 +51,6 @@ def check_address(given: ml_collections.ConfigDict) -> None:
                 f"config.distributed.coordinator={given.coordinator}: cannot listen there "
                 f"({os.strerror(error.errno or 0)}); give another port"
             ) from None
-
-
-def connect(given: ml_collections.ConfigDict) -> None:
-    """Waits until all processes are there; JAX's own timeout would abort this one.
-
-    Args:
-        given: `config.distributed`; its timeout holds for later silence, too.
-
-    Raises:
-        UserError: they are not there in time, or there is no cluster.
-    """
-    jax.config.update("jax_enable_preemption_service", False)  # with it SIGTERM ends nothing
-    who = {
-        "coordinator_address": given.coordinator,
-        "num_processes": given.n_processes,
-        "process_id": given.process_id,
-    }
-    failed: list[Exception] = []
-
-    def initialize() -> None:
-        try:
-            jax.distributed.initialize(
-                **({} if given.coordinator == "auto" else who),
-                initialization_timeout=10 * given.timeout,
-                heartbeat_timeout_seconds=given.timeout,
-                shutdown_timeout_seconds=given.timeout,
-            )
-        except (RuntimeError, ValueError) as error:
-            failed.append(error)
-
-    waiting = threading.Thread(target=initialize, daemon=True)
-    waiting.start()
-    waiting.join(given.timeout)
-    at = f"config.distributed.coordinator={given.coordinator}"
-    if waiting.is_alive():
-        raise UserError(
-            f"{at}: not all processes were there within {given.timeout} s; start them all, process "
-            "0 at that address, or raise config.distributed.timeout"
-        )
-    if failed:
-        raise UserError(f"{at}: no way to the others ({failed[0]}); give HOST:PORT of process 0")
 
 
 def _check_fields(given: ml_collections.ConfigDict) -> None:

@@ -1,0 +1,85 @@
+"""What a reader of an evaluation's results must know of its utterances."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from emoasr.evaluation import splits
+from emoasr.evaluation.dataset import Dataset
+from emoasr.evaluation.labels import example
+
+_FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
+
+
+def of(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) -> list[str]:
+    """Notes, a line each.
+
+    Args:
+        datasets: the utterances, as of `dataset.prepare`.
+        protocols: that they are evaluated with.
+        labels: all of them.
+    """
+    found = _same_features(datasets[0])
+    for dataset in datasets:
+        found += _rare(dataset) if dataset.classes else _constant(dataset)
+    for protocol in protocols:
+        for dataset in datasets:
+            found += splits.notes(dataset.groups, protocol)
+    if "speaker" not in labels or labels["speaker"].isna().all():
+        found.append("the labels name no speakers: sessions stand in their place, in intervals too")
+    return list(dict.fromkeys(found))
+
+
+def _same_features(dataset: Dataset) -> list[str]:
+    """Notes on utterances of different speakers or sessions whose features are all equal.
+
+    One recording under two names would be trained on and tested.
+    """
+    notes = []
+    group = dataset.groups.agg(" ".join, axis=1)
+    for name in dataset.tables:
+        rows = np.array([hash(x.tobytes()) for x in np.ascontiguousarray(dataset.features(name))])
+        shared = (group.groupby(rows).transform("nunique") > 1).to_numpy()
+        if shared.any():
+            pair = group[rows == rows[shared.argmax()]].drop_duplicates().index
+            one, other = example(pair), example(pair[1:])
+            notes.append(
+                f"warning: {name}: {shared.sum()} utterances have exactly the features of another "
+                f"speaker's or session's, such as ({one}) and ({other}); one recording twice?"
+            )
+    return notes
+
+
+def _constant(dataset: Dataset) -> list[str]:
+    """Speakers whose ratings do not vary."""
+    notes = []
+    for target, rating in dataset.ratings.items():
+        for speaker, values in rating.groupby(dataset.groups["speaker"].to_numpy()):
+            if len(values) > 1 and values.nunique() == 1:
+                notes.append(
+                    f"speaker {speaker}: all {len(values)} ratings of {target} are "
+                    f"{values.iloc[0]:g}; the correlation within this speaker is undefined, and "
+                    "means over folds leave it out"
+                )
+    return notes
+
+
+def _rare(dataset: Dataset) -> list[str]:
+    """Classes of few utterances, and those whose names differ only by case."""
+    (target,) = dataset.targets
+    counts = np.bincount(dataset.ratings[target].astype(int))
+    notes = [
+        f"{target}: only {n} utterance(s) of {name!r}, which count in the unweighted average "
+        "recall as much as all of another class"
+        for name, n in zip(dataset.classes, counts, strict=True)
+        if n < _FEW_OF_CLASS
+    ]
+    alike: dict[str, list[str]] = {}
+    for name in dataset.classes:
+        alike.setdefault(name.casefold(), []).append(name)
+    return notes + [
+        f"{target}: {' and '.join(names)} differ only by case, and count as classes of their own"
+        for names in alike.values()
+        if len(names) > 1
+    ]
