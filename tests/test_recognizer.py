@@ -9,7 +9,7 @@ import emoasr
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
-from emoasr.inference import calls, columns, runner
+from emoasr.inference import calls, columns, planning
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_frames_of_a_long_file_are_those_of_the_whole(recognizer, tmp_path, monk
     x = np.random.default_rng(0).normal(0, 0.1, 20 * 16000).astype(np.float32)
     soundfile.write(tmp_path / "long.wav", x, 16000, subtype="FLOAT")
     whole = recognizer.frames(tmp_path / "long.wav")
-    monkeypatch.setattr(runner, "_SHORTEST_CHUNK", 100)
+    monkeypatch.setattr(planning, "SHORTEST_CHUNK", 100)
     monkeypatch.setattr(calls, "BATCH_FRAMES", 100)
     pd.testing.assert_frame_equal(recognizer.frames(tmp_path / "long.wav"), whole, atol=1e-5)
 
