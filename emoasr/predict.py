@@ -3,6 +3,7 @@
     python -m emoasr.predict a.wav b.flac
     python -m emoasr.predict --window=2 --hop=0.5 --output=windows.csv interview.wav
     python -m emoasr.predict --track --output=track.parquet interview.wav
+    python -m emoasr.predict --page=interview.html interview.wav
     python -m emoasr.predict --predictor=runs/e/eval/ridge-all/predictors/neural FOLDER labels.csv
     python -m emoasr.predict --config=folder --config.corpus.path=DIR --workdir=runs/f
 
@@ -14,8 +15,9 @@ writes `predictions.parquet` into the workdir, one row an utterance or window.
 Each prediction has an interval within which 90 % of new speakers' ratings lie. `beyond` is the
 share of features beyond the range of the speech that the predictor was fitted on; a warning names
 inputs where it is larger than for 99 % of that speech. With --track each frame has its
-contribution: their mean over the recording is its prediction. What cannot be read is left out, and
-stderr says why.
+contribution: their mean over the recording is its prediction. --page writes a page to open in a
+browser, without any network: it plays the recordings, with the courses of their contributions, what
+was said, and the units that contribute most. What cannot be read is left out, and stderr says why.
 """
 
 from emoasr.system import interrupts
@@ -41,6 +43,7 @@ from emoasr.files.writing import ensure_folder
 from emoasr.settings import shards
 
 _SUFFIXES = (".csv", ".parquet", ".json")
+_ONLY_FILES = "is for files, folders and tables, not for --config and --workdir"
 
 
 def on_files(
@@ -52,6 +55,7 @@ def on_files(
     window: float | None = None,
     hop: float | None = None,
     track: bool = False,
+    page: str = "",
     output: str = "",
 ) -> None:
     """Predicts files, folders and tables; prints a table, or writes it.
@@ -64,6 +68,7 @@ def on_files(
         window: as for `Predictor.predict`.
         hop: likewise.
         track: whether to give what every frame contributes, instead of predictions.
+        page: a file, `.html`: a page that plays the recordings; empty: none.
         output: a file, `.csv`, `.parquet` or `.json`; empty: print.
 
     Raises:
@@ -74,8 +79,9 @@ def on_files(
             "name files, folders or tables: python -m emoasr.predict FILE ...; or give --config "
             "and --workdir (see --help)"
         )
-    _check(predictor, recognizer, window, hop, track)
-    target = _output(output, overwrite) if output else None
+    _check(predictor, recognizer, window, hop, track, page)
+    target = _output("output", output, _SUFFIXES, overwrite) if output else None
+    player = _output("page", page, (".html",), overwrite) if page else None
     from emoasr.corpora import named
     from emoasr.prediction import tables
     from emoasr.prediction.saved import known_speakers
@@ -89,6 +95,8 @@ def on_files(
     with warnings.catch_warnings(action="ignore"):  # they are in `attrs`, and printed from there
         if track:
             table = opened.track(rows, on_error="skip")
+        elif player:
+            table = opened.page(rows, player, on_error="skip")
         else:
             table = opened.predict(rows, window, hop, on_error="skip")
     skipped = [f"{one_line(s.file)}: {s.reason}" for s in corpus.skipped]
@@ -102,6 +110,8 @@ def on_files(
         print(f"{output}: {len(table)} rows")
     else:
         print(tables.track_text(table) if track else tables.text(table, opened.targets))
+    if player:
+        print(page)
 
 
 def main(
@@ -114,6 +124,7 @@ def main(
     window: float | None = None,
     hop: float | None = None,
     track: bool = False,
+    page: str = "",
     output: str = "",
     extract: Callable[..., None] = emoasr.extract.main,
 ) -> None:
@@ -128,19 +139,21 @@ def main(
         window: as for `on_files`; None: `config.corpus.window`.
         hop: likewise.
         track: must be False: tracks are for files.
+        page: must be empty: likewise.
         output: as for `on_files`; empty: `predictions.parquet` in the run's folder.
         extract: `emoasr.extract.main`, or `merge`.
 
     Raises:
         UserError: as `emoasr.extract.main`, or the predictor cannot be used.
     """
-    if track:
-        raise UserError("--track: is for files, folders and tables, not for --config and --workdir")
+    if track or page:
+        raise UserError(f"--{'track' if track else 'page'}: {_ONLY_FILES}")
     recognizer = recognizer or config.recognizer
-    _check(predictor, recognizer, window, hop, track)
+    _check(predictor, recognizer, window, hop)
     shard = shards.asked(config)
     folder = shard.folder(places.local(workdir)) if shard else places.local(workdir)
-    target = _output(output, overwrite) if output else folder / "predictions.parquet"
+    given = _output("output", output, _SUFFIXES, overwrite) if output else None
+    target = given or folder / "predictions.parquet"
     from emoasr.asr import saved as recognizers
     from emoasr.prediction import corpora, saved
 
@@ -167,25 +180,32 @@ def merge(
 
 
 def _check(
-    predictor: str, recognizer: str, window: float | None, hop: float | None, track: bool
+    predictor: str,
+    recognizer: str,
+    window: float | None,
+    hop: float | None,
+    track: bool = False,
+    page: str = "",
 ) -> None:
     """Checks flags before anything heavy is imported; stores are not asked yet."""
     windows.parse(window, hop)
-    if track and window is not None:
-        raise UserError("--track: gives every frame, and takes no --window")
+    if track and page:
+        raise UserError("--page: shows the track already; give --track or --page")
+    if (track or page) and window is not None:
+        raise UserError(f"--{'track' if track else 'page'}: gives every frame, takes no --window")
     if "://" not in predictor:
         places.of_predictor(predictor)
     if "://" not in recognizer:
         places.of_recognizer(recognizer)
 
 
-def _output(output: str, overwrite: bool) -> Path:
-    """The output file, which can be written."""
-    path = places.local(output)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UserError(f"--output={output}: must end in {', '.join(_SUFFIXES)}")
+def _output(flag: str, given: str, suffixes: Sequence[str], overwrite: bool) -> Path:
+    """The file that a flag names, which can be written."""
+    path = places.local(given)
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"--{flag}={given}: must end in {', '.join(suffixes)}")
     if path.exists() and not overwrite:
-        raise UserError(f"--output={output}: is there already; give another name, or --overwrite")
+        raise UserError(f"--{flag}={given}: is there already; give another name, or --overwrite")
     ensure_folder(path.parent)
     return path
 
@@ -212,6 +232,11 @@ def _options(values: flags.FlagValues) -> None:
         "hop", None, "Seconds from one window to the next; default: a window.", flag_values=values
     )
     flags.DEFINE_bool("track", False, "Give what each frame contributes.", values)
+    flags.DEFINE_string(
+        "page", "", "File to write, .html: a page that plays the recordings, with the courses of "
+        "their ratings. Sound of up to 2 minutes lies within it, longer files are played from "
+        "where they are; at most 500 recordings.", values,
+    )  # fmt: skip
     flags.DEFINE_string(
         "output", "", "File to write: .csv, .parquet or .json; default: print a table, or with a "
         "workdir its predictions.parquet.", values,

@@ -4,20 +4,30 @@ import dataclasses
 import functools
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
+import emoasr
+from emoasr.asr.transcripts import Transcript
 from emoasr.audio import windows
 from emoasr.audio.windows import Windows
 from emoasr.errors import UserError, one_line
+from emoasr.files import places
+from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.inference import columns
 from emoasr.inference.calls import Call, Kept
 from emoasr.inference.frames import FrameFunction
 from emoasr.inference.inputs import Input
-from emoasr.prediction import contributions, model, saved
+from emoasr.prediction import contributions, model, recordings, saved, tables
 from emoasr.prediction.contributions import Contributions
 from emoasr.prediction.saved import SavedPredictor
-from emoasr.recognizer import OnError, Recognizer, load_recognizer
+from emoasr.recognizer import OnError, Pooling, Recognizer, Tap, load_recognizer
+from emoasr.settings import bounds
+
+if TYPE_CHECKING:
+    from emoasr.report.drawing import Picture
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,7 +122,8 @@ class Predictor(SavedPredictor):
         Returns:
             One row a frame, every 32 ms, inputs in their order: `file`, with segments `start` and
             `end`, for arrays `input`; `time`, the second of the file, or of the array, around which
-            the frame lies; and a float32 column a target.
+            the frame lies; and a float32 column a rating. Of a target of classes, a column
+            `NAME_CLASS` each: the class's score, whose mean softmax makes a probability.
 
         Raises:
             UserError: as `predict`; or the predictor's features are not means over time.
@@ -125,9 +136,134 @@ class Predictor(SavedPredictor):
         """
         self.check_tracks()
         call = self._call(x, on_error, progress)
-        index, values = call.frames(self._contributions, len(self.targets))
-        contributed = pd.DataFrame(values, columns=list(self.targets))
+        names = [output.name for output in self.model.outputs]
+        index, values = call.frames(self._contributions, len(names))
+        contributed = pd.DataFrame(values, columns=names)
         return call.noted(index.to_frame(index=False).join(contributed))
+
+    def page(
+        self, x: Input, path: Path | str, on_error: OnError = "raise", progress: bool = True
+    ) -> pd.DataFrame:
+        """Writes a page that plays: one HTML file to open in a browser, without any network.
+
+        It shows each recording's waveform, the course of every rating (see `track`) with a cursor
+        that moves while it plays, the words where they are heard, the units that contribute most,
+        and the predictions. Sound of two minutes or less lies within the page; a longer file is
+        played from where it is.
+
+        Args:
+            x: what to listen to, 500 recordings at most: see `Recognizer`.
+            path: the file to write; one that is there is replaced. Where no input can be read,
+                nothing is written.
+            on_error: as for `predict`.
+            progress: as for `predict`.
+
+        Returns:
+            The predictions, as `predict` gives them.
+
+        Raises:
+            UserError: as `track`; there are more recordings, or the page cannot be written.
+
+        Example:
+            >>> import emoasr, numpy as np
+            >>> predictor = emoasr.load_predictor()
+            >>> second = np.sin(np.arange(16000) / 10)
+            >>> import warnings
+            >>> with warnings.catch_warnings(action="ignore"):  # a tone is unlike speech
+            ...     table = predictor.page((second, 16000), "page.html")
+            >>> len(table)
+            1
+        """
+        from emoasr.report import player
+
+        self.check_tracks()
+        file = places.local(path)
+        ensure_folder(file.parent)
+        call = self._call(x, on_error, progress)
+        recordings.check_number(len(call.index), "page", recordings.MOST)
+        table = self.predict(x, on_error=on_error, progress=progress)
+        shown = self._recordings(x, call, on_error, table, file)
+        config = self.recognizer.config
+        hears = recordings.hears(config.frontend, config.model.receptive_field)
+        lines = table.attrs["warnings"]
+        content = recordings.content(self, hears, lines, shown, emoasr.__version__)
+        if shown:
+            write_atomically(file, player.render(content))
+        return table
+
+    def plot(self, x: Input, smooth: float = 1.0, progress: bool = True) -> "Picture":
+        """Draws what every frame contributes, see `track`, against time.
+
+        Args:
+            x: what to listen to, 20 recordings at most: see `Recognizer`.
+            smooth: seconds of the moving mean that is drawn, for the picture only; 0: none.
+            progress: as for `predict`.
+
+        Returns:
+            A picture, which notebooks show; `.save("track.png")` or `.svg` writes it.
+
+        Raises:
+            UserError: as `track`; there are more recordings, or `smooth` is out of bounds.
+
+        Example:
+            >>> import emoasr, numpy as np
+            >>> predictor = emoasr.load_predictor()
+            >>> predictor.plot((np.ones(16000) / 10, 16000)).save("track.png")
+        """
+        from emoasr.report import courses, drawing
+
+        self.check_tracks()
+        bounds.check_number("smooth", smooth, "smooth")
+        call = self._call(x, "raise", progress)
+        recordings.check_number(len(call.index), "picture", recordings.MOST_DRAWN)
+        frontend = self.recognizer.config.frontend
+        width = smooth * frontend.sample_rate / frontend.hop_length
+        found = {
+            i: recordings.course(recordings.smoothed(track, width), frontend)
+            for i, track in call.each_frames(self._contributions)
+        }
+        named = [
+            {"name": call.name(i), "start": call.place(i).start, **found[i]} for i in sorted(found)
+        ]
+        return drawing.Picture(courses.chart([o.name for o in self.model.outputs], named))
+
+    def _recordings(
+        self, x: Input, call: Call, on_error: OnError, table: pd.DataFrame, path: Path
+    ) -> list[dict[str, Any]]:
+        """What a page shows of each recording that could be read."""
+        config = self.recognizer.config
+        names = columns.unit_names(config.model.n_layers, config.model.n_channels)
+        pooled, heard = self._heard(x, on_error)
+        tracks = call.each_frames(self._contributions)
+        courses = {i: recordings.course(track, config.frontend) for i, track in tracks}
+        sounds = recordings.Sounds(call.source, config.frontend, path)
+        records = (dict(zip(map(str, table), row, strict=True)) for row in table.to_numpy())
+        cells = zip(*(tables.cells(table, target) for target in self.targets), strict=True)
+        rows = zip(sorted(courses), records, cells, pooled, heard, strict=True)
+        return [
+            {
+                "name": call.name(i),
+                "beyond": f"{row['beyond']:.1%}",
+                "cells": of_row,
+                "lanes": recordings.lanes(self.model, row, courses[i]["levels"]),
+                "units": recordings.units(self.model, x_D, names),
+                **courses[i],
+                **sounds(i, *call.place(i)),
+                **recordings.said(said, call.place(i).start),
+            }
+            for i, row, of_row, x_D, said in rows
+        ]
+
+    def _heard(self, x: Input, on_error: OnError) -> tuple[np.ndarray, list[Transcript | None]]:
+        """Features (M, D) and transcripts of all inputs that can be read."""
+        features = self.record.features
+        pooling, tap = cast(Pooling, features.pooling), cast(Tap, features.tap)
+        with warnings.catch_warnings(action="ignore"):  # `predict` has warned of the same inputs
+            pooled = self.recognizer.features(x, pooling, tap, on_error, False).to_numpy()
+            if not self.recognizer.transcribes:
+                return pooled, [None] * len(pooled)
+            found = self.recognizer.transcribe(x, on_error=on_error, progress=False, words=True)
+        return pooled, [Transcript(*row) for row in found.itertuples(index=False)]
 
     def check_tracks(self) -> None:
         """Raises a UserError unless the predictor has tracks."""
@@ -140,12 +276,11 @@ class Predictor(SavedPredictor):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the ratings."""
+        """Names of the ratings, and of targets of classes."""
         return self.record.targets
 
     def __repr__(self) -> str:
-        fitted = self.record.card.get("fitted", {})
-        corpus = one_line(fitted.get("corpus", "an unknown corpus"))
+        corpus = one_line(self.record.said("corpus") or "an unknown corpus")
         features, n = self.record.features, len(self.record.speakers)
         low_high = " to ".join(f"{limit:g}" for limit in self.record.scale) or "not bounded"
         return (

@@ -223,6 +223,11 @@ class Recognizer(SavedRecognizer):
             warnings.warn(doubt, stacklevel=2)
         return table if words else table[["text", "times"]]
 
+    @property
+    def transcribes(self) -> bool:
+        """Whether it gives transcripts, not only features."""
+        return self.vocabulary_file is not None or isinstance(self.model, GatedConvNet)
+
     def __repr__(self) -> str:
         model, frontend = self.config.model, self.config.frontend
         training = self.card.get("training", {})

@@ -26,11 +26,12 @@ def labels_like(index: pd.Index, n_speakers: int = 10, seed: int = 0) -> pd.Data
 
 
 def fitted(n_speakers=12, n_each=12, n_features=N_UNITS, seed=0, shift=0.0, **changes):
-    """Model, speakers, table and labels; arousal follows the first feature.
+    """Model, speakers, table and labels; arousal follows the first feature, `mood` the second.
 
     Shifted by 9, no feature is in the range of a unit.
     """
     table, labels = run_folder.corpus(n_speakers, n_each, n_features, seed)
+    labels["mood"] = np.array(["calm", "angry", "glad"])[np.digitize(table["f1"], [-0.5, 0.5])]
     table = (table + np.float32(shift)).set_axis(columns.unit_names(2, n_features // 2), axis=1)
     return *fit(table, labels, **changes), table, labels
 
@@ -45,6 +46,7 @@ def record(model, speakers, recognizer=DIGEST, pooling="mean") -> Record:
     return Record(
         Features(recognizer, "gate", pooling),
         tuple(target.name for target in model.targets),
+        tuple(getattr(target, "classes", ()) for target in model.targets),
         model.scale,
         model.fitted.most_beyond,
         speakers,

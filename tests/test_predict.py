@@ -105,6 +105,25 @@ def test_a_track_has_a_row_a_frame(predict, speech, tmp_path):
     assert np.allclose(np.diff(track["time"]), 0.032)
 
 
+def test_a_page_is_written_beside_the_table(predict, unlike, speech, tmp_path):
+    files = speech / "01.wav", "missing.wav", speech / "00.wav"
+    status, shown, errors = predict("--predictor=unlike", "--page=p.html", *files)
+    assert status == 0, errors
+    assert shown.split()[:4] == ["file", "arousal", "valence", "beyond"]
+    assert shown.splitlines()[-1] == "p.html" and "skipped: missing.wav" in errors
+    page = (tmp_path / "p.html").read_text()
+    assert page.count("<button") == 2 and "2 of 2 inputs unlike the fitted speech" in page
+    status, _, errors = predict("--page=p.html", speech / "00.wav")
+    assert status == 1 and "--page=p.html: is there already" in errors
+    assert predict("--page=p.html", "--overwrite", speech / "00.wav")[0] == 0
+    assert (tmp_path / "p.html").read_text().count("<button") == 1
+
+
+def test_no_page_is_written_where_nothing_can_be_read(predict, tmp_path):
+    assert predict("--page=p.html", "missing.wav")[0] == 1
+    assert not (tmp_path / "p.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -117,6 +136,10 @@ def test_a_track_has_a_row_a_frame(predict, speech, tmp_path):
         (["--predictor=no", "a.wav"], "no is not a predictor's folder"),
         (["--recognizer=no", "a.wav"], "no is not a recognizer's folder"),
         (["--config=folder", "--track"], "--track: is for files"),
+        (["--page=p.html", "--track", "a.wav"], "--page: shows the track already"),
+        (["--page=p.html", "--window=2", "a.wav"], "--page: gives every frame"),
+        (["--page=p.pdf", "a.wav"], "--page=p.pdf: must end in .html"),
+        (["--config=folder", "--page=p.html"], "--page: is for files"),
         (["--config=folder", "a.wav"], "unexpected argument 'a.wav'"),
         (["labels.csv"], "labels.csv"),
     ],
@@ -176,6 +199,29 @@ def test_speakers_that_were_fitted_on_are_named(predict, speech, tmp_path):
     (tmp_path / "labels.csv").write_text(f"file,speaker\n{speech}/00.wav,s1\n{speech}/01.wav,x\n")
     errors = predict("labels.csv")[2]
     assert "1 of 2 speakers are called like some that the predictor was fitted on (s1)" in errors
+
+
+def test_eval_keeps_what_predicts_classes(predict, small_recognizer, speech, tmp_path):
+    labels = pd.read_csv(speech / "metadata.csv")
+    labels["file"] = [str(speech / file) for file in labels["file"]]
+    labels["mood"] = ["up", "<b>down</b>"] * (len(labels) // 2)
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    config = made_extraction.settings(speech, small_recognizer, feature_sets=("neural",))
+    config.corpus.path = str(tmp_path / "labels.csv")
+    config.eval.targets, config.eval.n_selected = ("mood",), 3
+    extract.main(config, tmp_path / "e")
+    emoasr_eval.main(config, tmp_path / "e")
+    (kept,) = (tmp_path / "e").glob("eval/*/predictors/neural")
+    card = (kept / "README.md").read_text()
+    assert "| mood | " in card and "Classes: <b>down</b>, up." in card and "CCC" not in card
+    status, shown, errors = predict(f"--predictor={kept}", "--output=a.json", speech / "00.wav")
+    assert status == 0, errors
+    (row,) = json.loads((tmp_path / "a.json").read_text())
+    assert row["mood"] in ("up", "<b>down</b>")
+    assert row["mood_up"] + row["mood_<b>down</b>"] == pytest.approx(1)
+    status, shown, _ = predict(f"--predictor={kept}", speech / "00.wav")
+    best = max(row["mood_up"], row["mood_<b>down</b>"])
+    assert f"{row['mood']} {best:.0%}" in shown
 
 
 def test_what_eval_keeps_predicts(predict, small_recognizer, speech, tmp_path):

@@ -211,3 +211,45 @@ def test_a_frame_of_plain_columns(predictor):
     track = predictor.track((noise(9000), RATE))
     assert isinstance(track.index, pd.RangeIndex)
     assert list(track) == ["input", "time", "arousal", "valence"]
+
+
+def test_a_track_is_plotted_by_one_call(predictor, speech, tmp_path):
+    files = [str(speech / f"{i:02d}.wav") for i in range(2)]
+    picture = predictor.plot(files)
+    picture.save(tmp_path / "track.svg")
+    drawn = (tmp_path / "track.svg").read_text()
+    assert "arousal" in drawn and "00.wav" in drawn and "01.wav" in drawn
+    picture.save(str(tmp_path / "track.png"))
+    assert (tmp_path / "track.png").read_bytes() == picture._repr_png_()
+    with pytest.raises(
+        UserError, match=r"track.txt: a picture's name must end in .png, .svg, .pdf"
+    ):
+        picture.save("track.txt")
+    with pytest.raises(UserError, match="21 recordings: a picture holds 20 at most"):
+        predictor.plot(([noise(1000)] * 21, RATE))
+
+
+def test_pages_and_pictures_need_means(small_recognizer, predictor, tmp_path):
+    folder = made_predictors.save(tmp_path / "p", predictor.recognizer.digest, pooling="std")
+    other = emoasr.load_predictor(folder, small_recognizer)
+    for draw in (other.plot, lambda x: other.page(x, tmp_path / "p.html")):
+        with pytest.raises(UserError, match="pooled by std"):
+            draw((noise(9000), RATE))
+    with pytest.raises(UserError, match="501 recordings: a page holds 500 at most"):
+        predictor.page(["a.wav"] * 501, tmp_path / "p.html")
+    assert not (tmp_path / "p.html").exists()
+
+
+def test_the_means_of_a_tracks_scores_make_the_probabilities(predictor, small_recognizer, tmp_path):
+    digest = predictor.recognizer.digest
+    folder = made_predictors.save(tmp_path / "p", digest, targets=("arousal", "mood"))
+    of_classes = emoasr.load_predictor(folder, small_recognizer)
+    waves = [noise(9000), noise(40_000, 1)]
+    track = of_classes.track((waves, RATE))
+    names = ["mood_angry", "mood_calm", "mood_glad"]
+    assert list(track) == ["input", "time", "arousal", *names]
+    scores = np.exp(track.groupby("input")[names].mean().to_numpy(np.float64))
+    table = of_classes.predict((waves, RATE))
+    expected = scores / scores.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(table[names], expected, atol=1e-4)
+    assert table["mood"].tolist() == [names[i].removeprefix("mood_") for i in expected.argmax(1)]

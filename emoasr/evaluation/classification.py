@@ -11,6 +11,7 @@ from emoasr.evaluation.metrics import Metrics, finite
 from emoasr.settings.choices import group_folds, held_out
 
 LOGISTIC = "logistic"
+SCORES = "logistic scores"  # the same model's scores before softmax, in place of its classes
 MAJORITY = "commonest class"  # the baseline's constant prediction
 
 METRICS = ("uar", "accuracy", "macro_f1")
@@ -68,6 +69,11 @@ class Logistic:
             np.full(len(x_ND), self._only) if self._only is not None else self._model.predict(x_ND)
         )
 
+    def scores(self, x_ND: np.ndarray) -> np.ndarray:
+        """The classes' scores, (N, C), affine in the features; probabilities by softmax."""
+        scores_NC = self._model.decision_function(x_ND)
+        return scores_NC if scores_NC.ndim == 2 else np.stack([-scores_NC, scores_NC], axis=1) / 2
+
     def _penalty(self, x_ND: np.ndarray, y_N: np.ndarray) -> float:
         n_folds = min(_INNER_FOLDS, len(np.unique(self._speakers)))
         recalls: list[list[float]] = []
@@ -80,6 +86,12 @@ class Logistic:
                     model.set_params(C=penalty).fit(x_ND[train], y_N[train])
                     recalls[-1].append(_uar(y_N[test], model.predict(x_ND[test]), truth))
         return float(_PENALTIES[np.argmax(np.mean(recalls, axis=0)) if recalls else 2])
+
+
+class Scores(Logistic):
+    """Gives scores in place of classes; needs two classes or more."""
+
+    predict = Logistic.scores
 
 
 def _model(penalty: float) -> LogisticRegression:

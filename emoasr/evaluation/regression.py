@@ -21,7 +21,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
 
-from emoasr.evaluation.classification import LOGISTIC, MAJORITY, Logistic
+from emoasr.evaluation.classification import LOGISTIC, MAJORITY, SCORES, Logistic, Scores
 from emoasr.evaluation.splits import Fold
 from emoasr.settings.choices import BASELINE
 
@@ -50,7 +50,8 @@ class PredictorConfig:
         partner: one of `settings.choices.PARTNERS`.
         selection: utterances that F scores are computed from: "fold", those of the training fold;
             "all", test utterances too, which makes errors too small (Ambroise & McLachlan 2002).
-        regressor: one of `REGRESSORS`, or `BASELINE`; of classes, `LOGISTIC` or `MAJORITY`.
+        regressor: one of `REGRESSORS`, or `BASELINE`; of classes, `LOGISTIC`,
+            `SCORES` or `MAJORITY`.
         n_features: features that the table has; 0 for the baseline.
         n_selected: features kept, those with the highest F score; 0 for the baseline.
     """
@@ -101,7 +102,7 @@ class FoldResult:
     """What one fold gives for one config, T ratings.
 
     Attributes:
-        prediction_NT: of the test utterances.
+        prediction_NT: of the test utterances; of `SCORES`, a column a class.
         features_TK: columns selected, the best first.
         f_scores_TK: their F scores.
     """
@@ -134,10 +135,11 @@ def fit(
     train_ND = scaler.fit_transform(x_ND[fold.train].astype(np.float64))
     test_ND = scaler.transform(x_ND[fold.test].astype(np.float64))
     train_NT = y_NT[fold.train]
-    score = _f_scores_of_classes if configs[0].regressor == LOGISTIC else _f_scores
+    score = _f_scores_of_classes if configs[0].regressor in (LOGISTIC, SCORES) else _f_scores
     makers = dict(REGRESSORS)
     if speaker_N is not None:
         makers[LOGISTIC] = partial(Logistic, speaker_N[fold.train])
+        makers[SCORES] = partial(Scores, speaker_N[fold.train])
     results = {}
     for selection, alike in groupby(configs, key=lambda config: config.selection):
         if selection == "fold":
@@ -185,10 +187,10 @@ def _predict(
 ) -> np.ndarray:
     """Predictions (N, T); with all features kept, the ratings share one decomposition."""
     if best_TK.shape[1] == train_ND.shape[1]:
-        return make().fit(train_ND, train_NT).predict(test_ND).reshape(-1, train_NT.shape[1])
+        return make().fit(train_ND, train_NT).predict(test_ND).reshape(len(test_ND), -1)
     columns = []
     for t, best_K in enumerate(best_TK):
         kept = np.sort(best_K)
         model = make().fit(train_ND[:, kept], train_NT[:, [t]])
-        columns.append(model.predict(test_ND[:, kept]).reshape(-1))
-    return np.stack(columns, axis=1)
+        columns.append(model.predict(test_ND[:, kept]).reshape(len(test_ND), -1))
+    return np.concatenate(columns, axis=1)

@@ -43,7 +43,5 @@ def ensure_folder(path: Path) -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)  # another process may be doing the same
     except OSError as error:
-        raise UserError(
-            f"cannot write to {path} ({error.strerror}); give another --workdir"
-        ) from None
+        raise UserError(f"cannot write to {path} ({error.strerror}); give another folder") from None
     return path

@@ -48,11 +48,25 @@ class Frames(NamedTuple):
     values: np.ndarray
 
 
+class Stretch(NamedTuple):
+    """Where an input lies.
+
+    Attributes:
+        file: its path or URL; None: it is an array.
+        start: second of the file, or array, at which it begins.
+    """
+
+    file: str | None
+    start: float
+
+
 class Call:
     """Inputs on their way through a device function.
 
     Attributes:
         index: one entry an input, or a window of one.
+        source: gives their samples.
+        on_error: "raise" or "skip", of an input that cannot be read.
         notes: what the user should know of them, one line each.
     """
 
@@ -78,25 +92,32 @@ class Call:
         """
         forks.check()
         check_choice("on_error", on_error, _ON_ERROR)
-        self._source, self.index, self.notes = inputs.opened(x, frontend, windows)
-        self._skip, self._frontend, self._progress = on_error == "skip", frontend, progress
+        self.source, self.index, self.notes = inputs.opened(x, frontend, windows)
+        self.on_error, self._frontend, self._progress = on_error, frontend, progress
         self._left_out: dict[int, str] = {}
 
     def name(self, i: int) -> str:
         """What to call input `i` in a message."""
-        entry = self.index[i]
-        if not isinstance(entry, tuple):
-            return entry if isinstance(entry, str) else f"input {entry}"
-        what, start, end = entry
-        what = what if isinstance(what, str) else f"input {what}"
+        entry, (file, start) = self.index[i], self.place(i)
+        what, _, end = entry if isinstance(entry, tuple) else (entry, None, None)
+        name = f"input {what}" if file is None else file
+        if end is None or (start == 0 and pd.isna(end)):
+            return name
         stop: str = "its end" if pd.isna(end) else f"{end.total_seconds():g} s"
-        return f"{what} from {start.total_seconds():g} s to {stop}"
+        return f"{name} from {start:g} s to {stop}"
+
+    def place(self, i: int) -> Stretch:
+        """Where input `i` lies."""
+        entry = self.index[i]
+        what, start, _ = entry if isinstance(entry, tuple) else (entry, None, None)
+        file = what if isinstance(what, str) else None
+        return Stretch(file, 0.0 if start is None else start.total_seconds())
 
     def results(self, function: long_recordings.DeviceFunction) -> Iterator[runner.Result]:
         """Every result; an input that has none is an error, or left out."""
         workers, frontend = processes.count(0), self._frontend
         plan = planning.make_plan(
-            self._source, frontend, BATCH_FRAMES, workers=workers, standard=True
+            self.source, frontend, BATCH_FRAMES, workers=workers, standard=True
         )
         self._leave_out(plan.unreadable)
         seconds = plan.n_samples.sum() / self._frontend.sample_rate
@@ -108,6 +129,15 @@ class Call:
                     yield result
                 bar.update(len(result.indices))
 
+    def each_frames(
+        self, function: long_recordings.DeviceFunction
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Inputs, in any order, and what a frame function gives of each, (T, width)."""
+        for result in self.results(function):
+            arrays = result.arrays["values"], result.arrays["frames"]
+            for i, values_TK, n_frames in zip(result.indices, *arrays, strict=True):
+                yield int(i), values_TK[:n_frames]
+
     def frames(self, function: long_recordings.DeviceFunction, width: int) -> Frames:
         """What a frame function gives of every input.
 
@@ -115,11 +145,7 @@ class Call:
             function: gives (T, width) of an utterance.
             width: numbers a frame.
         """
-        found: dict[int, np.ndarray] = {}
-        for result in self.results(function):
-            arrays = result.arrays["values"], result.arrays["frames"]
-            for i, values_TK, n_frames in zip(result.indices, *arrays, strict=True):
-                found[int(i)] = values_TK[:n_frames]
+        found = dict(self.each_frames(function))
         rows = sorted(found)
         counts = [len(found[i]) for i in rows]
         index = self.index.rename("input") if self.index.names == [None] else self.index
@@ -134,13 +160,13 @@ class Call:
 
     def finished(self, table: pd.DataFrame) -> pd.DataFrame:
         """A table of one row an input, without the rows of inputs that were left out."""
-        if not self._skip:
+        if self.on_error != "skip":
             return table
         return self.noted(table[~np.isin(np.arange(len(table)), list(self._left_out))])
 
     def noted(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table, in whose `attrs` stands which inputs were left out, with a warning."""
-        if not self._skip:
+        if self.on_error != "skip":
             return table
         skipped = [{"input": i, "reason": why} for i, why in sorted(self._left_out.items())]
         table.attrs["skipped"] = skipped
@@ -153,7 +179,7 @@ class Call:
         return table
 
     def _leave_out(self, failed: dict[int, str]) -> None:
-        if failed and not self._skip:
+        if failed and self.on_error != "skip":
             i = min(failed)
             raise UserError(f"input {i}: {failed[i]}")
         self._left_out |= failed

@@ -6,11 +6,12 @@ from typing import Any
 
 import ml_collections
 
+from emoasr.evaluation import classification
 from emoasr.files import cards
 from emoasr.prediction.saved import SavedPredictor
 
 _VERSIONS = ("emoasr", "scikit-learn", "numpy")
-_METRICS = ("ccc", "mse_mean", "clipped_ccc", "clipped_mse_mean")
+_METRICS = ("ccc", "mse_mean", "clipped_ccc", "clipped_mse_mean", *classification.METRICS)
 
 
 def card(
@@ -42,7 +43,9 @@ def card(
         },
         "metrics": {
             row["target"]: {
-                name: [row[name], row[f"{name}_low"], row[f"{name}_high"]] for name in _METRICS
+                name: [row[name], row[f"{name}_low"], row[f"{name}_high"]]
+                for name in _METRICS
+                if name in row
             }
             for row in rows
         },

@@ -3,7 +3,8 @@
 Mean pooling and a linear model commute: w · mean(h) + b is the mean over the frames t of
 w · h_t + b.
 
-Shape suffixes: B utterances, T frames, L layers, C units, K targets.
+Shape suffixes: B utterances, T frames, L layers, C units, K outputs: a
+rating, or a class's score before softmax.
 """
 
 import dataclasses
@@ -39,6 +40,6 @@ class Contributions:
 
 def arrays(model: Model, n_layers: int) -> tuple[np.ndarray, np.ndarray]:
     """What `Contributions` applies."""
-    weights_DK = np.stack([target.weights_D for target in model.targets], axis=1)
-    biases_K = np.array([target.bias for target in model.targets], np.float32)
-    return weights_DK.reshape(n_layers, -1, len(model.targets)), biases_K
+    weights_DK = np.stack([output.weights_D for output in model.outputs], axis=1)
+    biases_K = np.array([output.bias for output in model.outputs], np.float32)
+    return weights_DK.reshape(n_layers, -1, len(model.outputs)), biases_K

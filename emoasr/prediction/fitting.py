@@ -1,6 +1,6 @@
 """Fitting a predictor: the pipeline of the folds, on all utterances.
 
-Shape suffixes: N utterances, D features, T targets, F folds.
+Shape suffixes: N utterances, D features, T ratings or classes, F folds.
 """
 
 import dataclasses
@@ -13,10 +13,11 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from emoasr.evaluation import regression, splits
+from emoasr.evaluation.classification import SCORES
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.regression import PredictorConfig, predictor_configs
 from emoasr.evaluation.splits import Fold
-from emoasr.prediction.model import Fitted, Model, Target, known_by
+from emoasr.prediction.model import ClassTarget, Fitted, Model, Target, known_by
 from emoasr.settings.choices import TRAIN, held_out
 
 _PERCENTILE = 99  # of the fitted utterances' shares of features beyond the others' range
@@ -42,17 +43,18 @@ def fit(
     """
     if held_out(settings.protocol) == "split":  # what is tested stays unseen
         datasets = [d.where(d.groups["split"] == TRAIN) for d in datasets]
-    config = dataclasses.replace(
-        predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)[0],
-        selection="fold",
-    )
+    configs = predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)
+    config = dataclasses.replace(configs[0], selection="fold")
     groups = pd.concat([dataset.groups for dataset in datasets])
     groups = groups[~groups.index.duplicated()]
     folds = splits.speaker_folds(groups, "in")
-    of_datasets = [splits.speaker_folds(dataset.groups, config.partner) for dataset in datasets]
-    targets: dict[str, Target] = {}
-    for dataset, of_dataset in zip(datasets, of_datasets, strict=True):
-        targets |= _targets(dataset, of_dataset, config, workers)
+    targets: dict[str, Target | ClassTarget] = {}
+    for dataset in datasets:
+        if dataset.classes:
+            targets |= _class_target(dataset, dataclasses.replace(config, regressor=SCORES))
+        else:
+            of_dataset = splits.speaker_folds(dataset.groups, config.partner)
+            targets |= _targets(dataset, of_dataset, config, workers)
     model = Model(
         targets=tuple(targets[name] for name in settings.targets if name in targets),
         fitted=_fitted(datasets[0].tables[feature_set].loc[groups.index].to_numpy(), folds),
@@ -90,8 +92,20 @@ def _targets(
     }
 
 
+def _class_target(dataset: Dataset, config: PredictorConfig) -> dict[str, ClassTarget]:
+    x_ND, y_N1 = dataset.features(config.feature_set), dataset.ratings.to_numpy()
+    speaker_N, everything = dataset.groups["speaker"].to_numpy(), np.arange(len(x_ND))
+    weights_DC, biases_C = _affine(x_ND, y_N1, everything, config, speaker_N)
+    (name,) = dataset.targets
+    return {name: ClassTarget(name, dataset.classes, weights_DC.T.astype(np.float32), biases_C)}
+
+
 def _affine(
-    x_ND: np.ndarray, y_NT: np.ndarray, train: np.ndarray, config: PredictorConfig
+    x_ND: np.ndarray,
+    y_NT: np.ndarray,
+    train: np.ndarray,
+    config: PredictorConfig,
+    speaker_N: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (D, T) and biases (T,) of the map that the pipeline, fitted on `train`, is.
 
@@ -101,7 +115,8 @@ def _affine(
     points_PD = np.concatenate([np.zeros((1, n_features)), np.eye(n_features)])
     both_ND = np.concatenate([x_ND[train], points_PD.astype(x_ND.dtype)])
     fold = Fold("", np.arange(len(train)), len(train) + np.arange(1 + n_features))
-    at_PT = regression.fit(both_ND, y_NT[train], fold, [config])[config].prediction_NT
+    found = regression.fit(both_ND, y_NT[train], fold, [config], speaker_N)
+    at_PT = found[config].prediction_NT
     return at_PT[1:] - at_PT[0], at_PT[0]
 
 
@@ -114,5 +129,8 @@ def _fitted(x_ND: np.ndarray, folds: Sequence[Fold]) -> Fitted:
 
 
 def _range(x_ND: np.ndarray) -> Fitted:
-    lowest_D, highest_D = (f(x_ND, axis=0).astype(np.float32) for f in (np.min, np.max))
-    return Fitted(lowest_D, highest_D, 0.0, known_by(x_ND))
+    mean_D = x_ND.mean(axis=0, dtype=np.float64)
+    low_D, high_D, mean_D = (
+        x_D.astype(np.float32) for x_D in (x_ND.min(axis=0), x_ND.max(axis=0), mean_D)
+    )
+    return Fitted(low_D, high_D, mean_D, most_beyond=0.0, known_UP=known_by(x_ND))

@@ -36,23 +36,16 @@ def keep(
     Returns:
         The predictors' folders.
     """
-    rated = [dataset for dataset in datasets if not dataset.classes]
-    if not rated:
-        return []
     written = []
     for name, made in metadata.items():
         if not _DIGEST.fullmatch(str(made.get("recognizer"))) or made["pooling"] not in POOLINGS:
             continue
-        model, speakers = fitting.fit(rated, settings, name, workers)
-        targets = tuple(target.name for target in model.targets)
-        rows = [
-            row
-            for row in results["rows"]
-            if row["feature_set"] == name and row["target"] in targets
-        ]
+        model, speakers = fitting.fit(datasets, settings, name, workers)
+        rows = [row for row in results["rows"] if row["feature_set"] == name]
         record = Record(
             Features(made["recognizer"], made["tap"], made["pooling"]),
-            targets=targets,
+            targets=tuple(target.name for target in model.targets),
+            classes=tuple(getattr(target, "classes", ()) for target in model.targets),
             scale=model.scale,
             most_beyond=model.fitted.most_beyond,
             speakers=speakers,

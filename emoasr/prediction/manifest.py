@@ -12,6 +12,7 @@ FORMAT = 1
 MOST_BYTES = 1 << 22
 
 _MOST_TARGETS = 100
+_MOST_CLASSES = 1000  # of all targets together
 _LONGEST_NAME = 200  # characters
 
 
@@ -36,7 +37,8 @@ class Record:
 
     Attributes:
         features: what it predicts from.
-        targets: names of the ratings.
+        targets: names of ratings and of targets of classes.
+        classes: of each target, the names of its classes; of a rating, none.
         scale: lowest and highest rating; empty: predictions are not clipped.
         most_beyond: see `model.Fitted`.
         speakers: names of those that it was fitted on, as in their corpus.
@@ -45,10 +47,17 @@ class Record:
 
     features: Features
     targets: tuple[str, ...]
+    classes: tuple[tuple[str, ...], ...]
     scale: tuple[float, ...]
     most_beyond: float
     speakers: tuple[str, ...]
     card: dict[str, Any]
+
+    def said(self, name: str) -> str:
+        """A text of the card's `fitted`; empty: it is not there, or no text."""
+        fitted = self.card.get("fitted")
+        text = fitted.get(name) if isinstance(fitted, dict) else None
+        return text if isinstance(text, str) else ""
 
     def to_json(self) -> dict[str, Any]:
         """The content of the file."""
@@ -57,7 +66,7 @@ class Record:
         return {"format": FORMAT, **fields, **card}
 
 
-_EXAMPLE = Record(Features(), ("",), (0.0,), 0.0, ("",), {})
+_EXAMPLE = Record(Features(), ("",), (("",),), (0.0,), 0.0, ("",), {})
 
 
 def read(path: untrusted.Source) -> Record:
@@ -106,19 +115,32 @@ def _features(path: untrusted.Source, given: Any) -> Features:
 
 def _check(path: untrusted.Source, record: Record) -> None:
     bounds.check_number(f"{path}: scale", record.scale, "eval.scale")
-    targets = record.targets
-    names = "beyond", "fitted", *(f"{t}{end}" for t in targets for end in ("_low", "_high"))
+    targets, classes = record.targets, record.classes
+    names = [*targets, *(name for of_target in classes for name in of_target)]
+    columns = [*targets, "beyond", "fitted"]
+    for target, of_target in zip(targets, classes, strict=False):
+        columns += [f"{target}_{end}" for end in of_target or ("low", "high")]
     for right, what in (
         (
             0 < len(targets) <= _MOST_TARGETS,
             f"{len(targets)} targets; must be 1 to {_MOST_TARGETS}",
         ),
         (
-            all(0 < len(name) <= _LONGEST_NAME for name in targets),
-            f"a target without a name, or with one of more than {_LONGEST_NAME} characters",
+            all(0 < len(name) <= _LONGEST_NAME for name in names),
+            "a target or class without a name, or with one of more than "
+            f"{_LONGEST_NAME} characters",
         ),
         (
-            len({*targets, *names}) == len(targets) + len(names),
+            len(classes) == len(targets) and all(len(of_target) != 1 for of_target in classes),
+            f"classes is {quoted(classes)}; must be a list for each of {len(targets)} targets, "
+            "empty for a rating, else of two or more classes",
+        ),
+        (
+            len(names) - len(targets) <= _MOST_CLASSES,
+            f"{len(names) - len(targets)} classes; at most {_MOST_CLASSES} are read",
+        ),
+        (
+            len(set(columns)) == len(columns),
             f"targets are {quoted(targets)}: predictions would have two columns of one name",
         ),
         (

@@ -1,11 +1,12 @@
-"""A predictor as numbers: one affine map a target, its errors, and what it was fitted on.
+"""A predictor as numbers: affine maps, their errors, and what they were fitted on.
 
-Shape suffixes: M inputs, D features, F folds, N fitted utterances of a target, U of all targets,
-P features that an utterance is known by.
+Shape suffixes: M inputs, D features, C classes, F folds, N fitted utterances of a target, U of all
+targets, P features that an utterance is known by.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,20 @@ from emoasr.prediction import intervals
 KNOWN_BY = 8  # features of an utterance
 _SAME = 1e-4  # largest difference between an utterance's features in two runs, and more
 _ROWS = 1024  # inputs at a time
+
+
+class Output(NamedTuple):
+    """An affine map, w · x + b, whose values of frames make a course.
+
+    Attributes:
+        name: of the rating, or of the class with its target's before it.
+        weights_D: w; zero for a feature that was not selected.
+        bias: b.
+    """
+
+    name: str
+    weights_D: np.ndarray
+    bias: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +57,20 @@ class Target:
     folds_N: np.ndarray
     speakers_N: np.ndarray
 
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Its map."""
+        return (Output(self.name, self.weights_D, self.bias),)
+
+    def columns(self, x_MD: np.ndarray, scale: tuple[float, ...]) -> dict[str, np.ndarray]:
+        """Predictions, on the scale, and their bounds."""
+        low, high = scale or (-np.inf, np.inf)
+        three = self.predict(x_MD), *self.bounds(x_MD)
+        return {
+            self.name + end: values_M.clip(low, high).astype(np.float32)
+            for end, values_M in zip(("", "_low", "_high"), three, strict=True)
+        }
+
     def predict(self, x_MD: np.ndarray) -> np.ndarray:
         """Predictions (M,), float64, which may be off the scale."""
         return x_MD.astype(np.float64) @ self.weights_D.astype(np.float64) + self.bias
@@ -55,12 +84,45 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClassTarget:
+    """How one target of classes is predicted, by logistic regression: a map a class, and softmax.
+
+    Attributes:
+        name: of the target.
+        classes: names, two or more.
+        weights_CD: of each class.
+        biases_C: of each class.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    weights_CD: np.ndarray
+    biases_C: np.ndarray
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The map of each class: its score before softmax."""
+        each = zip(self.classes, self.weights_CD, self.biases_C, strict=True)
+        return tuple(Output(f"{self.name}_{c}", w_D, float(b)) for c, w_D, b in each)
+
+    def columns(self, x_MD: np.ndarray, scale: tuple[float, ...]) -> dict[str, np.ndarray]:
+        """The most probable class, and each class's probability."""
+        scores_MC = x_MD.astype(np.float64) @ self.weights_CD.T.astype(np.float64) + self.biases_C
+        shares_MC = np.exp(scores_MC - scores_MC.max(axis=1, keepdims=True, initial=-np.inf))
+        shares_MC = (shares_MC / shares_MC.sum(axis=1, keepdims=True)).astype(np.float32)
+        best_M = np.array(self.classes, object)[shares_MC.argmax(axis=1)]
+        names = (output.name for output in self.outputs)
+        return {self.name: best_M, **dict(zip(names, shares_MC.T, strict=True))}
+
+
+@dataclasses.dataclass(frozen=True)
 class Fitted:
     """What the features of the fitted utterances were like.
 
     Attributes:
         lowest_D: of each feature.
         highest_D: of each feature.
+        mean_D: of each feature.
         most_beyond: share of features beyond the range of all other speakers that 99 % of the
             utterances do not exceed.
         known_UP: some features of every utterance, to know it again by.
@@ -68,6 +130,7 @@ class Fitted:
 
     lowest_D: np.ndarray
     highest_D: np.ndarray
+    mean_D: np.ndarray
     most_beyond: float
     known_UP: np.ndarray
 
@@ -89,12 +152,12 @@ class Model:
     """Several targets predicted from the same features.
 
     Attributes:
-        targets: at least one.
+        targets: at least one, of ratings or of classes.
         fitted: what the fitted utterances were like.
         scale: lowest and highest rating, to which predictions are clipped; empty: they are not.
     """
 
-    targets: tuple[Target, ...]
+    targets: tuple[Target | ClassTarget, ...]
     fitted: Fitted
     scale: tuple[float, ...]
 
@@ -103,9 +166,16 @@ class Model:
         """Number of features."""
         return len(self.fitted.lowest_D)
 
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The maps of all targets: one a rating, one a class."""
+        return tuple(output for target in self.targets for output in target.outputs)
+
     def unclipped(self, x_MD: np.ndarray) -> np.ndarray:
-        """Predictions (M, targets), which may be off the scale."""
-        return np.stack([target.predict(x_MD) for target in self.targets], axis=1)
+        """Values (M, outputs): of ratings, which may be off the scale; of classes, their scores."""
+        weights_DK = np.stack([output.weights_D for output in self.outputs], axis=1)
+        biases_K = np.array([output.bias for output in self.outputs])
+        return x_MD.astype(np.float64) @ weights_DK.astype(np.float64) + biases_K
 
     def predict(self, x_MD: np.ndarray, index: pd.Index) -> pd.DataFrame:
         """Predictions on the scale, with their intervals.
@@ -115,20 +185,18 @@ class Model:
             index: of the result.
 
         Returns:
-            For each target a column of its name, and `NAME_low` and `NAME_high`; `beyond`, the
-            share of features beyond the range of the fitted utterances; `fitted`, whether the input
-            is one of these. All numbers are float32.
+            For each rating a column of its name, and `NAME_low` and `NAME_high`; for each target of
+            classes a column of its name, text, and `NAME_CLASS`, the probability of each; `beyond`,
+            the share of features beyond the range of the fitted utterances; `fitted`, whether the
+            input is one of these. All numbers are float32.
         """
         starts = range(0, max(len(x_MD), 1), _ROWS)
         return pd.concat([self._rows(x_MD[i : i + _ROWS]) for i in starts]).set_axis(index)
 
     def _rows(self, x_MD: np.ndarray) -> pd.DataFrame:
-        low, high = self.scale or (-np.inf, np.inf)
-        columns = {}
+        columns: dict[str, np.ndarray] = {}
         for target in self.targets:
-            three = target.predict(x_MD), *target.bounds(x_MD)
-            for suffix, values_M in zip(("", "_low", "_high"), three, strict=True):
-                columns[target.name + suffix] = values_M.clip(low, high).astype(np.float32)
+            columns |= target.columns(x_MD, self.scale)
         columns["beyond"] = self.fitted.beyond(x_MD).astype(np.float32)
         return pd.DataFrame({**columns, "fitted": self.fitted.knows(x_MD)})
 

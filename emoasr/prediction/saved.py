@@ -7,7 +7,7 @@ allocated, no field names a file, and a link that leads out of the folder is not
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +21,23 @@ from emoasr.files.tensors import read_tensors, tensor_shapes
 from emoasr.files.writing import write_atomically
 from emoasr.prediction import manifest
 from emoasr.prediction.manifest import Record
-from emoasr.prediction.model import KNOWN_BY, Fitted, Model, Target
+from emoasr.prediction.model import KNOWN_BY, ClassTarget, Fitted, Model, Target
 from emoasr.settings.choices import POOLINGS
 
 _RECORD, _WEIGHTS = places.PREDICTOR_FILES
 _MOST = {_RECORD: manifest.MOST_BYTES, _WEIGHTS: 1 << 28}  # bytes
 _TYPES = ("F32", "F64", "I32")
 
-# Sizes of each tensor: D features, U fitted utterances; and of each target, F folds, N utterances.
+# Sizes of each tensor: D features, U fitted utterances; of each rating F folds, N utterances; of
+# each target of classes C classes.
 # The first tensor that has a size says what it is.
 _SHAPES: dict[str, tuple[str | int, ...]] = {
     "lowest": ("D",),
     "highest": ("D",),
+    "mean": ("D",),
     "known": ("U", KNOWN_BY),
 }
-_SHAPES_OF_TARGET: dict[str, tuple[str | int, ...]] = {
+_SHAPES_OF_RATING: dict[str, tuple[str | int, ...]] = {
     "weights": ("D",),
     "bias": (1,),
     "fold_weights": ("F", "D"),
@@ -44,6 +46,7 @@ _SHAPES_OF_TARGET: dict[str, tuple[str | int, ...]] = {
     "folds": ("N",),
     "speakers": ("N",),
 }
+_SHAPES_OF_CLASSES: dict[str, tuple[str | int, ...]] = {"weights": ("C", "D"), "biases": ("C",)}
 _WHOLE = ("folds", "speakers")  # numbers
 
 
@@ -87,9 +90,9 @@ def load(path_or_name: Path | str | None = None) -> SavedPredictor:
     record = manifest.read(files[_RECORD])
     source = files[_WEIGHTS]
     shapes = tensor_shapes(source, _TYPES, _MOST[_WEIGHTS])
-    _check_shapes(shapes, len(record.targets), source)
+    _check_shapes(shapes, record.classes, source)
     tensors = read_tensors(source)
-    _check_values(tensors, len(record.targets), source)
+    _check_values(tensors, record.classes, source)
     return SavedPredictor(_model(tensors, record), record, _digest(tensors, record))
 
 
@@ -102,6 +105,12 @@ def check_recognizer(predictor: SavedPredictor, recognizer: SavedRecognizer) -> 
             f"{recognizer.digest}; give its folder as the recognizer"
         )
     n_statistics = len(POOLINGS[predictor.record.features.pooling])
+    tap = predictor.record.features.tap
+    if tap not in recognizer.model.TAPS:
+        raise UserError(
+            f"the predictor was fitted on tap {tap!r}; the recognizer has "
+            f"{', '.join(recognizer.model.TAPS)}"
+        )
     n_units = sizes.n_layers * sizes.n_channels * n_statistics
     if predictor.model.n_features != n_units:
         raise UserError(
@@ -128,41 +137,63 @@ def _tensors(model: Model) -> dict[str, np.ndarray]:
     tensors = {
         "lowest": fitted.lowest_D,
         "highest": fitted.highest_D,
+        "mean": fitted.mean_D,
         "known": fitted.known_UP,
     }
     for t, target in enumerate(model.targets):
-        of_target = {
-            "weights": target.weights_D,
-            "bias": np.array([target.bias]),
-            "fold_weights": target.fold_weights_FD,
-            "fold_biases": target.fold_biases_F,
-            "errors": target.errors_N,
-            "folds": target.folds_N,
-            "speakers": target.speakers_N,
-        }
+        of_target = _of_classes(target) if isinstance(target, ClassTarget) else _of_rating(target)
         tensors |= {f"{t}.{name}": tensor for name, tensor in of_target.items()}
     # safetensors writes the memory of an array as it lies
     return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
+def _of_rating(target: Target) -> dict[str, np.ndarray]:
+    return {
+        "weights": target.weights_D,
+        "bias": np.array([target.bias]),
+        "fold_weights": target.fold_weights_FD,
+        "fold_biases": target.fold_biases_F,
+        "errors": target.errors_N,
+        "folds": target.folds_N,
+        "speakers": target.speakers_N,
+    }
+
+
+def _of_classes(target: ClassTarget) -> dict[str, np.ndarray]:
+    return {"weights": target.weights_CD, "biases": target.biases_C}
+
+
 def _model(tensors: Mapping[str, np.ndarray], record: Record) -> Model:
     targets = []
-    for t, name in enumerate(record.targets):
-        of_target = {kind: tensors[f"{t}.{kind}"] for kind in _SHAPES_OF_TARGET}
-        targets.append(
-            Target(
-                name,
-                weights_D=of_target["weights"],
-                bias=float(of_target["bias"][0]),
-                fold_weights_FD=of_target["fold_weights"],
-                fold_biases_F=of_target["fold_biases"],
-                errors_N=of_target["errors"],
-                folds_N=of_target["folds"],
-                speakers_N=of_target["speakers"],
-            )
-        )
-    fitted = Fitted(tensors["lowest"], tensors["highest"], record.most_beyond, tensors["known"])
+    for t, (name, classes) in enumerate(zip(record.targets, record.classes, strict=True)):
+        own = {kind: tensors[f"{t}.{kind}"] for kind in _shapes_of(classes)}
+        targets.append(_class_target(name, classes, own) if classes else _target(name, own))
+    low_D, high_D, mean_D = (tensors[name] for name in ("lowest", "highest", "mean"))
+    fitted = Fitted(low_D, high_D, mean_D, record.most_beyond, tensors["known"])
     return Model(tuple(targets), fitted, record.scale)
+
+
+def _target(name: str, tensors: Mapping[str, np.ndarray]) -> Target:
+    return Target(
+        name,
+        weights_D=tensors["weights"],
+        bias=float(tensors["bias"][0]),
+        fold_weights_FD=tensors["fold_weights"],
+        fold_biases_F=tensors["fold_biases"],
+        errors_N=tensors["errors"],
+        folds_N=tensors["folds"],
+        speakers_N=tensors["speakers"],
+    )
+
+
+def _class_target(
+    name: str, classes: tuple[str, ...], tensors: Mapping[str, np.ndarray]
+) -> ClassTarget:
+    return ClassTarget(name, classes, tensors["weights"], tensors["biases"])
+
+
+def _shapes_of(classes: tuple[str, ...]) -> dict[str, tuple[str | int, ...]]:
+    return _SHAPES_OF_CLASSES if classes else _SHAPES_OF_RATING
 
 
 def _digest(tensors: Mapping[str, np.ndarray], record: Record) -> str:
@@ -174,13 +205,15 @@ def _digest(tensors: Mapping[str, np.ndarray], record: Record) -> str:
 
 
 def _check_shapes(
-    shapes: Mapping[str, tuple[int, ...]], n_targets: int, source: untrusted.Source
+    shapes: Mapping[str, tuple[int, ...]],
+    classes: Sequence[tuple[str, ...]],
+    source: untrusted.Source,
 ) -> None:
-    """Refuses tensors that are not those of a predictor of so many targets."""
+    """Refuses tensors that are not those of a predictor of such targets."""
     wanted = dict(_SHAPES)
-    for t in range(n_targets):
-        for name, sizes in _SHAPES_OF_TARGET.items():
-            own = {"F": f"{t}.F", "N": f"{t}.N"}
+    for t, of_target in enumerate(classes):
+        for name, sizes in _shapes_of(of_target).items():
+            own: dict[str, str | int] = {"F": f"{t}.F", "N": f"{t}.N", "C": len(of_target)}
             wanted[f"{t}.{name}"] = tuple(own.get(str(size), size) for size in sizes)
     odd = sorted(set(wanted) ^ set(shapes))
     if odd:
@@ -199,18 +232,21 @@ def _check_shapes(
 
 
 def _check_values(
-    tensors: Mapping[str, np.ndarray], n_targets: int, source: untrusted.Source
+    tensors: Mapping[str, np.ndarray],
+    classes: Sequence[tuple[str, ...]],
+    source: untrusted.Source,
 ) -> None:
     """Refuses numbers that would be used as something else than they are."""
     for name, tensor in tensors.items():
         if (tensor.dtype.kind == "i") != (name.partition(".")[2] in _WHOLE):
             raise UserError(f"{source}: tensor {quoted(name)} has numbers of type {tensor.dtype}")
+    ratings = [t for t, of_target in enumerate(classes) if not of_target]
     problems = {
         "highest": tensors["highest"] < tensors["lowest"],
-        **{f"{t}.errors": tensors[f"{t}.errors"] < 0 for t in range(n_targets)},
+        **{f"{t}.errors": tensors[f"{t}.errors"] < 0 for t in ratings},
         **{
             f"{t}.folds": (folds < 0) | (folds >= len(tensors[f"{t}.fold_biases"]))
-            for t in range(n_targets)
+            for t in ratings
             for folds in [tensors[f"{t}.folds"]]
         },
     }

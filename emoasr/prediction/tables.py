@@ -36,12 +36,22 @@ def write(table: pd.DataFrame, path: Path, metadata: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(records, indent=1, ensure_ascii=False) + "\n")
 
 
+def cells(table: pd.DataFrame, target: str) -> list[tuple[str, str]]:
+    """A target's predictions as text: `3.20` and `[2.10, 4.25]`, or `joy` and `62 %`."""
+    values = table[target]
+    if values.dtype.kind == "f":
+        three = table[[target, f"{target}_low", f"{target}_high"]].to_numpy()
+        return [(f"{value:.2f}", f"[{low:.2f}, {high:.2f}]") for value, low, high in three]
+    names = [str(name) for name in values]
+    shares = (table[f"{target}_{name}"].to_numpy()[i] for i, name in enumerate(names))
+    return [(name, f"{share:.0%}") for name, share in zip(names, shares, strict=True)]
+
+
 def text(table: pd.DataFrame, targets: Sequence[str]) -> str:
-    """Predictions as a table for a terminal: `3.20 [2.10, 4.25]`."""
+    """Predictions as a table for a terminal: `3.20 [2.10, 4.25]`, `joy 62%`."""
     shown = _index_columns(table)
     for name in targets:
-        three = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
-        shown[name] = [f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in three]
+        shown[name] = list(map(" ".join, cells(table, name)))
     shown["beyond"] = [f"{share:.1%}" for share in table["beyond"]]
     return pd.DataFrame(shown).to_string(index=False)
 

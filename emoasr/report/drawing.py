@@ -4,16 +4,44 @@ All of it comes with vl-convert: Vega, Vega-Lite and fonts, so that neither a br
 nor the network is needed.
 """
 
+import dataclasses
 import functools
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import vl_convert
 
+from emoasr.errors import UserError
+from emoasr.files import places
+from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.report import style
 
 SCALE = 1.6  # a picture's pixels in one of the page's
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A chart, which notebooks show.
+
+    Attributes:
+        description: in Vega-Lite.
+    """
+
+    description: dict[str, Any] = dataclasses.field(repr=False)
+
+    def save(self, path: Path | str) -> None:
+        """Writes it. Raises: UserError: its name ends in none of these, or it cannot be written."""
+        path = places.local(path)
+        ensure_folder(path.parent)
+        made = pictures(self.description)
+        if (kind := path.suffix.lower().removeprefix(".")) not in made:
+            raise UserError(f"{path}: a picture's name must end in .{', .'.join(made)}")
+        write_atomically(path, made[kind])
+
+    def _repr_png_(self) -> bytes:
+        return pictures(self.description)["png"]
 
 
 def pictures(description: dict[str, Any]) -> dict[str, bytes]:

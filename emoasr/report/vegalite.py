@@ -87,6 +87,15 @@ def curves(
     }
 
 
+def lines(
+    points: Sequence[Point], place: Description, metric: Description, looks: Looks
+) -> Description:
+    """Lines through many points; `place` is the horizontal axis."""
+    value = {"y": {"field": "value", **metric}, "x": {"field": "place", **place}}
+    mark = {"type": "line", "strokeWidth": 1.5, "strokeJoin": "round"}
+    return {**_frame(points, 200), "mark": mark, "encoding": {**value, **_colour(looks)}}
+
+
 def bars(points: Sequence[Point], place: Description, title: str, looks: Looks) -> Description:
     """Bars side by side; `place` is the horizontal axis, `title` the vertical one's."""
     value = {"field": "value", **axis(title, zero=True)}

@@ -78,6 +78,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "train.eval_every": (1, _INF),
     "train.checkpoint_every": (1, _INF),
     "beam_size": (1, 1 << 16),
+    "smooth": (0, 3600),  # seconds
     "language_weight": (0, _INF),
     "distributed.n_processes": (0, 1 << 20),
     "distributed.process_id": (-1, 1 << 20),

@@ -4,13 +4,16 @@ import shutil
 import threading
 import time
 
+import made_predictors
+import pandas as pd
 import pytest
 import soundfile
 from made_extraction import assert_same, record, settings, tables
 
-from emoasr import extract
+import emoasr
+from emoasr import extract, predict
 from emoasr.errors import UserError
-from emoasr.extraction import ray_engine, row_store
+from emoasr.extraction import feature_tables, ray_engine, row_store
 
 ray = pytest.importorskip("ray", reason="no Ray: the extra `ray` is not installed")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -89,6 +92,21 @@ def test_a_worker_of_another_version_is_told(asked, cluster, tmp_path, monkeypat
     monkeypatch.setattr(ray_engine, "__version__", "9.9.9")
     with pytest.raises(UserError, match="a worker has emoasr .*, the driver 9.9.9"):
         extract.main(asked("ray", address=cluster.address), tmp_path)
+
+
+def test_predictions_are_those_of_one_machine(asked, small_recognizer, tmp_path):
+    digest = emoasr.load_recognizer(small_recognizer).digest
+    predictor = str(made_predictors.save(tmp_path / "predictor", digest))
+    found = []
+    for engine in ("local", "ray"):
+        predict.main(asked(engine), tmp_path / engine, predictor=predictor, window=0.2, hop=0.1)
+        found.append(tables_of_predictions(tmp_path / engine))
+    pd.testing.assert_frame_equal(*found, atol=1e-5)
+    assert found[0].index.names == ["file", "start", "end"]
+
+
+def tables_of_predictions(workdir):
+    return feature_tables.read(workdir / "predictions.parquet")[0]
 
 
 def test_nothing_is_lost_with_a_node(local, asked, cluster, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import fsspec
 import made_corpora
+import made_predictors
 import ml_collections
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from object_store import methods, serving
 import emoasr
 from emoasr import config, extract, transcribe
 from emoasr import eval as emoasr_eval
+from emoasr.__main__ import main
 from emoasr.asr import saved
 from emoasr.asr.recognizer_files import MOST_BYTES
 from emoasr.audio import reading
@@ -317,6 +319,26 @@ def test_a_recognizer(recognizer, small_recognizer, local, remote, capsys):
     printed = capsys.readouterr()
     assert printed.out.startswith(f"{remote}/00.wav\t")
     assert printed.err.splitlines()[-1] == f"error: input 0: {remote}/no.wav: no such file"
+
+
+def test_predictions_of_what_lies_in_a_store(
+    recognizer, small_recognizer, store, local, remote, tmp_path
+):
+    digest = emoasr.load_recognizer(small_recognizer).digest
+    here = made_predictors.save(tmp_path / "predictor", digest)
+    there = store.put("s3://speech/predictor", here)
+    expected = emoasr.load_predictor(here, small_recognizer).predict([local / "00.wav"])
+    given = ["predict", f"--predictor={there}", f"--recognizer={recognizer}"]
+    outputs = [f"--output={tmp_path}/a.parquet", f"--page={tmp_path}/a.html"]
+    assert main([*given, *outputs, f"{remote}/00.wav"]) == 0
+    found, _ = feature_tables.read(tmp_path / "a.parquet")
+    np.testing.assert_allclose(found.to_numpy(float), expected.to_numpy(float), atol=1e-5)
+    assert "The sound lies within this page" in (tmp_path / "a.html").read_text()
+    corpus = ["--config=folder", f"--config.corpus.path={remote}", f"--workdir={tmp_path}/run"]
+    assert main([*given, *corpus]) == 0
+    table, _ = feature_tables.read(tmp_path / "run" / "predictions.parquet")
+    row = table.loc[["00.wav"]].to_numpy(float)
+    np.testing.assert_allclose(row, expected.to_numpy(float), atol=1e-4)
 
 
 def test_a_training_starts_from_a_recognizer(recognizer):

@@ -5,8 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import run_folder
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.preprocessing import StandardScaler
 
 from emoasr.evaluation import evaluate, splits
+from emoasr.evaluation.classification import Logistic
 from emoasr.evaluation.regression import REGRESSORS
 
 
@@ -100,3 +103,27 @@ def test_of_predefined_splits_it_is_fitted_on_train_alone():
     for given, own in zip(model.targets, alone.targets, strict=True):
         np.testing.assert_array_equal(given.weights_D, own.weights_D)
         np.testing.assert_array_equal(given.errors_N, own.errors_N)
+
+
+@pytest.mark.parametrize("n_selected", [0, 3])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes_have_the_probabilities_of_the_pipeline(n_selected, n_classes):
+    _, _, table, labels = made_predictors.fitted()
+    if n_classes == 2:
+        labels["mood"] = labels["mood"].replace("glad", "angry")
+    settings = {"targets": ("mood", "arousal"), "n_selected": n_selected}
+    model, _ = made_predictors.fit(table, labels, **settings)
+    x_ND = table.to_numpy()
+    found = model.predict(x_ND, table.index)
+    numbers, names = pd.factorize(labels["mood"], sort=True)
+    standard_ND = StandardScaler().fit_transform(x_ND.astype(float))
+    selector = SelectKBest(f_classif, k=n_selected or "all").fit(standard_ND, numbers)
+    kept_ND = selector.transform(standard_ND)
+    logistic = Logistic(labels["speaker"].to_numpy()).fit(kept_ND, numbers[:, None])
+    expected_NC = logistic._model.predict_proba(kept_ND)
+    columns = [f"mood_{name}" for name in names]
+    np.testing.assert_allclose(found[columns], expected_NC, atol=1e-4)
+    assert found["mood"].tolist() == names[expected_NC.argmax(axis=1)].tolist()
+    assert (found["mood"] == labels["mood"]).mean() > 0.7
+    assert list(found)[: n_classes + 2] == ["mood", *columns, "arousal"]
+    assert model.predict(x_ND[:0], table.index[:0]).empty

@@ -74,6 +74,14 @@ FEATURES = {"recognizer": made_predictors.DIGEST, "tap": "gate", "pooling": "mea
         ({"targets": ["arousal", ""]}, "without a name"),
         ({"targets": ["x" * 201]}, "more than 200"),
         ({"targets": [f"t{i}" for i in range(101)]}, "101 targets"),
+        ({"classes": [[]]}, "a list for each of 2 targets"),
+        ({"classes": [[], ["one"]]}, "two or more classes"),
+        ({"classes": [[], "ab"]}, "classes='ab'"),
+        ({"classes": [[], [1, 2]]}, "classes=1"),
+        ({"classes": [[], ["a", "a"]]}, "two columns of one name"),
+        ({"classes": [[], ["a", ""]]}, "without a name"),
+        ({"classes": [[], ["a", "x" * 201]]}, "more than 200"),
+        ({"classes": [[], [f"c{i}" for i in range(1001)]]}, "1001 classes"),
         ({"scale": [1, 2, 3]}, "scale is"),
         ({"scale": [5, 1]}, "scale is"),
         ({"scale": [1, 1e300]}, "scale="),
@@ -130,13 +138,17 @@ def test_json_that_is_none_is_refused(folder, old, new, message):
     ],
 )
 def test_numbers_that_cannot_be_used_are_refused(folder, name, change, message):
+    change_tensor(folder, name, change)
+    refused(folder, "weights.safetensors", message)
+
+
+def change_tensor(folder, name, change):
     path = folder / "weights.safetensors"
     tensors = safetensors.numpy.load_file(path)
     tensor = tensors.pop(name, None)
     if change:
-        tensors[name] = change(tensor)
+        tensors[name] = np.ascontiguousarray(change(tensor))
     safetensors.numpy.save_file(tensors, path)
-    refused(folder, "weights.safetensors", message)
 
 
 def test_a_claim_of_any_size_takes_no_memory(folder, monkeypatch):
@@ -176,3 +188,37 @@ def test_altered_files_are_refused_in_one_line_or_are_predictors(made, tmp_path,
     if found is not None:
         x = np.zeros((2, found.model.n_features), np.float32)
         assert len(found.model.unclipped(x)) == 2
+
+
+@pytest.fixture(scope="module")
+def made_of_classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classes") / "predictor"
+    return made_predictors.save(folder, targets=("arousal", "mood"))
+
+
+def test_classes_are_kept_as_they_were_fitted(made_of_classes):
+    model, _, table, _ = made_predictors.fitted(targets=("arousal", "mood"))
+    found = saved.load(made_of_classes)
+    assert found.record.classes == ((), ("angry", "calm", "glad"))
+    x, index = table.to_numpy() + 0.01, table.index
+    assert found.model.predict(x, index).equals(model.predict(x, index))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("1.weights", lambda x: x * np.float32(np.nan), "NaN or infinity"),
+        ("1.weights", lambda x: x[:2], "1.weights has shape"),
+        ("1.weights", lambda x: x[:, :-1], "1.weights has shape"),
+        ("1.biases", lambda x: x[:2], "1.biases has shape"),
+        ("1.biases", lambda x: x.astype(np.int32), "numbers of type int32"),
+        ("1.errors", lambda x: np.zeros(3, np.float32), "unknown tensor '1.errors'"),
+        ("1.biases", None, "lacks tensor '1.biases'"),
+    ],
+)
+def test_numbers_of_classes_that_cannot_be_used_are_refused(
+    made_of_classes, tmp_path, name, change, message
+):
+    folder = shutil.copytree(made_of_classes, tmp_path / "predictor")
+    change_tensor(folder, name, change)
+    refused(folder, "weights.safetensors", message)

@@ -2,34 +2,16 @@
 
 import csv
 import io
-import os
 import re
-import shutil
 
+import browsers
 import made_report
 import pytest
 
 from emoasr import report
 from emoasr.report import style
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="no playwright: pip install playwright (in the extra dev)"
-)
-
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        # root may not have chromium's sandbox; the page is our own
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = driver.chromium.launch(executable_path=path, args=options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +22,11 @@ def path(tmp_path_factory):
 @pytest.fixture
 def page(chromium, path):
     """The open page; what went wrong in it fails the test."""
-    page = chromium.new_page(viewport={"width": 1200, "height": 900})
-    wrong = []
-    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: wrong.append(request.url) if is_foreign(request) else None)
-    page.goto(path.as_uri())
-    page.wait_for_function(
-        "[...document.querySelectorAll('.chart')].every(c => c.querySelector('svg.marks'))"
-    )
-    yield page
-    page.wait_for_timeout(200)
-    page.close()
-    assert wrong == []
-
-
-def is_foreign(request):
-    return not request.url.startswith(("data:", "blob:")) and not request.is_navigation_request()
+    with browsers.opened(chromium, path) as page:
+        page.wait_for_function(
+            "[...document.querySelectorAll('.chart')].every(c => c.querySelector('svg.marks'))"
+        )
+        yield page
 
 
 def cells(page):
