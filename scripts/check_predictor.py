@@ -211,7 +211,8 @@ def _predictor(inputs: outcome.Outcome, settings) -> Predictor:
     made = inputs.metadata["neural"]
     features = Features(made["recognizer"], made["tap"], made["pooling"])
     most_beyond = model.fitted.most_beyond
-    record = Record(features, settings.targets, tuple(settings.scale), most_beyond, speakers, {})
+    targets, scale = settings.targets, tuple(settings.scale)
+    record = Record(features, targets, ((),) * len(targets), scale, most_beyond, speakers, {})
     return Predictor(model, record, "", emoasr.load_recognizer())
 
 
