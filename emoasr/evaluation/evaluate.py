@@ -22,7 +22,6 @@ from emoasr.evaluation.comparison import Comparison
 from emoasr.evaluation.dataset import Dataset, prepare
 from emoasr.evaluation.metrics import has_classes
 from emoasr.evaluation.regression import PredictorConfig, predictor_configs
-from emoasr.settings.choices import PROTOCOLS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,16 +74,17 @@ def evaluate(
         UserError: a setting, table or label that cannot be evaluated.
     """
     datasets, skipped = prepare(tables, labels, settings, sums)
-    protocols = dict.fromkeys((settings.protocol, *(PROTOCOLS if settings.battery else ())))
     plans = []
     for dataset in datasets:
         main = predictor_configs(dataset.tables, settings, bool(dataset.classes))
         further = ablations.plan(dataset, main, settings) if settings.battery else None
         plans.append(further or Plan(dataset, main))
+    protocols: dict[str, None] = {}
     compared: dict[str, Comparison] = {}
     selected: dict[tuple[PredictorConfig, str], pd.DataFrame] = {}
     for plan in plans:
         configs = [*plan.main, *(config for _, config in plan.analyses)]
+        protocols |= dict.fromkeys(config.protocol for config in configs)
         fitted = cross_validation.run(plan.dataset, configs, workers, "folds")
         selected |= fitted.selected
         for target in plan.dataset.targets:
