@@ -1,5 +1,6 @@
 """What is one and the same: a recording that is listed twice, a label that is spelt two ways."""
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -7,15 +8,19 @@ from typing import Any
 
 import pandas as pd
 
+from emoasr.audio import reading
 from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError, quoted
 from emoasr.files import storage
+
+_NOTHING = 0.01  # seconds: a segment that lacks no more of its file is the whole of it
 
 
 def check_recordings(corpus: Corpus, rows: pd.Index, source: storage.Place) -> None:
     """Refuses the same part of one recording in two rows: it would be trained on and tested.
 
-    A file may be named in many ways: `a.wav`, `./a.wav`, by its absolute path, by a link.
+    A file may be named in many ways: `a.wav`, `./a.wav`, by its absolute path, by a link; and the
+    whole of it by its duration, too.
 
     Args:
         corpus: its utterances.
@@ -27,9 +32,11 @@ def check_recordings(corpus: Corpus, rows: pd.Index, source: storage.Place) -> N
     """
     keys = [corpus.key(i) for i in range(len(corpus))]
     places = {file: _identity(storage.joined(corpus.root, file)) for file, _, _ in keys}
+    whole = {places[file] for file, start, end in keys if not start and end is None}
     first: dict[Any, int] = {}
     for i, (file, start, end) in enumerate(keys):
-        other = first.setdefault((places[file], start or 0.0, end), i)
+        all_of_it = not start and places[file] in whole and _reaches_end(corpus.segment(i))
+        other = first.setdefault((places[file], start or 0.0, None if all_of_it else end), i)
         if other != i:
             raise UserError(
                 f"{source}: rows {rows[other] + 1} and {rows[i] + 1}: {quoted(keys[other][0])} and "
@@ -60,6 +67,16 @@ def _identity(place: storage.Place) -> Any:
             return os.path.normpath(place)
         return (stat.st_dev, stat.st_ino) if stat.st_ino else os.path.realpath(place)
     return str(place)
+
+
+def _reaches_end(segment: reading.Segment) -> bool:
+    """Whether a segment's end is that of its file, or beyond; reads the file's header."""
+    if segment.end is None:
+        return True
+    try:
+        return segment.end > reading.duration(dataclasses.replace(segment, end=None)) - _NOTHING
+    except reading.AudioError:
+        return False  # found out on reading
 
 
 def _part(start: float | None, end: float | None) -> str:

@@ -6,6 +6,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from emoasr.corpora import table
 from emoasr.errors import UserError
@@ -158,6 +159,18 @@ def test_one_recording_in_two_rows_is_refused(tmp_path, name, segment):
     said = refusal(tmp_path, f"{head}\nb.wav{segment}\na.wav{segment}\n{again}{segment}\n")
     assert said.startswith("rows 2 and 3: 'a.wav' and ") and "are the same recording" in said
     assert ("from 1 s to 2 s" in said) == bool(segment)
+
+
+@pytest.mark.parametrize(("end", "is_whole"), [("0.5", True), ("0.498", True), ("0.4", False)])
+def test_a_file_is_its_part_from_zero_to_its_end(tmp_path, end, is_whole):
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 16000)
+    text = f"file,start,end\na.wav,,\n./a.wav,0,{end}\na.wav,0.1,{end}\n"
+    if is_whole:
+        assert refusal(tmp_path, text).startswith(
+            "rows 1 and 2: 'a.wav' and './a.wav' are the same"
+        )
+    else:
+        assert len(loaded(tmp_path, text)) == 3
 
 
 def test_other_names_of_a_missing_file_are_the_same_too(tmp_path):
