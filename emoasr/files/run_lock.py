@@ -25,7 +25,7 @@ def run_lock(workdir: Path, name: str = "") -> Iterator[None]:
         UserError: another process holds the lock, or the folder cannot be created or written.
     """
     is_new = not workdir.exists()
-    path = ensure_folder(workdir) / (f".lock-{name}" if name else ".lock")
+    path = ensure_folder(workdir, "--workdir") / (f".lock-{name}" if name else ".lock")
     lock = filelock.FileLock(path)  # the operating system frees it if this process is killed
     try:
         lock.acquire(timeout=0)

@@ -31,8 +31,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         file.write(content)
 
 
-def ensure_folder(path: Path) -> Path:
+def ensure_folder(path: Path, what: str = "folder") -> Path:
     """Creates an output folder unless it exists.
+
+    Args:
+        path: the folder.
+        what: the user can name another of, for the message.
 
     Raises:
         UserError: it cannot be created or written.
@@ -43,5 +47,5 @@ def ensure_folder(path: Path) -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)  # another process may be doing the same
     except OSError as error:
-        raise UserError(f"cannot write to {path} ({error.strerror}); give another folder") from None
+        raise UserError(f"cannot write to {path} ({error.strerror}); give another {what}") from None
     return path
