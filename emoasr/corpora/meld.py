@@ -13,7 +13,7 @@ import ml_collections
 import pandas as pd
 
 from emoasr.corpora import folder, table
-from emoasr.corpora.base import Corpus, Skipped, contents, folder_of
+from emoasr.corpora.base import Corpus, contents, folder_of
 from emoasr.errors import UserError
 from emoasr.files import storage
 
@@ -56,15 +56,9 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     there = _clips(seen)
     frame = pd.concat([_labels(source, split) for split, source in sources.items()])
     files = frame["clip"].map(there)
-    found = files.notna()
-    if not found.any():
-        raise UserError(
-            f"config.corpus.path={root}: none of its {len(frame)} turns has audio, such as "
-            f"{frame['clip'].iloc[0]}.wav in a folder of that split; {contents(root)}"
-        )
-    skipped = [Skipped(clip, "has labels, but its audio is not there")
-               for clip in frame["clip"][~found]]  # fmt: skip
-    frame = frame.drop(columns="clip").assign(file=files)[found].reset_index(drop=True)
+    where = f", such as {frame['clip'].iloc[0]}.wav in a folder of that split"
+    frame, skipped = table.with_audio(frame, files, frame["clip"], root, where)
+    frame = frame.drop(columns="clip")
     source = next(iter(sources.values()))
     return table.build(frame, "MELD", root, source, (*closed, *skipped))
 

@@ -13,7 +13,7 @@ import ml_collections
 import pandas as pd
 
 from emoasr.corpora import folder, table
-from emoasr.corpora.base import Corpus, Skipped, contents, folder_of
+from emoasr.corpora.base import Corpus, contents, folder_of
 from emoasr.errors import UserError, one_line
 from emoasr.files import storage
 
@@ -56,16 +56,10 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         )
     frame = _labels(source)
     there = {PurePosixPath(f).stem: f for f in sorted(seen, reverse=True) if folder.is_audio(f)}
-    files = ("MSP-" + frame["name"]).map(there)
-    found = files.notna()
-    if not found.any():
-        raise UserError(
-            f"config.corpus.path={root}: none of its {len(frame)} turns has audio, such as "
-            f"MSP-{frame['name'].iloc[0]}.wav; {contents(root)}"
-        )
-    skipped = [Skipped(f"MSP-{name}", "has labels, but its audio is not there")
-               for name in frame["name"][~found]]  # fmt: skip
-    frame = frame.drop(columns="name").assign(file=files)[found].reset_index(drop=True)
+    names = "MSP-" + frame["name"]
+    files = names.map(there)
+    where = f", such as {names.iloc[0]}.wav"
+    frame, skipped = table.with_audio(frame.drop(columns="name"), files, names, root, where)
     return table.build(frame, "MSP-IMPROV", root, source, (*closed, *skipped))
 
 

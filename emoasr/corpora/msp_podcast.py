@@ -10,7 +10,7 @@ import ml_collections
 import pandas as pd
 
 from emoasr.corpora import table
-from emoasr.corpora.base import Corpus, Skipped, contents, folder_of
+from emoasr.corpora.base import Corpus, contents, folder_of
 from emoasr.errors import UserError
 from emoasr.files import storage
 
@@ -56,12 +56,10 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         )
     frame = _labels(table.read_frame(source), source)
     audio, there = _audio(root, set(frame["file"]))
-    found = frame["file"].isin(there)
-    skipped = tuple(
-        Skipped(f"{audio}{file}", "has labels, but its audio is not there")
-        for file in frame["file"][~found]
-    )
-    frame = frame.assign(file=audio + frame["file"])[found].reset_index(drop=True)
+    names = audio + frame["file"]
+    files = names.where(frame["file"].isin(there))
+    where = f" in {' or '.join(_AUDIO[:2])}"
+    frame, skipped = table.with_audio(frame, files, names, root, where)
     counts = ", ".join(f"{split} {n}" for split, n in frame["split"].value_counts().items())
     unknown = frame["speaker"].isna().sum()
     note = f"{len(frame)} turns ({counts}), {unknown} of them by unknown speakers"
@@ -95,7 +93,4 @@ def _audio(root: storage.Place, wanted: set[str]) -> tuple[str, set[str]]:
         there = wanted & {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         if there:
             return f"{name}/" if name else "", there
-    raise UserError(
-        f"config.corpus.path={root}: none of its {len(wanted)} turns has audio in "
-        f"{' or '.join(filter(None, _AUDIO[:2]))}; {contents(root)}"
-    )
+    return "", set()

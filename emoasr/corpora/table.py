@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from emoasr.corpora import cells, identity
-from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, folder_of
+from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, contents, folder_of
 from emoasr.errors import UserError, one_line, quoted
 from emoasr.files import places, storage, text_tables
 
@@ -168,6 +168,31 @@ def _names(files: pd.Series) -> Iterator[str]:
     ):
         if len(odd):
             yield f"warning: names of {len(odd)} files, such as {quoted(odd.iloc[0])}, {what}"
+
+
+def with_audio(
+    frame: pd.DataFrame, files: pd.Series, names: pd.Series, root: storage.Place, where: str
+) -> tuple[pd.DataFrame, tuple[Skipped, ...]]:
+    """The labelled turns whose audio is there, with `file`; and those whose audio is not.
+
+    Args:
+        frame: a row a turn.
+        files: the audio of each, relative to the root; missing where it is not there.
+        names: what those without audio are called.
+        root: the corpus's folder.
+        where: the audio should be, for the message.
+
+    Raises:
+        UserError: there is no audio at all.
+    """
+    found = files.notna().to_numpy()
+    if not found.any():
+        raise UserError(
+            f"config.corpus.path={root}: none of its {len(frame)} turns has audio{where}; "
+            f"{contents(root)}"
+        )
+    skipped = (Skipped(name, "has labels, but its audio is not there") for name in names[~found])
+    return frame.assign(file=files)[found].reset_index(drop=True), tuple(skipped)
 
 
 def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> None:

@@ -8,7 +8,7 @@ They take the fitted models as given: other training speakers would have given o
 this is not part of the intervals (Bates, Hastie & Tibshirani 2023). With 8 speakers of 15
 utterances, intervals of differences whose true value is zero included zero in 89 % of cases (MSE
 and CCC) between equally good feature sets; and on labels permuted within speaker, where nothing can
-be learned, in 98 % (MSE) and 81 % (CCC: too narrow there). The intervals of `jackknife` included it
+be learned, in 97 % (MSE) and 79 % (CCC: too narrow there). The intervals of `jackknife` included it
 in 92 % (MSE) and 94 % (CCC), and in all cases (too wide)
 (`pytest -s tests/evaluation/test_jackknife.py -k include_zero`).
 """

@@ -158,6 +158,8 @@ def test_kills_at_random_moments_change_nothing(speech, small_recognizer, tmp_pa
     assert row["note"].endswith(" 0 orphans")
     row = faults.damaged(job, tmp_path / "kills", 1)
     assert (row["lost rows"], row["wrong rows"]) == (0, 0)
+    row = faults.second_process(job, tmp_path / "kills")
+    assert (row["lost rows"], row["wrong rows"], row["note"]) == (0, 0, "refused")
 
 
 def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -89,9 +90,12 @@ def test_devices_train_alike_and_continue_each_others_checkpoints(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(job, tmp_path):
-    """`scripts/distributed.py` kills one of them, too."""
+def test_two_processes_train_what_one_does_though_one_is_killed(job, tmp_path):
     expected = job.finish(tmp_path / "one")
+    (status, _, _), (killed, _, _) = job.struck(tmp_path / "two")
+    assert killed == -signal.SIGKILL
+    assert status in (1, -signal.SIGABRT)  # JAX's own end, while a checkpoint waits for both
+    assert not (tmp_path / "two" / "pretrain" / "recognizer").exists()
     found = job.finish(tmp_path / "two", processes=2)
     assert len(found.losses) == job.steps
     loss, weight = found.differences(expected)
