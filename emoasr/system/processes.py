@@ -57,7 +57,12 @@ def results(function: Callable[[T], R], inputs: Iterable[T], n: int) -> Iterator
     finally:
         while not all(task.running() or task.done() for task in ahead):
             time.sleep(0.01)  # loky's thread would stumble over tasks that it has not yet taken
+        feeder = executor._call_queue._thread
         executor.shutdown(kill_workers=True)
+        if feeder:
+            # loky waits for all but this thread. It holds semaphores: if it freed them while Python
+            # ends, they would be reported as leaked. A pipe that nobody reads could block it.
+            feeder.join(_LOOK)
 
 
 def _follow(parent: int) -> None:

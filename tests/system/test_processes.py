@@ -1,9 +1,11 @@
 """Helping processes: as many as this one may have, and none that outlives it."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -49,6 +51,14 @@ def test_results_are_in_order_and_from_other_processes():
     found = list(processes.results(doubled, range(50), 2))
     assert [value for value, _ in found] == [2 * i for i in range(50)]
     assert os.getpid() not in {process for _, process in found}
+
+
+@pytest.mark.parametrize("n_taken", [0, 1, 3])
+def test_no_thread_stays(n_taken):
+    found = processes.results(doubled, range(3), 2)
+    assert len(list(itertools.islice(found, n_taken))) == n_taken
+    found.close()
+    assert not [t for t in threading.enumerate() if t.name == "QueueFeederThread"]
 
 
 def test_inputs_are_taken_as_they_are_needed():
