@@ -6,11 +6,10 @@ short cannot be recognized; FLAC and MP3 files can, by decoding them.) And of fi
 than their header says it reads what is promised, without a word.
 """
 
-import contextlib
 import functools
 import mmap
 import re
-from collections.abc import Iterator
+import zipfile
 from pathlib import Path
 
 import soundfile
@@ -63,7 +62,9 @@ def has_more(file: soundfile.SoundFile, path: sources.Place) -> bool:
 
     It is seen in WAV, RF64, AIFF, AU and CAF files that were never finished, or were written on; in
     MP3 files whose header counts too few frames; and in MP3, FLAC, CAF and Ogg files that were put
-    end to end. The last two are only looked for in files on disk.
+    end to end. The last two are not looked for in a store, from where the whole file would have to
+    be fetched. W64, NIST, VOC and other files without a length that were put end to end are read to
+    the end by libsndfile, which takes the headers between for sound.
     """
     log = file.extra_info
     length = int(match[1]) if (match := _FILE_BYTES.search(log)) else 0
@@ -73,29 +74,26 @@ def has_more(file: soundfile.SoundFile, path: sources.Place) -> bool:
     if _NO_CHUNK.search(log):
         samples = file.frames * second // file.samplerate
         return length - samples - _HEADERS > _LEFT * second
-    if not isinstance(path, Path):
+    if file.format not in _BEGINNINGS and file.format != "MP3":
         return False
-    if file.format == "MP3":
-        most = file.frames + mp3.SLACK + _LEFT * file.samplerate
-        return _mp3_frames(sources.state(path)) > most
-    return file.format in _BEGINNINGS and _is_followed(sources.state(path), file.format)
+    most = file.frames + mp3.SLACK + round(_LEFT * file.samplerate)
+    if isinstance(path, Path):
+        return _is_followed_on_disk(sources.state(path), file.format, most)
+    return isinstance(path, zipfile.Path) and _is_followed(path.read_bytes(), file.format, most)
 
 
 @functools.lru_cache(_REMEMBERED)
-def _mp3_frames(state: tuple[Path, int, int, int]) -> int:
-    with _content(state[0]) as data:
-        return mp3.n_frames(data)
+def _is_followed_on_disk(state: tuple[Path, int, int, int], kind: str, most: int) -> bool:
+    with (
+        state[0].open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        return _is_followed(data, kind, most)
 
 
-@functools.lru_cache(_REMEMBERED)
-def _is_followed(state: tuple[Path, int, int, int], kind: str) -> bool:
-    """Whether another file begins in a file."""
-    with _content(state[0]) as data:
-        page = _OGG_PAGE.search(data) if kind == "OGG" else None
-        return data.find(_BEGINNINGS[kind], page.end() if page else 1) > 0
-
-
-@contextlib.contextmanager
-def _content(path: Path) -> Iterator[mmap.mmap]:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
+def _is_followed(data: mmap.mmap | bytes, kind: str, most: int) -> bool:
+    """Whether another file begins in a file; MP3: whether it has more than `most` frames."""
+    if kind == "MP3":
+        return mp3.n_frames(data) > most
+    page = _OGG_PAGE.search(data) if kind == "OGG" else None
+    return data.find(_BEGINNINGS[kind], page.end() if page else 1) > 0

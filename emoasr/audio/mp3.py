@@ -13,7 +13,7 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 _BEGINNING = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][^\xff]")
 
 
-def n_frames(data: mmap.mmap) -> int:
+def n_frames(data: mmap.mmap | bytes) -> int:
     """Samples a channel that all MP3 frames of a file hold, encoders' padding included."""
     total, place = 0, 0
     while match := _BEGINNING.search(data, place):
