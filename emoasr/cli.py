@@ -101,7 +101,8 @@ def enter(
             if {"--version", "-version"} & set(arguments):
                 print(f"emoasr {emoasr.__version__}")
             else:
-                status = action(arguments)
+                with limits.errors_in_one_line():
+                    status = action(arguments)
             print(end="", flush=True)  # a failure to write must show here, where it is caught
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -157,8 +158,7 @@ def _run(command: Command, arguments: list[str]) -> int:
         return 0
     if command.on_files and values.config is None and values.workdir is None:
         files = parse(values, arguments)
-        with limits.errors_in_one_line():
-            command.on_files(files, values.overwrite, **_values(values, options))
+        command.on_files(files, values.overwrite, **_values(values, options))
         return 0
     source, config = _configuration(command, values)
     fields.define(values, fields.leaves(config) if config else fields.every(command.base), rest)
@@ -291,7 +291,7 @@ def _work(
 
     # `handled` here too, not only in `enter`: after a signal, an error that it caused within a
     # library is not reported
-    with interrupts.handled(), limits.errors_in_one_line(), run_lock(workdir, lock_name(config)):
+    with interrupts.handled(), run_lock(workdir, lock_name(config)):
         run(config, workdir, overwrite)
     return 0
 

@@ -78,11 +78,9 @@ def main(
     from emoasr.asr import transcript_files, transcripts
     from emoasr.inference import compilation_cache
     from emoasr.recognizer import load_recognizer
-    from emoasr.system import limits
 
     compilation_cache.enable_cache()
-    with limits.errors_in_one_line():
-        opened = load_recognizer(recognizer or None)
+    opened = load_recognizer(recognizer or None)
     failed = len(files) - len(there)
     writer = transcript_files.Writer(kind)
     confidences: list[float] = []

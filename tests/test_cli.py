@@ -166,6 +166,28 @@ FIELDS = sorted(
 )
 
 
+@pytest.mark.parametrize("arguments", [
+    "extract --config={}",
+    "extract --config=folder --config.corpus.path={} --workdir=run",
+    "extract --config=folder --config.corpus.path=. --config.recognizer={} --workdir=run",
+    "extract --config=folder --config.corpus.path=. --workdir={}",
+    "eval --workdir={}",
+    "predict a.wav --predictor={}",
+    "predict a.wav --recognizer={}",
+    "predict a.wav --output={}.csv",
+    "predict a.wav --page={}.html",
+    "pretrain --config=english --config.corpus.path={} --workdir=run",
+    "pretrain --config=english --config.corpus.path=. --workdir={}",
+    "transcribe a.wav --recognizer={}",
+    "transcribe a.wav --output={}",
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["x" * 300, "y/" * 3000, "circle/a"])
+def test_a_path_that_no_system_opens_is_one_line(complaint, tmp_path, arguments, name):
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "a.wav").touch()
+    complaint(*arguments.format(name).split())
+
+
 @st.composite
 def misspelt(draw):
     """A field with a letter too many, too few, another, or two exchanged; what it is no more."""

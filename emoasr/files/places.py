@@ -92,8 +92,9 @@ def of_predictor(path_or_name: str | os.PathLike | None) -> storage.Place:
 def _placed(path_or_name: str | os.PathLike | None, shipped: Path, default: str) -> storage.Place:
     """A place, or the folder of that name in `shipped`."""
     path = storage.path(path_or_name) if path_or_name else shipped / default
-    if isinstance(path, Path) and not path.exists() and (shipped / path).is_dir():
-        return shipped / path
+    with contextlib.suppress(OSError):  # of a name that is too long: what reads it will say so
+        if isinstance(path, Path) and not path.exists() and (shipped / path).is_dir():
+            return shipped / path
     return path
 
 

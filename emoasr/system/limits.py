@@ -17,6 +17,8 @@ _REMEDIES = {
     errno.EROFS: "the disk is read-only; make it writable",
     errno.EACCES: "access was refused; change the file's permissions",
     errno.EIO: "the disk failed; check it",
+    errno.ENAMETOOLONG: "the name is too long; give a shorter one",
+    errno.ELOOP: "links lead in a circle; mend them",
     errno.EMFILE: "too many open files; raise the limit (ulimit -n)",
 }
 
