@@ -5,6 +5,7 @@ file of `configs/`, or in the docstring of the dataclass that a group is made fr
 """
 
 import ast
+import functools
 import inspect
 import re
 import runpy
@@ -30,7 +31,8 @@ _MALFORMED = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
 Base = Callable[[str], ml_collections.ConfigDict]
 
 
-def shipped(base: Base) -> dict[str, Path]:
+@functools.cache  # every file is run to see what kind it is of
+def shipped(base: Base) -> Mapping[str, Path]:
     """Files of the configurations of a kind that come with emoasr, by name."""
     files = {path.stem: path for folder in _FOLDERS for path in sorted(folder.glob("*.py"))}
     return {name: path for name, path in files.items() if _is_of(load(path), base)}
@@ -74,7 +76,8 @@ def check(config: ml_collections.ConfigDict, source: str, base: Base) -> None:
             raise UserError(f"{source}: no such field: {name}{did_you_mean(name, known)}")
 
 
-def every(base: Base) -> dict[str, Any]:
+@functools.cache
+def every(base: Base) -> Mapping[str, Any]:
     """Fields of a kind of configuration with their defaults, also those of single files."""
     found: dict[str, Any] = {}
     for config in (base(""), *map(load, shipped(base).values())):
