@@ -108,14 +108,18 @@ def _apply(graph, state, x_BTD, frames_B):
     return nnx.merge(graph, state)(x_BTD, frames_B)
 
 
+@pytest.fixture(scope="module")
+def split():
+    return nnx.split(network())
+
+
 @hypothesis.settings(max_examples=20)
 @hypothesis.given(
-    st.lists(st.sampled_from([1, 2, 7, 24, 40]), min_size=2, max_size=3),
-    st.sampled_from([40, 41, 70]),  # few shapes to compile
+    st.lists(st.sampled_from([1, 2, 7, 24, 40]), min_size=3, max_size=3),
+    st.sampled_from([41, 70]),  # few shapes to compile
 )
-def test_batch_and_padding_change_nothing(lengths, n_frames):
-    graph, state = nnx.split(network())
-    model = functools.partial(_apply, graph, state)
+def test_batch_and_padding_change_nothing(split, lengths, n_frames):
+    model = functools.partial(_apply, *split)
     random = np.random.default_rng(sum(lengths))
     x_BTD = random.normal(size=(len(lengths), n_frames, 20)).astype(np.float32)
     x_BTD[-1, lengths[-1] :] = np.nan  # what is beyond the end does not even have to be a number
