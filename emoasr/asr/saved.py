@@ -8,6 +8,7 @@ the folder is not followed. From a store its files are fetched into memory.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -202,6 +203,11 @@ def with_random_weights(config: Sizes, seed: int) -> Network:
 
 def _outline(config: Sizes) -> Network:
     """A network whose variables have shapes but no values: nothing is allocated."""
+    return nnx.clone(_traced(config))
+
+
+@functools.cache
+def _traced(config: Sizes) -> Network:
     return nnx.eval_shape(lambda: with_random_weights(config, 0))
 
 

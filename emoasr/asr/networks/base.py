@@ -28,6 +28,8 @@ class Sizes(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
+    def __hash__(self) -> int: ...
+
     @property
     def n_layers(self) -> int:
         """Layers of a tap."""
