@@ -219,6 +219,7 @@ def test_a_track_is_plotted_by_one_call(predictor, speech, tmp_path):
     picture.save(tmp_path / "track.svg")
     drawn = (tmp_path / "track.svg").read_text()
     assert "arousal" in drawn and "00.wav" in drawn and "01.wav" in drawn
+    assert "mean" not in drawn  # no target of that name
     picture.save(str(tmp_path / "track.png"))
     assert (tmp_path / "track.png").read_bytes() == picture._repr_png_()
     with pytest.raises(

@@ -20,7 +20,7 @@ def chart(targets: Sequence[str], recordings: Sequence[Mapping[str, Any]]) -> De
             `prediction.recordings.course`.
     """
     names = wording.labels(targets)
-    looks = style.palette(names.values())
+    looks = style.looks(names)
     return {"vconcat": [_plot(recording, names, looks) for recording in recordings]}
 
 

@@ -94,12 +94,13 @@ def test_a_worker_of_another_version_is_told(asked, cluster, tmp_path, monkeypat
         extract.main(asked("ray", address=cluster.address), tmp_path)
 
 
-def test_predictions_are_those_of_one_machine(asked, small_recognizer, tmp_path):
+def test_predictions_are_those_of_one_machine(asked, cluster, small_recognizer, tmp_path):
     digest = emoasr.load_recognizer(small_recognizer).digest
     predictor = str(made_predictors.save(tmp_path / "predictor", digest))
     found = []
-    for engine in ("local", "ray"):
-        predict.main(asked(engine), tmp_path / engine, predictor=predictor, window=0.2, hop=0.1)
+    for engine, more in (("local", {}), ("ray", {"address": cluster.address})):
+        c = asked(engine, **more)
+        predict.main(c, tmp_path / engine, predictor=predictor, window=0.2, hop=0.1)
         found.append(tables_of_predictions(tmp_path / engine))
     pd.testing.assert_frame_equal(*found, atol=1e-5)
     assert found[0].index.names == ["file", "start", "end"]
