@@ -10,6 +10,7 @@ import pandas as pd
 
 from emoasr.errors import UserError
 from emoasr.evaluation.labels import example, is_rating
+from emoasr.evaluation.standardised import column_blocks
 
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 
@@ -34,8 +35,9 @@ def align(tables: Mapping[str, pd.DataFrame], labelled: pd.Index) -> dict[str, p
     for name, table in tables.items():
         _check_index(table.index, f"feature set {name!r}")
         index = _as_labelled(table.index, labelled)
+        table = table.set_axis(index)
         # segments of a file that has no label become that file, once
-        aligned[name] = table.set_axis(index)[~index.duplicated()]
+        aligned[name] = table[~index.duplicated()] if index.has_duplicates else table
     return aligned
 
 
@@ -78,6 +80,11 @@ def join(
                 f"sets before it in config.feature_sets have ({example(earlier)}); remove one"
             )
     return index.sort_values(), skipped  # sorted: results do not depend on the order of rows
+
+
+def rows(table: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+    """Some rows of a table; the table itself, not a copy, where it has just these."""
+    return table if table.index.equals(index) else table.loc[index]
 
 
 def rated(
@@ -158,10 +165,13 @@ def _last_of_files(index: pd.MultiIndex) -> pd.DataFrame:
 
 def _finite_rows(table: pd.DataFrame, name: str) -> np.ndarray:
     """A mask of the rows (N,) without NaN or infinity."""
-    finite = np.isfinite(table.to_numpy(np.float64, na_value=np.nan))
-    rows = finite.all(axis=1)
+    rows, counts = np.ones(len(table), bool), []
+    for block in column_blocks(table.shape[1]):
+        finite = np.isfinite(table.iloc[:, block].to_numpy(np.float64, na_value=np.nan))
+        rows &= finite.all(axis=1)
+        counts += finite.sum(axis=0).tolist()
     if not rows.any():
-        worst = table.columns[finite.sum(axis=0).argmin()]
+        worst = table.columns[np.argmin(counts)]
         raise UserError(
             f"feature set {name!r}: every row has NaN or infinity, most of them in column "
             f"{worst!r}; correct the column or remove it"

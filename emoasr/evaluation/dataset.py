@@ -47,7 +47,7 @@ class Dataset:
         """One feature set of the utterances, (N, D); the baseline has no features."""
         if feature_set == BASELINE:
             return np.empty((len(self.ratings), 0))
-        return self.tables[feature_set].loc[self.ratings.index].to_numpy()
+        return alignment.rows(self.tables[feature_set], self.ratings.index).to_numpy()
 
     def where(self, kept: pd.Series) -> "Dataset":
         """Some of the utterances."""
@@ -85,12 +85,9 @@ def prepare(
         of_target, unrated = alignment.rated(target, groups, index)
         skipped += unrated
         columns.append(of_target)
-    leaks.check(
-        {name: table.loc[index] for name, table in tables.items()},
-        _guarded(labels.loc[index], targets),
-    )
+    tables = {name: alignment.rows(table, index) for name, table in tables.items()}
+    leaks.check(tables, _guarded(labels.loc[index], targets))
     tables = {**layers.subsets(tables, settings.layers), **tables}
-    tables = {name: table.loc[index] for name, table in tables.items()}
     tables |= {name: side_by_side({p: tables[p] for p in parts}) for name, parts in sums.items()}
     datasets = []
     for alike in _by_rows(columns):
@@ -213,11 +210,16 @@ def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> Non
             f"config.eval.protocol={settings.protocol}: {problem}; there are {len(groups)} "
             f"utterances of {groups[group].nunique()} {group}(s) with {targets}"
         )
-    for target, rating in dataset.ratings.items() if dataset.scale and not dataset.classes else ():
-        low, high = dataset.scale
-        if (~rating.between(low, high)).mean() > _SCALE_TOLERANCE:
-            raise UserError(
-                f"config.eval.scale={dataset.scale}: but ratings of {target} range from "
-                f"{rating.min():g} to {rating.max():g}; give their scale, or () for the range of "
-                "the training folds"
-            )
+    if dataset.scale and not dataset.classes:
+        for _, rating in dataset.ratings.items():
+            check_scale(rating, dataset.scale, "config.eval.scale")
+
+
+def check_scale(rating: pd.Series, scale: tuple[float, ...], field: str) -> None:
+    """Raises a UserError if more than a few ratings are off the scale that a field gives."""
+    off = ~rating.dropna().between(*scale)
+    if off.mean() > _SCALE_TOLERANCE:
+        raise UserError(
+            f"{field}={scale}: but ratings of {rating.name} range from {rating.min():g} to "
+            f"{rating.max():g}; give their scale, or () for the range of the training folds"
+        )

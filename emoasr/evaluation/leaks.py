@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.errors import UserError
+from emoasr.evaluation.standardised import column_blocks
 
 # In few rows, or where a label hardly varies, some real feature is a line of it by chance. In 10
 # rows the probability that any of 10,000 normal features is one is below 1e-20 (1 - r² is Beta).
@@ -31,40 +32,41 @@ def check(tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame) -> None:
         UserError: it names the columns and the remedy.
     """
     for feature_set, table in tables.items():
-        x_ND = table.to_numpy(np.float64)
+        x_ND = table.to_numpy()
         for label, column in labels.items():
             if pd.api.types.is_numeric_dtype(column.dtype):
                 y_N = column.to_numpy(np.float64, na_value=np.nan)
-                kept = np.isfinite(y_N)
-                found = _lines(x_ND[kept], y_N[kept])
+                kept = np.flatnonzero(np.isfinite(y_N))
+                found = _lines(x_ND, y_N, kept)
             else:
                 class_N, _ = pd.factorize(column)  # -1 where missing
                 common = np.flatnonzero(np.bincount(class_N[class_N >= 0]) >= _FEWEST_OTHERS)
-                kept = np.isin(class_N, common)
-                found = _functions(x_ND[kept], class_N[kept])
+                kept = np.flatnonzero(np.isin(class_N, common))
+                found = _functions(x_ND, class_N, kept)
             if len(found):
                 names = ", ".join(repr(str(name)) for name in table.columns[found[:3]])
                 raise UserError(
                     f"feature set {feature_set!r}: column {names} is the label {str(label)!r} "
-                    f"under another name or scale (compared in {kept.sum()} rows), so that errors "
+                    f"under another name or scale (compared in {len(kept)} rows), so that errors "
                     "would say nothing; remove it from the features"
                 )
 
 
-def _lines(x_ND: np.ndarray, y_N: np.ndarray) -> np.ndarray:
-    """Columns of x that are a line of y, or y itself."""
-    _, counts = np.unique(y_N, return_counts=True)
-    if len(y_N) < _FEWEST_ROWS or len(y_N) - max(counts) < _FEWEST_OTHERS:
+def _lines(x_ND: np.ndarray, y_N: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Columns of x that are, in the rows kept, a line of y, or y itself."""
+    _, counts = np.unique(y_N[kept], return_counts=True)
+    if len(kept) < _FEWEST_ROWS or len(kept) - max(counts) < _FEWEST_OTHERS:
         return np.array([], int)
     # few rows exclude nearly all columns; they include the extremes, so that y varies in them
-    order = np.argsort(y_N, kind="stable")
-    few = order[np.unique(np.linspace(0, len(y_N) - 1, _SCREENED).astype(int))]
+    order = kept[np.argsort(y_N[kept], kind="stable")]
+    few = order[np.unique(np.linspace(0, len(order) - 1, _SCREENED).astype(int))]
     likely = np.flatnonzero(_unexplained(x_ND[few], y_N[few]) < 100 * _TOLERANCE)
-    return likely[_unexplained(x_ND[:, likely], y_N) < _TOLERANCE]
+    return likely[_unexplained(x_ND[:, likely][kept], y_N[kept]) < _TOLERANCE]
 
 
 def _unexplained(x_ND: np.ndarray, y_N: np.ndarray) -> np.ndarray:
     """Share of each column's variance that a line of y leaves, (D,); 1 for constant columns."""
+    x_ND = x_ND.astype(np.float64)
     x_ND, y_N = x_ND - x_ND.mean(axis=0), y_N - y_N.mean()
     variance_D, of_y = np.sum(x_ND**2, axis=0), y_N @ y_N
     varies_D = np.ptp(x_ND, axis=0) > 0
@@ -73,11 +75,15 @@ def _unexplained(x_ND: np.ndarray, y_N: np.ndarray) -> np.ndarray:
     return np.divide(left_D, variance_D, out=np.ones(x_ND.shape[1]), where=varies_D)
 
 
-def _functions(x_ND: np.ndarray, class_N: np.ndarray) -> np.ndarray:
-    """Columns of x that have one value for each class, and not the same for all."""
-    if len(class_N) < _FEWEST_ROWS:
+def _functions(x_ND: np.ndarray, class_N: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Columns of x that have, in the rows kept, one value for each class, not the same for all."""
+    if len(kept) < _FEWEST_ROWS:
         return np.array([], int)
-    order = np.argsort(class_N, kind="stable")
+    order = kept[np.argsort(class_N[kept], kind="stable")]
     starts = np.flatnonzero(np.diff(class_N[order], prepend=-1))
-    lowest, highest = (f.reduceat(x_ND[order], starts) for f in (np.minimum, np.maximum))
-    return np.flatnonzero((lowest == highest).all(axis=0) & (np.ptp(x_ND, axis=0) > 0))
+    found = []
+    for block in column_blocks(x_ND.shape[1]):
+        x_NC = x_ND[:, block][order]
+        lowest, highest = (f.reduceat(x_NC, starts) for f in (np.minimum, np.maximum))
+        found.append((lowest == highest).all(axis=0) & (np.ptp(x_NC, axis=0) > 0))
+    return np.flatnonzero(np.concatenate(found))

@@ -8,7 +8,9 @@ import pandas as pd
 from emoasr.evaluation import splits
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.labels import example
+from emoasr.evaluation.standardised import row_blocks
 
+_MANY = 5  # speakers: more have one note together
 _FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
 
 
@@ -39,7 +41,9 @@ def _same_features(dataset: Dataset) -> list[str]:
     notes = []
     group = dataset.groups.agg(" ".join, axis=1)
     for name in dataset.tables:
-        rows = np.array([hash(x.tobytes()) for x in np.ascontiguousarray(dataset.features(name))])
+        x_ND = dataset.features(name)
+        blocks = (np.ascontiguousarray(x_ND[block]) for block in row_blocks(len(x_ND)))
+        rows = np.array([hash(x_D.tobytes()) for block in blocks for x_D in block])
         shared = (group.groupby(rows).transform("nunique") > 1).to_numpy()
         if shared.any():
             pair = group[rows == rows[shared.argmax()]].drop_duplicates().index
@@ -54,14 +58,21 @@ def _same_features(dataset: Dataset) -> list[str]:
 def _constant(dataset: Dataset) -> list[str]:
     """Speakers whose ratings do not vary."""
     notes = []
+    means = "means over folds leave it out"
     for target, rating in dataset.ratings.items():
-        for speaker, values in rating.groupby(dataset.groups["speaker"].to_numpy()):
-            if len(values) > 1 and values.nunique() == 1:
-                notes.append(
-                    f"speaker {speaker}: all {len(values)} ratings of {target} are "
-                    f"{values.iloc[0]:g}; the correlation within this speaker is undefined, and "
-                    "means over folds leave it out"
-                )
+        by_speaker = rating.groupby(dataset.groups["speaker"].to_numpy())
+        alike = {who: r for who, r in by_speaker if len(r) > 1 and r.nunique() == 1}
+        if len(alike) > _MANY:
+            notes.append(
+                f"{len(alike)} speakers, such as {next(iter(alike))}: all their ratings of "
+                f"{target} are alike; the correlation within them is undefined, and {means}"
+            )
+            continue
+        notes += [
+            f"speaker {speaker}: all {len(values)} ratings of {target} are {values.iloc[0]:g}; "
+            f"the correlation within this speaker is undefined, and {means}"
+            for speaker, values in alike.items()
+        ]
     return notes
 
 

@@ -16,13 +16,15 @@ import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.feature_selection import f_classif, f_regression
-from sklearn.linear_model import LinearRegression, RidgeCV
+from sklearn.linear_model import LinearRegression
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
 
 from emoasr.evaluation.classification import LOGISTIC, MAJORITY, SCORES, Logistic, Scores
+from emoasr.evaluation.ridge import Ridge
 from emoasr.evaluation.splits import Fold
+from emoasr.evaluation.standardised import Standardised, column_blocks
 from emoasr.settings.choices import BASELINE
 
 
@@ -34,8 +36,7 @@ def _support_vector() -> MultiOutputRegressor:
 
 REGRESSORS: dict[str, Any] = {
     "linear": LinearRegression,
-    # the penalty with the least leave-one-out error over the training fold's utterances
-    "ridge": partial(RidgeCV, alphas=np.logspace(0, 5, 11), alpha_per_target=True),
+    "ridge": Ridge,  # the penalty with the least leave-one-out error over the training fold
     "svr": _support_vector,  # linear; C .001 on standardised data, for hundreds of utterances on
 }
 
@@ -102,7 +103,8 @@ class FoldResult:
     """What one fold gives for one config, T ratings.
 
     Attributes:
-        prediction_NT: of the test utterances; of `SCORES`, a column a class.
+        prediction_NT: of the test utterances, or of the points asked for; of `SCORES`, a column a
+            class.
         features_TK: columns selected, the best first.
         f_scores_TK: their F scores.
     """
@@ -118,6 +120,7 @@ def fit(
     fold: Fold,
     configs: Iterable[PredictorConfig],
     speaker_N: np.ndarray | None = None,
+    at_PD: np.ndarray | None = None,
 ) -> dict[PredictorConfig, FoldResult]:
     """Fits one training fold for several configs, which share scaling and F scores.
 
@@ -127,14 +130,13 @@ def fit(
         fold: training and test utterances.
         configs: of one feature set, protocol and partner.
         speaker_N: their speakers; needed for classes.
+        at_PD: features that are predicted from, in place of those of the test utterances.
     """
     configs = sorted(configs, key=lambda config: config.selection)
     if all(config.feature_set == BASELINE for config in configs):
         return {config: _baseline(config.regressor, y_NT, fold) for config in configs}
-    scaler = StandardScaler(copy=False)  # float64, as scikit-learn's F score: converted once
-    train_ND = scaler.fit_transform(x_ND[fold.train].astype(np.float64))
-    test_ND = scaler.transform(x_ND[fold.test].astype(np.float64))
-    train_NT = y_NT[fold.train]
+    at_PD = x_ND[fold.test] if at_PD is None else at_PD
+    train, train_NT = Standardised(x_ND, fold.train), y_NT[fold.train]
     score = _f_scores_of_classes if configs[0].regressor in (LOGISTIC, SCORES) else _f_scores
     makers = dict(REGRESSORS)
     if speaker_N is not None:
@@ -142,16 +144,19 @@ def fit(
         makers[SCORES] = partial(Scores, speaker_N[fold.train])
     results = {}
     for selection, alike in groupby(configs, key=lambda config: config.selection):
-        if selection == "fold":
-            scores_TD = score(train_ND, train_NT)
-        else:
-            scores_TD = score(x_ND.astype(np.float64), y_NT)
+        blocks = [
+            score(train.columns(block), train_NT)
+            if selection == "fold"
+            else score(x_ND[:, block].astype(np.float64), y_NT)
+            for block in column_blocks(x_ND.shape[1])
+        ]
+        scores_TD = np.concatenate(blocks, axis=1)
         order_TD = np.argsort(-np.nan_to_num(scores_TD, nan=-1.0), axis=1, kind="stable")
         for config in alike:
             best_TK = order_TD[:, : config.n_selected]
-            prediction_NT = _predict(makers[config.regressor], train_ND, train_NT, test_ND, best_TK)
+            prediction_PT = _predict(makers[config.regressor], train, train_NT, at_PD, best_TK)
             best_scores_TK = np.take_along_axis(scores_TD, best_TK, 1)
-            results[config] = FoldResult(prediction_NT, best_TK, best_scores_TK)
+            results[config] = FoldResult(prediction_PT, best_TK, best_scores_TK)
     return results
 
 
@@ -180,17 +185,18 @@ def _f_scores_of_classes(x_ND: np.ndarray, y_NT: np.ndarray) -> np.ndarray:
 
 def _predict(
     make: Callable[[], Any],
-    train_ND: np.ndarray,
+    train: Standardised,
     train_NT: np.ndarray,
-    test_ND: np.ndarray,
+    at_PD: np.ndarray,
     best_TK: np.ndarray,
 ) -> np.ndarray:
-    """Predictions (N, T); with all features kept, the ratings share one decomposition."""
-    if best_TK.shape[1] == train_ND.shape[1]:
-        return make().fit(train_ND, train_NT).predict(test_ND).reshape(len(test_ND), -1)
+    """Predictions (P, T); with all features kept, the ratings share one decomposition."""
+    if best_TK.shape[1] == train.shape[1]:
+        x = train if make is Ridge else train[:]  # which reads it in blocks
+        return make().fit(x, train_NT).predict(train.scaled(at_PD)).reshape(len(at_PD), -1)
     columns = []
     for t, best_K in enumerate(best_TK):
         kept = np.sort(best_K)
-        model = make().fit(train_ND[:, kept], train_NT[:, [t]])
-        columns.append(model.predict(test_ND[:, kept]).reshape(len(test_ND), -1))
+        model = make().fit(train.columns(kept), train_NT[:, [t]])
+        columns.append(model.predict(train.scaled(at_PD[:, kept], kept)).reshape(len(at_PD), -1))
     return np.concatenate(columns, axis=1)

@@ -113,9 +113,8 @@ def _affine(
     """
     n_features = x_ND.shape[1]
     points_PD = np.concatenate([np.zeros((1, n_features)), np.eye(n_features)])
-    both_ND = np.concatenate([x_ND[train], points_PD.astype(x_ND.dtype)])
-    fold = Fold("", np.arange(len(train)), len(train) + np.arange(1 + n_features))
-    found = regression.fit(both_ND, y_NT[train], fold, [config], speaker_N)
+    fold = Fold("", train, np.arange(0))
+    found = regression.fit(x_ND, y_NT, fold, [config], speaker_N, points_PD)
     at_PT = found[config].prediction_NT
     return at_PT[1:] - at_PT[0], at_PT[0]
 

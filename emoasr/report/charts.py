@@ -9,10 +9,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from emoasr.evaluation.layers import network_of
-from emoasr.report import style, vegalite, wording
+from emoasr.report import extremes, scores, style, vegalite, wording
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
 from emoasr.report.wording import label, labels, number
@@ -30,6 +31,7 @@ _JUDGED = {
     "latter is better": Look(style.VERMILION, "square"),
     "the interval includes zero": Look(style.GREY, "circle", filling=style.PAPER),
 }
+_BINS = 20  # of a histogram
 _WIDE = 20  # largest over smallest: from there on, a logarithmic axis
 
 
@@ -76,17 +78,18 @@ def _judge(difference: Row, key: str) -> str:
     return "former is better" if former else "latter is better"
 
 
-def speakers(scores: pd.DataFrame, palette: Palette) -> list[Chart]:
-    """Dot plots: a line a speaker, a sign a feature set.
+def speakers(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
+    """Dot plots: a line a speaker, a sign a feature set; of many speakers, the extremes.
 
     Args:
-        scores: those of `scores.by_speaker`.
+        by_speaker: that of `scores`.
         palette: of the feature sets.
     """
 
     def draw(rows: Sequence[Row], key: str) -> Description:
-        lines = labels(sorted({row["speaker"] for row in rows}), 16)
-        rows = _without_baseline(rows, key)
+        names = scores.shown(pd.DataFrame(rows))
+        lines = labels(names, 16)
+        rows = [row for row in _without_baseline(rows, key) if row["speaker"] in lines]
         sets = _labels_of_sets(rows)
         points = [
             _point(row, key, lines[row["speaker"]], sets[row["feature_set"]], _speaker_text(row))
@@ -95,8 +98,41 @@ def speakers(scores: pd.DataFrame, palette: Palette) -> list[Chart]:
         looks = {text: palette[name] for name, text in sets.items()}
         return vegalite.dots(points, lines.values(), _axis(key, points, "right"), looks)
 
-    rows: list[Any] = scores.to_dict("records")
+    rows: list[Any] = by_speaker.to_dict("records")
     return _charts(rows, "speakers", draw, _variants("mse"))
+
+
+def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
+    """Histograms of speakers, a bar a feature set, where there are too many for a line each.
+
+    Args:
+        by_speaker: that of `scores`.
+        palette: of the feature sets.
+    """
+    if by_speaker["speaker"].nunique() <= extremes.MOST:
+        return []
+
+    def draw(rows: Sequence[Row], key: str) -> Description:
+        rows = _defined(_without_baseline(rows, key), key)
+        sets = _labels_of_sets(rows)
+        values = np.array([row[key] for row in rows])
+        ends = np.unique(np.linspace(*np.quantile(values, (0.01, 0.99)), _BINS + 1).round(3))
+        places = [number(end) for end in ends[:-1]]
+        points = []
+        for name, text in sets.items():
+            of_set = np.array([row[key] for row in rows if row["feature_set"] == name])
+            counts, _ = np.histogram(of_set.clip(ends[0], ends[-1]), ends)
+            for place, n in zip(places, counts.tolist(), strict=True):
+                what = f"{text}\n{n} speakers with {_metric(key)} from {place}"
+                points.append({"place": place, "series": text, "value": n, "text": what})
+        looks = {text: palette[name] for name, text in sets.items()}
+        axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}
+        title = f"{_metric(key)} from … (the outermost 1 % are in the first and last bar)"
+        place = vegalite.category("place", places, title=title, axis=axis)
+        return vegalite.bars(points, place, "speakers", looks)
+
+    rows: list[Any] = by_speaker.to_dict("records")
+    return _charts(rows, "distribution", draw, _variants("mse"))
 
 
 def _speaker_text(row: Row) -> str:

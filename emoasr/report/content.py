@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr.evaluation.correlation import Maps
-from emoasr.report import pearson, residuals, scores, tables, wording
+from emoasr.report import extremes, pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
 
 _ANALYSES = {  # by analysis and what it changed: title, how to read it
@@ -90,6 +90,9 @@ def build(
         },
         "by_speaker": by_speaker,
         "without_ccc": scores.without_ccc(by_speaker),
+        "n_speakers": by_speaker["speaker"].nunique(),
+        "extremes": f"the {extremes.EACH} highest and the {extremes.EACH} lowest of those with "
+        f"{extremes.FEWEST} utterances or more",
         "map_names": pearson.names(maps) if maps else [],
         "maps_shown": pearson.shown(maps) if maps else [],
         "map_targets": [m.target for m in maps],

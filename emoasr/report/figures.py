@@ -34,7 +34,7 @@ def draw(
         if of_group:
             variant = _best(rows) if group == "confusion" else _VARIANTS.get(group, "ccc clipped")
             described[group] = together(of_group, variant)
-    for i, name in enumerate(pearson.names(maps) if maps else []):
+    for i, name in enumerate(pearson.shown(maps) if maps else []):
         safe = "mean" if name == MEAN else re.sub(r"[^\w-]+", "_", name)[:40]
         described[f"pearson-{i:02d}-{safe}"] = maps_of(maps, name)
     return {

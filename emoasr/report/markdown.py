@@ -32,7 +32,7 @@ def render(content: Mapping[str, Any], pictures: Sequence[str]) -> str:
         **content,
         in_words=wording.listed(content["counts"]),
         dash=wording.UNDEFINED,
-        maps=dict(zip(content["map_names"], maps, strict=True)),
+        maps=dict(zip(content["maps_shown"], maps, strict=True)),
         pictures=pictures,
         picture=picture,
         table=table,

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from emoasr.evaluation.correlation import MEAN, SIGNIFICANT, Maps
-from emoasr.report import style, vegalite
+from emoasr.report import extremes, style, vegalite
 from emoasr.report.vegalite import Description
-from emoasr.report.wording import number, visible
+from emoasr.report.wording import few, number, visible
 
 LEVEL = f"{SIGNIFICANT:g}".lstrip("0")  # as it is written: .05
 
-_MOST = 250  # maps on a page, of 25 kB each
 _WIDTH = 900  # pixels
 _SMALL = 0.5  # of a cell's width and height, where r is not significant
 _ABOVE = {"header": {"labelOrient": "top", "labelAngle": 0, "labelPadding": 2}}
@@ -36,13 +36,31 @@ def names(maps: Sequence[Maps]) -> list[str]:
 
 
 def shown(maps: Sequence[Maps]) -> list[str]:
-    """Those of `names` for which the page has room."""
-    return names(maps)[: _MOST // max(1, len(maps))]
+    """Those of `names` for which there is room: of many speakers the strongest and the weakest.
+
+    Strong is who has many significant units, over all ratings; of equals, the weaker is who has
+    more utterances.
+    """
+    who = names(maps)[1:]
+    significant, n_utterances = (pd.Series(0, who) for _ in range(2))
+    for m in maps:
+        speakers = list(m.speakers)
+        significant[speakers] += (m.q < SIGNIFICANT).sum(axis=(1, 2))
+        n_utterances[speakers] = np.maximum(n_utterances[speakers], m.n_utterances)
+    ties = n_utterances / (n_utterances.max() + 1)
+    return [MEAN, *extremes.shown(significant - ties, n_utterances)]
 
 
 def undefined(maps: Sequence[Maps]) -> list[str]:
-    """Whose correlations are undefined, and why: a sentence each."""
-    return [f"{name}, {m.target}: {why}" for m in maps for name, why in m.undefined.items()]
+    """Whose correlations are undefined, and why: a sentence each, or one for many of a reason."""
+    sentences = []
+    for m in maps:
+        speakers: dict[str, list[str]] = {}
+        for name, why in m.undefined.items():
+            speakers.setdefault(why, []).append(name)
+        for why, alike in speakers.items():
+            sentences += [f"{who}, {m.target}: {why}" for who in few(alike)]
+    return sentences
 
 
 def get(m: Maps, name: str) -> tuple[np.ndarray, np.ndarray] | None:

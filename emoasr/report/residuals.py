@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emoasr.report import vegalite
+from emoasr.report import extremes, vegalite
 from emoasr.report.charts import Chart, Palette
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
@@ -153,16 +153,21 @@ def _cloud(
 
 
 def _spread(frame: pd.DataFrame, field: str, look: Look) -> Description:
-    """A line a group: the mean residual, and between which values the middle half lies."""
-    groups = sorted(_by(frame.dropna(subset=field), field))
-    lines = labels((name for name, _ in groups), 16)
+    """A line a group: the mean residual, and between which values the middle half lies.
+
+    Of many speakers, the extremes.
+    """
+    by_group = frame.groupby(field)["residual"]  # leaves out the unknown
+    shown = extremes.shown(by_group.mean(), by_group.size())
+    lines = labels(shown, 16)
+    residuals = {str(name): residual for name, residual in by_group}
     points = []
-    for name, group in groups:
-        residual = group["residual"]
+    for name in shown:
+        residual = residuals[name]
         low, high = residual.quantile([0.25, 0.75]).tolist()
         mean = float(residual.mean())
         text = (
-            f"{field} {visible(name)[:60]}, n = {len(group)}\nmean {number(mean)}; the middle half "
+            f"{field} {visible(name)[:60]}, n = {len(residual)}\nmean {number(mean)}; the middle half "
             f"from {number(low)} to {number(high)}"
         )
         numbers = {"value": mean, "low": low, "high": high}

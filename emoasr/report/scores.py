@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 
 from emoasr.evaluation import classification
+from emoasr.report import extremes, wording
+from emoasr.report.extremes import MOST
 from emoasr.settings.choices import BASELINE
 
 _FEWEST = 3  # utterances of a speaker: two points always lie on a line
@@ -55,10 +57,21 @@ def confusion(predictions: pd.DataFrame) -> dict[str, dict[str, pd.DataFrame]]:
 
 
 def without_ccc(scores: pd.DataFrame) -> dict[str, list[str]]:
-    """By target, the speakers whose CCC is undefined."""
+    """By target, the speakers whose CCC is undefined; of many, how many they are."""
     lacking = scores[scores["ccc"].isna()]
     by_target = lacking.groupby("target", sort=False)["speaker"]
-    return {str(target): sorted(set(speakers)) for target, speakers in by_target}
+    return {str(target): wording.few(sorted(set(names)), MOST) for target, names in by_target}
+
+
+def shown(of_target: pd.DataFrame) -> list[str]:
+    """Speakers in a chart of one target: of many, those extreme in the first set's clipped CCC.
+
+    Args:
+        of_target: rows of `by_speaker`.
+    """
+    first = of_target[of_target["feature_set"] == of_target["feature_set"].iloc[0]]
+    first = first.set_index("speaker")
+    return extremes.shown(first["clipped_ccc"], first["n"])
 
 
 def selected_by_layer(selected: pd.DataFrame) -> pd.DataFrame:

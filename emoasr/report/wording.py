@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from emoasr.settings.choices import BASELINE
@@ -104,6 +104,12 @@ def listed(names: Iterable[str]) -> str:
     """Names as `a, b and c`."""
     *others, last = [*names] or [""]
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def few(speakers: Sequence[str], most: int = 5) -> list[str]:
+    """The names, or in place of more than `most` how many there are, and one of them."""
+    n = len(speakers)
+    return [*speakers] if n <= most else [f"{n} speakers, such as {speakers[0]}"]
 
 
 def label(name: object, most: int = 28) -> str:

@@ -22,7 +22,7 @@ from emoasr.report import (
 )
 
 _OURS = re.compile(
-    r"(summary|classes|confusion|differences|predicted|residuals|speakers|selected|controls|"
+    r"(summary|classes|confusion|differences|predicted|residuals|speakers|distribution|selected|controls|"
     r"regressors|n_selected|layers|selection|protocol|partner|refitted|pearson-.*)\.(png|svg|pdf)"
 )
 _CHANGED = ("selection", "protocol", "partner")  # analyses that have differences
@@ -101,6 +101,7 @@ def _charts(
         "predicted": residuals.scatter(rated, palette),
         "residuals": residuals.by_group(rated, labels, palette),
         "speakers": charts.speakers(said["by_speaker"], palette),
+        "distribution": charts.distribution(said["by_speaker"], palette),
         "selected": charts.selected(said["by_layer"], palette),
         "controls": charts.feature_sets(of("controls"), "controls", palette),
         "regressors": charts.feature_sets(of("regressors"), "regressors", palette, regressors),

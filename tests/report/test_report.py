@@ -18,6 +18,7 @@ from emoasr.report import (
     charts,
     content,
     drawing,
+    extremes,
     figures,
     markdown,
     page,
@@ -255,6 +256,23 @@ def test_a_speaker_whose_ratings_are_constant_has_no_ccc(made, rendered, said_an
     assert "s3" not in {point["place"] for point in ccc}
 
 
+def test_of_many_speakers_the_extremes_are_drawn_and_all_are_counted():
+    rows = [
+        {"target": "t", "feature_set": name, "speaker": f"s{i:02d}", "n": 2 if i == 59 else 12}
+        | dict.fromkeys(("ccc", "clipped_ccc", "mse", "clipped_mse"), (i + 1) / 100)
+        for name in ("x", "mean")
+        for i in range(60)
+    ]
+    frame, palette = pd.DataFrame(rows), style.palette(["x", "mean"])
+    (chart,) = charts.speakers(frame, palette)
+    shown = [f"s{i:02d}" for i in (*range(58, 48, -1), *range(9, -1, -1))]  # s59 says little
+    assert [point["place"] for point in points(chart["variants"]["ccc clipped"])] == shown
+    (chart,) = charts.distribution(frame, palette)
+    for variant in chart["variants"].values():
+        assert sum(p["value"] for p in points(variant) if p["series"] == "x") == 60
+    assert charts.distribution(frame[frame.speaker < "s40"], palette) == []
+
+
 def test_selected_units_are_counted_by_layer():
     rows = [
         ("neural", "valence", f, name)
@@ -297,7 +315,8 @@ def test_the_page_holds_every_map(made, rendered):
 
 
 def test_a_page_has_room_for_so_many_maps(monkeypatch, made):
-    monkeypatch.setattr(pearson, "_MOST", 6)
+    monkeypatch.setattr(extremes, "MOST", 3)
+    monkeypatch.setattr(extremes, "EACH", 1)
     text = page.render(*made_report.said_and_drawn(*made), made[3])
     assert len(json.loads(in_script(text))["maps"]["values"]) == 3
     assert re.search(r"shows 2 of 4\s+speakers", text)
