@@ -40,12 +40,19 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval = ml_collections.ConfigDict()
     c.eval.name = ""  # of the folder eval/NAME; empty: made of what was asked, such as linear-100
     c.eval.targets = ("arousal", "valence")  # columns of the labels, of numbers or classes
-    c.eval.protocol = "leave-one-speaker-out"  # or -session-out, group-5-fold, predefined-test
+    # leave-one-speaker-out, -session-out, group-5-fold, predefined-test, cross-corpus
+    c.eval.protocol = "leave-one-speaker-out"
+    c.eval.train_workdir = ""  # of the run to fit on, with eval.protocol=cross-corpus
+    c.eval.train_scale = ()  # of its ratings, mapped onto eval.scale; (): as it was extracted with
+    c.eval.within_corpus = False  # True: features standardised within each of the two corpora
     c.eval.partner = "in"  # "out": no training on speakers of the test speaker's session
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all
     c.eval.selection = ml_collections.ConfigDict()
     c.eval.selection.scope = "fold"  # F scores of each training fold; "all": of all data, a leak
     c.eval.regressor = "linear"  # of numbers; or "ridge" (penalty from each training fold), "svr"
+    c.eval.chosen_on = "train"  # penalties of ridge and of classes; or "dev", a predefined split
+    c.eval.merged = ()  # classes that count as one, such as "happy+excited"
+    c.eval.fewest_of_class = 1  # utterances; rarer classes are left out
     c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
     c.eval.terms = ""  # of the ratings: licence, citation asked for; kept with predictors
     c.eval.limits = ""  # what a predictor of these ratings is not for; kept likewise

@@ -38,6 +38,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ml_collections
 
@@ -45,6 +46,10 @@ from emoasr import cli
 from emoasr.config import experiment
 from emoasr.files import places
 from emoasr.settings import choices, evaluation, fields
+
+if TYPE_CHECKING:
+    from emoasr.evaluation import cross_corpus
+    from emoasr.extraction.outcome import Outcome
 
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -83,18 +88,22 @@ def _evaluate(
     inputs = outcome.read(config.feature_sets, workdir)
     group = choices.held_out(config.eval.protocol)
     used = ("speaker", "session", group, *config.eval.targets, *RATINGS)
-    of_inputs = digests.of_inputs(inputs.tables, inputs.labels, used)
+    tables, labels, said, notes = inputs.tables, inputs.labels, {}, []
+    if asked.train_workdir:
+        joined = _joined(config, inputs, asked.train_workdir)
+        tables, labels, said, notes = joined.tables, joined.labels, joined.said, joined.notes
+    of_inputs = digests.of_inputs(tables, labels, used)
     source = {**asked.made_from, **of_inputs, **{f"feature set {n}": "a sum" for n in asked.sums}}
     check_same_evaluation(folder, source, overwrite)
     ensure_folder(folder / "figures")
-    found = evaluate(inputs.tables, inputs.labels, config.eval, asked.workers, asked.sums)
+    found = evaluate(tables, labels, config.eval, asked.workers, asked.sums)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
     seconds = time.monotonic() - started
     results = {
-        "rows": found.rows,
+        "rows": [{**row, **said} for row in found.rows],
         "differences": found.differences,
         "battery": found.battery,
-        "notes": found.notes,
+        "notes": [*notes, *found.notes],
         "provenance": provenance(
             config.to_dict(), inputs.extraction, inputs.metadata, source, seconds
         ),
@@ -102,10 +111,9 @@ def _evaluate(
     }
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
-    page = report.write(results, found.predictions, found.selected, maps, inputs.labels, folder)
-    kept = keep(
-        found.datasets, inputs.metadata, config.eval, results, folder / "predictors", asked.workers
-    )
+    page = report.write(results, found.predictions, found.selected, maps, labels, folder)
+    made = {} if asked.train_workdir else inputs.metadata  # else a predictor is of no one corpus
+    kept = keep(found.datasets, made, config.eval, results, folder / "predictors", asked.workers)
     # last: where it is, the evaluation is finished
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "results.json", text + "\n")
@@ -114,6 +122,25 @@ def _evaluate(
     for name in asked.sums:
         print(f"{name}: no predictor is kept of a sum, only of sets that one recognizer gives")
     print(*kept, page, sep="\n")
+
+
+def _joined(
+    config: ml_collections.ConfigDict, test: "Outcome", train_workdir: Path
+) -> "cross_corpus.Joined":
+    """The run to fit on and the run to test, as one."""
+    from emoasr.evaluation import cross_corpus
+    from emoasr.extraction import outcome
+
+    train = outcome.read(config.feature_sets, train_workdir)
+    outcome.check_comparable(train, test, train_workdir)
+    extracted_with = train.extraction["config"].get("eval", {}).get("scale", ())
+    scales = tuple(config.eval.train_scale or extracted_with), tuple(config.eval.scale)
+    fit_on, tested = (
+        cross_corpus.Run(run.extraction["corpus"]["name"], run.tables, run.labels, scale)
+        for run, scale in zip((train, test), scales, strict=True)
+    )
+    how = config.eval
+    return cross_corpus.join(fit_on, tested, how.targets, how.protocol, how.within_corpus)
 
 
 _COMMAND = cli.Command("eval", __doc__, main, experiment, uses=("feature_sets", "workers", "eval"))

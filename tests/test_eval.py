@@ -95,6 +95,54 @@ def test_a_sum_is_said_to_be_one_and_has_no_predictor(tmp_path, capsys):
     assert "the features of neural and mfcc side by side" in report
 
 
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory):
+    """Folders `train` and `test`, and how the latter is predicted after fitting on the former."""
+    folder = tmp_path_factory.mktemp("two")
+    config = made_up(folder / "test")
+    made_up(folder / "train")
+    config.feature_sets = ("mfcc",)
+    crossed = {"protocol": "cross-corpus", "train_workdir": str(folder / "train")}
+    return folder, changed(config, **crossed)
+
+
+def test_a_run_is_tested_after_training_on_another(two_runs):
+    folder, config = two_runs
+    command.main(config, folder / "test")
+    evaluation = folder / "test" / "eval" / "linear-5-from-train"
+    results = strictly((evaluation / "results.json").read_text())
+    assert {r["n_utterances"] for r in results["rows"]} == {48, 47}
+    assert {(r["train_corpus"], r["scales"]) for r in results["rows"]} == {
+        ("made up", "both 1 to 5")
+    }
+    assert results["notes"][0] == "trained on made up, tested on made up"
+    assert (
+        "means and deviations of features: by the training"
+        in (evaluation / "report.md").read_text()
+    )
+    assert not (evaluation / "predictors").exists()
+
+
+@pytest.mark.parametrize(("metadata", "settings", "message"), [
+    ({"recognizer": "other"}, {}, "the recognizer of its feature set 'mfcc' is 'other', here it"),
+    ({"tap": "skip"}, {}, "the tap of its feature set 'mfcc' is 'skip', here it is None"),
+    ({}, {"train_workdir": "."}, "extract.json: no such file"),
+    ({}, {"protocol": "predefined-test"}, "cross-corpus needs the workdir of the training corpus"),
+    ({}, {"train_workdir": ""}, "cross-corpus needs the workdir of the training corpus"),
+    ({}, {"train_scale": (2.0, 1.0)}, "config.eval.train_scale=.*must be the lowest"),
+])  # fmt: skip
+def test_runs_that_cannot_be_crossed_are_refused(two_runs, tmp_path, metadata, settings, message):
+    folder, config = two_runs
+    made_up(tmp_path / "train")
+    table = tmp_path / "train" / "features" / "mfcc.parquet"
+    parquet.write(
+        *parquet.read(table)[:1], table, {"feature_set": "mfcc", "recognizer": None, **metadata}
+    )
+    settings = {"train_workdir": str(tmp_path / "train"), **settings}
+    with pytest.raises(UserError, match=message):
+        command.main(changed(config, **settings), folder / "test")
+
+
 def test_tables_can_be_read_back(run):
     predictions, _ = feature_tables.read(run / "eval" / "linear-5" / "predictions.parquet")
     assert predictions.index.name == "file"

@@ -200,21 +200,17 @@ def _protocols(
     groups: pd.DataFrame, settings: ml_collections.ConfigDict
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
     """The other protocol, and the partner out (or in); and what of these is omitted, and why."""
+    by_split = held_out(settings.protocol) == "split"  # which has no other protocol beside it
     if "session" not in groups:
         why = "the labels do not have a session for every utterance"
-        return {}, [f"protocol: {why}", f"partner: {why}"]
-    if held_out(settings.protocol) == "split":
-        why = "the splits are predefined"
-        return {}, [f"protocol: {why}", f"partner: {why}"]
+        return {}, [f"{name}: {why}" for name in ("protocol", "partner")[by_split:]]
     by_speaker, by_session = PROTOCOLS
     omitted = []
+    other = "in" if settings.partner == "out" else "out"
+    found = {"partner": {"protocol": settings.protocol, "partner": other}}
     if held_out(settings.protocol) == "speaker":
-        partner = "in" if settings.partner == "out" else "out"
-        found = {
-            "protocol": {"protocol": by_session, "partner": "in"},
-            "partner": {"protocol": settings.protocol, "partner": partner},
-        }
-    else:
+        found = {"protocol": {"protocol": by_session, "partner": "in"}, **found}
+    elif not by_split:
         found = {"protocol": {"protocol": by_speaker, "partner": "in"}}
         omitted.append("partner: leaving sessions out removes the dialogue partner already")
     problems = {name: splits.split_problem(groups, **changes) for name, changes in found.items()}

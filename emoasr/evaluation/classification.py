@@ -20,6 +20,15 @@ _PENALTIES = np.logspace(-4, 0, 5)  # scikit-learn's C, the strongest penalty fi
 _INNER_FOLDS = 4
 
 
+def rare(target: pd.Series, fewest: int) -> dict[str, str]:
+    """Classes of fewer utterances than `config.eval.fewest_of_class`, and that they are."""
+    counts = target.value_counts()
+    return {
+        str(name): f"{n} utterance(s), fewer than config.eval.fewest_of_class={fewest}"
+        for name, n in counts[counts < fewest].items()
+    }
+
+
 def unlearnable(
     target: pd.Series, groups: pd.DataFrame, protocol: str, partner: str
 ) -> dict[str, str]:
@@ -55,12 +64,25 @@ class Logistic:
         """Takes the speaker of each training utterance, (N,)."""
         self._speakers = speakers
 
-    def fit(self, x_ND: np.ndarray, y_N1: np.ndarray) -> "Logistic":
-        """Chooses the penalty, then fits on all utterances; y_N1 are numbers of classes."""
+    def fit(
+        self,
+        x_ND: np.ndarray,
+        y_N1: np.ndarray,
+        dev: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> "Logistic":
+        """Chooses the penalty, then fits on all utterances.
+
+        Args:
+            x_ND: standardised features.
+            y_N1: numbers of classes.
+            dev: features and classes of a development set, which then takes the place of the inner
+                folds.
+        """
         y_N = y_N1.reshape(-1)
         self._only = y_N[0] if np.ptp(y_N) == 0 else None
         if self._only is None:
-            self._model = _model(self._penalty(x_ND, y_N)).fit(x_ND, y_N)
+            penalty = self._inner(x_ND, y_N) if dev is None else _best([_recalls(x_ND, y_N, *dev)])
+            self._model = _model(penalty).fit(x_ND, y_N)
         return self
 
     def predict(self, x_ND: np.ndarray) -> np.ndarray:
@@ -74,24 +96,34 @@ class Logistic:
         scores_NC = self._model.decision_function(x_ND)
         return scores_NC if scores_NC.ndim == 2 else np.stack([-scores_NC, scores_NC], axis=1) / 2
 
-    def _penalty(self, x_ND: np.ndarray, y_N: np.ndarray) -> float:
+    def _inner(self, x_ND: np.ndarray, y_N: np.ndarray) -> float:
         n_folds = min(_INNER_FOLDS, len(np.unique(self._speakers)))
-        recalls: list[list[float]] = []
         splits = GroupKFold(n_folds).split(x_ND, groups=self._speakers) if n_folds > 1 else []
-        for train, test in splits:
-            if np.ptp(y_N[train]) > 0:
-                model, truth = _model(_PENALTIES[0]), np.unique(y_N[test])
-                recalls.append([])
-                for penalty in _PENALTIES:  # each starts from the solution before
-                    model.set_params(C=penalty).fit(x_ND[train], y_N[train])
-                    recalls[-1].append(_uar(y_N[test], model.predict(x_ND[test]), truth))
-        return float(_PENALTIES[np.argmax(np.mean(recalls, axis=0)) if recalls else 2])
+        return _best([
+            _recalls(x_ND[train], y_N[train], x_ND[test], y_N[test])
+            for train, test in splits
+            if np.ptp(y_N[train]) > 0
+        ])  # fmt: skip
 
 
 class Scores(Logistic):
     """Gives scores in place of classes; needs two classes or more."""
 
     predict = Logistic.scores
+
+
+def _best(recalls: list[list[float]]) -> float:
+    """The penalty with the highest mean recall."""
+    return float(_PENALTIES[np.argmax(np.mean(recalls, axis=0)) if recalls else 2])
+
+
+def _recalls(x_ND: np.ndarray, y_N: np.ndarray, at_MD: np.ndarray, y_M: np.ndarray) -> list[float]:
+    """Recall of other utterances, by penalty."""
+    model, truth, found = _model(_PENALTIES[0]), np.unique(y_M), []
+    for penalty in _PENALTIES:  # each starts from the solution before
+        model.set_params(C=penalty).fit(x_ND, y_N)
+        found.append(_uar(y_M.reshape(-1), model.predict(at_MD), truth))
+    return found
 
 
 def _model(penalty: float) -> LogisticRegression:

@@ -87,7 +87,7 @@ def run(
 def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -> pd.DataFrame:
     """Predictions of target number t by all folds."""
     y_N = dataset.ratings.iloc[:, t].to_numpy()
-    prediction_N, clipped_N = np.empty((2, len(y_N)))
+    prediction_N, clipped_N = np.zeros((2, len(y_N)))  # of utterances not tested, too
     names = np.array(dataset.classes, object)
     fold_N = np.empty(len(y_N), object)
     for fold, result in results:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from emoasr.errors import UserError
 from emoasr.evaluation import alignment, classification, layers, leaks, splits
-from emoasr.evaluation.labels import groups_of, is_rating, values
+from emoasr.evaluation.labels import groups_of, is_rating, merged, values
 from emoasr.settings import choices
 from emoasr.settings.choices import BASELINE
 
@@ -75,7 +75,7 @@ def prepare(
     Raises:
         UserError: a setting, table or label that cannot be evaluated.
     """
-    targets = [values(labels, target) for target in settings.targets]
+    targets = merged([values(labels, target) for target in settings.targets], settings.merged)
     group = choices.held_out(settings.protocol)
     groups = {name: groups_of(labels, name) for name in _needed(labels, group)}
     tables = alignment.align(tables, labels.index)
@@ -126,8 +126,12 @@ def _dataset(
         ratings = pd.concat(alike, axis=1)
         return Dataset(tables, ratings, _groups(labels.loc[ratings.index], group), scale), []
     (target,) = alike
+    rare = classification.rare(target, settings.fewest_of_class)
+    common = target[~target.isin(rare)]
     groups = _groups(labels.loc[target.index], group)
-    unlearnable = classification.unlearnable(target, groups, settings.protocol, settings.partner)
+    unlearnable = rare | classification.unlearnable(
+        common, groups.loc[common.index], settings.protocol, settings.partner
+    )
     kept = ~target.isin(unlearnable)
     skipped = []
     for name, why in unlearnable.items():
@@ -210,6 +214,17 @@ def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> Non
             f"config.eval.protocol={settings.protocol}: {problem}; there are {len(groups)} "
             f"utterances of {groups[group].nunique()} {group}(s) with {targets}"
         )
+    if settings.chosen_on == choices.DEV:
+        if not (groups["split"] == choices.DEV).any():
+            raise UserError(
+                f"config.eval.chosen_on={choices.DEV}: no utterance has this split (there are: "
+                f"{', '.join(sorted(groups['split'].unique()))})"
+            )
+        if not dataset.classes and settings.regressor != "ridge":
+            raise UserError(
+                f"config.eval.chosen_on={choices.DEV}: regressor {settings.regressor} has no "
+                "penalty to choose; give --config.eval.regressor=ridge"
+            )
     if dataset.scale and not dataset.classes:
         for _, rating in dataset.ratings.items():
             check_scale(rating, dataset.scale, "config.eval.scale")

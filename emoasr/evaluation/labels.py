@@ -1,5 +1,7 @@
 """The labels of an evaluation: ratings, classes, and the groups that its folds leave out."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -28,6 +30,28 @@ def values(labels: pd.DataFrame, target: str) -> pd.Series:
         f"config.eval.targets: {lack} {target!r} in the labels; columns that have values: "
         f"{', '.join(known)}{did_you_mean(target, known)}"
     )
+
+
+def merged(targets: Sequence[pd.Series], entries: Sequence[str]) -> list[pd.Series]:
+    """Targets with some of their classes taken as one.
+
+    Args:
+        targets: as `values` gives them; ratings stay.
+        entries: of `config.eval.merged`, such as `happy+excited`, which is then the class's name.
+
+    Raises:
+        UserError: no target has such a class.
+    """
+    classes = {name for target in targets if not is_rating(target) for name in target.dropna()}
+    into = {name: entry for entry in entries for name in entry.split("+")}
+    for name, entry in into.items():
+        if name not in classes:
+            there = ", ".join(sorted(classes)) or "none"
+            raise UserError(
+                f"config.eval.merged={entry!r}: no utterance has the class {name!r}; there are: "
+                f"{there}{did_you_mean(name, classes)}"
+            )
+    return [t if is_rating(t) else t.map(lambda name: into.get(name, name)) for t in targets]
 
 
 def is_rating(column: pd.Series) -> bool:

@@ -24,7 +24,7 @@ def of(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) 
     """
     found = _same_features(datasets[0])
     for dataset in datasets:
-        found += _rare(dataset) if dataset.classes else _constant(dataset)
+        found += _rare(dataset) if dataset.classes else _constant(dataset) + _off_scale(dataset)
     for protocol in protocols:
         for dataset in datasets:
             found += splits.notes(dataset.groups, protocol)
@@ -73,6 +73,20 @@ def _constant(dataset: Dataset) -> list[str]:
             f"the correlation within this speaker is undefined, and {means}"
             for speaker, values in alike.items()
         ]
+    return notes
+
+
+def _off_scale(dataset: Dataset) -> list[str]:
+    """Ratings off the scale, which predictions, clipped to it, cannot reach."""
+    notes = []
+    for target, rating in dataset.ratings.items() if dataset.scale else ():
+        off = rating[~rating.between(*dataset.scale)]
+        if len(off):
+            low, high = dataset.scale
+            notes.append(
+                f"{len(off)} ratings of {target} are off the scale from {low:g} to {high:g}, such "
+                f"as {off.iloc[0]:g} ({example(off.index)})"
+            )
     return notes
 
 

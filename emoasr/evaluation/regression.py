@@ -25,7 +25,7 @@ from emoasr.evaluation.classification import LOGISTIC, MAJORITY, SCORES, Logisti
 from emoasr.evaluation.ridge import Ridge
 from emoasr.evaluation.splits import Fold
 from emoasr.evaluation.standardised import Standardised, column_blocks
-from emoasr.settings.choices import BASELINE
+from emoasr.settings.choices import BASELINE, TRAIN
 
 
 def _support_vector() -> MultiOutputRegressor:
@@ -39,6 +39,7 @@ REGRESSORS: dict[str, Any] = {
     "ridge": Ridge,  # the penalty with the least leave-one-out error over the training fold
     "svr": _support_vector,  # linear; C .001 on standardised data, for hundreds of utterances on
 }
+CHOOSING = ("ridge", LOGISTIC)  # models that choose a penalty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,8 @@ class PredictorConfig:
             `SCORES` or `MAJORITY`.
         n_features: features that the table has; 0 for the baseline.
         n_selected: features kept, those with the highest F score; 0 for the baseline.
+        chosen_on: the utterances on which the penalty of `CHOOSING` is chosen: those of the
+            training fold, or of the split `dev`.
     """
 
     feature_set: str
@@ -64,6 +67,7 @@ class PredictorConfig:
     regressor: str
     n_features: int
     n_selected: int
+    chosen_on: str = TRAIN
 
 
 def predictor_configs(
@@ -87,6 +91,7 @@ def predictor_configs(
         "selection": settings.selection.scope,
         "regressor": LOGISTIC if classes else settings.regressor,
         "n_selected": settings.n_selected,
+        "chosen_on": settings.chosen_on,
     } | changes
     configs = []
     for name, table in tables.items():
@@ -154,7 +159,11 @@ def fit(
         order_TD = np.argsort(-np.nan_to_num(scores_TD, nan=-1.0), axis=1, kind="stable")
         for config in alike:
             best_TK = order_TD[:, : config.n_selected]
-            prediction_PT = _predict(makers[config.regressor], train, train_NT, at_PD, best_TK)
+            dev = None
+            if config.chosen_on != TRAIN and config.regressor in CHOOSING:
+                dev = x_ND[fold.dev], y_NT[fold.dev]
+            make = makers[config.regressor]
+            prediction_PT = _predict(make, train, train_NT, at_PD, best_TK, dev)
             best_scores_TK = np.take_along_axis(scores_TD, best_TK, 1)
             results[config] = FoldResult(prediction_PT, best_TK, best_scores_TK)
     return results
@@ -189,14 +198,25 @@ def _predict(
     train_NT: np.ndarray,
     at_PD: np.ndarray,
     best_TK: np.ndarray,
+    dev: tuple[np.ndarray, np.ndarray] | None,
 ) -> np.ndarray:
     """Predictions (P, T); with all features kept, the ratings share one decomposition."""
+
+    def predicted(kept: slice | np.ndarray, ratings: slice | list[int]) -> np.ndarray:
+        model, x, y_NT = make(), _inputs(make, train, kept), train_NT[:, ratings]
+        if dev is None:
+            model.fit(x, y_NT)
+        else:
+            model.fit(x, y_NT, (train.scaled(dev[0][:, kept], kept), dev[1][:, ratings]))
+        return model.predict(train.scaled(at_PD[:, kept], kept)).reshape(len(at_PD), -1)
+
     if best_TK.shape[1] == train.shape[1]:
-        x = train if make is Ridge else train[:]  # which reads it in blocks
-        return make().fit(x, train_NT).predict(train.scaled(at_PD)).reshape(len(at_PD), -1)
-    columns = []
-    for t, best_K in enumerate(best_TK):
-        kept = np.sort(best_K)
-        model = make().fit(train.columns(kept), train_NT[:, [t]])
-        columns.append(model.predict(train.scaled(at_PD[:, kept], kept)).reshape(len(at_PD), -1))
-    return np.concatenate(columns, axis=1)
+        return predicted(slice(None), slice(None))
+    each = [predicted(np.sort(best_K), [t]) for t, best_K in enumerate(best_TK)]
+    return np.concatenate(each, axis=1)
+
+
+def _inputs(make: Callable[[], Any], train: Standardised, kept: slice | np.ndarray) -> Any:
+    if isinstance(kept, slice):
+        return train if make is Ridge else train[:]  # the ridge reads it in blocks
+    return np.asfortranarray(train.columns(kept))  # as LAPACK wants it

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
-from emoasr.settings.choices import TRAIN, group_folds, held_out, test_split
+from emoasr.settings.choices import DEV, TRAIN, group_folds, held_out, test_split
 
 UNKNOWN = "unknown"  # stands for missing speakers, where splits are predefined
 
 MOST_FOLDS = 30  # of a predictor, which keeps each fold's model: more speakers share folds
+_FOLDS_OF_MANY = 10  # of more than 300 speakers: leaving out a tenth of them changes little
 
 _BY_SESSION = "leave-one-session-out"
 _SMALLEST_TRAINING_FOLD = 3  # utterances: an F score has n - 2 degrees of freedom
@@ -29,11 +30,13 @@ class Fold:
         name: the group: a speaker, a session, or the number of a fold of speakers.
         train: positions of the training utterances.
         test: positions of the test utterances, which are the group's.
+        dev: positions of the split `dev`, where splits are predefined; None of other protocols.
     """
 
     name: str
     train: np.ndarray
     test: np.ndarray
+    dev: np.ndarray | None = None
 
 
 def split(groups: pd.DataFrame, protocol: str, partner: str = "in") -> list[Fold]:
@@ -58,7 +61,7 @@ def split(groups: pd.DataFrame, protocol: str, partner: str = "in") -> list[Fold
 
 def _folds(group_N: np.ndarray, protocol: str) -> Iterator[Fold]:
     if test := test_split(protocol):
-        yield Fold(test, np.flatnonzero(group_N == TRAIN), np.flatnonzero(group_N == test))
+        yield Fold(test, *(np.flatnonzero(group_N == part) for part in (TRAIN, test, DEV)))
         return
     n_folds = group_folds(protocol)
     splitter = GroupKFold(n_folds) if n_folds else LeaveOneGroupOut()
@@ -74,14 +77,17 @@ def _apart(fold: Fold, group: pd.Series) -> Fold:
 
 
 def speaker_folds(groups: pd.DataFrame, partner: str) -> list[Fold]:
-    """Folds that leave out one speaker each, or several where there are more than `MOST_FOLDS`.
+    """Folds that leave out a speaker each, or where there are more than `MOST_FOLDS`, several.
 
     Args:
         groups: as of `split`.
         partner: as of `split`.
     """
-    many = groups["speaker"].nunique() > MOST_FOLDS
-    return split(groups, f"group-{MOST_FOLDS}-fold" if many else "leave-one-speaker-out", partner)
+    n_speakers = groups["speaker"].nunique()
+    if n_speakers <= MOST_FOLDS:
+        return split(groups, "leave-one-speaker-out", partner)
+    n_folds = MOST_FOLDS if n_speakers <= MOST_FOLDS * _FOLDS_OF_MANY else _FOLDS_OF_MANY
+    return split(groups, f"group-{n_folds}-fold", partner)
 
 
 def split_problem(groups: pd.DataFrame, protocol: str, partner: str) -> str:
@@ -138,8 +144,8 @@ def _overlaps(groups: pd.DataFrame, test: str) -> list[str]:
         trained, tested = ({*groups[column][split == name]} - {UNKNOWN} for name in (TRAIN, test))
         if both := sorted(trained & tested):
             found.append(
-                f"warning: {len(both)} of {len(tested)} {column}s of split {test} are in training "
-                f"too, such as {both[0]}: their utterances were tested after all"
+                f"warning: {len(both)} of {len(tested)} {column}s of split {test} are, by name, in "
+                f"training too, such as {both[0]}: their utterances were tested after all"
             )
     for name in (TRAIN, test):
         if n := int(((groups["speaker"] == UNKNOWN) & (split == name)).sum()):

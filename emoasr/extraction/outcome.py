@@ -7,9 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr.errors import UserError
+from emoasr.errors import UserError, quoted
 from emoasr.extraction import feature_tables, run_summary
 from emoasr.settings.feature_sets import is_external
+
+_OF_ONE_CORPUS = {  # fields of a table's metadata that say of what it is, not how it was made
+    "corpus", "synthetic", "source", "inputs", "calibration", "folder", "version", "environment",
+    "skipped", "warnings", "rows", "labels",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +52,33 @@ def read(feature_sets: Sequence[str], workdir: Path) -> Outcome:
             "extraction was stopped: run emoasr.extract again"
         )
     return Outcome(tables, metadata, labels, extraction)
+
+
+def check_comparable(one: Outcome, other: Outcome, folder: Path) -> None:
+    """Refuses feature sets of two runs that mean different things, as of different recognizers.
+
+    Args:
+        one: the run in `folder`.
+        other: the run that it is to be compared with.
+        folder: for the message.
+
+    Raises:
+        UserError: it names the set and what differs.
+    """
+    for name, metadata in other.metadata.items():
+        theirs = one.metadata[name]
+        for field in sorted((metadata.keys() | theirs.keys()) - _OF_ONE_CORPUS):
+            if metadata.get(field) != theirs.get(field):
+                raise UserError(
+                    f"config.eval.train_workdir={folder}: the {field} of its feature set {name!r} "
+                    f"is {quoted(theirs.get(field))}, here it is {quoted(metadata.get(field))}; "
+                    "extract both runs with the same settings"
+                )
+        if "inputs" in metadata and metadata["inputs"] == theirs.get("inputs"):
+            raise UserError(
+                f"config.eval.train_workdir={folder}: its utterances are those of --workdir; give "
+                "the run of another corpus"
+            )
 
 
 def check_same_run(

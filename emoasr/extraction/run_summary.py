@@ -122,13 +122,17 @@ def _print(
 
 
 def read(workdir: Path) -> dict[str, Any]:
-    """Reads a run summary: `corpus`, `found`, `used`, `skipped`, `tables`, `labels`.
+    """Reads a run summary: `corpus`, `found`, `used`, `skipped`, `tables`, `labels`, `config`.
 
     Raises:
         UserError: there is none, or it is broken.
     """
     path = workdir / "extract.json"
-    defaults: dict[str, Any] = {"tables": {}, "labels": None}  # of runs by older versions
+    defaults: dict[str, Any] = {
+        "tables": {},
+        "labels": None,
+        "config": {},
+    }  # of runs by older versions
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         summary = {key: stored[key] for key in ("corpus", "found", "used", "skipped")}

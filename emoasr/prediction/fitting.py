@@ -44,7 +44,7 @@ def fit(
     if held_out(settings.protocol) == "split":  # what is tested stays unseen
         datasets = [d.where(d.groups["split"] == TRAIN) for d in datasets]
     configs = predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)
-    config = dataclasses.replace(configs[0], selection="fold")
+    config = dataclasses.replace(configs[0], selection="fold", chosen_on=TRAIN)
     groups = pd.concat([dataset.groups for dataset in datasets])
     groups = groups[~groups.index.duplicated()]
     folds = splits.speaker_folds(groups, "in")

@@ -116,8 +116,9 @@ def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
         rows = _defined(_without_baseline(rows, key), key)
         sets = _labels_of_sets(rows)
         values = np.array([row[key] for row in rows])
-        ends = np.unique(np.linspace(*np.quantile(values, (0.01, 0.99)), _BINS + 1).round(3))
-        places = [number(end) for end in ends[:-1]]
+        low, high = np.quantile(values, (0.01, 0.99)).tolist()
+        ends = np.linspace(low, max(high, low + 0.1), _BINS + 1)  # apart in three decimals
+        places = [number(end) for end in ends[:-1].tolist()]
         points = []
         for name, text in sets.items():
             of_set = np.array([row[key] for row in rows if row["feature_set"] == name])
@@ -128,8 +129,8 @@ def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
         looks = {text: palette[name] for name, text in sets.items()}
         axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}
         title = f"{_metric(key)} from … (the outermost 1 % are in the first and last bar)"
-        place = vegalite.category("place", places, title=title, axis=axis)
-        return vegalite.bars(points, place, "speakers", looks)
+        along = vegalite.category("place", places, title=title, axis=axis)
+        return vegalite.bars(points, along, "speakers", looks)
 
     rows: list[Any] = by_speaker.to_dict("records")
     return _charts(rows, "distribution", draw, _variants("mse"))

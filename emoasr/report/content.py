@@ -10,6 +10,7 @@ import pandas as pd
 from emoasr.evaluation.correlation import Maps
 from emoasr.report import extremes, pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
+from emoasr.settings.choices import TRAIN
 
 _ANALYSES = {  # by analysis and what it changed: title, how to read it
     ("selection", "all"): (
@@ -118,8 +119,10 @@ def setting(provenance: Mapping[str, Any], rows: tables.Rows) -> str:
     fitted = "selected on all utterances" if leak else "everything fitted inside each training fold"
     alone = provenance["config"]["eval"]["partner"] == "out"
     partner = ", the test speaker's dialogue partner removed from training" if alone else ""
+    chosen = provenance["config"]["eval"].get("chosen_on", TRAIN)
+    chosen = "" if chosen == TRAIN else f", the penalty chosen on the split {chosen}"
     models = wording.listed(dict.fromkeys(r["regressor"] for r in rows if r["n_features"]))
-    return f"{provenance['protocol']}{partner}, {models} regression, {features}, {fitted}."
+    return f"{provenance['protocol']}{partner}, {models} regression, {features}, {fitted}{chosen}."
 
 
 def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:

@@ -167,8 +167,8 @@ def _spread(frame: pd.DataFrame, field: str, look: Look) -> Description:
         low, high = residual.quantile([0.25, 0.75]).tolist()
         mean = float(residual.mean())
         text = (
-            f"{field} {visible(name)[:60]}, n = {len(residual)}\nmean {number(mean)}; the middle half "
-            f"from {number(low)} to {number(high)}"
+            f"{field} {visible(name)[:60]}, n = {len(residual)}\nmean {number(mean)}; the middle "
+            f"half from {number(low)} to {number(high)}"
         )
         numbers = {"value": mean, "low": low, "high": high}
         rounded = {key: float(f"{value:.4g}") for key, value in numbers.items()}

@@ -31,7 +31,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "ray.gpus": (0, 64),
     "ray.gpu_memory": (0.01, 1),
     "eval.n_selected": (0, _INF),
+    "eval.fewest_of_class": (1, _INF),
     "eval.scale": (-1e9, 1e9),
+    "eval.train_scale": (-1e9, 1e9),
     "eval.layers": (-100, 99),  # of each subset; how many there are, the table knows
     # high enough for any network trained so far, and low enough that an untrusted recognizer cannot
     # exhaust memory or time before its weights are checked

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import ml_collections
 
-from emoasr.errors import UserError
+from emoasr.errors import UserError, quoted
 
 TAPS = ("gate", "skip", "residual")
 POOLINGS = {  # over time: the statistics of each unit, all units of one after the other
@@ -21,7 +21,10 @@ POOLINGS = {  # over time: the statistics of each unit, all units of one after t
 COMPUTE_DTYPES = ("float32", "bfloat16")
 ENGINES = ("local", "ray")
 PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
+CROSS_CORPUS = "cross-corpus"  # fitted on `config.eval.train_workdir`
 TRAIN = "train"  # the part of the column `split` that `predefined-TEST` trains on
+DEV = "dev"  # the part on which penalties may be chosen
+_TEST = "test"  # the part that is the test corpus, in cross-corpus evaluation
 _PREDEFINED = re.compile(r"predefined-(.+)")
 _GROUP_FOLDS = re.compile(r"group-([0-9]{1,3})-fold")
 PARTNERS = ("in", "out")
@@ -128,8 +131,25 @@ def check_extraction(config: ml_collections.ConfigDict) -> None:
 def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     """Raises a UserError where a setting of `config.eval` is not allowed."""
     if group_folds(settings.protocol) < 2 and test_split(settings.protocol) in ("", TRAIN):
-        others = ("group-5-fold", "predefined-test")
+        others = ("group-5-fold", "predefined-test", CROSS_CORPUS)
         check_choice("config.eval.protocol", settings.protocol, (*PROTOCOLS, *others))
+    crossing = settings.protocol == CROSS_CORPUS
+    if crossing != bool(settings.train_workdir):
+        raise UserError(
+            f"config.eval.protocol={settings.protocol}, config.eval.train_workdir="
+            f"{quoted(settings.train_workdir)}: {CROSS_CORPUS} needs the workdir of the training "
+            "corpus, and no other protocol takes one; give both or neither"
+        )
+    if settings.within_corpus and not crossing:
+        raise UserError(
+            f"config.eval.within_corpus=True: is of config.eval.protocol={CROSS_CORPUS}"
+        )
+    check_choice("config.eval.chosen_on", settings.chosen_on, (TRAIN, DEV))
+    if settings.chosen_on == DEV and (crossing or test_split(settings.protocol) in ("", DEV)):
+        raise UserError(
+            f"config.eval.chosen_on={DEV}: with config.eval.protocol={settings.protocol} there is "
+            "no such split besides training and test; give predefined-test"
+        )
     check_choice("config.eval.partner", settings.partner, PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
     check_choice("config.eval.regressor", settings.regressor, REGRESSORS)
@@ -138,11 +158,29 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
         raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
     if len(set(names)) < len(names):
         raise UserError(f"config.eval.targets={tuple(names)}: a name is there twice; remove one")
-    if len(settings.scale) not in (0, 2) or list(settings.scale) != sorted(set(settings.scale)):
-        raise UserError(
-            f"config.eval.scale={tuple(settings.scale)}: must be the lowest and the highest "
-            "rating, or () for the range of the training folds"
-        )
+    _check_merged(settings.merged)
+    for name, otherwise in (
+        ("scale", "the range of the training folds"),
+        ("train_scale", "that of the training corpus's configuration"),
+    ):
+        scale = settings[name]
+        if len(scale) not in (0, 2) or list(scale) != sorted(set(scale)):
+            raise UserError(
+                f"config.eval.{name}={tuple(scale)}: must be the lowest and the highest rating, or "
+                f"() for {otherwise}"
+            )
+
+
+def _check_merged(entries: Sequence[str]) -> None:
+    names: list[str] = []
+    for entry in entries:
+        parts = entry.split("+") if isinstance(entry, str) else []
+        names += parts
+        if len(parts) < 2 or not all(parts) or len(set(names)) < len(names):
+            raise UserError(
+                f"config.eval.merged={entry!r}: must be two or more classes, such as "
+                "happy+excited, none of which is there twice"
+            )
 
 
 def held_out(protocol: str) -> str:
@@ -153,7 +191,7 @@ def held_out(protocol: str) -> str:
 def test_split(protocol: str) -> str:
     """The part of the column `split`, in small letters, that a protocol tests; empty of others."""
     match = _PREDEFINED.fullmatch(protocol)
-    return match[1].casefold() if match else ""
+    return match[1].casefold() if match else _TEST * (protocol == CROSS_CORPUS)
 
 
 def group_folds(protocol: str) -> int:

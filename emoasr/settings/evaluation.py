@@ -1,12 +1,13 @@
 """What `emoasr.eval` is asked for, checked as a whole before anything heavy is imported."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import ml_collections
 
-from emoasr.files import places
+from emoasr.errors import UserError
+from emoasr.files import places, storage
 from emoasr.settings import bounds, choices, evaluation_name, feature_sets, fields
 from emoasr.system import processes
 
@@ -19,12 +20,14 @@ class Asked(NamedTuple):
         made_from: the settings that its results depend on, under names that a user knows.
         sums: feature sets whose columns stand side by side, by the sum's name.
         workers: folds fitted at once.
+        train_workdir: of cross-corpus evaluation, the run to fit on.
     """
 
     folder: Path
     made_from: dict[str, Any]
     sums: dict[str, tuple[str, ...]]
     workers: int
+    train_workdir: Path | None
 
 
 def check(config: ml_collections.ConfigDict, workdir: Path) -> Asked:
@@ -47,7 +50,31 @@ def check(config: ml_collections.ConfigDict, workdir: Path) -> Asked:
     places.check_extracted(workdir)
     feature_sets.check_there(located, tables)
     folder = workdir / "eval" / evaluation_name.of(config.eval)
-    return Asked(folder, made_from, sums, processes.count(config.workers))
+    train_workdir = _train_workdir(config, workdir, located)
+    return Asked(folder, made_from, sums, processes.count(config.workers), train_workdir)
+
+
+def _train_workdir(
+    config: ml_collections.ConfigDict, workdir: Path, located: Mapping[str, storage.Place]
+) -> Path | None:
+    if not config.eval.train_workdir:
+        return None
+    train, field = places.local(config.eval.train_workdir), "config.eval.train_workdir"
+    places.check_extracted(train)
+    if train.resolve() == workdir.resolve():
+        raise UserError(f"{field}={train}: is --workdir itself; give the run of another corpus")
+    for name, path in located.items():
+        if path.parent != workdir / "features":
+            raise UserError(
+                f"config.feature_sets: {path}: a table from elsewhere is of one corpus; "
+                f"{choices.CROSS_CORPUS} takes sets that extract makes"
+            )
+        if not (train / "features" / path.name).is_file():
+            raise UserError(
+                f"{field}={train}: has no feature set {name!r}; extract it there, or leave it out "
+                "of config.feature_sets"
+            )
+    return train
 
 
 def check_settings(settings: ml_collections.ConfigDict, names: Iterable[str]) -> None:

@@ -1,11 +1,12 @@
 """Names of evaluations: each leaves its files in a folder of its name, `eval/NAME/` of a run."""
 
 import re
+from pathlib import Path
 
 import ml_collections
 
 from emoasr.errors import UserError, quoted
-from emoasr.settings.choices import group_folds, test_split
+from emoasr.settings.choices import TRAIN, group_folds, test_split
 
 _ALLOWED = re.compile(r"[^\W_][\w+=-]*(\.[\w+=-]+)*")
 _LONGEST = 60  # characters; file systems allow 255 bytes
@@ -47,8 +48,13 @@ def _made(settings: ml_collections.ConfigDict) -> str:
         parts.append("sessions")
     elif n_folds := group_folds(settings.protocol):
         parts.append(f"{n_folds}-fold")
+    elif settings.train_workdir:
+        source = re.sub(r"\W+", "_", Path(settings.train_workdir).name)[:40]
+        parts.append(f"from-{source}" + "-within" * settings.within_corpus)
     elif test := test_split(settings.protocol):
         parts.append(re.sub(r"\W+", "_", test)[:40])
+    if settings.chosen_on != TRAIN:
+        parts.append(f"chosen-on-{settings.chosen_on}")
     if settings.partner == "out":
         parts.append("partner-out")
     if settings.selection.scope == "all":

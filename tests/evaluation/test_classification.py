@@ -172,6 +172,30 @@ def test_rare_classes_and_those_that_differ_by_case_are_noted():
     assert found.notes[1].startswith("kind: Calm and calm differ only by case")
 
 
+def test_classes_are_taken_as_one_and_rare_ones_left_out():
+    table, labels = corpus()
+    kinds = labels["kind"].unique()
+    labels.loc[labels.index[:3], "kind"] = "odd"
+    labels.loc[labels.index[3:9], "kind"] = "quiet"
+    one = f"quiet+{kinds[0]}"
+    settings = run_folder.settings(targets=("kind",), merged=(one,), fewest_of_class=4)
+    found = evaluate.evaluate({"x": table}, labels, settings)
+    (dataset,) = found.datasets
+    assert set(dataset.classes) == {one, *kinds[1:]} and len(dataset.ratings) == len(labels) - 3
+    counts = np.bincount(dataset.ratings["kind"].astype(int), minlength=len(dataset.classes))
+    expected = labels["kind"].isin(one.split("+")).sum()
+    assert counts[dataset.classes.index(one)] == expected
+    reasons = {s["reason"] for s in found.skipped}
+    assert reasons == {"kind 'odd': 3 utterance(s), fewer than config.eval.fewest_of_class=4"}
+
+
+def test_a_class_that_is_to_be_merged_must_be_there():
+    table, labels = corpus()
+    settings = run_folder.settings(targets=("kind",), merged=("cal+odd",))
+    with pytest.raises(UserError, match=r"merged='cal\+odd': no utterance has the class 'cal'; "):
+        evaluate.evaluate({"x": table}, labels, settings)
+
+
 def constant(labels):
     return labels.assign(kind="same")
 

@@ -52,6 +52,15 @@ def test_a_speaker_whose_ratings_are_all_equal_is_noted():
     assert evaluated.row(result, "x")["pearson_mean"] is not None
 
 
+def test_a_rating_off_the_scale_is_named():
+    table, labels = run_folder.corpus(n_speakers=10)  # one of 120: more would be another scale
+    labels.loc["wav/0007.wav", "valence"] = 5.5
+    (note,) = evaluate.evaluate({"x": table}, labels, run_folder.settings()).notes
+    assert note == (
+        "1 ratings of valence are off the scale from 1 to 5, such as 5.5 (file wav/0007.wav)"
+    )
+
+
 def test_targets_rated_on_different_utterances_are_each_compared_on_theirs():
     table, labels = evaluated.layered_corpus()
     labels.loc[labels.index[:5], "valence"] = np.nan

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge as OnePenalty
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
@@ -32,6 +33,20 @@ def test_it_predicts_what_scikit_learns_ridge_does(shape, noise, monkeypatch):
     ours = Ridge().fit(train, y_NT[rows]).predict(train.scaled(at_PD))
     expected = theirs.predict(scaler.transform(at_PD.astype(np.float64)))
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-6 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("n", [30, 80])
+@pytest.mark.parametrize("noise", [0.1, 30.0])
+def test_a_penalty_is_chosen_on_a_development_set(n, noise):
+    x_ND, random = features(n + 40, 50), np.random.default_rng(1)
+    y_NT = x_ND[:, 3:5] + noise * random.standard_normal((n + 40, 2))
+    train, y_dev = Standardised(x_ND, np.arange(n)), y_NT[n:]
+    dev, at_PD = train.scaled(x_ND[n:]), train.scaled(features(9, 50, seed=2))
+    ours = Ridge().fit(train, y_NT[:n], (dev, y_dev)).predict(at_PD)
+    for t in range(2):
+        models = [OnePenalty(penalty).fit(train[:], y_NT[:n, t]) for penalty in PENALTIES]
+        best = min(models, key=lambda model: np.mean((model.predict(dev) - y_dev[:, t]) ** 2))
+        np.testing.assert_allclose(ours[:, t], best.predict(at_PD), rtol=1e-6)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

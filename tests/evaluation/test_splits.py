@@ -1,4 +1,5 @@
 import evaluated
+import numpy as np
 import pandas as pd
 import pytest
 import run_folder
@@ -6,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from emoasr.errors import UserError
-from emoasr.evaluation import evaluate, splits
+from emoasr.evaluation import ablations, dataset, evaluate, regression, splits
+from emoasr.settings import choices
 
 
 def test_sessions_can_be_held_out():
@@ -175,8 +177,62 @@ def test_whoever_is_in_both_splits_is_named_and_unknown_speakers_are_kept(given_
     notes = evaluate.evaluate(
         {"x": table}, labels, run_folder.settings(protocol="predefined-test")
     ).notes
-    assert any("1 of 4 speakers of split test are in training too, such as s0" in n for n in notes)
+    assert any(
+        "1 of 4 speakers of split test are, by name, in training too, such as s0" in n
+        for n in notes
+    )
     assert "split train: 1 utterances without a speaker count as one speaker" in notes
+
+
+@pytest.mark.parametrize("sessions", [True, False])
+def test_with_predefined_splits_the_partner_is_ablated_and_no_other_protocol(
+    given_splits, sessions
+):
+    table, labels = given_splits
+    settings = run_folder.settings(protocol="predefined-test")
+    labels = labels if sessions else labels.drop(columns="session")
+    (data,), _ = dataset.prepare({"x": table}, labels, settings)
+    plan = ablations.plan(data, regression.predictor_configs(data.tables, settings), settings)
+    names = {name for name, _ in plan.analyses}
+    assert ("partner" in names) == sessions and "protocol" not in names
+    assert not any(why.startswith("protocol") for why in plan.omitted)
+    assert any(why.startswith("partner") for why in plan.omitted) != sessions
+
+
+def test_penalties_may_be_chosen_on_dev(given_splits):
+    table, labels = given_splits
+    labels["kind"] = np.where(labels["valence"] > 3, "high", "low")
+    targets = ("valence", "kind")  # which are noise: what is best for dev is not so for train
+    changes = {"protocol": "predefined-test", "regressor": "ridge", "targets": targets}
+    train, dev = (
+        evaluate.evaluate({"x": table}, labels, run_folder.settings(chosen_on=which, **changes))
+        for which in ("train", "dev")
+    )
+    assert [{row["chosen_on"] for row in found.rows} for found in (train, dev)] == [
+        {"train"}, {"dev"}
+    ]  # fmt: skip
+    predicted = (evaluated.of(f.predictions, "x", "valence")["prediction"] for f in (train, dev))
+    assert not np.allclose(*predicted)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"regressor": "linear"}, "regressor linear has no penalty to choose"),
+    ({"protocol": "predefined-dev"}, "there is no such split besides training and test"),
+    ({"protocol": "group-3-fold"}, "there is no such split besides training and test"),
+])  # fmt: skip
+def test_what_cannot_be_chosen_on_dev_is_refused(given_splits, change, message):
+    table, labels = given_splits
+    settings = {"protocol": "predefined-test", "regressor": "ridge", "chosen_on": "dev", **change}
+    with pytest.raises(UserError, match=message):
+        choices.check_evaluation(run_folder.settings(**settings))
+        evaluate.evaluate({"x": table}, labels, run_folder.settings(**settings))
+
+
+def test_a_split_dev_must_be_there_to_choose_on(given_splits):
+    table, labels = given_splits
+    settings = run_folder.settings(protocol="predefined-test", regressor="ridge", chosen_on="dev")
+    with pytest.raises(UserError, match="no utterance has this split .there are: test, train"):
+        evaluate.evaluate({"x": table}, labels.replace({"Dev": "test"}), settings)
 
 
 @pytest.mark.parametrize(
