@@ -40,8 +40,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval = ml_collections.ConfigDict()
     c.eval.name = ""  # of the folder eval/NAME; empty: made of what was asked, such as linear-100
     c.eval.targets = ("arousal", "valence")  # columns of the labels, of numbers or classes
-    # leave-one-speaker-out, -session-out, group-5-fold, predefined-test, cross-corpus
-    c.eval.protocol = "leave-one-speaker-out"
+    c.eval.protocol = "leave-one-speaker-out"  # or -session-out, group-5-fold, predefined-test
     c.eval.train_workdir = ""  # of the run to fit on, with eval.protocol=cross-corpus
     c.eval.train_scale = ()  # of its ratings, mapped onto eval.scale; (): as it was extracted with
     c.eval.within_corpus = False  # True: features standardised within each of the two corpora

@@ -303,6 +303,8 @@ def test_a_faulty_file_is_named(complaint, tmp_path, content, words):
         ("eval.scale=(1, 7)", (1.0, 7.0)),
         ("eval.scale=", ()),
         ("eval.scale=()", ()),
+        ("eval.merged=happy+excited,sad+bored", ("happy+excited", "sad+bored")),
+        ("eval.train_scale=1,7", (1.0, 7.0)),
         ("eval.layers.low=0,1", (0, 1)),
         ("eval.layers.last=-2,-1", (-2, -1)),
         ("eval.layers.one=3", (3,)),

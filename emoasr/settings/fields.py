@@ -21,6 +21,8 @@ from emoasr.settings import choices
 
 NAMED_FREELY = "eval.layers"  # a group whose fields a user invents: tuples of whole numbers
 
+_NAMES = ("eval.merged", "corpus.tables")  # fields that hold names; other empty ones hold numbers
+
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # wheel, checkout
 _SET = re.compile(r"\s*\w+\.([\w.]+) = .*?  # (.+)")
@@ -145,7 +147,7 @@ def define(values: flags.FlagValues, fields: Mapping[str, Any], arguments: Itera
         if isinstance(default, bool):
             flags.DEFINE_bool(f"config.{name}", **flag)
         elif isinstance(default, tuple):
-            kind = type(default[0]) if default else float
+            kind = type(default[0]) if default else str if name in _NAMES else float
             flags.DEFINE_multi(
                 _TupleParser(kind), flags.ArgumentSerializer(), f"config.{name}", **flag
             )
