@@ -171,7 +171,7 @@ def _finite_rows(table: pd.DataFrame, name: str) -> np.ndarray:
         rows &= finite.all(axis=1)
         counts += finite.sum(axis=0).tolist()
     if not rows.any():
-        worst = table.columns[np.argmin(counts)]
+        worst = table.columns[int(np.argmin(counts))]
         raise UserError(
             f"feature set {name!r}: every row has NaN or infinity, most of them in column "
             f"{worst!r}; correct the column or remove it"

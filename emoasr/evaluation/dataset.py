@@ -232,7 +232,8 @@ def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> Non
 
 def check_scale(rating: pd.Series, scale: tuple[float, ...], field: str) -> None:
     """Raises a UserError if more than a few ratings are off the scale that a field gives."""
-    off = ~rating.dropna().between(*scale)
+    low, high = scale
+    off = ~rating.dropna().between(low, high)
     if off.mean() > _SCALE_TOLERANCE:
         raise UserError(
             f"{field}={scale}: but ratings of {rating.name} range from {rating.min():g} to "

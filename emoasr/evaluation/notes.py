@@ -80,9 +80,9 @@ def _off_scale(dataset: Dataset) -> list[str]:
     """Ratings off the scale, which predictions, clipped to it, cannot reach."""
     notes = []
     for target, rating in dataset.ratings.items() if dataset.scale else ():
-        off = rating[~rating.between(*dataset.scale)]
+        low, high = dataset.scale
+        off = rating[~rating.between(low, high)]
         if len(off):
-            low, high = dataset.scale
             notes.append(
                 f"{len(off)} ratings of {target} are off the scale from {low:g} to {high:g}, such "
                 f"as {off.iloc[0]:g} ({example(off.index)})"
