@@ -23,8 +23,9 @@ from emoasr.errors import UserError, did_you_mean
 from emoasr.evaluation import regression
 from emoasr.settings import choices, fields
 
-EXPERIMENTS = ("cremad", "demo", "emodb", "emotale", "folder", "iemocap", "iemocap_consistent",
-               "meld", "msp_improv", "msp_podcast", "ravdess", "table")  # fmt: skip
+EXPERIMENTS = ("audformat", "cremad", "demo", "emodb", "emotale", "folder", "iemocap",
+               "iemocap_consistent", "meld", "msp_improv", "msp_podcast", "ravdess",
+               "table")  # fmt: skip
 OF = {"extract": EXPERIMENTS, "eval": EXPERIMENTS, "pretrain": ("english", "shipped", "vctk")}
 HEAVY = ("jax", "flax", "pandas", "librosa", "scipy", "sklearn", "pyarrow", "tensorflow_datasets",
          "audformat", "orbax", "grain", "altair", "vl_convert", "numba", "opensmile")  # fmt: skip

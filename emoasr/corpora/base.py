@@ -21,8 +21,8 @@ RATINGS = ("arousal", "valence", "dominance")
 LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
 
 KINDS = (
-    "cremad", "demo", "emodb", "emotale", "folder", "iemocap", "meld", "msp_improv", "msp_podcast",
-    "ravdess", "table",
+    "audformat", "cremad", "demo", "emodb", "emotale", "folder", "iemocap", "meld", "msp_improv",
+    "msp_podcast", "ravdess", "table",
 )  # fmt: skip
 
 _UNREADABLE = "unreadable"  # a file's state
