@@ -1,7 +1,13 @@
-"""Small trainings, and what they leave."""
+"""Small trainings, and what they leave.
 
+Those with the same `settings` on the same recordings share their compiled programs.
+"""
+
+import functools
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import emoasr
@@ -40,6 +46,18 @@ def batch(seed: int = 0, empty: int = 0) -> step.Batch:
 
 
 def trainer(augmented: bool = False, **train):
+    """A small trainer, which has its compiled steps from its last use; and its first state."""
+    made, state = _trainer(augmented, **train)
+    return made, copied(state)
+
+
+def copied(state):
+    """A step takes the memory of the state that it is given."""
+    return jax.tree.map(jnp.copy, state)
+
+
+@functools.cache
+def _trainer(augmented: bool, **train):
     c = config.pretraining("transcribed")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.0})
     if not augmented:

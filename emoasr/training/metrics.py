@@ -42,7 +42,7 @@ class MetricsLog:
         """
         self._folder, self._train, self._pending = folder, train, pending
         self._writes = multihost.is_first()
-        self._rates = learning_rates(train)
+        self._rates = learning_rates(train.learning_rate, train.warmup_steps, train.steps)
         self._bar = tqdm(
             total=train.steps, initial=step, unit="step", desc="pretrain", disable=not self._writes
         )

@@ -1,7 +1,7 @@
 """One step of CTC training, and the state that it carries."""
 
 import dataclasses
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -171,7 +171,9 @@ def create(
     graph, params, *others = nnx.split(model, nnx.Param, ...)
     augmentation = AugmentConfig(**config.augment) if config.augment else None
     mesh = sharding.all_devices()
-    trainer = Trainer(graph, _optimizer(train), frontend, augmentation, train.seed, mesh)
+    rates = (train.learning_rate, train.warmup_steps, train.steps)
+    optimizer = _optimizer(train.optimizer, rates, train.weight_decay, train.clip_norm)
+    trainer = Trainer(graph, optimizer, frontend, augmentation, train.seed, mesh)
     return trainer, State(params, others[0], trainer.optimizer.init(params))
 
 
@@ -193,29 +195,32 @@ def _start_from(
     nnx.update(model, nnx.state(trained.model, nnx.Any(nnx.Param, nnx.BatchStat)))
 
 
-def learning_rates(train: ml_collections.ConfigDict) -> optax.Schedule:
+def learning_rates(peak: float, warmup_steps: int, steps: int) -> optax.Schedule:
     """The learning rate of every step (from 0): a warm-up, then a cosine's decay to zero.
 
     Args:
-        train: `learning_rate`, `warmup_steps`, `steps`.
+        peak: `config.train.learning_rate`.
+        warmup_steps: of the warm-up.
+        steps: in all.
     """
-    return optax.warmup_cosine_decay_schedule(
-        0.0, train.learning_rate, min(train.warmup_steps, train.steps // 2), train.steps
-    )
+    return optax.warmup_cosine_decay_schedule(0.0, peak, min(warmup_steps, steps // 2), steps)
 
 
-def _optimizer(train: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    schedule = learning_rates(train)
-    if train.optimizer == "adamw":
-        update = optax.adamw(schedule, weight_decay=train.weight_decay, mask=_is_kernel)
+@cache  # the same one for the same settings: a second training in a process is not compiled again
+def _optimizer(
+    name: str, rates: tuple[float, int, int], weight_decay: float, clip_norm: float
+) -> optax.GradientTransformation:
+    schedule = learning_rates(*rates)
+    if name == "adamw":
+        update = optax.adamw(schedule, weight_decay=weight_decay, mask=_is_kernel)
     else:  # 0.2: updates of AdamW's size, so that learning rates mean the same (Liu et al., 2025)
         update = optax.contrib.muon(
             schedule,
-            weight_decay=train.weight_decay,
+            weight_decay=weight_decay,
             muon_weight_dimension_numbers=_kernel_axes,
             consistent_rms=0.2,
         )
-    return optax.chain(optax.clip_by_global_norm(train.clip_norm), update)
+    return optax.chain(optax.clip_by_global_norm(clip_norm), update)
 
 
 def _is_kernel(params):

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from made_training import batch, trainer
+from made_training import batch, copied, trainer
 
 from emoasr.asr import frontend as fe
 from emoasr.inference.frames import FrameFunction
@@ -12,11 +12,8 @@ from emoasr.training import augment, checkpoints
 from emoasr.training.step import to_float
 
 FRONTEND = fe.FrontEndConfig()
-
-
-def copied(state):
-    """A step takes the memory of the state that it is given."""
-    return jax.tree.map(jnp.copy, state)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+augmented_spectra = jax.jit(augment.spectra, static_argnames="config")
 
 
 def test_a_checkpoint_is_of_its_step_though_the_next_steps_take_the_states_memory(tmp_path):
@@ -70,7 +67,7 @@ def test_a_step_follows_from_its_number():
     assert losses[0] == losses[1] != losses[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def spectra():
     wave_BN = np.random.default_rng(0).normal(size=(3, 40 * 512)).astype(np.float32)
     return fe.log_mel(wave_BN, np.array([40 * 512, 9000, 0]), FRONTEND)
@@ -79,7 +76,9 @@ def spectra():
 def test_augmentation_switched_off_changes_nothing(spectra):
     mel_BTM, frames_B = spectra
     off = augment.AugmentConfig(1.0, 1.0, 0.0, 80, 0, 0, 0, 0, 0.0, 0.0)
-    found, frames = augment.spectra(mel_BTM, frames_B, frames_B * 0, jax.random.key(0), off)
+    found, frames = augmented_spectra(
+        mel_BTM, frames_B, frames_B * 0, jax.random.key(0), config=off
+    )
     assert frames.tolist() == frames_B.tolist()
     for i, n in enumerate(frames_B):
         np.testing.assert_allclose(found[i, :n], mel_BTM[i, :n], atol=1e-3)
@@ -91,8 +90,8 @@ def test_augmentation_switched_off_changes_nothing(spectra):
 def test_augmented_spectra_are_finite_fit_and_leave_room_for_the_text(spectra, seed):
     mel_BTM, frames_B = spectra
     least_B = frames_B - 1
-    found, frames = augment.spectra(
-        mel_BTM, frames_B, least_B, jax.random.key(seed), augment.AugmentConfig()
+    found, frames = augmented_spectra(
+        mel_BTM, frames_B, least_B, jax.random.key(seed), config=augment.AugmentConfig()
     )
     assert found.shape == mel_BTM.shape and np.isfinite(found).all()
     assert (frames >= least_B).all() and (frames <= mel_BTM.shape[1]).all()
@@ -104,8 +103,8 @@ def test_stretching_changes_durations_both_ways(spectra):
     mel_BTM, frames_B = spectra
     frames_B = jnp.array([20, 20, 20])
     seen = [
-        augment.spectra(
-            mel_BTM, frames_B, frames_B * 0, jax.random.key(k), augment.AugmentConfig()
+        augmented_spectra(
+            mel_BTM, frames_B, frames_B * 0, jax.random.key(k), config=augment.AugmentConfig()
         )[1]
         for k in range(10)
     ]

@@ -14,6 +14,8 @@ RATE = 16000
 LENGTHS = np.array([16000, 9000, 12000, 3000, 0, 0])
 OPTIONS = ("reverb", "add_noise", "telephone", "clip")
 OFF = AugmentConfig()
+compiled = jax.jit(waveforms.augment, static_argnums=(3, 4))
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def speech():
 def augmented(speech, seed=0, lengths_B=LENGTHS, **strengths) -> np.ndarray:
     config = dataclasses.replace(OFF, **strengths)
     key = jax.random.key(seed)
-    return np.asarray(waveforms.augment(speech, jnp.asarray(lengths_B), key, config, RATE))
+    return np.asarray(compiled(speech, jnp.asarray(lengths_B), key, config, RATE))
 
 
 def test_off_is_the_default_and_changes_nothing(speech):
