@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import struct
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from made_training import rows, settings, weights
@@ -14,6 +16,9 @@ from tensorboardX.proto import event_pb2
 import emoasr
 from emoasr import pretrain
 from emoasr.errors import UserError
+from emoasr.training import loop, sharding, step
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +27,7 @@ def data_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def unbroken(speech, data_dir, tmp_path_factory):
+def unbroken(speech, data_dir, tmp_path_factory, quick_compilation):
     workdir = tmp_path_factory.mktemp("unbroken")
     pretrain.main(settings(speech, data_dir), workdir)
     return workdir
@@ -93,43 +98,49 @@ def test_the_exported_recognizer_gives_features(unbroken, speech):
     assert table.shape == (1, 16) and np.isfinite(table.to_numpy()).all()
 
 
-COMMAND = """
-import sys
+SLOW_AFTER_FIVE = """
+import sys, time
 from pathlib import Path
-from emoasr import pretrain
 sys.path.insert(0, {tests!r})
 import made_training
-pretrain.main(
-    made_training.settings(Path({speech!r}), {data_dir!r}, steps=40), Path({workdir!r})
-)
+from emoasr import pretrain
+from emoasr.training import sharding
+function, steps = sharding.spread, iter(range(5))
+def spread(*arguments):
+    if next(steps, None) is None:
+        time.sleep(9999)
+    return function(*arguments)
+sharding.spread = spread
+pretrain.main(made_training.settings(Path({speech!r}), {data_dir!r}), Path({workdir!r}))
 """
 
 
 @pytest.mark.slow
-def test_killed_and_run_again_ends_like_an_unbroken_run(speech, data_dir, tmp_path):
-    code = COMMAND.format(
+def test_killed_and_run_again_ends_like_an_unbroken_run(
+    unbroken, speech, data_dir, tmp_path, capsys
+):
+    code = SLOW_AFTER_FIVE.format(
         tests=str(Path(__file__).parent),
         speech=str(speech),
         data_dir=str(data_dir),
-        workdir=str(tmp_path / "killed"),
+        workdir=str(tmp_path),
     )
     killed = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    metrics = tmp_path / "killed" / "pretrain" / "metrics.jsonl"
-    for _ in range(1200):
+    metrics = tmp_path / "pretrain" / "metrics.jsonl"
+    while not metrics.exists() or metrics.read_text().count("loss") < 5:
+        assert killed.poll() is None, "ended before it could be killed"
         time.sleep(0.05)
-        if metrics.exists() and len(metrics.read_text().splitlines()) >= 9:
-            break
-    assert killed.poll() is None, "finished before it could be killed"
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / "pretrain" / "recognizer").exists()
-    for name in ("killed", "unbroken"):
-        pretrain.main(settings(speech, data_dir, steps=40), tmp_path / name)
-    ours, theirs = weights(tmp_path / "killed"), weights(tmp_path / "unbroken")
+    killed.kill()  # perhaps while it saves the fourth step
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "pretrain" / "recognizer").exists()
+    capsys.readouterr()
+    pretrain.main(settings(speech, data_dir), tmp_path)
+    assert re.search("continuing after step [24] of 6", capsys.readouterr().out)
+    ours, theirs = weights(tmp_path), weights(unbroken)
     for name, value in theirs.items():
         np.testing.assert_allclose(ours[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
-    steps = [row["step"] for row in rows(tmp_path / "killed") if "loss" in row]
-    assert steps == list(range(1, 41))
+    steps = [row["step"] for row in rows(tmp_path) if "loss" in row]
+    assert steps == list(range(1, 7))
 
 
 def test_another_setting_in_the_same_folder_is_refused(unbroken, speech, data_dir):
@@ -137,9 +148,14 @@ def test_another_setting_in_the_same_folder_is_refused(unbroken, speech, data_di
         pretrain.main(settings(speech, data_dir, learning_rate=1.0), unbroken)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(speech, data_dir, tmp_path):
+def test_a_loss_that_is_no_number_stops_the_run(speech, data_dir, tmp_path, monkeypatch):
+    def diverged(*arguments):
+        trainer, state = step.create(*arguments)
+        return trainer, jax.tree.map(lambda x: x * np.nan if x.dtype == "float32" else x, state)
+
+    monkeypatch.setattr(loop, "create", diverged)
     with pytest.raises(UserError, match="learning_rate"):
-        pretrain.main(settings(speech, data_dir, learning_rate=1e30, steps=3), tmp_path)
+        pretrain.main(settings(speech, data_dir), tmp_path)
 
 
 def table(folder, lines: str):
@@ -160,7 +176,7 @@ def test_splits_that_cannot_be_trained_on(tmp_path, lines, message):
         pretrain.main(settings(table(tmp_path, lines), tmp_path), tmp_path / "run")
 
 
-def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsys):
+def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "speech"
     folder.mkdir()
     for path in speech.glob("*.wav"):
@@ -171,7 +187,13 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
     ]  # fmt: skip
     text = "".join(f"{file},x,train,{words}\n" for file, words in lines)
     table(folder, text + "05.wav,y,valid,ab\n06.wav,z,dev,ab\n")
-    pretrain.main(settings(folder, tmp_path, steps=1), tmp_path / "run")
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sharding, "replicate", stopped)  # all is found out before the first step
+    with pytest.raises(KeyboardInterrupt):
+        pretrain.main(settings(folder, tmp_path), tmp_path / "run")
     record = json.loads((tmp_path / "run" / "pretrain" / "corpus.json").read_text())
     reasons = {s["file"]: s["reason"] for s in record["skipped"]}
     assert set(reasons) == {"01.wav", "02.wav", "03.wav", "04.wav", "06.wav", "gone.wav"}

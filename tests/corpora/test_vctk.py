@@ -109,6 +109,7 @@ def test_held_out_speakers_are_fixed_and_apart():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_compilation")
 def test_training_gives_error_rates_with_and_without_shared_prompts(tmp_path):
     c = settings(packed(tree(tmp_path, "0.92")), tmp_path / "data")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})

@@ -20,6 +20,7 @@ from emoasr.system import interrupts, processes
 from emoasr.training import checkpoints, loop, metrics, scoring, sharding
 
 MESSAGE = "stopped; the same command continues"
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def strike():
@@ -215,7 +216,7 @@ def test_a_training_stopped_wherever_it_was_ends_like_an_unbroken_one(
     speech, tmp_path, monkeypatch, capsys
 ):
     c = made_training.settings(
-        speech, tmp_path / "data", steps=9, log_every=4, eval_every=6, checkpoint_every=100
+        speech, tmp_path / "data", log_every=3, eval_every=4, checkpoint_every=100
     )
     pretrain.main(c, tmp_path / "unbroken")
     for owner, name, after in STRIKES.values():
@@ -225,7 +226,7 @@ def test_a_training_stopped_wherever_it_was_ends_like_an_unbroken_one(
     assert not (tmp_path / "stopped" / "pretrain" / "recognizer").exists()
     capsys.readouterr()
     pretrain.main(c, tmp_path / "stopped")
-    assert "continuing after step 9 of 9" in capsys.readouterr().out
+    assert "continuing after step 6 of 6" in capsys.readouterr().out
     expected = made_training.weights(tmp_path / "unbroken")
     for name, value in made_training.weights(tmp_path / "stopped").items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)

@@ -13,10 +13,12 @@ from emoasr import pretrain
 from emoasr.errors import UserError
 from emoasr.training import loop, sharding
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(scope="module")
-def trained(speech, tmp_path_factory):
-    """A finished training of 3 steps, with its corpus and prepared audio."""
+def trained(speech, tmp_path_factory, quick_compilation):
+    """A finished training of 6 steps, with its corpus and prepared audio."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copytree(speech, folder / "speech")
     pretrain.main(settings(folder), folder / "run")
@@ -30,7 +32,7 @@ def copy(trained, tmp_path):
 
 
 def settings(folder, **train):
-    c = made_training.settings(folder / "speech", folder / "data", **({"steps": 3} | train))
+    c = made_training.settings(folder / "speech", folder / "data", **train)
     c.card.name = "small"
     return c
 
@@ -114,7 +116,7 @@ def test_a_training_continues_where_its_corpus_has_moved(trained, copy, monkeypa
     c.corpus.path = str(copy / "copied")
     capsys.readouterr()
     pretrain.main(c, copy / "stopped")
-    assert "continuing after step 2 of 3" in capsys.readouterr().out
+    assert "continuing after step 2 of 6" in capsys.readouterr().out
     expected = made_training.weights(trained / "run")
     for name, value in made_training.weights(copy / "stopped").items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
@@ -123,10 +125,10 @@ def test_a_training_continues_where_its_corpus_has_moved(trained, copy, monkeypa
 def test_more_steps_continue_and_keep_the_recognizer_of_fewer(copy, capsys):
     run = copy / "run" / "pretrain"
     before = content(run / "recognizer")
-    pretrain.main(settings(copy, steps=4), copy / "run")
-    assert "continuing after step 3 of 4" in capsys.readouterr().out
-    assert content(run / "recognizer-3") == before
-    assert emoasr.load_recognizer(run / "recognizer").card["training"]["steps"] == 4
+    pretrain.main(settings(copy, steps=7), copy / "run")
+    assert "continuing after step 6 of 7" in capsys.readouterr().out
+    assert content(run / "recognizer-6") == before
+    assert emoasr.load_recognizer(run / "recognizer").card["training"]["steps"] == 7
 
 
 def test_another_card_is_written_if_asked_for(copy, monkeypatch):
@@ -147,14 +149,15 @@ def test_another_card_is_written_if_asked_for(copy, monkeypatch):
 @pytest.mark.parametrize("change", [change_text, None], ids=["corpus", "settings"])
 def test_another_training_begins_anew_if_asked_for(copy, capsys, change):
     (copy / "run" / "pretrain" / "recognizer-1").mkdir()
-    c = settings(copy, steps=2)
+    c = settings(copy)
     if change:
-        c.train.steps = 3
         change(copy)
+    else:
+        c.train.max_seconds = 9.0
     pretrain.main(c, copy / "run", overwrite=True)
     assert "continuing" not in capsys.readouterr().out
     losses = [row["step"] for row in made_training.rows(copy / "run") if "loss" in row]
-    assert losses == list(range(1, c.train.steps + 1))
+    assert losses == list(range(1, 7))
     assert not (copy / "run" / "pretrain" / "recognizer-1").exists()
 
 
