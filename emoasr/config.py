@@ -52,7 +52,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval.chosen_on = "train"  # penalties of ridge and of classes; or "dev", a predefined split
     c.eval.merged = ()  # classes that count as one, such as "happy+excited"
     c.eval.fewest_of_class = 1  # utterances; rarer classes are left out
-    c.eval.layers = ml_collections.ConfigDict()  # subsets of neural, as eval.layers.low=0,1,2
+    c.eval.layers = ml_collections.ConfigDict()  # subsets, as eval.layers.low=0,1,2 of neural
     c.eval.terms = ""  # of the ratings: licence, citation asked for; kept with predictors
     c.eval.limits = ""  # what a predictor of these ratings is not for; kept likewise
     c.eval.battery = False  # True: ablations and controls too: leaks, layers, other models

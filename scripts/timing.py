@@ -66,7 +66,7 @@ def extract(corpus: Path, workdir: Path, cache: Path, engine: str = "local") -> 
         "extraction_s": summary["seconds"], "files": summary["used"],
         "hours": summary["hours_of_audio"],
         "compiled_and_kept": len(list(cache.glob("*-cache"))) - kept,
-        **{key: summary[key] for key in ("shapes", "compilations", "padding") if key in summary},
+        "computed": summary["computed"],
     }  # fmt: skip
 
 

@@ -95,5 +95,6 @@ def said_and_drawn(results, predictions, selected, maps, labels):
     return said, writing._charts(results, said, predictions, labels)
 
 
-def maps_of(r, target="arousal", speakers=("a", "b")) -> correlation.Maps:
-    return correlation.from_r(target, speakers, r, np.array([9] * len(speakers)), {})
+def maps_of(r, target="arousal", speakers=("a", "b"), feature_set="neural") -> correlation.Maps:
+    n = np.array([9] * len(speakers))
+    return correlation.from_r(target, speakers, r, n, {}, feature_set)

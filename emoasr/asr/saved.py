@@ -148,6 +148,7 @@ def _of_transformers(files: recognizer_files.Opened) -> SavedRecognizer:
     """A folder of Hugging Face's transformers; its card says only what it is."""
     path = files.folder.path
     kind, sizes, frontend, blank = transformers_config.read(files.records)
+    transformers_weights.check_depth(sizes.n_blocks, files.tensors, str(path))
     model = transformers_weights.fill(_outline(sizes), kind, files.tensors, str(path))
     card = {"name": path.name, "architecture": kind}
     config = RecognizerConfig(sizes, frontend)

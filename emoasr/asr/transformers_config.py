@@ -76,8 +76,16 @@ _KINDS: dict[str, dict[str, _Field]] = {
 _FIXED = {  # what we compute, of fields that might say otherwise
     "activation_function": "gelu", "hidden_act": "gelu", "feat_extract_activation": "gelu",
     "add_adapter": False, "conv_pos_batch_norm": False, "adapter_attn_dim": None,
+    "quantization_config": None,
 }  # fmt: skip
-_FIXED_MEL = {"hop_length": 160, "n_fft": 400, "sampling_rate": 16000, "dither": 0.0}
+_FIXED_MEL = {
+    "hop_length": 160, "n_fft": 400, "sampling_rate": 16000, "dither": 0.0, "padding_value": 0.0,
+    "feature_extractor_type": "WhisperFeatureExtractor",
+}  # fmt: skip
+_FIXED_WAVEFORM = {
+    "sampling_rate": 16000, "feature_size": 1, "padding_value": 0.0,
+    "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+}  # fmt: skip
 
 
 class Described(NamedTuple):
@@ -210,5 +218,5 @@ def _waveform(extractor: Record, model: Wav2Vec2Config) -> WaveformConfig:
             f"{where}: must say whether waveforms are normalised (do_normalize: true or false); "
             "copy the file from where the model is from"
         )
-    _check_fixed(where, record, {"sampling_rate": 16000, "feature_size": 1, "padding_value": 0.0})
+    _check_fixed(where, record, _FIXED_WAVEFORM)
     return WaveformConfig(model.conv_kernels, model.conv_strides, normalise)

@@ -37,6 +37,19 @@ _WEIGHT_NORM = (  # a kernel's norm and direction, as PyTorch names them, now an
 )
 
 
+def check_depth(n_blocks: int, tensors: Tensors, where: str) -> None:
+    """Refuses a folder whose weights have fewer layers than its configuration claims.
+
+    It needs no network: an outline of hundreds of layers takes a minute to make.
+
+    Raises:
+        UserError: the last layer has no tensors.
+    """
+    last = f"encoder.layers.{n_blocks - 1}."
+    if not any(last in name for name in tensors.shapes):
+        raise UserError(f"{where}: its weights lack {last}*; config.json has {n_blocks} layers")
+
+
 def fill(network: Network, kind: str, tensors: Tensors, where: str) -> Network:
     """Gives an outline of a network (shapes without values) its weights.
 

@@ -53,7 +53,8 @@ def plan(
     speakers or sessions held out; `partner`, the dialogue partner removed from training;
     `regressors`; `n_selected`; `layers`, each alone.
     """
-    networks = [n for n in _one_seed(dataset.tables) if n not in settings.layers]
+    names = _one_seed(dataset.tables)
+    networks = [n for n in names if not layers.is_subset(n, names, settings.layers)]
     layer_tables = {} if dataset.classes else _layer_tables(dataset.tables, networks)
     analyses_of = _analyses_of_classes if dataset.classes else _analyses
     asked, omitted = analyses_of(dataset, layer_tables, settings)

@@ -9,7 +9,7 @@ import scipy.stats
 
 from emoasr.evaluation import alignment
 from emoasr.evaluation.labels import groups_of, is_rating, values
-from emoasr.evaluation.layers import layout
+from emoasr.evaluation.layers import NEURAL, layout, recognizers
 
 MEAN = "mean over speakers"
 SIGNIFICANT = 0.05  # a unit is marked whose q is below
@@ -20,7 +20,7 @@ _LARGEST_R = np.nextafter(1.0, 0.0)  # Fisher's z of 1 is infinite
 
 @dataclasses.dataclass(frozen=True)
 class Maps:
-    """Correlation maps of one rating.
+    """Correlation maps of one recognizer's units and one rating.
 
     Attributes:
         target: the rating.
@@ -35,6 +35,7 @@ class Maps:
         mean_p: (layers, units) p value of Student's t test, over speakers, that Fisher's z =
             artanh(r) is zero on average; NaN with fewer than two speakers.
         mean_q: (layers, units) `mean_p` after Benjamini and Hochberg.
+        feature_set: the recognizer's.
     """
 
     target: str
@@ -47,6 +48,7 @@ class Maps:
     mean_r: np.ndarray
     mean_p: np.ndarray
     mean_q: np.ndarray
+    feature_set: str = NEURAL
 
 
 def maps_of(
@@ -55,7 +57,7 @@ def maps_of(
     targets: Iterable[str],
     others: Iterable[str] = (),
 ) -> list[Maps]:
-    """Maps of several ratings, see `pearson_maps`; none without neural features or speakers.
+    """Maps of each recognizer's set and rating, see `pearson_maps`; none without speakers.
 
     Args:
         tables: feature sets by name.
@@ -63,16 +65,19 @@ def maps_of(
         targets: those of the evaluation; classes have no maps.
         others: ratings that are mapped too, where the labels have them.
     """
-    if "neural" not in tables or "speaker" not in labels:
+    if "speaker" not in labels:
         return []
     others = [name for name in others if name in labels and labels[name].notna().any()]
     targets = [name for name in targets if is_rating(labels[name])]
     names = dict.fromkeys([*targets, *others])
-    return [pearson_maps(tables["neural"], labels, name) for name in names]
+    sets = recognizers(tables)
+    return [pearson_maps(tables[one], labels, name, one) for one in sets for name in names]
 
 
-def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps:
-    """Correlates each neural feature with the rating, over each speaker's utterances.
+def pearson_maps(
+    table: pd.DataFrame, labels: pd.DataFrame, target: str, feature_set: str = NEURAL
+) -> Maps:
+    """Correlates each unit with the rating, over each speaker's utterances.
 
     The p values take utterances as independent and normal, as is usual. Utterances of one dialogue
     resemble each other, so that p comes out too small; q corrects for the number of units only.
@@ -82,14 +87,15 @@ def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps
             several statistics of each unit (see `layers.Layout`), the first is correlated.
         labels: audformat index, columns `speaker` and `target`.
         target: the rating.
+        feature_set: the table's.
 
     Raises:
         UserError: no ratings or speakers, or the columns are not those of a tap.
     """
-    of_columns = layout(table.columns)
+    of_columns = layout(table.columns, feature_set)
     shape = of_columns.n_layers, of_columns.n_units
     table = table.iloc[:, of_columns.first]
-    index, _ = alignment.join({"neural": table}, labels.index)
+    index, _ = alignment.join({feature_set: table}, labels.index)
     groups = {"speaker": groups_of(labels, "speaker")}
     rating, _ = alignment.rated(values(labels, target), groups, index)
     speakers, maps, counts, undefined = [], [], [], {}
@@ -103,7 +109,7 @@ def pearson_maps(table: pd.DataFrame, labels: pd.DataFrame, target: str) -> Maps
         counts.append(len(rows))
     r = np.array(maps, np.float64).reshape(-1, *shape)
     n = np.array(counts, dtype=np.int64)
-    return from_r(target, tuple(speakers), r, n, undefined)
+    return from_r(target, tuple(speakers), r, n, undefined, feature_set)
 
 
 def from_r(
@@ -112,6 +118,7 @@ def from_r(
     r: np.ndarray,
     n_utterances: np.ndarray,
     undefined: dict[str, str],
+    feature_set: str = NEURAL,
 ) -> Maps:
     """Adds to correlations their p and q values, and the mean map (see `Maps`)."""
     p = p_values(r, n_utterances[:, None, None])
@@ -127,6 +134,7 @@ def from_r(
         mean_r=mean_r,
         mean_p=mean_p,
         mean_q=q_values(mean_p),
+        feature_set=feature_set,
     )
 
 
@@ -158,17 +166,18 @@ def q_values(p: np.ndarray) -> np.ndarray:
 
 
 def as_table(maps: Sequence[Maps]) -> pd.DataFrame:
-    """All maps as rows: speaker (or "mean over speakers"), target, layer, unit, r, p, q."""
+    """All maps as rows: whose, the speaker (or "mean over speakers"), rating, unit, r, p and q."""
     frames = []
     for m in maps:
         layers, units = np.indices(m.mean_r.shape).reshape(2, -1)
         maps_of_rating = [(MEAN, m.mean_r, m.mean_p, m.mean_q)]
         maps_of_rating += zip(m.speakers, m.r, m.p, m.q, strict=True)
         for speaker, r, p, q in maps_of_rating:
-            where = {"speaker": speaker, "target": m.target, "layer": layers, "unit": units}
+            whose = {"feature_set": m.feature_set, "speaker": speaker, "target": m.target}
+            where = {**whose, "layer": layers, "unit": units}
             values = {"r": r.ravel(), "p": p.ravel(), "q": q.ravel()}
             frames.append(pd.DataFrame({**where, **values}))
-    columns = ["speaker", "target", "layer", "unit", "r", "p", "q"]
+    columns = ["feature_set", "speaker", "target", "layer", "unit", "r", "p", "q"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 

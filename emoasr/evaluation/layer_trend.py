@@ -23,7 +23,8 @@ def over_layers(
 
     For each speaker, Spearman's correlation of the layers' numbers with the CCCs of predictions
     from each layer alone; then its mean over speakers, with an interval, and a two-sided Wilcoxon
-    test over speakers. Every speaker counts once.
+    test over speakers. Beside it, how much larger the mean CCC of the last third of the layers is
+    than that of the first, which says in CCC what a rank does not. Every speaker counts once.
 
     Args:
         predictions: by target, those of each layer, from the first to the last; columns `speaker`,
@@ -32,12 +33,12 @@ def over_layers(
 
     Returns:
         Records with feature_set, target (or "one - other"), n_speakers, rho, rho_low, rho_high, p,
-        verdict.
+        rise, rise_low, rise_high (of CCC, last third minus first), verdict.
     """
-    rhos = {target: _rhos(layers) for target, layers in predictions.items()}
-    found = [_record(target, rho, _verdict_of(target)) for target, rho in rhos.items()]
-    for one, other in itertools.combinations(rhos, 2):
-        difference = (rhos[one] - rhos[other]).dropna()
+    by_speaker = {target: _by_speaker(layers) for target, layers in predictions.items()}
+    found = [_record(target, of, _verdict_of(target)) for target, of in by_speaker.items()]
+    for one, other in itertools.combinations(by_speaker, 2):
+        difference = by_speaker[one] - by_speaker[other]
         found.append(_record(f"{one} - {other}", difference, _verdict_between(one, other)))
     prefix = "" if feature_set == NEURAL else f"{feature_set}: "
     return [
@@ -46,8 +47,8 @@ def over_layers(
     ]
 
 
-def _rhos(layers: Sequence[pd.DataFrame]) -> pd.Series:
-    """Spearman's rho by speaker; speakers where it is undefined are left out."""
+def _by_speaker(layers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Spearman's `rho` and the `rise` of CCC by speaker, NaN where undefined."""
     ccc = pd.DataFrame(
         [
             {
@@ -58,7 +59,10 @@ def _rhos(layers: Sequence[pd.DataFrame]) -> pd.Series:
             for layer in layers
         ]
     )
-    return ccc.apply(lambda column: _spearman(column.to_numpy()), result_type="reduce").dropna()
+    third = max(1, round(len(ccc) / 3))
+    rise = ccc.tail(third).mean(skipna=False) - ccc.head(third).mean(skipna=False)
+    rho = ccc.apply(lambda column: _spearman(column.to_numpy()), result_type="reduce")
+    return pd.DataFrame({"rho": rho, "rise": rise}, ccc.columns, dtype=np.float64)
 
 
 def _spearman(ccc: np.ndarray) -> float:
@@ -67,10 +71,12 @@ def _spearman(ccc: np.ndarray) -> float:
     return float(stats.spearmanr(np.arange(len(ccc)), ccc).statistic)
 
 
-def _record(target: str, rho: pd.Series, verdicts: tuple[str, str, str]) -> dict[str, Any]:
-    n = len(rho)
-    mean = float(rho.mean()) if n else None
-    low, high = limits_of_mean(rho.to_numpy())
+def _record(
+    target: str, by_speaker: pd.DataFrame, verdicts: tuple[str, str, str]
+) -> dict[str, Any]:
+    rho, rise = by_speaker["rho"].dropna(), by_speaker["rise"].dropna()
+    n, of_rho = len(rho), _mean("rho", rho)
+    mean = of_rho["rho"]
     p = float(stats.wilcoxon(rho).pvalue) if n and (rho != 0).any() else None
     if n < _FEWEST_SPEAKERS:
         verdict = f"{target}: too few speakers with a trend ({n}) for a test"
@@ -81,12 +87,17 @@ def _record(target: str, rho: pd.Series, verdicts: tuple[str, str, str]) -> dict
     return {
         "target": target,
         "n_speakers": n,
-        "rho": mean,
-        "rho_low": low,
-        "rho_high": high,
+        **of_rho,
         "p": p,
+        **_mean("rise", rise),
         "verdict": verdict,
     }
+
+
+def _mean(name: str, values: pd.Series) -> dict[str, float | None]:
+    low, high = limits_of_mean(values.to_numpy())
+    mean = float(values.mean()) if len(values) else None
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def _verdict_of(target: str) -> tuple[str, str, str]:

@@ -50,11 +50,12 @@ def device_pass(
             failed |= result.failed
     first = next(iter(sets.values()))
     silent = [i for i, key in enumerate(keys) if key in first and first.is_silent(key)]
-    metrics = _metrics(plan, pooler.frontend.sample_rate)
+    took = _metrics(plan, pooler.frontend.sample_rate)
+    took |= {} if cluster else {"compilations": pooler.n_compilations}
     return Findings(
         [corpus.skip(i, "audio", why) for i, why in sorted(failed.items())],
         [one_line(f"{corpus.segment(i).path}: all samples are zero") for i in silent],
-        metrics if cluster else {**metrics, "compilations": pooler.n_compilations},
+        computed=dict.fromkeys(sets, took),
     )
 
 

@@ -24,11 +24,13 @@ class Findings(NamedTuple):
         skipped: utterances that were left out, and why.
         warnings: one line each.
         metrics: fields of `extract.json`.
+        computed: how it went, by each feature set that a device computed now.
     """
 
     skipped: Sequence[Skipped] = ()
     warnings: Sequence[str] = ()
     metrics: Mapping[str, Any] = MappingProxyType({})
+    computed: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 def joined(*findings: Findings) -> Findings:
@@ -37,6 +39,7 @@ def joined(*findings: Findings) -> Findings:
         list(dict.fromkeys(s for found in findings for s in found.skipped)),
         list(dict.fromkeys(line for found in findings for line in found.warnings)),
         {name: value for found in findings for name, value in found.metrics.items()},
+        {name: took for found in findings for name, took in found.computed.items()},
     )
 
 
@@ -83,10 +86,18 @@ def finish(
             for name, table in tables.items()
         },
         **found.metrics,
+        **_hours(found.computed),
+        "computed": found.computed,
     }
     parquet.write(labels, workdir / "labels.parquet", {**of_corpus, "labels": digest})
     write_atomically(workdir / "extract.json", json.dumps(summary, indent=1) + "\n")
     _print(summary, corpus, tables, workdir)
+
+
+def _hours(computed: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Hours of audio that were heard, by those who heard most of it."""
+    hours = [took["hours_of_audio"] for took in computed.values()]
+    return {"hours_of_audio": max(hours)} if hours else {}
 
 
 def _print(
@@ -102,8 +113,9 @@ def _print(
         hours = summary["hours_of_audio"]
         audio = f"{hours:.2f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
         print(f"{audio} of audio in {summary['seconds']:.1f} s")
-        compiled = f"{summary['compilations']} compilations, " if "compilations" in summary else ""
-        output.detail(f"{compiled}padding {summary['padding']:.1%}")
+    for name, took in summary["computed"].items():
+        compiled = f"{took['compilations']} compilations, " if "compilations" in took else ""
+        output.detail(f"{name}: {compiled}padding {took['padding']:.1%}")
     for line in summary["warnings"]:
         print(f"warning: {line}")
     synthetic = " (SYNTHETIC: made by a program)" if corpus.synthetic else ""

@@ -56,12 +56,13 @@
   }
 
   function drawMaps() {
-    const [speaker, which] = chosen("maps");
-    const all = PAGE.maps.values[Number(speaker)];
+    const [speaker, which, set] = chosen("maps");
+    const { description, values: speakers } = PAGE.maps[Number(set)];
+    const all = speakers[Number(speaker)];
     const values = which === "all" ? all : [all[Number(which)]];
     const marks = { name: "marks", value: document.getElementById("map-marks").checked };
     embed(document.getElementById("map"), {
-      ...PAGE.maps.description, data: { values }, params: [marks],
+      ...description, data: { values }, params: [marks],
     });
     const notes = document.getElementById("map-notes");
     notes.replaceChildren(...values.map(({ note }) => {

@@ -56,7 +56,7 @@ def build(
         results: what `eval/results.json` holds.
         predictions: `eval/predictions.parquet`.
         selected: `eval/selected.parquet`.
-        maps: one a rating; may be empty.
+        maps: one a recognizer's set and rating; may be empty.
         labels: of the run.
     """
     every, provenance = results["rows"], results["provenance"]
@@ -96,7 +96,9 @@ def build(
         f"{extremes.FEWEST} utterances or more",
         "map_names": pearson.names(maps) if maps else [],
         "maps_shown": pearson.shown(maps) if maps else [],
-        "map_targets": [m.target for m in maps],
+        "map_sets": list(pearson.by_set(maps)),
+        "maps_pictured": pearson.pictured(maps),
+        "map_targets": list(dict.fromkeys(m.target for m in maps)),
         "undefined": pearson.undefined(maps),
         "by_layer": scores.selected_by_layer(_chosen(selected, rows)),
         "rated_sets": list(dict.fromkeys(row["feature_set"] for row in rows if row["n_features"])),
@@ -222,7 +224,8 @@ def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, 
 def _trend(trend: Mapping[str, Any]) -> str:
     return (
         f"{trend['target']}: Spearman's rho {interval(trend, 'rho')}, "
-        f"p {wording.p_value(trend['p'], '= ')}, {trend['n_speakers']} speakers"
+        f"p {wording.p_value(trend['p'], '= ')}, {trend['n_speakers']} speakers; "
+        f"CCC of the last third of the layers − the first: {interval(trend, 'rise')}"
     )
 
 

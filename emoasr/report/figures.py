@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emoasr.evaluation.correlation import MEAN, Maps
+from emoasr.evaluation.layers import NEURAL
 from emoasr.report import drawing, pearson, tables
 from emoasr.report.charts import Chart
 from emoasr.report.vegalite import Description
@@ -27,16 +28,21 @@ def draw(
     Args:
         rows: those of the main table.
         of_page: the page's charts, by group.
-        maps: one a rating; may be empty.
+        maps: one a recognizer and rating; may be empty.
     """
     described = {}
     for group, of_group in of_page.items():
         if of_group:
             variant = _best(rows) if group == "confusion" else _VARIANTS.get(group, "ccc clipped")
             described[group] = together(of_group, variant)
-    for i, name in enumerate(pearson.shown(maps) if maps else []):
-        safe = "mean" if name == MEAN else re.sub(r"[^\w-]+", "_", name)[:40]
-        described[f"pearson-{i:02d}-{safe}"] = maps_of(maps, name)
+    of_sets = pearson.by_set(maps)
+    for i, (feature_set, name) in enumerate(pearson.pictured(maps)):
+        safe = re.sub(r"[^\w-]+", "_", "mean" if name == MEAN else name)[:40]
+        if feature_set != maps[0].feature_set:
+            safe += "-" + re.sub(r"[^\w.-]+", "_", feature_set)[:40]
+        described[f"pearson-{i:02d}-{safe}"] = maps_of(
+            of_sets[feature_set], name, pearson.limit(maps)
+        )
     return {
         f"{name}.{kind}": picture
         for name, chart in described.items()
@@ -69,12 +75,19 @@ def together(of_group: Sequence[Chart], variant: str) -> Description:
     return {"params": params, "hconcat": plots}
 
 
-def maps_of(maps: Sequence[Maps], name: str) -> Description:
-    """The maps of a speaker or of the mean, with a title."""
+def maps_of(maps: Sequence[Maps], name: str, end: float) -> Description:
+    """One feature set's maps of a speaker or of the mean, with a title.
+
+    Args:
+        maps: one a rating.
+        name: of the speaker, or `MEAN`.
+        end: of the colour scale.
+    """
     who = name if name == MEAN else f"speaker {name}"
+    whose = "" if maps[0].feature_set == NEURAL else f", {label(maps[0].feature_set)}"
     title = {
-        "text": f"Pearson's r, {label(who, 60)}",
+        "text": f"Pearson's r{whose}, {label(who, 60)}",
         "subtitle": f"full cells: q < {pearson.LEVEL} (Benjamini-Hochberg); small cells: others",
     }
     values = pearson.data(maps, name)
-    return {**pearson.describe(maps, "note"), "title": title, "data": {"values": values}}
+    return {**pearson.describe(maps, "note", end), "title": title, "data": {"values": values}}

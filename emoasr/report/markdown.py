@@ -23,6 +23,11 @@ def render(content: Mapping[str, Any], pictures: Sequence[str]) -> str:
         pictures: names of the files in `figures/`.
     """
     maps = [name for name in pictures if name.startswith("pearson-")]
+    several = len(content["map_sets"]) > 1
+    titles = [
+        f"{name}, {feature_set}" if several else name
+        for feature_set, name in content["maps_pictured"]
+    ]
 
     def picture(file: str, what: str) -> _Ready:
         there = file in pictures
@@ -32,7 +37,7 @@ def render(content: Mapping[str, Any], pictures: Sequence[str]) -> str:
         **content,
         in_words=wording.listed(content["counts"]),
         dash=wording.UNDEFINED,
-        maps=dict(zip(content["maps_shown"], maps, strict=True)),
+        maps=[*zip(titles, maps, strict=True)],
         pictures=pictures,
         picture=picture,
         table=table,

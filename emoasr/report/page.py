@@ -36,14 +36,14 @@ def render(
     Args:
         content: that of `content.build`.
         drawn: charts by group.
-        maps: one a rating; may be empty.
+        maps: one a recognizer's set and rating; may be empty.
     """
     scripts = {"vega": drawing.script(), **_scripts("charts.js", "tables.js")}
     data = {
         "config": {**style.CONFIG, "background": "transparent"},
         "dark": style.DARK,
         "charts": {c["id"]: c["variants"] for group in drawn.values() for c in group},
-        "maps": _maps(maps) if maps else None,
+        "maps": _maps(maps),
     }
     values = {
         **content,
@@ -53,6 +53,7 @@ def render(
         "predictions": charts.PREDICTIONS,
         "range": _range(content["provenance"]["scale"]),
         "map_options": _numbered(_speaker_options(content["maps_shown"])),
+        "map_set_options": _numbered(content["map_sets"]),
         "set_options": _numbered(_sets(content)),
         "rated_options": _numbered(content["rated_sets"]),
         "grouping_options": _numbered(content["groupings"]),
@@ -124,8 +125,11 @@ def _target_options(targets: Sequence[str]) -> dict[str, str]:
     return {**every, **{str(i): target for i, target in enumerate(targets)}}
 
 
-def _maps(maps: Sequence[Maps]) -> dict[str, Any]:
-    return {
-        "description": pearson.describe(maps, "target"),
-        "values": [pearson.data(maps, name) for name in pearson.shown(maps)],
-    }
+def _maps(maps: Sequence[Maps]) -> list[dict[str, Any]]:
+    return [
+        {
+            "description": pearson.describe(of_set, "target", pearson.limit(maps)),
+            "values": [pearson.data(of_set, name) for name in pearson.shown(maps)],
+        }
+        for of_set in pearson.by_set(maps).values()
+    ]

@@ -14,6 +14,7 @@ from emoasr.report.wording import few, number, visible
 
 LEVEL = f"{SIGNIFICANT:g}".lstrip("0")  # as it is written: .05
 
+_MOST = 480_000  # cells on a page, of 13 bytes each
 _WIDTH = 900  # pixels
 _SMALL = 0.5  # of a cell's width and height, where r is not significant
 _ABOVE = {"header": {"labelOrient": "top", "labelAngle": 0, "labelPadding": 2}}
@@ -30,6 +31,12 @@ def limit(maps: Sequence[Maps]) -> float:
     return max(0.1, math.ceil(10 * largest) / 10)
 
 
+def by_set(maps: Sequence[Maps]) -> dict[str, list[Maps]]:
+    """The maps of each recognizer's feature set, which have one shape."""
+    sets = dict.fromkeys(m.feature_set for m in maps)
+    return {name: [m for m in maps if m.feature_set == name] for name in sets}
+
+
 def names(maps: Sequence[Maps]) -> list[str]:
     """What can be selected: the mean over speakers, then every speaker of any map."""
     return [MEAN, *sorted({speaker for m in maps for speaker in m.speakers})]
@@ -38,7 +45,7 @@ def names(maps: Sequence[Maps]) -> list[str]:
 def shown(maps: Sequence[Maps]) -> list[str]:
     """Those of `names` for which there is room: of many speakers the strongest and the weakest.
 
-    Strong is who has many significant units, over all ratings; of equals, the weaker is who has
+    Of networks with too many units it is the mean alone. Strong is who has many significant units, over all ratings; of equals, the weaker is who has
     more utterances.
     """
     who = names(maps)[1:]
@@ -48,18 +55,27 @@ def shown(maps: Sequence[Maps]) -> list[str]:
         significant[speakers] += (m.q < SIGNIFICANT).sum(axis=(1, 2))
         n_utterances[speakers] = np.maximum(n_utterances[speakers], m.n_utterances)
     ties = n_utterances / (n_utterances.max() + 1)
-    return [MEAN, *extremes.shown(significant - ties, n_utterances)]
+    found = extremes.shown(significant - ties, n_utterances)
+    n_cells = sum(m.mean_r.size for m in maps)
+    return [MEAN, *found] if len(found) * n_cells <= _MOST else [MEAN]
+
+
+def pictured(maps: Sequence[Maps]) -> list[tuple[str, str]]:
+    """Feature sets and names of which there are figures: of all but the first set, the mean."""
+    first, *others = by_set(maps) or [""]
+    return [*((first, name) for name in shown(maps) if maps), *((name, MEAN) for name in others)]
 
 
 def undefined(maps: Sequence[Maps]) -> list[str]:
     """Whose correlations are undefined, and why: a sentence each, or one for many of a reason."""
-    sentences = []
+    sentences, several = [], len(by_set(maps)) > 1
     for m in maps:
+        whose = f"{m.feature_set}, " if several else ""
         speakers: dict[str, list[str]] = {}
         for name, why in m.undefined.items():
             speakers.setdefault(why, []).append(name)
         for why, alike in speakers.items():
-            sentences += [f"{who}, {m.target}: {why}" for who in few(alike)]
+            sentences += [f"{whose}{who}, {m.target}: {why}" for who in few(alike)]
     return sentences
 
 
@@ -114,19 +130,19 @@ def _or_none(value: float, written: str) -> float | None:
     return None if math.isnan(value) else float(written)
 
 
-def describe(maps: Sequence[Maps], title: str) -> Description:
+def describe(maps: Sequence[Maps], title: str, end: float) -> Description:
     """The maps of one speaker or of the mean, one below the other, as in the paper's figure 1.
 
     Args:
-        maps: one a rating.
+        maps: one a rating, of one feature set.
         title: what is written above each: its `target` or `note`.
+        end: of the colour scale, see `limit`.
 
     Returns:
         A description without data. Its parameter `marks` says whether units that are not
         significant are drawn small.
     """
     n_layers, n_units = maps[0].mean_r.shape
-    end = limit(maps)
     colour = {
         "field": "r",
         "type": "quantitative",

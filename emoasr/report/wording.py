@@ -135,13 +135,17 @@ def meaning(name: str, layers: Mapping[str, Any], entries: Iterable[str] = ()) -
 
     Args:
         name: the feature set.
-        layers: `config.eval.layers`: subsets of `neural` by name.
+        layers: `config.eval.layers`: subsets of each recognizer's layers by name.
         entries: of `config.feature_sets`.
     """
     if name in _MEANINGS:
         return _MEANINGS[name]
     if name in layers:
         return f"the units of neural in layers {', '.join(map(str, layers[name]))} alone"
+    network, _, subset = name.rpartition(".")
+    if network and subset in layers:
+        numbers = ", ".join(map(str, layers[subset]))
+        return f"the units of {network} in the layers as deep as {numbers} of neural"
     if twin := re.fullmatch(r"random-(\D.*)", name):
         return f"the network of {twin[1]} with random weights, untrained"
     if seed := re.fullmatch(r"random-(\d+)", name):

@@ -44,7 +44,7 @@ def write(
         results: what `eval/results.json` holds.
         predictions: `eval/predictions.parquet`.
         selected: `eval/selected.parquet`.
-        maps: one a rating; empty without neural features or speakers.
+        maps: one a recognizer's set and rating; empty without one, or without speakers.
         labels: of the run, for what else is known of the speakers.
         folder: where to write.
 

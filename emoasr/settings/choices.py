@@ -30,6 +30,7 @@ _GROUP_FOLDS = re.compile(r"group-([0-9]{1,3})-fold")
 PARTNERS = ("in", "out")
 SCOPES = ("fold", "all")
 REGRESSORS = ("linear", "ridge", "svr")
+UNTRAINED = "random-"  # begins the names of untrained networks' feature sets
 BASELINE = "mean"  # the feature set of none: the training mean, or the commonest class
 OPTIMIZERS = ("adamw", "muon")
 TRANSCRIBED_KINDS = ("transcribed", "vctk")
@@ -200,12 +201,17 @@ def group_folds(protocol: str) -> int:
     return int(match[1]) if match else 0
 
 
+def is_untrained(feature_set: str) -> bool:
+    """Whether a set has the name of one of an untrained network."""
+    return feature_set == "random" or feature_set.startswith(UNTRAINED)
+
+
 def check_names(names: Iterable[str], layers: Mapping[str, Sequence[int]]) -> None:
     """Checks the names of what an evaluation compares.
 
     Args:
         names: of the feature sets.
-        layers: `config.eval.layers`: subsets of `neural` by name.
+        layers: `config.eval.layers`: numbers of layers of `neural`, by the subset's name.
 
     Raises:
         UserError: there is no set, a name is that of the baseline or taken, or a subset has nothing

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files import storage
 from emoasr.settings import bounds
+from emoasr.settings.choices import UNTRAINED
 
 _SETS = ("neural", "random", "mfcc", "egemaps")
-_UNTRAINED = "random-"
-_SEEDED = re.compile(f"{_UNTRAINED}(0|[1-9][0-9]{{0,9}})")  # one spelling a seed
+_SEEDED = re.compile(f"{UNTRAINED}(0|[1-9][0-9]{{0,9}})")  # one spelling a seed
 _NAMED = re.compile("[A-Za-z][A-Za-z0-9._-]*")  # of a further recognizer
 
 
@@ -55,7 +55,7 @@ def parse(entries: Iterable[str], seed: int) -> FeatureSets:
     located = paths(entries := tuple(entries), Path())
     of_others = sums(entries, located)
     recognizers = dict(map(_named, filter(_is_recognizer, entries)))
-    twins = {f"{_UNTRAINED}{name}": name for name in recognizers}
+    twins = {f"{UNTRAINED}{name}": name for name in recognizers}
     twins = {twin: name for twin, name in twins.items() if twin in entries}
     external = tuple(filter(is_external, entries))
     built_in = tuple(name_of(e) for e in entries if e not in external and e not in of_others)
@@ -93,8 +93,8 @@ def name_of(entry: str) -> str:
 
 def twin_of(name: str) -> str | None:
     """The set of whose network an untrained twin has this name; None: of none."""
-    twin = name.startswith(_UNTRAINED) and not is_built_in(name)
-    return name.removeprefix(_UNTRAINED) if twin else None
+    twin = name.startswith(UNTRAINED) and not is_built_in(name)
+    return name.removeprefix(UNTRAINED) if twin else None
 
 
 def sums(feature_sets: Iterable[str], named: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -176,10 +176,10 @@ def _named(entry: str) -> tuple[str, str]:
     """The name and the folder of a further recognizer."""
     name, _, folder = entry.partition("=")
     what = f"config.feature_sets={entry!r}: "
-    if is_built_in(name) or name.startswith(_UNTRAINED) or not _NAMED.fullmatch(name):
+    if is_built_in(name) or name.startswith(UNTRAINED) or not _NAMED.fullmatch(name):
         raise UserError(
             f"{what}a recognizer's name must be a letter, then letters, digits, '.', '_', '-', "
-            f"not one of {', '.join(_SETS)}, and not begin with {_UNTRAINED!r}; such as "
+            f"not one of {', '.join(_SETS)}, and not begin with {UNTRAINED!r}; such as "
             f"whisper={folder}"
         )
     if not folder:

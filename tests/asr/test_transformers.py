@@ -113,14 +113,25 @@ def test_batch_order_and_padding_change_nothing(programs, kind, lengths, order):
     np.testing.assert_allclose(together, alone[places], rtol=0, atol=atol)
 
 
+def pooled(recognizer, kind):
+    """PyTorch's hidden states of the waves, averaged over their own frames."""
+    front, expected = recognizer.config.frontend, np.load(FOLDERS / kind / "expected.npz")
+    own = [slice(int(front.n_frames(len(wave_N)))) for wave_N in WAVES]
+    return np.stack(
+        [expected[f"states{i}"][:, of].mean(axis=1).ravel() for i, of in enumerate(own)]
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
+def test_pooled_states_are_pytorchs(recognizer, programs, kind):
+    found = programs(kind, WAVES, 4, 64)
+    np.testing.assert_allclose(found, pooled(recognizer, kind), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["whisper", "wav2vec2"])
 def test_features_are_pooled_hidden_states(recognizer, kind):
-    front = recognizer.config.frontend
     table = recognizer.features((WAVES, 16000))
-    expected = np.load(FOLDERS / kind / "expected.npz")
-    for i, wave_N in enumerate(WAVES):
-        own = expected[f"states{i}"][:, : int(front.n_frames(len(wave_N)))]
-        np.testing.assert_allclose(table.iloc[i], own.mean(axis=1).ravel(), atol=1e-4)
+    np.testing.assert_allclose(table, pooled(recognizer, kind), atol=1e-4)
     assert table.columns[0] == "layer00.unit000" and table.columns[-1] == "layer02.unit007"
 
 
@@ -254,6 +265,10 @@ CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
         ("whisper", lambda f: rewrite(f, CONFIG, d_model="wide"), "d_model='wide'"),
         ("whisper", lambda f: rewrite(f, PROCESSOR, feature_size=128), "feature_size is 128"),
         ("whisper", lambda f: rewrite(f, PROCESSOR, dither=0.1), "dither is 0.1"),
+        ("whisper", lambda f: rewrite(f, PROCESSOR, padding_value=1.0), "padding_value is 1.0"),
+        ("whisper", lambda f: rewrite(f, CONFIG, quantization_config={"bits": 4}), "_config is"),
+        ("wavlm", lambda f: rewrite(f, PROCESSOR, feature_extractor_type="SeamlessM4T"),
+         "type is 'SeamlessM4T'"),
         ("whisper", lambda f: (f / CONFIG).write_text("{"), "not valid JSON"),
         ("hubert", lambda f: rewrite(f, CONFIG, conv_pos_batch_norm=True), "conv_pos_batch_norm"),
         ("hubert", lambda f: rewrite(f, CONFIG, conv_stride=[5, 2]), "7, 7, 2 entries"),

@@ -91,7 +91,8 @@ def test_maps_as_a_table(tables):
     labels.loc[labels.speaker == "s0", "arousal"] = np.float32(2.1)
     maps = [correlation.pearson_maps(table, labels, t) for t in ("arousal", "valence")]
     rows = correlation.as_table(maps)
-    assert list(rows) == ["speaker", "target", "layer", "unit", "r", "p", "q"]
+    assert list(rows) == ["feature_set", "speaker", "target", "layer", "unit", "r", "p", "q"]
+    assert set(rows.feature_set) == {"neural"}
     assert len(rows) == 2 * 4 * 1920
     which = (rows.target == "valence") & (rows.layer == 3) & (rows.unit == 17)
     by_speaker = rows[which].set_index("speaker")
@@ -145,6 +146,24 @@ def test_another_network_has_another_shape(tables):
     X = np.random.default_rng(0).standard_normal((len(labels), 6))
     table = pd.DataFrame(X, index=labels.index, columns=names)
     assert correlation.pearson_maps(table, labels, "arousal").r.shape == (3, 2, 3)
+
+
+def test_each_recognizer_has_maps_of_its_shape(tables):
+    table, labels = tables
+    small = table.iloc[:, :6].set_axis(columns.unit_names(2, 3), axis=1)
+    sets = {"mfcc": labels[["arousal"]], "w": small, "random-w": small, "random": table}
+    assert correlation.maps_of({"mfcc": sets["mfcc"]}, labels, ["arousal"]) == []
+    maps = correlation.maps_of(sets, labels, ["arousal", "valence"])
+    assert [(m.feature_set, m.target) for m in maps] == [("w", "arousal"), ("w", "valence")]
+    both = correlation.maps_of({**sets, "neural": table}, labels, ["arousal"])
+    assert [(m.feature_set, m.r.shape) for m in both] == [
+        ("w", (3, 2, 3)),
+        ("neural", (3, 15, 128)),
+    ]
+    alone = correlation.pearson_maps(table, labels, "arousal")
+    np.testing.assert_array_equal(both[1].r, alone.r)
+    rows = correlation.as_table(both)
+    assert rows.groupby("feature_set").size().to_dict() == {"neural": 4 * 1920, "w": 4 * 6}
 
 
 @pytest.mark.parametrize("columns", [slice(None, None, -1), slice(1, None), slice(0, 1919)])

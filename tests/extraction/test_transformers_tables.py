@@ -87,6 +87,10 @@ def test_further_recognizers_stand_beside_the_first(speech, small_recognizer, se
         assert metadata["tap"] == ("gate" if name == "neural" else "residual")
     assert found["random-whisper"][1]["recognizer"] == "untrained, seed 0"
     assert found["random-whisper"][0].shape == found["whisper"][0].shape
+    took = record(several)["computed"]
+    assert took.keys() == set(NAMES) and took["random-whisper"] == took["whisper"]
+    ((_, n_frames),) = took["whisper"]["shapes"]  # always a window of 1 s
+    assert n_frames == 51 and took["w2v"]["shapes"] != took["whisper"]["shapes"]
     assert record(several)["config"]["feature_sets"] == list(ENTRIES)
 
 

@@ -172,7 +172,7 @@ def test_text_of_users_is_never_a_field_nor_in_an_expression(said_and_drawn, mad
         return [without_text(v) for v in value] if isinstance(value, list) else value
 
     described = [v for g in said_and_drawn[1].values() for c in g for v in c["variants"].values()]
-    described += [figures.maps_of(made[3], name) for name in pearson.names(made[3])]
+    described += [figures.maps_of(made[3], name, 1.0) for name in pearson.names(made[3])]
     for description in described:
         text = json.dumps(without_text(description))
         for raw in (made_report.SPEAKER, made_report.FEATURE_SET, made_report.TARGET, "valence"):
@@ -300,7 +300,7 @@ def test_the_colour_scale_is_common_and_holds_every_map():
 
 def test_the_page_holds_every_map(made, rendered):
     maps = made[3]
-    data = json.loads(in_script(rendered))["maps"]
+    (data,) = json.loads(in_script(rendered))["maps"]
     assert len(data["values"]) == 5
     for i, name in enumerate(pearson.names(maps)):
         for j, m in enumerate(maps):
@@ -320,8 +320,50 @@ def test_a_page_has_room_for_so_many_maps(monkeypatch, made):
     monkeypatch.setattr(extremes, "MOST", 3)
     monkeypatch.setattr(extremes, "EACH", 1)
     text = page.render(*made_report.said_and_drawn(*made), made[3])
-    assert len(json.loads(in_script(text))["maps"]["values"]) == 3
+    assert len(json.loads(in_script(text))["maps"][0]["values"]) == 3
     assert re.search(r"shows 2 of 4\s+speakers", text)
+    monkeypatch.setattr(pearson, "_MOST", 1)
+    assert pearson.shown(made[3]) == ["mean over speakers"]
+
+
+def test_maps_of_several_recognizers_have_their_own_shapes_and_one_scale(made, monkeypatch):
+    monkeypatch.setattr(drawing, "pictures", lambda chart: {"png": PNG})
+    results, predictions, selected, maps, labels = made
+    other = [
+        made_report.maps_of(np.full((2, 3, 7), r), target, ("s1", "s2"), made_report.FEATURE_SET)
+        for target, r in ((made_report.TARGET, 0.93), ("valence", -0.2))
+    ]
+    every = [*maps, *other]
+    said, drawn = made_report.said_and_drawn(results, predictions, selected, every, labels)
+    text = page.render(said, drawn, every)
+    of_ours, of_other = json.loads(in_script(text))["maps"]
+    assert [len(of["values"]) for of in (of_ours, of_other)] == [5, 5]
+    assert len(of_other["values"][2][0]["r"]) == 21
+    assert "no rating" in of_other["values"][4][1]["note"]
+    scales = [
+        description["spec"]["layer"][0]["encoding"]["color"]["scale"]["domain"]
+        for description in (of_ours["description"], of_other["description"])
+    ]
+    assert scales == [[-1, 1]] * 2
+    assert '<option value="1">&lt;/script&gt;' in text
+    names = [name for name in figures.draw([], {}, every) if name.endswith(".png")]
+    assert [name.split("-")[1] for name in names] == [f"{i:02d}" for i in range(6)]
+    assert re.fullmatch(r"pearson-05-mean-[\w.-]+\.png", names[-1])
+    pictured = markdown.render(said, ["summary.png", *names])
+    assert pictured.count("](figures/pearson-") == 6
+    assert f"](figures/{names[-1]})" in pictured
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("first", "the units of neural in layers 0, 1 alone"),
+        ("w.x.first", "the units of w.x in the layers as deep as 0, 1 of neural"),
+        ("w.x", "hidden states of another recognizer, pooled over time"),
+    ],
+)
+def test_sets_of_some_layers_are_explained(name, meaning):
+    assert wording.meaning(name, {"first": (0, 1)}, ("neural", "w.x=FOLDER")) == meaning
 
 
 def cells(description):
@@ -335,7 +377,7 @@ def cells(description):
 def test_a_map_shows_layer_0_at_the_top_orange_where_positive_and_nan_grey():
     r = np.full((1, 15, 128), -0.5)
     r[0, 0, 0], r[0, 14, 127] = 0.5, np.nan
-    shown = cells(figures.maps_of([made_report.maps_of(r, speakers=("a",))], "a"))
+    shown = cells(figures.maps_of([made_report.maps_of(r, speakers=("a",))], "a", 0.5))
     assert len(shown) == 1920
     columns, rows = (sorted({place[axis] for place in shown}) for axis in (0, 1))
     assert (len(columns), len(rows)) == (128, 15)
@@ -353,7 +395,7 @@ def test_any_speaker_can_be_drawn(name):
         made_report.maps_of(r, "arou$al_^{", ("a", made_report.SPEAKER)),
         made_report.maps_of(r, "valence", ("c", made_report.SPEAKER)),
     ]
-    description = figures.maps_of(maps, name)
+    description = figures.maps_of(maps, name, 0.1)
     assert drawing.pictures(description)["png"].startswith(PNG)
     assert "arou$al_^{: " in vl_convert.vegalite_to_svg(description)
 
