@@ -45,8 +45,8 @@ def names(maps: Sequence[Maps]) -> list[str]:
 def shown(maps: Sequence[Maps]) -> list[str]:
     """Those of `names` for which there is room: of many speakers the strongest and the weakest.
 
-    Of networks with too many units it is the mean alone. Strong is who has many significant units, over all ratings; of equals, the weaker is who has
-    more utterances.
+    Of networks with too many units it is the mean alone. Strong is who has many significant units,
+    over all ratings; of equals, the weaker is who has more utterances.
     """
     who = names(maps)[1:]
     significant, n_utterances = (pd.Series(0, who) for _ in range(2))
