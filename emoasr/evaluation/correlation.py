@@ -99,14 +99,17 @@ def pearson_maps(
     groups = {"speaker": groups_of(labels, "speaker")}
     rating, _ = alignment.rated(values(labels, target), groups, index)
     speakers, maps, counts, undefined = [], [], [], {}
-    for speaker, rows in rating.groupby(groups["speaker"].loc[rating.index]):
-        y = rows.to_numpy()
-        r = _pearson(table.loc[rows.index].to_numpy(np.float64), y)
+    x_DN, y_N = table.to_numpy().T, rating.to_numpy()  # found once: there may be many speakers
+    at_N = table.index.get_indexer(rating.index)
+    by_speaker = rating.groupby(groups["speaker"].loc[rating.index].to_numpy()).indices
+    for speaker, rows in sorted(by_speaker.items()):
+        y = y_N[rows]
+        r = _pearson(x_DN[:, at_N[rows]].astype(np.float64).T, y)
         if np.isnan(r).any():
             undefined[str(speaker)] = _why(r, y)
         speakers.append(str(speaker))
         maps.append(r)
-        counts.append(len(rows))
+        counts.append(len(y))
     r = np.array(maps, np.float64).reshape(-1, *shape)
     n = np.array(counts, dtype=np.int64)
     return from_r(target, tuple(speakers), r, n, undefined, feature_set)

@@ -20,6 +20,8 @@ from emoasr.files import storage, untrusted
 from emoasr.files.writing import replacing
 
 _KEY = b"emoasr"
+_LARGE = 1 << 26  # numbers, 256 MiB: tables that are not held twice while they are read
+_ROWS = 4096  # of a block
 _BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # pandas metadata
 
 
@@ -125,8 +127,30 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises:
         UserError: the file is missing or broken.
     """
-    table = _read(path)
-    return _to_pandas(table, path), metadata_of(table.schema, path)
+    with _reading(path), _open(path) as file:
+        schema = file.schema_arrow
+        levels = (schema.pandas_metadata or {}).get("index_columns", ())
+        columns = [field for field in schema if field.name not in levels]
+        alike = all(field.type == pa.float32() for field in columns)
+        if alike and len(columns) * file.metadata.num_rows > _LARGE:
+            index = _to_pandas(file.read([], use_pandas_metadata=True), path).index
+            names = [field.name for field in columns]
+            frame = pd.DataFrame(_values(file, names).T, index, names, copy=False)
+        else:
+            frame = _to_pandas(file.read(), path)
+        return frame, metadata_of(schema, path)
+
+
+def _values(file: pq.ParquetFile, names: list[str]) -> np.ndarray:
+    """Columns of float32 (C, R), read a block of rows at a time: the file is in memory once."""
+    values_CR = np.empty((len(names), file.metadata.num_rows), np.float32)
+    first = 0
+    for batch in file.iter_batches(_ROWS, columns=names):
+        last = first + batch.num_rows
+        for values_R, column in zip(values_CR, batch.columns, strict=True):
+            values_R[first:last] = column.to_numpy(zero_copy_only=False)  # missing ones are NaN
+        first = last
+    return values_CR
 
 
 def batches(path: Path, n_rows: int) -> Iterator[pd.DataFrame]:
@@ -177,11 +201,12 @@ def metadata_of(schema: pa.Schema, path: storage.Place) -> dict[str, Any]:
 
 def _read(path: storage.Place, columns: list[str] | None = None) -> pa.Table:
     """All columns, or some and the index that pandas stored."""
-    with (
-        _reading(path),
-        pq.ParquetFile(storage.at_hand(path), page_checksum_verification=True) as file,
-    ):
+    with _reading(path), _open(path) as file:
         return file.read(columns, use_pandas_metadata=columns is not None)
+
+
+def _open(path: storage.Place) -> pq.ParquetFile:
+    return pq.ParquetFile(storage.at_hand(path), page_checksum_verification=True)
 
 
 @contextlib.contextmanager
