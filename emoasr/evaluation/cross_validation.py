@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import joblib
 import numpy as np
@@ -14,7 +14,6 @@ from emoasr.evaluation import regression, splits
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.regression import FoldResult, PredictorConfig
 from emoasr.evaluation.splits import Fold
-from emoasr.settings.choices import BASELINE
 
 Results = Sequence[tuple[Fold, FoldResult]]
 
@@ -24,19 +23,45 @@ class CrossValidated:
     """What cross-validation gives.
 
     Attributes:
+        dataset: what was predicted.
+        results: by config, each fold and what it gave.
         predictions: by config and target, one row an utterance: feature_set, target, fold (the
             group held out), speaker, label, prediction, and clipped; classes are text, and are not
             clipped.
-        selected: by config and target, one row a feature that a fold selected: feature_set, target,
-            fold, feature, f_score, rank (1 is the best); none for the baseline.
     """
 
+    dataset: Dataset
+    results: Mapping[PredictorConfig, Results]
     predictions: dict[tuple[PredictorConfig, str], pd.DataFrame]
-    selected: dict[tuple[PredictorConfig, str], pd.DataFrame]
 
     def of_target(self, target: str) -> dict[PredictorConfig, pd.DataFrame]:
         """Predictions of one target, by config."""
         return {config: frame for (config, t), frame in self.predictions.items() if t == target}
+
+    def selected(self, config: PredictorConfig, target: str) -> pd.DataFrame:
+        """One row a feature that a fold selected, the best of each fold first.
+
+        Args:
+            config: any but the baseline's.
+            target: which.
+
+        Returns:
+            Columns feature_set, target, fold, feature, f_score, rank (1 is the best).
+        """
+        results, t = self.results[config], self.dataset.targets.index(target)
+        names = self.dataset.tables[config.feature_set].columns.astype(str)
+        features_FK = np.array([result.features_TK[t] for _, result in results])
+        n_folds, n_kept = features_FK.shape
+        return pd.DataFrame(
+            {
+                "feature_set": config.feature_set,
+                "target": target,
+                "fold": np.repeat(np.array([fold.name for fold, _ in results], object), n_kept),
+                "feature": names[features_FK.ravel()],
+                "f_score": np.concatenate([result.f_scores_TK[t] for _, result in results]),
+                "rank": np.tile(np.arange(1, n_kept + 1), n_folds),
+            }
+        )
 
 
 # on a busy machine BLAS threads wait for each other: the small least squares take 70 times as long
@@ -71,17 +96,11 @@ def run(
         for config, result in of_fold.items():
             results[config].append((fold, result))
     each = [(config, t, target) for config in results for t, target in enumerate(dataset.targets)]
-    return CrossValidated(
-        predictions={
-            (config, target): _predictions(dataset, config.feature_set, t, results[config])
-            for config, t, target in each
-        },
-        selected={
-            (config, target): _selected(dataset, config.feature_set, t, results[config])
-            for config, t, target in each
-            if config.feature_set != BASELINE
-        },
-    )
+    predictions = {
+        (config, target): _predictions(dataset, config.feature_set, t, results[config])
+        for config, t, target in each
+    }
+    return CrossValidated(dataset, results, predictions)
 
 
 def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -> pd.DataFrame:
@@ -113,22 +132,3 @@ def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -
         index=dataset.ratings.index,
     )
     return found_of_all.iloc[tested]
-
-
-def _selected(dataset: Dataset, feature_set: str, t: int, results: Results) -> pd.DataFrame:
-    """Features that the folds selected for target number t, the best of each fold first."""
-    names = dataset.tables[feature_set].columns.astype(str)
-    frames = [
-        pd.DataFrame(
-            {
-                "feature_set": feature_set,
-                "target": dataset.targets[t],
-                "fold": fold.name,
-                "feature": names[result.features_TK[t]],
-                "f_score": result.f_scores_TK[t],
-                "rank": np.arange(1, result.features_TK.shape[1] + 1),
-            }
-        )
-        for fold, result in results
-    ]
-    return pd.concat(frames, ignore_index=True)

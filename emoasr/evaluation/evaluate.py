@@ -19,9 +19,11 @@ import pandas as pd
 from emoasr.evaluation import ablations, cross_validation, notes
 from emoasr.evaluation.ablations import Plan
 from emoasr.evaluation.comparison import Comparison
+from emoasr.evaluation.cross_validation import CrossValidated
 from emoasr.evaluation.dataset import Dataset, prepare
 from emoasr.evaluation.metrics import has_classes
-from emoasr.evaluation.regression import PredictorConfig, predictor_configs
+from emoasr.evaluation.regression import predictor_configs
+from emoasr.settings.choices import BASELINE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +83,14 @@ def evaluate(
         plans.append(further or Plan(dataset, main))
     protocols: dict[str, None] = {}
     compared: dict[str, Comparison] = {}
-    selected: dict[tuple[PredictorConfig, str], pd.DataFrame] = {}
+    fitted: dict[str, CrossValidated] = {}
     for plan in plans:
         configs = [*plan.main, *(config for _, config in plan.analyses)]
         protocols |= dict.fromkeys(config.protocol for config in configs)
-        fitted = cross_validation.run(plan.dataset, configs, workers, "folds")
-        selected |= fitted.selected
+        of_plan = cross_validation.run(plan.dataset, configs, workers, "folds")
         for target in plan.dataset.targets:
-            compared[target] = Comparison(target, fitted.of_target(target))
+            fitted[target] = of_plan
+            compared[target] = Comparison(target, of_plan.of_target(target))
     main_of = {target: plan.main for plan in plans for target in plan.dataset.targets}
     each = [(config, target) for target in settings.targets for config in main_of[target]]
     return Evaluation(
@@ -100,7 +102,10 @@ def evaluate(
         ],
         battery=ablations.report(plans, compared, workers) if settings.battery else None,
         predictions=_together([compared[target].predictions[config] for config, target in each]),
-        selected=pd.concat([selected[key] for key in each if key in selected], ignore_index=True),
+        selected=pd.concat(
+            [fitted[t].selected(c, t) for c, t in each if c.feature_set != BASELINE],
+            ignore_index=True,
+        ),
         skipped=skipped,
         datasets=datasets,
         notes=notes.of(datasets, protocols, labels),
