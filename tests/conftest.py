@@ -55,6 +55,13 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures in reports are empty files: drawing takes most of a small evaluation's time."""
+    nothing = dict.fromkeys(("png", "svg", "pdf"), b"")
+    monkeypatch.setattr("emoasr.report.drawing.pictures", lambda description: nothing)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real speech beside the repository; tests that need it are skipped without."""

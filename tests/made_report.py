@@ -26,14 +26,13 @@ def _evaluated(battery: bool, neural: bool):
     labels["Sex"] = labels["speaker"].map({"s0": "f", "s1": "m", "s2": SPEAKER, "s3": "m"})
     labels["speaker"] = labels["speaker"].replace({"s0": SPEAKER})
     labels.loc[labels.speaker == "s3", "valence"] = np.float32(2.5)
-    tables = {FEATURE_SET: table}
-    if neural:
-        tables = {"neural": run_folder.neural_like(table.index), **tables}
+    tables, maps = {FEATURE_SET: table}, []
+    if neural:  # what is fitted has few units; the maps are of a network of the paper's size
+        tables = {"neural": run_folder.neural_like(table.index, n_units=4), **tables}
+        units = run_folder.neural_like(table.index)
+        maps = [correlation.pearson_maps(units, labels, t) for t in (TARGET, "valence")]
     for of_set in tables.values():
         of_set.iloc[0] *= 30  # is predicted beyond the scale
-    maps = []
-    if neural:
-        maps = [correlation.pearson_maps(tables["neural"], labels, t) for t in (TARGET, "valence")]
     settings = run_folder.settings(targets=(TARGET, "valence"), battery=battery)
     return evaluate.evaluate(tables, labels, settings), maps, labels, settings.to_dict()
 

@@ -42,10 +42,12 @@ def corpus(
     return table, labels
 
 
-def neural_like(index: pd.Index, seed: int = 0) -> pd.DataFrame:
+def neural_like(
+    index: pd.Index, seed: int = 0, n_layers: int = 15, n_units: int = 128
+) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    X = np.tanh(rng.standard_normal((len(index), 1920))).astype(np.float32)
-    return pd.DataFrame(X, index=index, columns=columns.unit_names())
+    X = np.tanh(rng.standard_normal((len(index), n_layers * n_units))).astype(np.float32)
+    return pd.DataFrame(X, index=index, columns=columns.unit_names(n_layers, n_units))
 
 
 def write(

@@ -201,7 +201,7 @@ def test_speakers_that_were_fitted_on_are_named(predict, speech, tmp_path):
     assert "1 of 2 speakers are called like some that the predictor was fitted on (s1)" in errors
 
 
-def test_eval_keeps_what_predicts_classes(predict, small_recognizer, speech, tmp_path):
+def test_eval_keeps_what_predicts_classes(predict, small_recognizer, speech, tmp_path, undrawn):
     labels = pd.read_csv(speech / "metadata.csv")
     labels["file"] = [str(speech / file) for file in labels["file"]]
     labels["mood"] = ["up", "<b>down</b>"] * (len(labels) // 2)
@@ -224,7 +224,7 @@ def test_eval_keeps_what_predicts_classes(predict, small_recognizer, speech, tmp
     assert f"{row['mood']} {best:.0%}" in shown
 
 
-def test_what_eval_keeps_predicts(predict, small_recognizer, speech, tmp_path):
+def test_what_eval_keeps_predicts(predict, small_recognizer, speech, tmp_path, undrawn):
     config = made_extraction.settings(speech, small_recognizer, feature_sets=("neural", "mfcc"))
     config.eval.n_selected = 3
     extract.main(config, tmp_path / "e")

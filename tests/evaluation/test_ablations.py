@@ -118,7 +118,7 @@ def test_each_layer_is_analysed_alone_and_the_trend_is_tested(found):
 
 
 def test_layers_of_every_network_follow_its_shape():
-    table, labels = evaluated.layered_corpus()
+    table, labels = evaluated.layered_corpus(n_speakers=4, n_each=8)
     deep = pd.concat([table, table.iloc[:, :8] ** 3], axis=1).set_axis(unit_names(5, 4), axis=1)
     tables = {"neural": table, "whisper": deep, "random-whisper": -deep, "random-1": -table}
     settings = run_folder.settings(battery=True, layers={"first": (0,)})

@@ -93,7 +93,7 @@ def test_classes_have_columns_of_their_own_and_selected_features(found):
 
 
 def test_controls_of_classes():
-    table, labels = corpus()
+    table, labels = corpus(n_speakers=4, n_each=12)
     settings = run_folder.settings(targets=("kind",), battery=True)
     found = evaluate.evaluate({"x": table}, labels, settings)
     rows = [r for r in found.battery["rows"] if r["target"] == "kind"]

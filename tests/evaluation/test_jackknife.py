@@ -7,24 +7,21 @@ import pandas as pd
 import pytest
 import run_folder
 
-from emoasr.evaluation import cross_validation, dataset, evaluate, jackknife
+from emoasr.evaluation import cross_validation, dataset, jackknife
 from emoasr.evaluation.comparison import Comparison
 from emoasr.evaluation.regression import predictor_configs
 
 
-def drawn(tables, labels, settings):
-    """Differences between feature sets, their intervals by drawing speakers."""
-    result = evaluate.evaluate(tables, labels, settings)
-    return [d for d in result.differences if d["b"] != "mean"]
+def drawn(data, compared):
+    """Intervals of differences between feature sets, by drawing speakers."""
+    del data
+    return [compared.difference(a, b) for a, b in itertools.combinations(compared.metrics, 2)]
 
 
-def refitted(tables, labels, settings):
+def refitted(data, compared):
     """The same, with everything fitted again without each speaker."""
-    (data,), _ = dataset.prepare(tables, labels, settings)
-    configs = predictor_configs(tables, settings)[:-1]
-    fitted = cross_validation.run(data, configs, 1, "")
+    configs = list(compared.metrics)
     parts = jackknife.without_each_speaker(data, configs, 1)
-    compared = Comparison("arousal", fitted.of_target("arousal"))
     return [jackknife.limits(parts, compared, *ab) for ab in itertools.combinations(configs, 2)]
 
 
@@ -36,7 +33,9 @@ def shares_that_include_zero(n_runs, make, how=drawn):
         table = make(table, labels, np.random.default_rng(seed))
         tables = {name: table.iloc[:, i * 8 : i * 8 + 8] for i, name in enumerate("abc")}
         settings = run_folder.settings(targets=("arousal",), n_selected=0)
-        found += how(tables, labels, settings)
+        (data,), _ = dataset.prepare(tables, labels, settings)
+        fitted = cross_validation.run(data, predictor_configs(tables, settings)[:-1], 1, "")
+        found += how(data, Comparison("arousal", fitted.of_target("arousal")))
     included = {
         key: np.mean([d[f"{key}_low"] <= 0 <= d[f"{key}_high"] for d in found])
         for key in ("mse_mean", "ccc")

@@ -107,7 +107,7 @@ def test_sessions_that_stand_for_speakers_are_noted():
 
 @pytest.mark.parametrize("battery", [False, True])
 def test_speakers_of_several_sessions_are_noted(battery):
-    table, labels = run_folder.corpus(n_speakers=8, n_each=6)
+    table, labels = run_folder.corpus(n_speakers=8, n_each=6, n_features=2)
     labels.loc[labels.index[0], "session"] = "session3"  # s0, else in session0
     protocol = "leave-one-speaker-out" if battery else "leave-one-session-out"
     settings = run_folder.settings(protocol=protocol, battery=battery)

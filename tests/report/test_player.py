@@ -203,7 +203,7 @@ def test_text_can_be_read_by_day_and_by_night(chromium, made, scheme):
 
 def test_a_file_that_has_gone_is_said(chromium, predictor, tmp_path, monkeypatch):
     monkeypatch.setattr(recordings, "WITHIN", 1.0)
-    file = sound(tmp_path, "gone.wav", 3)
+    file = sound(tmp_path, "gone.wav", 4)
     with warnings.catch_warnings(action="ignore"):
         predictor.page(file, tmp_path / "page.html")
     (tmp_path / "gone.wav").unlink()

@@ -433,7 +433,7 @@ def pixels(png):
     return header, zlib.decompress(packed)
 
 
-def test_markdown_shows_what_users_wrote(made, said_and_drawn):
+def test_markdown_shows_what_users_wrote(made, said_and_drawn, undrawn):
     said, drawn = said_and_drawn
     pictures = [n for n in figures.draw(made[0]["rows"], drawn, made[3]) if n.endswith(".png")]
     text = markdown.render(said, pictures)
@@ -458,7 +458,7 @@ def test_no_text_begins_a_block(text):
     assert shown == f"<p>{text}</p>\n"
 
 
-def test_everything_is_written_whole_and_an_earlier_run_is_gone(tmp_path, made):
+def test_everything_is_written_whole_and_an_earlier_run_is_gone(tmp_path, undrawn):
     pictures = tmp_path / "figures"
     pictures.mkdir()
     for name in ("pearson-99-gone.png", "layers.png", "mine.png"):
