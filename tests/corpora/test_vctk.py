@@ -114,6 +114,7 @@ def test_training_gives_error_rates_with_and_without_shared_prompts(tmp_path):
     c = settings(packed(tree(tmp_path, "0.92")), tmp_path / "data")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})
     c.train.update({"steps": 2, "buckets": 1})
+    c.augment = {}  # which would take most of the compilation
     pretrain.main(c, tmp_path / "run")
     card = json.loads((tmp_path / "run/pretrain/recognizer/recognizer.json").read_text())
     assert set(card["metrics"]["test"]) == {"all", "without shared prompts"}
