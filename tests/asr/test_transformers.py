@@ -21,6 +21,7 @@ from made_transformers import WAVES, wave
 
 import emoasr
 from emoasr import transcribe as command
+from emoasr.asr.networks import transformer
 from emoasr.errors import UserError
 from emoasr.inference import bucketing, planning
 from emoasr.inference.pooling import POOLINGS, Pooler
@@ -64,6 +65,12 @@ def check_parity(recognizer, expected):
 def test_hidden_states_are_pytorchs(recognizer, kind):
     check_parity(recognizer, np.load(FOLDERS / kind / "expected.npz"))
     assert recognizer.config.model.n_layers == 3
+
+
+@pytest.mark.parametrize("kind", ["whisper", "wavlm"])  # nothing masked; positions, and masks
+def test_attention_in_parts_is_attention(recognizer, kind, monkeypatch):
+    monkeypatch.setattr(transformer, "_MOST_SCORES", 2000)  # a few frames, and a rest
+    check_parity(recognizer, np.load(FOLDERS / kind / "expected.npz"))
 
 
 def test_other_random_networks_have_pytorchs_hidden_states_too(tmp_path):

@@ -14,6 +14,7 @@ from flax import nnx
 
 _PRECISION = jax.lax.Precision.HIGHEST  # GPUs default to TF32
 _MASKED = -1e30  # score of a frame that is not to be attended to
+_MOST_SCORES = 1 << 21  # of attention at once: more do not stay in a CPU's cache
 _GATES = 8  # numbers of which WavLM makes a head's two gates
 _OFFSET = 2.0  # of WavLM's gate, its paper's equation (2)
 
@@ -135,14 +136,28 @@ class _Attention(nnx.Module):
             self._heads(project(h_BTC)) for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         scale = 1 / math.sqrt(q_BHTD.shape[-1])
-        scores_BHTT = jnp.matmul(q_BHTD * scale, k_BHTD.mT, precision=_PRECISION)
-        if position_HTT is not None:
-            scores_BHTT += self._gate(h_BTC) * position_HTT
-        if mask_BT is not None:
-            scores_BHTT = jnp.where(mask_BT[:, None, None, :], scores_BHTT, _MASKED)
-        weights_BHTT = jax.nn.softmax(scores_BHTT)
-        heard_BHTD = jnp.matmul(weights_BHTT, v_BHTD, precision=_PRECISION)
-        return self.out_proj(jnp.swapaxes(heard_BHTD, 1, 2).reshape(h_BTC.shape))
+
+        def attend(frame):
+            """What one frame of each utterance hears (B, H, D)."""
+            q_BHD, position_HT, gate_BH1 = frame
+            scores_BHT = jnp.einsum("bhd,bhtd->bht", q_BHD * scale, k_BHTD, precision=_PRECISION)
+            if position_HT is not None:
+                scores_BHT += gate_BH1 * position_HT
+            if mask_BT is not None:
+                scores_BHT = jnp.where(mask_BT[:, None, :], scores_BHT, _MASKED)
+            weights_BHT = jnp.exp(scores_BHT - scores_BHT.max(axis=-1, keepdims=True))
+            heard_BHD = jnp.einsum("bht,bhtd->bhd", weights_BHT, v_BHTD, precision=_PRECISION)
+            return heard_BHD / weights_BHT.sum(axis=-1, keepdims=True)
+
+        frames = q_BHTD, position_HTT, self._gate(h_BTC)
+        frames = jax.tree.map(lambda x: jnp.moveaxis(x, -2, 0), frames)
+        n_scores = q_BHTD.size // q_BHTD.shape[-1]  # of each frame
+        at_once = max(1, _MOST_SCORES // n_scores)
+        if at_once < h_BTC.shape[1]:
+            heard_TBHD = jax.lax.map(attend, frames, batch_size=at_once)
+        else:
+            heard_TBHD = jax.vmap(attend)(frames)
+        return self.out_proj(jnp.moveaxis(heard_TBHD, 0, 1).reshape(h_BTC.shape))
 
     def _heads(self, x_BTC):
         return jnp.swapaxes(x_BTC.reshape(*x_BTC.shape[:2], self._n_heads, -1), 1, 2)
@@ -150,7 +165,7 @@ class _Attention(nnx.Module):
     def _gate(self, h_BTC):
         """What each frame and head multiplies relative positions by (B, H, T, 1)."""
         if self.gru_rel_pos_linear is None or self.gru_rel_pos_const is None:
-            return 1.0
+            return None
         gates_BHTG = self.gru_rel_pos_linear(self._heads(h_BTC))
         sums_BHT2 = gates_BHTG.reshape(*gates_BHTG.shape[:3], 2, -1).sum(axis=-1)
         update_BHT1, reset_BHT1 = jnp.split(jax.nn.sigmoid(sums_BHT2), 2, axis=-1)
