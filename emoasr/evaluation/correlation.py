@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import scipy.stats
+from threadpoolctl import threadpool_limits
 
 from emoasr.evaluation import alignment
 from emoasr.evaluation.labels import groups_of, is_rating, values
@@ -51,6 +52,7 @@ class Maps:
     feature_set: str = NEURAL
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # as in `cross_validation`: small products
 def maps_of(
     tables: Mapping[str, pd.DataFrame],
     labels: pd.DataFrame,
@@ -104,7 +106,7 @@ def pearson_maps(
     by_speaker = rating.groupby(groups["speaker"].loc[rating.index].to_numpy()).indices
     for speaker, rows in sorted(by_speaker.items()):
         y = y_N[rows]
-        r = _pearson(x_DN[:, at_N[rows]].astype(np.float64).T, y)
+        r = _pearson(np.take(x_DN, at_N[rows], axis=1).astype(np.float64).T, y)
         if np.isnan(r).any():
             undefined[str(speaker)] = _why(r, y)
         speakers.append(str(speaker))
