@@ -97,20 +97,26 @@ class BeamSearch:
         beam = self._begin(len(scores_BTV))
         steps = []
         for scores_BV in np.moveaxis(np.asarray(scores_BTV, np.float64), 1, 0):
-            beam, parent_BK, symbol_BK = self._step(beam, scores_BV)
-            steps.append((parent_BK.astype(np.int32), symbol_BK.astype(np.int16)))
+            beam = self._step(beam, scores_BV)
+            steps.append((beam.parent_BK.astype(np.int32), beam.added_BK.astype(np.int16)))
         best_B = np.argmax(beam.blank_BK + beam.symbol_BK, axis=1)
         return [_traced(steps, b, best, self._symbols) for b, best in enumerate(best_B)]
 
     def _begin(self, n: int) -> "_Beam":
         """The beams before the first frame: the empty prefix."""
-        one_B1 = np.ones((n, 1))
-        state_B1 = np.full((n, 1), self._start)
-        root_B1, none_B1 = np.full((n, 1), _FACTOR), np.full((n, 1), _NONE)
-        return _Beam(one_B1, 0 * one_B1, np.full((n, 1), -1), state_B1, root_B1, none_B1)
+        return _Beam(
+            blank_BK=np.ones((n, 1)),
+            symbol_BK=np.zeros((n, 1)),
+            last_BK=np.full((n, 1), -1),
+            state_BK=np.full((n, 1), self._start),
+            hash_BK=np.full((n, 1), _FACTOR),
+            before_BK=np.full((n, 1), _NONE),
+            parent_BK=np.zeros((n, 1), int),
+            added_BK=np.full((n, 1), -1),
+        )
 
-    def _step(self, beam: "_Beam", scores_BV: np.ndarray):
-        """The beams after one more frame; of each prefix where it came from, and its new symbol."""
+    def _step(self, beam: "_Beam", scores_BV: np.ndarray) -> "_Beam":
+        """The beams after one more frame."""
         n, k = beam.last_BK.shape
         row_B1, total_BK = np.arange(n)[:, None], beam.blank_BK + beam.symbol_BK
         last_BK = np.maximum(beam.last_BK, 0)
@@ -125,42 +131,55 @@ class BeamSearch:
         b, child, parent = np.nonzero(beam.before_BK[:, :, None] == beam.hash_BK[:, None, :])
         came = longer_BKU[b, parent, last_BK[b, child]]
         longer_BKU[b, parent, last_BK[b, child]] = 0
-        new_BK = repeated_BK.copy()
-        new_BK[b, child] += came
-        parent_BK, symbol_BK = np.tile(np.arange(k), (n, 1)), np.full((n, k), -1)
+        symbol_BK = repeated_BK.copy()
+        symbol_BK[b, child] += came
+        parent_BK, added_BK = np.tile(np.arange(k), (n, 1)), np.full((n, k), -1)
         most = came > (blank_BK + repeated_BK)[b, child]
         b, child, parent = b[most], child[most], parent[most]
-        parent_BK[b, child], symbol_BK[b, child] = parent, beam.last_BK[b, child]
-        return self._best(beam, blank_BK, new_BK, longer_BKU, parent_BK, symbol_BK)
+        parent_BK[b, child], added_BK[b, child] = parent, beam.last_BK[b, child]
+        same = beam._replace(
+            blank_BK=blank_BK, symbol_BK=symbol_BK, parent_BK=parent_BK, added_BK=added_BK
+        )
+        return self._best(same, longer_BKU)
 
-    def _best(self, beam, blank_BK, new_BK, longer_BKU, parent_BK, symbol_BK):
-        """Of prefixes as long as before, and longer ones, those with the highest scores."""
-        n, k = blank_BK.shape
-        row_B1 = np.arange(n)[:, None]
+    def _best(self, same: "_Beam", longer_BKU: np.ndarray) -> "_Beam":
+        """The prefixes with the highest scores.
+
+        Args:
+            same: the beams' prefixes after the frame.
+            longer_BKU: scores of these prefixes with one symbol more.
+        """
+        n, k, n_symbols = longer_BKU.shape
         scores = np.concatenate(
-            [blank_BK + new_BK, longer_BKU.reshape(n, k * len(self._symbols))], axis=1
+            [same.blank_BK + same.symbol_BK, longer_BKU.reshape(n, k * n_symbols)], axis=1
         )
-        if scores.shape[1] > self._size:
-            place = np.argpartition(scores, -self._size, axis=1)[:, -self._size :]
-        else:
-            place = np.tile(np.arange(scores.shape[1]), (n, 1))
-        score = scores[row_B1, place]
-        stays, old = place < k, np.minimum(place, k - 1)
-        parent, symbol = np.divmod(np.maximum(place - k, 0), len(self._symbols))
-        parent = np.where(stays, old, parent)
+        place = _highest(scores, self._size)
+        score = np.take_along_axis(scores, place, axis=1)
+        parent, symbol = np.divmod(np.maximum(place - k, 0), n_symbols)
+        grown = self._grown(same.at(parent), score, parent, symbol)
+        stays = place < k
+        kept = zip(same.at(np.minimum(place, k - 1)), grown, strict=True)
+        best = _Beam(*(np.where(stays, old, new) for old, new in kept))
         scale = np.maximum(score.max(axis=1, keepdims=True), np.finfo(float).tiny)
-        state, hashed = beam.state_BK[row_B1, parent], beam.hash_BK[row_B1, parent]
-        hash_longer = hashed * _FACTOR + (symbol + 1).astype(np.uint64)
-        grown = _Beam(
-            np.where(stays, blank_BK[row_B1, old], 0) / scale,
-            np.where(stays, new_BK[row_B1, old], score) / scale,
-            np.where(stays, beam.last_BK[row_B1, parent], symbol),
-            np.where(stays, state, self._next_SU[state, symbol]),
-            np.where(score > 0, np.where(stays, hashed, hash_longer), _DEAD),
-            np.where(score > 0, np.where(stays, beam.before_BK[row_B1, parent], hashed), _NONE),
+        return best._replace(
+            blank_BK=best.blank_BK / scale,
+            symbol_BK=best.symbol_BK / scale,
+            hash_BK=np.where(score > 0, best.hash_BK, _DEAD),
+            before_BK=np.where(score > 0, best.before_BK, _NONE),
         )
-        came = np.where(stays, parent_BK[row_B1, old], parent)
-        return grown, came, np.where(stays, symbol_BK[row_B1, old], symbol)
+
+    def _grown(self, parents: "_Beam", score, parent, symbol) -> "_Beam":
+        """Prefixes of one symbol more than `parents`, which stand at the places `parent`."""
+        return _Beam(
+            blank_BK=np.zeros_like(score),
+            symbol_BK=score,
+            last_BK=symbol,
+            state_BK=self._next_SU[parents.state_BK, symbol],
+            hash_BK=parents.hash_BK * _FACTOR + (symbol + 1).astype(np.uint64),
+            before_BK=parents.hash_BK,
+            parent_BK=parent,
+            added_BK=symbol,
+        )
 
 
 class _Beam(NamedTuple):
@@ -173,6 +192,8 @@ class _Beam(NamedTuple):
         state_BK: the language model's.
         hash_BK: of its symbols: equal for equal prefixes.
         before_BK: hash of the prefix without its last symbol.
+        parent_BK: where, in the beam a frame before, most of its score came from.
+        added_BK: the symbol that it has more than that one; -1: none.
     """
 
     blank_BK: np.ndarray
@@ -181,6 +202,19 @@ class _Beam(NamedTuple):
     state_BK: np.ndarray
     hash_BK: np.ndarray
     before_BK: np.ndarray
+    parent_BK: np.ndarray
+    added_BK: np.ndarray
+
+    def at(self, place_BK: np.ndarray) -> "_Beam":
+        """The prefixes at these places."""
+        return _Beam(*(np.take_along_axis(values, place_BK, axis=1) for values in self))
+
+
+def _highest(scores: np.ndarray, n: int) -> np.ndarray:
+    """The places of each row's `n` highest scores, in no order; all where there are fewer."""
+    if scores.shape[1] <= n:
+        return np.tile(np.arange(scores.shape[1]), (len(scores), 1))
+    return np.argpartition(scores, -n, axis=1)[:, -n:]
 
 
 def _traced(steps: list[tuple[np.ndarray, np.ndarray]], b: int, place: int, symbols: Sequence[str]):
