@@ -25,6 +25,7 @@ from emoasr.system import interrupts
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
 
+import dataclasses
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -46,30 +47,52 @@ _SUFFIXES = (".csv", ".parquet", ".json")
 _ONLY_FILES = "is for files, folders and tables, not for --config and --workdir"
 
 
-def on_files(
-    files: Sequence[str],
-    overwrite: bool = False,
-    *,
-    predictor: str = "",
-    recognizer: str = "",
-    window: float | None = None,
-    hop: float | None = None,
-    track: bool = False,
-    page: str = "",
-    output: str = "",
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is asked of a prediction, besides its inputs; checked before anything heavy is imported.
+
+    Attributes:
+        predictor: as for `emoasr.load_predictor`; empty: the shipped one.
+        recognizer: likewise; of a corpus, empty: `config.recognizer`.
+        window: as for `Predictor.predict`; of a corpus, None: `config.corpus.window`.
+        hop: likewise.
+        track: whether to give what every frame contributes, instead of predictions; only of files.
+        page: a file, `.html`: a page that plays the recordings; empty: none; only of files.
+        output: a file, `.csv`, `.parquet` or `.json`; empty: print, or of a corpus
+            `predictions.parquet` in the run's folder.
+
+    Raises:
+        UserError: a value cannot be used, or two exclude each other; stores are not asked yet.
+    """
+
+    predictor: str = ""
+    recognizer: str = ""
+    window: float | None = None
+    hop: float | None = None
+    track: bool = False
+    page: str = ""
+    output: str = ""
+
+    def __post_init__(self):
+        windows.parse(self.window, self.hop)
+        if self.track and self.page:
+            raise UserError("--page: shows the track already; give --track or --page")
+        if (self.track or self.page) and self.window is not None:
+            flag = "track" if self.track else "page"
+            raise UserError(f"--{flag}: gives every frame, takes no --window")
+        if "://" not in self.predictor:
+            places.of_predictor(self.predictor)
+        if "://" not in self.recognizer:
+            places.of_recognizer(self.recognizer)
+
+
+def on_files(files: Sequence[str], overwrite: bool = False, **options: Any) -> None:
     """Predicts files, folders and tables; prints a table, or writes it.
 
     Args:
         files: paths or URLs.
-        overwrite: whether `output` may be replaced.
-        predictor: as for `emoasr.load_predictor`; empty: the shipped one.
-        recognizer: likewise.
-        window: as for `Predictor.predict`.
-        hop: likewise.
-        track: whether to give what every frame contributes, instead of predictions.
-        page: a file, `.html`: a page that plays the recordings; empty: none.
-        output: a file, `.csv`, `.parquet` or `.json`; empty: print.
+        overwrite: whether `output` and `page` may be replaced.
+        **options: fields of `Options`.
 
     Raises:
         UserError: a flag, file or predictor that cannot be used, or nothing that could be read.
@@ -79,39 +102,42 @@ def on_files(
             "name files, folders or tables: python -m emoasr.predict FILE ...; or give --config "
             "and --workdir (see --help)"
         )
-    _check(predictor, recognizer, window, hop, track, page)
-    target = _output("output", output, _SUFFIXES, overwrite) if output else None
-    player = _output("page", page, (".html",), overwrite) if page else None
+    asked = Options(**options)
+    target = _output("output", asked.output, _SUFFIXES, overwrite)
+    player = _output("page", asked.page, (".html",), overwrite)
     from emoasr.corpora import named
     from emoasr.prediction import tables
     from emoasr.prediction.saved import known_speakers
     from emoasr.predictor import load_predictor
 
     corpus = named.of(files)
-    opened = load_predictor(predictor or None, recognizer or None)
-    rows = corpus.table.index
-    if track:
-        opened.check_tracks()
-    with warnings.catch_warnings(action="ignore"):  # they are in `attrs`, and printed from there
-        if track:
-            table = opened.track(rows, on_error="skip")
-        elif player:
-            table = opened.page(rows, player, on_error="skip")
-        else:
-            table = opened.predict(rows, window, hop, on_error="skip")
+    opened = load_predictor(asked.predictor or None, asked.recognizer or None)
+    table = _computed(opened, corpus.table.index, asked, player)
     skipped = [f"{one_line(s.file)}: {s.reason}" for s in corpus.skipped]
     skipped += [s["reason"] for s in table.attrs.pop("skipped")]
     _say("skipped", skipped)
     _say("warning", [*table.attrs.pop("warnings", []), *known_speakers(opened, corpus.table)])
     if table.empty:
-        raise UserError(f"none of {len(rows)} inputs could be read")
+        raise UserError(f"none of {len(corpus.table)} inputs could be read")
     if target:
         tables.write(table, target, {"predictor": opened.digest})
-        print(f"{output}: {len(table)} rows")
+        print(f"{asked.output}: {len(table)} rows")
     else:
-        print(tables.track_text(table) if track else tables.text(table, opened.targets))
+        print(tables.track_text(table) if asked.track else tables.text(table, opened.targets))
     if player:
-        print(page)
+        print(asked.page)
+
+
+def _computed(opened, rows, asked: Options, player: Path | None):
+    """The table that is asked for; what is to be warned of and was skipped is in its `attrs`."""
+    if asked.track:
+        opened.check_tracks()
+    with warnings.catch_warnings(action="ignore"):
+        if asked.track:
+            return opened.track(rows, on_error="skip")
+        if player:
+            return opened.page(rows, player, on_error="skip")
+        return opened.predict(rows, asked.window, asked.hop, on_error="skip")
 
 
 def main(
@@ -119,14 +145,8 @@ def main(
     workdir: Path | str,
     overwrite: bool = False,
     *,
-    predictor: str = "",
-    recognizer: str = "",
-    window: float | None = None,
-    hop: float | None = None,
-    track: bool = False,
-    page: str = "",
-    output: str = "",
     extract: Callable[..., None] = emoasr.extract.main,
+    **options: Any,
 ) -> None:
     """Extracts the features of a corpus as `emoasr.extract` does, and predicts every utterance.
 
@@ -134,38 +154,32 @@ def main(
         config: as of `emoasr.extract.main`; feature set, tap and pooling are the predictor's.
         workdir: the run's folder.
         overwrite: whether finished work of another run in `workdir` may be replaced.
-        predictor: as for `on_files`.
-        recognizer: likewise; empty: `config.recognizer`.
-        window: as for `on_files`; None: `config.corpus.window`.
-        hop: likewise.
-        track: must be False: tracks are for files.
-        page: must be empty: likewise.
-        output: as for `on_files`; empty: `predictions.parquet` in the run's folder.
         extract: `emoasr.extract.main`, or `merge`.
+        **options: fields of `Options`.
 
     Raises:
-        UserError: as `emoasr.extract.main`, or the predictor cannot be used.
+        UserError: as `emoasr.extract.main`, or the predictor or an option cannot be used.
     """
-    if track or page:
-        raise UserError(f"--{'track' if track else 'page'}: {_ONLY_FILES}")
-    recognizer = recognizer or config.recognizer
-    _check(predictor, recognizer, window, hop)
+    asked = Options(**options)
+    if asked.track or asked.page:
+        raise UserError(f"--{'track' if asked.track else 'page'}: {_ONLY_FILES}")
+    asked = dataclasses.replace(asked, recognizer=asked.recognizer or config.recognizer)
     shard = shards.asked(config)
     folder = shard.folder(places.local(workdir)) if shard else places.local(workdir)
-    given = _output("output", output, _SUFFIXES, overwrite) if output else None
+    given = _output("output", asked.output, _SUFFIXES, overwrite)
     target = given or folder / "predictions.parquet"
     from emoasr.asr import saved as recognizers
     from emoasr.prediction import corpora, saved
 
-    found = saved.load(predictor or None)
-    saved.check_recognizer(found, recognizers.load(recognizer or None))
+    found = saved.load(asked.predictor or None)
+    saved.check_recognizer(found, recognizers.load(asked.recognizer or None))
     corpora.check_unfinished(target, found, overwrite)
     config = config.copy_and_resolve_references()
     with config.unlocked():
-        config.feature_sets, config.recognizer = ("neural",), recognizer
+        config.feature_sets, config.recognizer = ("neural",), asked.recognizer
         config.tap, config.pooling = found.record.features.tap, found.record.features.pooling
-        if window is not None:
-            config.corpus.window, config.corpus.hop = window, hop or 0.0
+        if asked.window is not None:
+            config.corpus.window, config.corpus.hop = asked.window, asked.hop or 0.0
     extract(config, workdir, overwrite)
     lines = corpora.predict(found, folder, target)
     print(f"{target}: predictions of {', '.join(found.record.targets)}")
@@ -176,31 +190,13 @@ def merge(
     config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False, **options: Any
 ) -> None:
     """Joins the tables of all shards (--config.shard), and predicts the whole corpus from them."""
-    main(config, workdir, overwrite, **options, extract=emoasr.extract.merge)
+    main(config, workdir, overwrite, extract=emoasr.extract.merge, **options)
 
 
-def _check(
-    predictor: str,
-    recognizer: str,
-    window: float | None,
-    hop: float | None,
-    track: bool = False,
-    page: str = "",
-) -> None:
-    """Checks flags before anything heavy is imported; stores are not asked yet."""
-    windows.parse(window, hop)
-    if track and page:
-        raise UserError("--page: shows the track already; give --track or --page")
-    if (track or page) and window is not None:
-        raise UserError(f"--{'track' if track else 'page'}: gives every frame, takes no --window")
-    if "://" not in predictor:
-        places.of_predictor(predictor)
-    if "://" not in recognizer:
-        places.of_recognizer(recognizer)
-
-
-def _output(flag: str, given: str, suffixes: Sequence[str], overwrite: bool) -> Path:
-    """The file that a flag names, which can be written."""
+def _output(flag: str, given: str, suffixes: Sequence[str], overwrite: bool) -> Path | None:
+    """The file that a flag names, which can be written; None: the flag is not given."""
+    if not given:
+        return None
     path = places.local(given)
     if path.suffix.lower() not in suffixes:
         raise UserError(f"--{flag}={given}: must end in {', '.join(suffixes)}")
