@@ -54,12 +54,12 @@ from pathlib import Path
 
 import ml_collections
 
-from emoasr.settings import fields
+from emoasr.settings import configurations
 
 
 def get_config() -> ml_collections.ConfigDict:
     """What `emoasr.pretrain` does for the shipped recognizer."""
-    c = fields.load(Path(__file__).with_name("english.py"))
+    c = configurations.load(Path(__file__).with_name("english.py"))
     c.card.name = "english"
     c.card.data = (
         "train splits of speechocean762, fotaq (Flight of the Amazon Queen), bass (Beneath a "

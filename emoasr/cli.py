@@ -6,7 +6,6 @@ Each call defines its own flags, so that commands can run many times in one proc
 import ast
 import dataclasses
 import functools
-import json
 import math
 import sys
 import textwrap
@@ -20,7 +19,7 @@ from absl import flags, logging
 import emoasr
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files.places import local
-from emoasr.settings import fields
+from emoasr.settings import configurations, fields
 from emoasr.system import interrupts, limits, output
 
 _WIDTH = 100
@@ -52,7 +51,7 @@ class Command:
     name: str
     doc: str
     run: Run
-    base: fields.Base
+    base: configurations.Base
     uses: tuple[str, ...] = ()
     default_config: str | None = None
     lock_name: Callable[[ml_collections.ConfigDict], str] = lambda _: ""
@@ -161,13 +160,15 @@ def _run(command: Command, arguments: list[str]) -> int:
         command.on_files(files, values.overwrite, **_values(values, options))
         return 0
     source, config = _configuration(command, values)
-    fields.define(values, fields.leaves(config) if config else fields.every(command.base), rest)
+    fields.define(
+        values, configurations.leaves(config) if config else fields.every(command.base), rest
+    )
     if unexpected := parse(values, arguments):
         raise UserError(f"unexpected argument {unexpected[0]!r}; flags begin with -- (see --help)")
     if source is None or config is None:
-        known = ", ".join(fields.shipped(command.base))
+        names = ", ".join(configurations.shipped(command.base))
         raise UserError(
-            f"give --config=NAME, or the --workdir of an extraction; configurations: {known}"
+            f"give --config=NAME, or the --workdir of an extraction; configurations: {names}"
         )
     given = fields.given(values)
     if values.overrides:
@@ -224,51 +225,19 @@ def _configuration(
         if (text := values[name].value) is not None and (not text or text.startswith("--")):
             raise UserError(f"--{name}: a value is missing (see --help)")
     if values.config is not None:
-        path = _file(values.config, fields.shipped(command.base))
-        config = fields.load(path)
-        fields.check(config, f"--config={path}", command.base)
-        return path, config
+        return _file(command, values.config)
     if values.workdir is None:
         return None, None
     workdir = _workdir(values.workdir, Path())
-    return workdir, _stored(command, workdir)
+    return workdir, configurations.stored(workdir, command.base)
 
 
-def _file(text: str, shipped: Mapping[str, Path]) -> Path:
-    """The file of a configuration, given as a path, a name, or a path within the project."""
-    path = local(text)
-    if path.is_file():
-        return path
-    everyones = {p.stem: p for own in shipped.values() for p in own.parent.glob("*.py")}
-    if path.parent in (Path("configs"), Path()) and path.name.removesuffix(".py") in everyones:
-        return everyones[path.name.removesuffix(".py")]
-    raise UserError(
-        f"--config={text}: no such file, and no configuration of that name"
-        f"; configurations: {', '.join(shipped)}{did_you_mean(text, shipped)}"
-    )
-
-
-def _stored(command: Command, workdir: Path) -> ml_collections.ConfigDict:
-    """The configuration stored by an extraction, or else by one of its shards, for all shards."""
-    shards = sorted(workdir.glob("shards/*/extract.json"))
-    try:
-        path = next(p for p in (workdir / "extract.json", *shards) if p.exists())
-        stored = _tuples(json.loads(path.read_text(encoding="utf-8"))["config"]) | {"shard": ""}
-        config = command.base(stored["corpus"]["kind"])  # defaults for fields newer than the run
-        config.update(stored)
-        return config
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
-        raise UserError(
-            f"no --config given, and {workdir}/extract.json holds no configuration; "
-            f"run python -m emoasr.extract --workdir={workdir} first, or give --config"
-        ) from None
-
-
-def _tuples(value: Any) -> Any:
-    """Turns JSON's lists back into tuples."""
-    if isinstance(value, dict):
-        return {key: _tuples(v) for key, v in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _file(command: Command, text: str) -> tuple[Path, ml_collections.ConfigDict]:
+    """The file that `--config` names, and its configuration."""
+    path = configurations.find(text, command.base)
+    config = configurations.load(path)
+    fields.check(config, f"--config={path}", command.base)
+    return path, config
 
 
 def _workdir(given: str | None, source: Path) -> Path:
@@ -300,14 +269,13 @@ def _work(
 
 
 def _help(command: Command, values: flags.FlagValues) -> str:
-    shipped = fields.shipped(command.base)
     config, head = None, "Defaults; a configuration may set others, see --config=NAME --help."
     if values["config"].present:
-        path = _file(values.config, shipped)
-        config, head = fields.load(path), f"Values of {path.stem}."
-        fields.check(config, f"--config={path}", command.base)
+        path, config = _file(command, values.config)
+        head = f"Values of {path.stem}."
+    shipped = configurations.shipped(command.base).items()
     lines = [command.doc, "Configurations:"]
-    lines += [f"  {name:18} {_first_line(path)}" for name, path in shipped.items()]
+    lines += [f"  {name:18} {_first_line(path)}" for name, path in shipped]
     lines += ["", "Flags:", describe(values), "", f"Fields of the configuration. {head}"]
     for name, (value, note) in fields.explained(command.base, config).items():
         if not command.uses or name.split(".")[0] in command.uses:

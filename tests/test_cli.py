@@ -21,7 +21,7 @@ from emoasr import config, extract
 from emoasr.__main__ import COMMANDS, main
 from emoasr.errors import UserError, did_you_mean
 from emoasr.evaluation import regression
-from emoasr.settings import choices, fields
+from emoasr.settings import choices, configurations, fields
 
 EXPERIMENTS = ("audformat", "cremad", "demo", "emodb", "emotale", "folder", "iemocap",
                "iemocap_consistent", "meld", "msp_improv", "msp_podcast", "ravdess",
@@ -163,7 +163,7 @@ FIELDS = sorted(
     (command, name)
     for command, base in (("extract", config.experiment), ("pretrain", config.pretraining))
     for name in fields.every(base)
-    if not name.startswith(f"{fields.NAMED_FREELY}.")
+    if not name.startswith(f"{configurations.NAMED_FREELY}.")
 )
 
 
@@ -205,7 +205,7 @@ def misspelt(draw):
 
 
 def known(command, name):
-    return (command, name) in FIELDS or name.startswith(f"{fields.NAMED_FREELY}.")
+    return (command, name) in FIELDS or name.startswith(f"{configurations.NAMED_FREELY}.")
 
 
 @examples(60)
@@ -214,7 +214,9 @@ def test_any_misspelling_of_any_field_names_the_right_one(complaint, tmp_path, s
     command, right, wrong = spelling
     if known(command, wrong) or (given_as == "stored" and command == "pretrain"):
         return
-    name = next(n for n in OF[command] if right in fields.leaves(fields.load(shipped()[n])))
+    name = next(
+        n for n in OF[command] if right in configurations.leaves(configurations.load(shipped()[n]))
+    )
     more = {"config": [f"--config={name}"], "nothing": [], "stored": ["--workdir=."]}
     if given_as == "json":
         nested: object = 1
@@ -225,7 +227,9 @@ def test_any_misspelling_of_any_field_names_the_right_one(complaint, tmp_path, s
         assert "o.json: " in printed
     else:
         (tmp_path / "extract.json").write_text(
-            json.dumps({"config": json.loads(fields.load(shipped()[name]).to_json_best_effort())})
+            json.dumps(
+                {"config": json.loads(configurations.load(shipped()[name]).to_json_best_effort())}
+            )
         )
         printed = complaint(command, *more[given_as], f"--config.{wrong}=1")
         assert f"--config.{wrong}: " in printed
@@ -248,7 +252,7 @@ def test_a_name_in_another_group_is_found_by_its_end(names):
 
 
 def shipped() -> dict[str, Path]:
-    return fields.shipped(config.experiment) | fields.shipped(config.pretraining)
+    return configurations.shipped(config.experiment) | configurations.shipped(config.pretraining)
 
 
 OWN = """from emoasr import config
@@ -319,7 +323,7 @@ def test_a_faulty_file_is_named(complaint, tmp_path, content, words):
 @pytest.mark.parametrize("name", ["folder", "table"])
 def test_values_are_of_their_fields_type(call, flag, value, name):
     found, _ = used(call, "extract", f"--config={name}", f"--config.{flag}")
-    got = fields.leaves(found)[flag.partition("=")[0]]
+    got = configurations.leaves(found)[flag.partition("=")[0]]
     assert got == value and type(got) is type(value)
     assert list(map(type, got)) == list(map(type, value)) if isinstance(got, tuple) else True
 
@@ -382,10 +386,10 @@ def test_help_shows_what_a_command_uses_and_not_more(call):
         command: set(re.findall(r"^  --config\.(\S+?)=", call(command, "--help")[1], re.MULTILINE))
         for command in OF
     }
-    assert shown["extract"] | shown["eval"] >= set(fields.leaves(base))
+    assert shown["extract"] | shown["eval"] >= set(configurations.leaves(base))
     assert "eval.n_selected" not in shown["extract"] and "tap" not in shown["eval"]
     assert {"corpus.language", "corpus.consistent", "corpus.root"} <= shown["extract"]
-    assert set(fields.leaves(config.pretraining(""))) <= shown["pretrain"]
+    assert set(configurations.leaves(config.pretraining(""))) <= shown["pretrain"]
 
 
 def test_help_with_a_configuration_shows_its_values(call):

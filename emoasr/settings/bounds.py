@@ -5,12 +5,13 @@ They are checked before anything is computed.
 
 import math
 import numbers
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
 
 from emoasr.errors import UserError, quoted
+from emoasr.settings.configurations import NAMED_FREELY, leaves
 
 _INF = math.inf
 _SEED = (0, 2**32 - 1)
@@ -87,7 +88,6 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "distributed.timeout": (1, 86_400),
 }
 _WHOLE = ("eval.layers", "model.dilations", "beam_size")  # elements that must be whole numbers
-_NAMED_FREELY = "eval.layers"
 
 
 def check(config: ml_collections.ConfigDict, group: str = "") -> None:
@@ -100,8 +100,8 @@ def check(config: ml_collections.ConfigDict, group: str = "") -> None:
     Raises:
         UserError: a value is out of bounds, not a number, or infinite; it names the field.
     """
-    for name, value in _fields(config, group):
-        field = _NAMED_FREELY if name.startswith(f"{_NAMED_FREELY}.") else name
+    for name, value in leaves(config, group).items():
+        field = NAMED_FREELY if name.startswith(f"{NAMED_FREELY}.") else name
         if field in BOUNDS:
             check_number(f"config.{name}", value, field)
 
@@ -128,12 +128,3 @@ def check_number(what: str, value: Any, field: str) -> None:
 
 def _is(kind: type, value: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
-
-
-def _fields(config: ml_collections.ConfigDict, group: str) -> Iterator[tuple[str, Any]]:
-    """Every field that is not a group of fields, by its dotted name."""
-    for name, value in config.items():
-        if isinstance(value, ml_collections.ConfigDict):
-            yield from _fields(value, f"{group}{name}.")
-        else:
-            yield f"{group}{name}", value

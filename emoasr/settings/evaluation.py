@@ -1,6 +1,6 @@
 """What `emoasr.eval` is asked for, checked as a whole before anything heavy is imported."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import ml_collections
 
 from emoasr.errors import UserError
 from emoasr.files import places, storage
-from emoasr.settings import bounds, choices, evaluation_name, feature_sets, fields
+from emoasr.settings import bounds, choices, configurations, evaluation_name, feature_sets
 from emoasr.system import processes
 
 
@@ -18,6 +18,7 @@ class Asked(NamedTuple):
     Attributes:
         folder: of the evaluation.
         made_from: the settings that its results depend on, under names that a user knows.
+        columns: of the labels, that its results depend on.
         sums: feature sets whose columns stand side by side, by the sum's name.
         workers: folds fitted at once.
         train_workdir: of cross-corpus evaluation, the run to fit on.
@@ -25,6 +26,7 @@ class Asked(NamedTuple):
 
     folder: Path
     made_from: dict[str, Any]
+    columns: tuple[str, ...]
     sums: dict[str, tuple[str, ...]]
     workers: int
     train_workdir: Path | None
@@ -41,17 +43,21 @@ def check(config: ml_collections.ConfigDict, workdir: Path) -> Asked:
         UserError: a setting is wrong, or a table or the extraction is missing.
     """
     bounds.check(config)
-    values = fields.leaves(config.eval).items()
+    values = configurations.leaves(config.eval).items()
     made_from = {f"config.eval.{name}": value for name, value in values if name != "name"}
     tables = workdir / "features"
     located = feature_sets.paths(config.feature_sets, tables)
     sums = feature_sets.sums(config.feature_sets, located)
-    check_settings(config.eval, [*located, *sums])
+    choices.check_evaluation(config.eval)
+    choices.check_names([*located, *sums], config.eval.layers)
     places.check_extracted(workdir)
     feature_sets.check_there(located, tables)
+    made_from |= {f"feature set {name}": "a sum" for name in sums}
+    columns = ("speaker", "session", choices.held_out(config.eval.protocol), *config.eval.targets)
     folder = workdir / "eval" / evaluation_name.of(config.eval)
     train_workdir = _train_workdir(config, workdir, located)
-    return Asked(folder, made_from, sums, processes.count(config.workers), train_workdir)
+    workers = processes.count(config.workers)
+    return Asked(folder, made_from, columns, sums, workers, train_workdir)
 
 
 def _train_workdir(
@@ -75,18 +81,3 @@ def _train_workdir(
                 "of config.feature_sets"
             )
     return train
-
-
-def check_settings(settings: ml_collections.ConfigDict, names: Iterable[str]) -> None:
-    """Checks `config.eval`.
-
-    Args:
-        settings: `config.eval`.
-        names: of the feature sets.
-
-    Raises:
-        UserError: a setting is wrong.
-    """
-    bounds.check(settings, "eval.")
-    choices.check_evaluation(settings)
-    choices.check_names(names, settings.layers)

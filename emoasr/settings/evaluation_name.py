@@ -16,8 +16,8 @@ _USUAL_TARGETS = (("arousal", "valence"), ("arousal", "valence", "dominance"))  
 def of(settings: ml_collections.ConfigDict) -> str:
     """The name of an evaluation: `config.eval.name`, else made of what was asked.
 
-    Names that are made tell the usual questions apart, not all: `finished.check_same_run` compares
-    the rest.
+    Names that are made differ for the usual questions, not for all: `finished.check_same_run`
+    compares the rest.
 
     Args:
         settings: `config.eval`.

@@ -8,9 +8,7 @@ import ast
 import functools
 import inspect
 import re
-import runpy
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_collections
@@ -18,41 +16,13 @@ from absl import flags
 
 from emoasr.errors import UserError, did_you_mean
 from emoasr.settings import choices
-
-NAMED_FREELY = "eval.layers"  # a group whose fields a user invents: tuples of whole numbers
+from emoasr.settings.configurations import NAMED_FREELY, Base, is_of, leaves, load, shipped
 
 _NAMES = ("eval.merged", "corpus.tables")  # fields that hold names; other empty ones hold numbers
-
-_PACKAGE = Path(__file__).parents[1]
-_FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # wheel, checkout
 _SET = re.compile(r"\s*\w+\.([\w.]+) = .*?  # (.+)")
 _DATACLASSES = {"model": choices.ModelConfig, "augment": choices.AugmentConfig}
 _KINDS = {int: "a whole number", float: "a number", str: "text"}
 _MALFORMED = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
-
-Base = Callable[[str], ml_collections.ConfigDict]
-
-
-@functools.cache  # every file is run to see what kind it is of
-def shipped(base: Base) -> Mapping[str, Path]:
-    """Files of the configurations of a kind that come with emoasr, by name."""
-    files = {path.stem: path for folder in _FOLDERS for path in sorted(folder.glob("*.py"))}
-    return {name: path for name, path in files.items() if _is_of(load(path), base)}
-
-
-def load(path: Path) -> ml_collections.ConfigDict:
-    """Runs a configuration's file.
-
-    Raises:
-        UserError: it fails, or returns no configuration.
-    """
-    try:
-        return ml_collections.ConfigDict(runpy.run_path(str(path))["get_config"]())
-    except UserError:
-        raise
-    except Exception as error:  # noqa: BLE001  the file is a program, and may raise anything
-        what = f"{type(error).__name__}: {error}"
-        raise UserError(f"--config={path}: not a configuration ({what})") from None
 
 
 def check(config: ml_collections.ConfigDict, source: str, base: Base) -> None:
@@ -66,7 +36,7 @@ def check(config: ml_collections.ConfigDict, source: str, base: Base) -> None:
     Raises:
         UserError: it names the field, and known ones that are similar.
     """
-    if not _is_of(config, base):
+    if not is_of(config, base):
         lacks = next(name for name in base("") if name not in config)
         raise UserError(
             f"{source} belongs to another command: it has no field {lacks!r}; "
@@ -88,17 +58,6 @@ def every(base: Base) -> Mapping[str, Any]:
     return {
         name: found[name] for name in sorted(found, key=lambda n: groups.index(n.split(".")[0]))
     }
-
-
-def leaves(
-    config: Mapping[str, Any] | ml_collections.ConfigDict, group: str = ""
-) -> dict[str, Any]:
-    """The values of a configuration by dotted name, such as `eval.n_selected`."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        inner = isinstance(value, ml_collections.ConfigDict)
-        found |= leaves(value, f"{group}{key}.") if inner else {f"{group}{key}": value}
-    return found
 
 
 def notes(base: Base) -> dict[str, str]:
@@ -179,10 +138,6 @@ def _owners(base: Base) -> dict[str, list[str]]:
         for field in leaves(load(path)):
             found.setdefault(field, []).append(name)
     return found
-
-
-def _is_of(config: ml_collections.ConfigDict, base: Base) -> bool:
-    return all(name in config for name in base(""))
 
 
 class _Parser(flags.ArgumentParser):

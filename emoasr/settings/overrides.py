@@ -15,7 +15,7 @@ from emoasr.errors import UserError, did_you_mean
 from emoasr.files import untrusted
 from emoasr.files.untrusted import quoted
 from emoasr.settings import values
-from emoasr.settings.fields import NAMED_FREELY, leaves
+from emoasr.settings.configurations import NAMED_FREELY, leaves
 
 _MOST_BYTES = 1 << 18
 _NOT_HERE = "corpus.data_dir"  # where a run writes is its user's choice, as --workdir is

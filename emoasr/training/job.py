@@ -18,7 +18,7 @@ import ml_collections
 
 import emoasr
 from emoasr.errors import UserError
-from emoasr.settings import distributed, fields
+from emoasr.settings import configurations, distributed
 from emoasr.training import multihost
 
 _LAST_WORDS = 2.0  # seconds for the others to say why they stop: without process 0 JAX aborts them
@@ -111,7 +111,7 @@ def _check_alike(config: ml_collections.ConfigDict) -> None:
             f"{jax.device_count()} devices; give each of {jax.process_count()} equally many"
         )
     version = f"emoasr {emoasr.__version__}, JAX {jax.__version__}"
-    values = {f"config.{name}": str(value) for name, value in fields.leaves(config).items()
+    values = {f"config.{name}": str(value) for name, value in configurations.leaves(config).items()
               if not name.startswith("distributed.")}  # fmt: skip
     multihost.agree({"version": version, **values}, "install and give the same everywhere")
 

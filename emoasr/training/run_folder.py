@@ -15,7 +15,7 @@ from emoasr.errors import UserError
 from emoasr.files.finished import check_same_run
 from emoasr.files.untrusted import read_json
 from emoasr.files.writing import ensure_folder, write_atomically
-from emoasr.settings import fields
+from emoasr.settings import configurations
 from emoasr.training import model_card, multihost
 
 # A run continues with others of these: where things are, and how often something is reported.
@@ -55,7 +55,7 @@ class RunFolder:
         self._made_from: dict[str, Any] = {}
         asked = {
             f"config.{name}": value
-            for name, value in fields.leaves(config).items()
+            for name, value in configurations.leaves(config).items()
             if name not in _WITHOUT_EFFECT and not name.startswith(("card.", "distributed."))
         }
         self.init = saved.load(config.train.init) if config.train.init else None

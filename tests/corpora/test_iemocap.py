@@ -18,7 +18,7 @@ from emoasr.errors import UserError
 from emoasr.evaluation.labels import groups_of, is_rating, ratings
 from emoasr.extraction import feature_tables
 from emoasr.files import parquet
-from emoasr.settings import fields
+from emoasr.settings import configurations
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_the_configurations(name, consistent, release):
     path = Path(__file__).parents[2] / "configs" / f"{name}.py"
     exec(compile(path.read_text(), path, "exec"), c)
     found = c["get_config"]()
-    assert fields.shipped(config.experiment)[name] == path
+    assert configurations.shipped(config.experiment)[name] == path
     assert found.corpus.consistent == consistent
     assert found.eval.protocol == "leave-one-speaker-out"
     found.corpus.path = str(release)

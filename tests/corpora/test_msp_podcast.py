@@ -11,7 +11,7 @@ from emoasr import config, extract
 from emoasr import eval as emoasr_eval
 from emoasr.corpora import open_corpus
 from emoasr.errors import UserError
-from emoasr.settings import fields
+from emoasr.settings import configurations
 
 HEADER = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
 ROWS = [
@@ -95,7 +95,7 @@ def test_it_is_evaluated_on_its_splits(tmp_path, small_recognizer, capsys):
     folder = release(tmp_path / "release", rows)
     for path in (folder / "Audios").iterdir():
         soundfile.write(path, 0.1 * random.normal(size=6000), 16000)
-    c = fields.load(fields.shipped(config.experiment)["msp_podcast"])
+    c = configurations.load(configurations.shipped(config.experiment)["msp_podcast"])
     c.corpus.path, c.recognizer, c.feature_sets = str(folder), str(small_recognizer), ("mfcc",)
     extract.main(c, tmp_path / "run")
     emoasr_eval.main(c, tmp_path / "run")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import emoasr
 from emoasr import config, eval, extract, predict, pretrain
 from emoasr.errors import UserError
-from emoasr.settings import bounds, fields
+from emoasr.settings import bounds, configurations
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.py"))
 
@@ -20,7 +20,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.py"))
 def numeric(c) -> dict[str, object]:
     """Fields that hold a number or several, by their dotted names."""
     found = {}
-    for name, value in bounds._fields(c, ""):
+    for name, value in configurations.leaves(c).items():
         elements = value if isinstance(value, tuple) else (value,)
         if elements and all(type(e) in (int, float) for e in elements):
             found[name] = value
@@ -57,7 +57,7 @@ def refused(kind: str, name: str, number) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_number_of_every_configuration_has_bounds_and_is_within(path):
-    c = fields.load(path)
+    c = configurations.load(path)
     for name in numeric(c):
         assert name in bounds.BOUNDS or name.startswith("eval.layers."), name
     bounds.check(c)

@@ -1,6 +1,7 @@
 import pytest
 import run_folder
 
+from emoasr import config
 from emoasr.errors import UserError
 from emoasr.settings import evaluation
 
@@ -31,7 +32,9 @@ from emoasr.settings import evaluation
         (["mfcc"], {"layers": {"first": (0,)}}, "config.eval.layers.first: needs .*'neural'"),
     ],
 )
-def test_a_wrong_setting_is_named(names, change, message):
+def test_a_wrong_setting_is_named(names, change, message, tmp_path):
+    c = config.experiment("table")
+    c.feature_sets, c.eval = tuple(names), run_folder.settings(**change)
     with pytest.raises(UserError, match=message) as caught:
-        evaluation.check_settings(run_folder.settings(**change), names)
+        evaluation.check(c, tmp_path)
     assert "\n" not in str(caught.value)

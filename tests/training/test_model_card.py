@@ -9,10 +9,10 @@ from made_training import settings
 from emoasr import config, pretrain
 from emoasr.asr import saved
 from emoasr.errors import UserError
-from emoasr.settings import fields
+from emoasr.settings import configurations
 from emoasr.training import model_card
 
-CONFIGS = fields.shipped(config.pretraining)
+CONFIGS = configurations.shipped(config.pretraining)
 SPLITS = {"train": {"utterances": 6, "hours": 0.1, "speakers": 2}}
 
 
@@ -54,13 +54,13 @@ def test_data_and_terms_of_all_recognizers_before_it_are_in_the_card(small_recog
 
 @pytest.mark.parametrize("name", sorted(set(CONFIGS) - {"shipped"}))
 def test_no_configuration_for_ones_own_data_says_what_they_are(name):
-    c = fields.load(CONFIGS[name])
+    c = configurations.load(CONFIGS[name])
     assert c.corpus.kind == "vctk" or not any(c.card.values())
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_a_configurations_card_is_not_for_another_kind_of_corpus(speech, tmp_path, name):
-    c = fields.load(CONFIGS[name])
+    c = configurations.load(CONFIGS[name])
     c.corpus.kind = "vctk" if c.corpus.kind == "transcribed" else "transcribed"
     c.corpus.path = str(speech)
     with pytest.raises(UserError, match=r"config\.corpus\.kind=.*--config=english"):
@@ -79,5 +79,5 @@ def test_a_training_names_what_its_card_will_not_state(tmp_path, capsys):
 
 def test_the_shipped_card_is_its_configurations(tmp_path):
     shipped = saved.load("english").card["training"]
-    c = fields.load(CONFIGS["shipped"])
+    c = configurations.load(CONFIGS["shipped"])
     assert {name: shipped[name] for name in c.card} == dict(c.card)
