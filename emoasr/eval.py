@@ -45,7 +45,7 @@ import ml_collections
 from emoasr import cli
 from emoasr.config import experiment
 from emoasr.files import places
-from emoasr.settings import choices, evaluation, fields
+from emoasr.settings import evaluation, fields
 
 if TYPE_CHECKING:
     from emoasr.evaluation import cross_corpus
@@ -77,60 +77,52 @@ def _evaluate(
     from emoasr.evaluation import digests
     from emoasr.evaluation.correlation import maps_of
     from emoasr.evaluation.evaluate import evaluate
-    from emoasr.extraction import outcome
     from emoasr.files import parquet
+    from emoasr.files.finished import check_same_evaluation
     from emoasr.files.writing import ensure_folder, write_atomically
     from emoasr.prediction.keeping import keep
     from emoasr.report import overview, terminal
-    from emoasr.report.provenance import check_same_evaluation, provenance
+    from emoasr.report.provenance import provenance
 
-    started, folder = time.monotonic(), asked.folder
-    inputs = outcome.read(config.feature_sets, workdir)
-    group = choices.held_out(config.eval.protocol)
-    used = ("speaker", "session", group, *config.eval.targets, *RATINGS)
-    tables, labels, said, notes = inputs.tables, inputs.labels, {}, []
-    if asked.train_workdir:
-        joined = _joined(config, inputs, asked.train_workdir)
-        tables, labels, said, notes = joined.tables, joined.labels, joined.said, joined.notes
-    of_inputs = digests.of_inputs(tables, labels, used)
-    source = {**asked.made_from, **of_inputs, **{f"feature set {n}": "a sum" for n in asked.sums}}
+    started, folder, workers = time.monotonic(), asked.folder, asked.workers
+    inputs, data = _read(config, workdir, asked.train_workdir)
+    columns = (*asked.columns, *RATINGS)
+    source = asked.made_from | digests.of_inputs(data.tables, data.labels, columns)
     check_same_evaluation(folder, source, overwrite)
     ensure_folder(folder / "figures")
-    found = evaluate(tables, labels, config.eval, asked.workers, asked.sums)
+    found = evaluate(data.tables, data.labels, config.eval, workers, asked.sums)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
     seconds = time.monotonic() - started
-    results = {
-        "rows": [{**row, **said} for row in found.rows],
-        "differences": found.differences,
-        "battery": found.battery,
-        "notes": [*notes, *found.notes],
-        "provenance": provenance(
-            config.to_dict(), inputs.extraction, inputs.metadata, source, seconds
-        ),
-        "skipped": [*inputs.extraction["skipped"], *found.skipped],
-    }
+    made = provenance(config.to_dict(), inputs.extraction, inputs.metadata, source, seconds)
+    results = found.results(made, inputs.extraction["skipped"], data.said, data.notes)
+    summary = terminal.summary(results)
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
-    page = report.write(results, found.predictions, found.selected, maps, labels, folder)
-    made = {} if asked.train_workdir else inputs.metadata  # else a predictor is of no one corpus
-    kept = keep(found.datasets, made, config.eval, results, folder / "predictors", asked.workers)
+    page = report.write(results, found.predictions, found.selected, maps, data.labels, folder)
+    # of no one corpus, no predictor is kept
+    metadata, predictors = {} if asked.train_workdir else inputs.metadata, folder / "predictors"
+    kept = keep(found.datasets, metadata, config.eval, results, predictors, workers)
     # last: where it is, the evaluation is finished
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "results.json", text + "\n")
-    print(terminal.summary(results))
-    print(overview.write(folder.parent))
+    beside = folder.parent / "index.html"
+    write_atomically(beside, overview.render(folder.parent))
+    print(summary, beside, sep="\n")
     for name in asked.sums:
         print(f"{name}: no predictor is kept of a sum, only of sets that one recognizer gives")
     print(*kept, page, sep="\n")
 
 
-def _joined(
-    config: ml_collections.ConfigDict, test: "Outcome", train_workdir: Path
-) -> "cross_corpus.Joined":
-    """The run to fit on and the run to test, as one."""
+def _read(
+    config: ml_collections.ConfigDict, workdir: Path, train_workdir: Path | None
+) -> tuple["Outcome", "cross_corpus.Joined"]:
+    """The run in `workdir`; and what is evaluated: that, or of cross-corpus both runs as one."""
     from emoasr.evaluation import cross_corpus
     from emoasr.extraction import outcome
 
+    test = outcome.read(config.feature_sets, workdir)
+    if train_workdir is None:
+        return test, cross_corpus.Joined(test.tables, test.labels, {}, [])
     train = outcome.read(config.feature_sets, train_workdir)
     outcome.check_comparable(train, test, train_workdir)
     extracted_with = train.extraction["config"].get("eval", {}).get("scale", ())
@@ -140,7 +132,8 @@ def _joined(
         for run, scale in zip((train, test), scales, strict=True)
     )
     how = config.eval
-    return cross_corpus.join(fit_on, tested, how.targets, how.protocol, how.within_corpus)
+    joined = cross_corpus.join(fit_on, tested, how.targets, how.protocol, how.within_corpus)
+    return test, joined
 
 
 _COMMAND = cli.Command("eval", __doc__, main, experiment, uses=("feature_sets", "workers", "eval"))

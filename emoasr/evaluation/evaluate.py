@@ -54,6 +54,30 @@ class Evaluation:
     datasets: list[Dataset]
     notes: list[str]
 
+    def results(
+        self,
+        provenance: Mapping[str, Any],
+        skipped: Sequence[Mapping[str, Any]],
+        said: Mapping[str, str] = MappingProxyType({}),
+        notes: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """What `results.json` holds.
+
+        Args:
+            provenance: how the evaluation was made.
+            skipped: utterances that were left out before.
+            said: further fields of all rows, see `cross_corpus.Joined`.
+            notes: further ones, before its own.
+        """
+        return {
+            "rows": [{**row, **said} for row in self.rows],
+            "differences": self.differences,
+            "battery": self.battery,
+            "notes": [*notes, *self.notes],
+            "provenance": provenance,
+            "skipped": [*skipped, *self.skipped],
+        }
+
 
 def evaluate(
     tables: Mapping[str, pd.DataFrame],

@@ -1,5 +1,6 @@
 """What a finished run left in a folder is not replaced by another run unless the user asks."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,28 @@ def check_same_run(
             f"{'; '.join(differ[:_NAMED])}{more}; give another {elsewhere}, or --overwrite"
         )
     return bool(differ)
+
+
+def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
+    """Refuses to replace a finished evaluation by one made from other tables or settings.
+
+    Args:
+        folder: of the evaluation.
+        asked: what the new one is made from: settings, digests of tables and labels.
+        overwrite: whether the user asked for it.
+
+    Raises:
+        UserError: the folder holds another evaluation.
+    """
+    path = folder / "results.json"
+    try:
+        finished = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+        corpus, source = str(finished["corpus"]["name"]), dict(finished["made_from"])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, LookupError, TypeError):
+        corpus, source = "what cannot be read any more", {}
+    check_same_run(folder, corpus, source, asked, overwrite, elsewhere="--config.eval.name")
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:

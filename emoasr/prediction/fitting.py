@@ -47,17 +47,18 @@ def fit(
     config = dataclasses.replace(configs[0], selection="fold", chosen_on=TRAIN)
     groups = pd.concat([dataset.groups for dataset in datasets])
     groups = groups[~groups.index.duplicated()]
-    folds = splits.speaker_folds(groups, "in")
+    features_ND = datasets[0].tables[feature_set].loc[groups.index].to_numpy()
+    fitted = _fitted(features_ND, splits.speaker_folds(groups, "in"))
     targets: dict[str, Target | ClassTarget] = {}
     for dataset in datasets:
-        if dataset.classes:
-            targets |= _class_target(dataset, dataclasses.replace(config, regressor=SCORES))
-        else:
+        if not dataset.classes:
             of_dataset = splits.speaker_folds(dataset.groups, config.partner)
             targets |= _targets(dataset, of_dataset, config, workers)
+        else:
+            targets |= _class_target(dataset, dataclasses.replace(config, regressor=SCORES))
     model = Model(
         targets=tuple(targets[name] for name in settings.targets if name in targets),
-        fitted=_fitted(datasets[0].tables[feature_set].loc[groups.index].to_numpy(), folds),
+        fitted=fitted,
         scale=tuple(map(float, settings.scale)),
     )
     return model, tuple(sorted(groups["speaker"].astype(str).unique()))

@@ -7,18 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr.files.writing import write_atomically
 from emoasr.report import content, page, tables, wording
 
 
-def write(folder: Path) -> Path:
-    """Writes `index.html`: what each evaluation was, its main results, and where its report is.
+def render(folder: Path) -> str:
+    """The page: what each evaluation was, its main results, and where its report is.
 
     Args:
         folder: `eval/` of a run, with a folder for each evaluation.
-
-    Returns:
-        The path of the page.
     """
     found, unreadable = {}, []
     for path in sorted(folder.glob("*/results.json")):
@@ -27,8 +23,7 @@ def write(folder: Path) -> Path:
             found[path.parent.name] = _outline(results)
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             unreadable.append(path.parent.name)
-    write_atomically(folder / "index.html", page.render_overview(build(found, unreadable)))
-    return folder / "index.html"
+    return page.render_overview(build(found, unreadable))
 
 
 def build(found: Mapping[str, Mapping[str, Any]], unreadable: list[str]) -> dict[str, Any]:

@@ -2,15 +2,12 @@
 
 import datetime
 import importlib.metadata
-import json
 import platform
 import shlex
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from emoasr.files.finished import check_same_run
 from emoasr.report import paper
 
 _PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "vl-convert-python")
@@ -48,28 +45,6 @@ def provenance(
         "paper": paper.rows(config),
         "config": config,
     }
-
-
-def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
-    """Refuses to replace a finished evaluation by one made from other tables or settings.
-
-    Args:
-        folder: of the evaluation.
-        asked: what the new one is made from: settings, digests of tables and labels.
-        overwrite: whether the user asked for it.
-
-    Raises:
-        UserError: the folder holds another evaluation.
-    """
-    path = folder / "results.json"
-    try:
-        finished = json.loads(path.read_text(encoding="utf-8"))["provenance"]
-        corpus, source = str(finished["corpus"]["name"]), dict(finished["made_from"])
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, LookupError, TypeError):
-        corpus, source = "what cannot be read any more", {}
-    check_same_run(folder, corpus, source, asked, overwrite, elsewhere="--config.eval.name")
 
 
 def _version(package: str) -> str:
