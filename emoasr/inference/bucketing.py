@@ -5,7 +5,7 @@ number of hops.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -63,25 +63,38 @@ def plan_buckets(
         size, n_batches = _deal(below[stop] - below[start], edges[stop - 1], batch_hops)
         return edges[stop - 1] * size * n_batches + bucket_cost
 
-    n = len(edges)
-    best = np.full((n_buckets + 1, n + 1), np.inf)
-    came = np.zeros((n_buckets + 1, n + 1), int)
-    best[:, 0] = 0
-    for k in range(1, n_buckets + 1):
-        for j in range(1, n + 1):
-            start = np.arange(j)
-            total = best[k - 1, :j] + cost(start, j)
-            came[k, j] = np.argmin(total)
-            best[k, j] = total[came[k, j]]
+    buckets = []
+    for start, stop in _cheapest(len(edges), n_buckets, cost):
+        inside = np.flatnonzero((rounded >= edges[start]) & (rounded <= edges[stop - 1]))
+        size, _ = _deal(len(inside), edges[stop - 1], batch_hops)
+        buckets.append(Bucket(int(edges[stop - 1]), int(size), inside))
+    return buckets
 
-    buckets, j, k = [], n, n_buckets
-    while j:
-        i = came[k, j]
-        inside = np.flatnonzero((rounded > (edges[i - 1] if i else 0)) & (rounded <= edges[j - 1]))
-        size, _ = _deal(len(inside), edges[j - 1], batch_hops)
-        buckets.append(Bucket(int(edges[j - 1]), int(size), inside))
-        j, k = i, k - 1
-    return buckets[::-1]
+
+def _cheapest(
+    n: int, n_parts: int, cost: Callable[[np.ndarray, int], np.ndarray]
+) -> list[tuple[int, int]]:
+    """Cuts `range(n)` into at most `n_parts` parts, from `start` to `stop`, that cost least.
+
+    Args:
+        n: at least 1.
+        n_parts: at least 1.
+        cost: of parts with these starts (S,) and this stop.
+    """
+    best = np.full((n_parts + 1, n + 1), np.inf)
+    came = np.zeros((n_parts + 1, n + 1), int)
+    best[:, 0] = 0
+    for k in range(1, n_parts + 1):
+        for stop in range(1, n + 1):
+            total = best[k - 1, :stop] + cost(np.arange(stop), stop)
+            came[k, stop] = np.argmin(total)
+            best[k, stop] = total[came[k, stop]]
+    parts, stop, k = [], n, n_parts
+    while stop:
+        start = int(came[k, stop])
+        parts.append((start, stop))
+        stop, k = start, k - 1
+    return parts[::-1]
 
 
 def standard_buckets(
@@ -187,15 +200,15 @@ class EpochPlan(Sequence):
     def __len__(self) -> int:
         return self._n_batches
 
-    def __getitem__(self, i) -> tuple[int, np.ndarray]:
-        """Batch `i`: the bucket's number and its utterances."""
+    def __getitem__(self, i) -> tuple[Bucket, np.ndarray]:
+        """Batch `i`: its bucket, and its utterances."""
         return self._epoch(i // self.epoch_batches)[i % self.epoch_batches]
 
-    def _deal(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+    def _deal(self, epoch: int) -> list[tuple[Bucket, np.ndarray]]:
         random = np.random.default_rng((self._seed, epoch))
         dealt = [
-            (number, part)
-            for number, bucket in enumerate(self._buckets)
+            (bucket, part)
+            for bucket in self._buckets
             for part in np.array_split(random.permutation(bucket.indices), bucket.n_batches)
         ]
         return [dealt[i] for i in random.permutation(len(dealt))]

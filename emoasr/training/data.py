@@ -44,8 +44,9 @@ class Examples:
     buckets: list[bucketing.Bucket]
     hop_length: int
 
-    def load(self, bucket: bucketing.Bucket, indices: np.ndarray, rows: range) -> Batch:
-        """Reads and pads these rows of a batch; all batches of a bucket have one shape."""
+    def load(self, bucket: bucketing.Bucket, indices: np.ndarray, mesh: Mesh) -> Batch:
+        """Reads and pads this process's rows of a batch; those of a bucket have one shape."""
+        rows = sharding.own_rows(bucket.batch_size, mesh)
         indices = indices[rows.start : rows.stop]
         waves = [self.split.source[int(self.positions[i])]["audio"] for i in indices]
         longest = max(len(self.labels[i]) for i in bucket.indices)
@@ -60,24 +61,14 @@ class Examples:
     def once(self, mesh: Mesh) -> Iterator[tuple[np.ndarray, Batch]]:
         """Every utterance once: positions in `positions`, and this process's rows of the batch."""
         for bucket, indices in bucketing.batches(self.buckets):
-            rows = sharding.own_rows(bucket.batch_size, mesh)
-            yield indices, self.load(bucket, indices, rows)
+            yield indices, self.load(bucket, indices, mesh)
 
     def training(self, n_batches: int, seed: int, mesh: Mesh) -> grain.DatasetIterator:
-        """Shuffled batches, `n_batches` in all, read ahead; the position is its state.
-
-        Of each batch this process reads the rows that its devices of the mesh have.
-        """
-        plan = bucketing.EpochPlan(self.buckets, n_batches, seed)
-
-        def load(entry: tuple[int, np.ndarray]) -> Batch:
-            bucket = self.buckets[entry[0]]
-            return self.load(bucket, entry[1], sharding.own_rows(bucket.batch_size, mesh))
-
-        dataset = grain.MapDataset.source(plan).map(load)
-        return iter(
-            dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
-        )
+        """Shuffled batches, `n_batches` in all, read ahead; the position is its state."""
+        plan = grain.MapDataset.source(bucketing.EpochPlan(self.buckets, n_batches, seed))
+        loaded = plan.map(lambda batch: self.load(batch[0], batch[1], mesh))
+        ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
+        return iter(loaded.to_iter_dataset(ahead))
 
 
 def open_splits(

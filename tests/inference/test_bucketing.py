@@ -125,12 +125,12 @@ def test_a_batch_follows_from_its_number_alone(plan):
 def test_a_batch_is_of_the_bucket_it_names_and_fits(plan, buckets):
     assert len(plan) == 1000
     assert plan.epoch_batches == sum(b.n_batches for b in buckets)
-    numbers = []
-    for number, rows in epoch(plan, 2):
-        assert set(rows) <= set(buckets[number].indices)
-        assert 0 < len(rows) <= buckets[number].batch_size
-        numbers.append(number)
-    assert numbers != sorted(numbers)
+    lengths = []
+    for bucket, rows in epoch(plan, 2):
+        assert set(rows) <= set(bucket.indices)
+        assert 0 < len(rows) <= bucket.batch_size
+        lengths.append(bucket.n_hops)
+    assert lengths != sorted(lengths)
 
 
 def test_batches_follow_from_the_seed(buckets, plan):
