@@ -91,7 +91,7 @@ def undefined(value):
 def said_and_drawn(results, predictions, selected, maps, labels):
     """What the templates print, and the charts."""
     said = content.build(results, predictions, selected, maps, labels)
-    return said, writing._charts(results, said, predictions, labels)
+    return said, writing.all_charts(results, said, predictions, labels)
 
 
 def maps_of(r, target="arousal", speakers=("a", "b"), feature_set="neural") -> correlation.Maps:

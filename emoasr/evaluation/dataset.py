@@ -138,8 +138,9 @@ def _dataset(
         skipped += alignment.skip(target.index[target == name], f"{target.name} {name!r}: {why}")
     if target[kept].nunique() < 2:
         raise UserError(
-            f"config.eval.targets: {target.name}: {target[kept].nunique()} class(es) to tell apart "
-            f"in the {len(target)} utterances that have features{_first(unlearnable)}; give a "
+            f"config.eval.targets: {target.name}: {target[kept].nunique()} class(es) to "
+            f"distinguish in the {len(target)} utterances that have features"
+            f"{_first(unlearnable)}; give a "
             "target with two or more"
         )
     number, classes = pd.factorize(target[kept], sort=True)

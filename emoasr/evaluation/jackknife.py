@@ -73,5 +73,5 @@ def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
         return None, None
     n = len(parts)
     error = np.sqrt((n - 1) * np.var(parts))
-    reach = float(stats.t.ppf(0.975, n - 1) * error)
-    return float(whole - reach), float(whole + reach)
+    half_width = float(stats.t.ppf(0.975, n - 1) * error)
+    return float(whole - half_width), float(whole + half_width)

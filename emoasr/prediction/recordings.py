@@ -45,8 +45,8 @@ def hears(frontend: FrontEnd, receptive_field: int) -> str:
     """What a point of a course is, for a reader."""
     seconds = frontend.hop_length / frontend.sample_rate
     if receptive_field:
-        reach = receptive_field * seconds
-        heard = f"{receptive_field} frames ({reach:.1f} s) to either side of it, nearer ones more"
+        span = receptive_field * seconds
+        heard = f"{receptive_field} frames ({span:.1f} s) to either side of it, nearer ones more"
     else:
         heard = f"all of the {(frontend.window or 0) * seconds:.0f} s around it"
     return (

@@ -150,7 +150,7 @@ def feature_sets(
         rows: rows of one analysis.
         group: beginning of the charts' ids.
         palette: of the feature sets.
-        fields: those whose values tell the dots on a line apart.
+        fields: those in which the dots on a line differ.
     """
     draw = functools.partial(_set_dots, palette=palette, fields=fields)
     return _charts(rows, group, draw, _variants())

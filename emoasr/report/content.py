@@ -61,8 +61,6 @@ def build(
     """
     every, provenance = results["rows"], results["provenance"]
     rows, differences = tables.of_ratings(every), tables.of_ratings(results["differences"])
-    by_speaker = scores.by_speaker(predictions)
-    layers = provenance["config"]["eval"]["layers"]
     return {
         "provenance": provenance,
         "setting": setting(provenance, every),
@@ -70,30 +68,10 @@ def build(
         "notes": results["notes"],
         "in_short": in_short(every, results["differences"]),
         "classes": _classes(results, predictions),
-        "main": tables.main_grid(rows, differences, "clipped_") if rows else None,
-        "unclipped": tables.main_grid(rows, differences, "") if rows else None,
-        "other": {
-            "Clipped to the rating scale": _grid(tables.other_metrics(rows, "clipped_")),
-            "As predicted": _grid(tables.other_metrics(rows, "")),
-        }
-        if rows
-        else {},
+        **_ratings(rows, differences),
         "paper": _grid(tables.beside_the_paper(rows, provenance["paper"])),
-        "meanings": {
-            wording.set_name(name): wording.meaning(
-                name, layers, provenance["config"].get("feature_sets", ())
-            )
-            for name in dict.fromkeys(row["feature_set"] for row in every)
-        },
-        "differences": {
-            "Clipped to the rating scale": _grid(tables.differences(differences, "clipped_")),
-            "As predicted": _grid(tables.differences(differences, "")),
-        },
-        "by_speaker": by_speaker,
-        "without_ccc": scores.without_ccc(by_speaker),
-        "n_speakers": by_speaker["speaker"].nunique(),
-        "extremes": f"the {extremes.EACH} highest and the {extremes.EACH} lowest of those with "
-        f"{extremes.FEWEST} utterances or more",
+        "meanings": _meanings(provenance["config"], every),
+        **_speakers(predictions, labels),
         "map_names": pearson.names(maps) if maps else [],
         "maps_shown": pearson.shown(maps) if maps else [],
         "map_sets": list(pearson.by_set(maps)),
@@ -101,15 +79,54 @@ def build(
         "map_targets": list(dict.fromkeys(m.target for m in maps)),
         "undefined": pearson.undefined(maps),
         "by_layer": scores.selected_by_layer(_chosen(selected, rows)),
-        "rated_sets": list(dict.fromkeys(row["feature_set"] for row in rows if row["n_features"])),
-        "rated_speakers": residuals.speakers(residuals.rated(predictions)),
-        "groupings": residuals.groupings(labels),
         "battery": _battery(results["battery"], rows),
         "skipped": results["skipped"],
         "reasons": reasons(results["skipped"]),
         "tables_made": _grid(_feature_tables(provenance["feature_tables"])),
         "config": json.dumps(provenance["config"], indent=2, ensure_ascii=False),
         "details": json.dumps(provenance, indent=2, ensure_ascii=False),
+    }
+
+
+def _ratings(rows: tables.Rows, differences: tables.Rows) -> dict[str, Any]:
+    """What is said of targets that are numbers."""
+    variants = {"Clipped to the rating scale": "clipped_", "As predicted": ""}
+    return {
+        "main": tables.main_grid(rows, differences, "clipped_") if rows else None,
+        "unclipped": tables.main_grid(rows, differences, "") if rows else None,
+        "other": {
+            name: _grid(tables.other_metrics(rows, prefix))
+            for name, prefix in variants.items()
+            if rows
+        },
+        "differences": {
+            name: _grid(tables.differences(differences, prefix))
+            for name, prefix in variants.items()
+        },
+        "rated_sets": list(dict.fromkeys(row["feature_set"] for row in rows if row["n_features"])),
+    }
+
+
+def _meanings(config: Mapping[str, Any], rows: tables.Rows) -> dict[str, str]:
+    """What each feature set is, by its name in the report."""
+    layers, entries = config["eval"]["layers"], config.get("feature_sets", ())
+    return {
+        wording.set_name(name): wording.meaning(name, layers, entries)
+        for name in dict.fromkeys(row["feature_set"] for row in rows)
+    }
+
+
+def _speakers(predictions: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]:
+    """What is said of single speakers, and of groups of them."""
+    by_speaker = scores.by_speaker(predictions)
+    return {
+        "by_speaker": by_speaker,
+        "without_ccc": scores.without_ccc(by_speaker),
+        "n_speakers": by_speaker["speaker"].nunique(),
+        "extremes": f"the {extremes.EACH} highest and the {extremes.EACH} lowest of those with "
+        f"{extremes.FEWEST} utterances or more",
+        "rated_speakers": residuals.speakers(residuals.rated(predictions)),
+        "groupings": residuals.groupings(labels),
     }
 
 

@@ -1,7 +1,7 @@
 """Colours, signs and type that all charts share.
 
 A colour is a feature set, the same in every chart; only `BLUE` and `VERMILION` are something else:
-better and worse. All of them can be told apart by colour-blind readers, on white and, as `DARK` has
+better and worse. Colour-blind readers can distinguish all of them, on white and, as `DARK` has
 them, on a dark page; no two series differ in colour alone.
 """
 
@@ -120,6 +120,6 @@ def looks(labels: Mapping[str, str]) -> dict[str, Look]:
 
 
 def kinds(names: Iterable[str], colour: str = INK) -> dict[str, Look]:
-    """Series of one colour that are no feature sets: told apart by their signs alone."""
+    """Series of one colour that are no feature sets: they differ in their signs alone."""
     signs = itertools.cycle(_SIGNS)
     return {name: Look(colour, next(signs)) for name in dict.fromkeys(names)}

@@ -122,7 +122,7 @@ def main_grid(rows: Rows, differences: Rows, prefix: str) -> Grid:
 
 
 def unbeaten(rows: Rows, differences: Rows, key: str) -> list[tuple[str, str]]:
-    """Feature set and target of each best value, and of those that no interval tells from it.
+    """Feature set and target of each best value, and those not significantly different from it.
 
     Args:
         rows: of feature sets and targets; the baseline's are not compared.

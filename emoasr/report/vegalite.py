@@ -59,8 +59,8 @@ def dots(
         lines: their places.
         metric: the horizontal axis.
         looks: of the series.
-        colours: of the lines; the series of a line are then one below the other, told apart by
-            their signs alone.
+        colours: of the lines; the series of a line are then one below the other, and differ
+            in their signs alone.
     """
     place = category("place", lines, axis={"grid": True})
     n_lines, apart = len(place["scale"]["domain"]), colours is not None

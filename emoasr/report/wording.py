@@ -118,7 +118,7 @@ def label(name: object, most: int = 28) -> str:
 
 
 def labels(names: Iterable[str], most: int = 28) -> dict[str, str]:
-    """A label for every name, no two alike: charts tell lines and series apart by these."""
+    """A label for every name, no two alike: charts name lines and series by these."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         text = unique = label(name, most)

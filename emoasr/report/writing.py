@@ -55,7 +55,7 @@ def write(
         UserError: the folder cannot be written.
     """
     said = content.build(results, predictions, selected, maps, labels)
-    drawn = _charts(results, said, predictions, labels)
+    drawn = all_charts(results, said, predictions, labels)
     html = page.render(said, drawn, maps)
     pictures = figures.draw(results["rows"], drawn, maps)
     text = markdown.render(said, [name for name in pictures if name.endswith(".png")])
@@ -75,12 +75,21 @@ def write(
     return folder / "report.html"
 
 
-def _charts(
+def all_charts(
     results: Mapping[str, Any],
     said: Mapping[str, Any],
     predictions: pd.DataFrame,
     labels: pd.DataFrame,
 ) -> dict[str, list[charts.Chart]]:
+    """The charts of a report, by its sections.
+
+    Args:
+        results: as of `write`.
+        said: as `content.build` gives it.
+        predictions: as of `write`.
+        labels: likewise.
+    """
+
     def of(analysis: str) -> tables.Rows:
         return tables.of_ratings(tables.of_analysis(results["battery"], analysis))
 

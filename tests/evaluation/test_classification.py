@@ -215,10 +215,10 @@ def of_files(labels):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (constant, r"kind: 1 class\(es\) to tell apart"),
-        (of_sessions, r"kind: 0 class\(es\) to tell apart"),
+        (constant, r"kind: 1 class\(es\) to distinguish"),
+        (of_sessions, r"kind: 0 class\(es\) to distinguish"),
         (of_nobody, "no value in column 'kind'"),
-        (of_files, r"kind: 0 class\(es\) to tell apart"),
+        (of_files, r"kind: 0 class\(es\) to distinguish"),
     ],
 )
 def test_targets_that_cannot_be_classified(spoil, message):

@@ -13,7 +13,7 @@ from emoasr.evaluation import evaluate
         ({"targets": ("dominance",)}, "config.eval.targets: .*'dominance'.*arousal, valence"),
         (
             {"targets": ("speaker",)},
-            r"config.eval.targets: speaker: 0 class\(es\) to tell apart in the 48 utterances that "
+            r"config.eval.targets: speaker: 0 class\(es\) to distinguish in the 48 utterances that "
             r"have features \('s0': nobody whom training has when speaker s0 is held out has",
         ),
         ({"targets": ("arousl",)}, "no column 'arousl'.*did you mean arousal"),

@@ -126,7 +126,7 @@ def test_a_chunk_of_which_nothing_is_left(corpus):
     assert features.shape == (0, 88) and len(skipped) == 2
 
 
-class Telling(Corpus):
+class Reporting(Corpus):
     """A corpus that reports the process that reads it, in place of samples."""
 
     def samples(self, i: int) -> np.ndarray:
@@ -164,9 +164,9 @@ def notebook() -> types.ModuleType:
 
 @pytest.mark.parametrize("main", [command, script, notebook])
 def test_workers_do_without_jax_and_its_memory(corpus, main, monkeypatch):
-    telling = Telling(corpus.name, corpus.root, corpus.table)
+    reporting = Reporting(corpus.name, corpus.root, corpus.table)
     monkeypatch.setitem(sys.modules, "__main__", main())
-    (part,) = egemaps.extract(telling, range(8), workers=2)
+    (part,) = egemaps.extract(reporting, range(8), workers=2)
     for skipped in part.skipped:
         output = json.loads(skipped.reason)
         assert output["process"] != os.getpid() and not output["jax"]

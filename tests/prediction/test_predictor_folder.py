@@ -29,9 +29,9 @@ def folder(made, tmp_path):
 def refused(folder, name, message):
     with pytest.raises(UserError, match=message) as error:
         saved.load(folder)
-    told = str(error.value)
-    assert str(folder / name) in told
-    assert told.isprintable() and len(told) < 400 + len(str(folder))
+    message = str(error.value)
+    assert str(folder / name) in message
+    assert message.isprintable() and len(message) < 400 + len(str(folder))
 
 
 def test_what_is_saved_is_what_was_fitted(made):

@@ -39,7 +39,7 @@ def lab(rgb):
 
 
 def distance(a, b):
-    """Between two colours, for whoever tells them apart worst (CIE 1976; 2.3 is just seen)."""
+    """Between two colours, for those who distinguish them worst (CIE 1976; 2.3 is just seen)."""
     return min(np.linalg.norm(lab(m @ linear(a)) - lab(m @ linear(b))) for m in SEEN.values())
 
 

@@ -55,7 +55,7 @@ class Wav2Vec2Config(EncoderSizes):
         position_groups: its groups.
         epsilon: of the transformer's norms.
         n_buckets: of WavLM's relative positions; 0: there are none.
-        max_distance: frames, beyond which relative positions are not told apart.
+        max_distance: frames, beyond which relative positions count as equal.
         n_symbols: of the CTC head; 0: there is none.
     """
 
