@@ -25,7 +25,7 @@ from emoasr import eval as emoasr_eval
 from emoasr.corpora import open_corpus
 from emoasr.files import parquet
 from emoasr.inference.columns import unit_names
-from emoasr.settings import fields
+from emoasr.settings import configurations
 
 _TURNS = flags.DEFINE_integer("turns", 150_000, "Rows.", lower_bound=100)
 _SPEAKERS = flags.DEFINE_integer("speakers", 2000, "Speakers of all splits.", lower_bound=10)
@@ -44,7 +44,7 @@ def main(_) -> None:
     _table(labels, workdir)
     started = _report("corpus and table", started)
     for regressor in _REGRESSORS.value:
-        c = fields.load(fields.shipped(config.experiment)["msp_podcast"])
+        c = configurations.load(configurations.shipped(config.experiment)["msp_podcast"])
         c.feature_sets, c.eval.regressor = ("neural",), regressor
         c.eval.n_selected = 0 if regressor == "ridge" else 100
         emoasr_eval.main(c, workdir)
