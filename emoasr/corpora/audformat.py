@@ -12,7 +12,7 @@ from typing import Any
 import audformat
 import ml_collections
 import pandas as pd
-import yaml
+from yaml import safe_load
 
 from emoasr.corpora import cells, table
 from emoasr.corpora.base import Corpus, contents, folder_of
@@ -76,7 +76,7 @@ def _database(root: storage.Place) -> audformat.Database:
             f"database; {contents(root)}"
         )
     try:
-        header = yaml.safe_load(path.read_bytes())
+        header = safe_load(path.read_bytes())
         return audformat.Database.load_header_from_yaml(header)
     except Exception as error:  # noqa: BLE001  what is wrong in a header, audformat says in many ways
         what = " ".join(str(error).split())[:200]
