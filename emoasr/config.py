@@ -26,7 +26,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
 
     c.batch_frames = 8192  # MFCC frames in a batch, padding included
     c.buckets = 24  # lengths compiled for, at most; fewer where compiling costs more than padding
-    c.compute_dtype = "float32"  # or "bfloat16": the factors of convolutions, on accelerators
+    c.compute_dtype = "float32"  # of factors; for accelerators also "tensorfloat32", "bfloat16"
     c.workers = 0  # decoding threads and openSMILE processes; 0: one a core
     c.engine = "local"  # or "ray": on the machines of a Ray cluster
     c.ray = ml_collections.ConfigDict()

@@ -18,7 +18,7 @@ POOLINGS = {  # over time: the statistics of each unit, all units of one after t
     "std": ("std",),
     "mean+std": ("mean", "std"),
 }
-COMPUTE_DTYPES = ("float32", "bfloat16")
+COMPUTE_DTYPES = ("float32", "tensorfloat32", "bfloat16")
 ENGINES = ("local", "ray")
 PROTOCOLS = {"leave-one-speaker-out": "speaker", "leave-one-session-out": "session"}
 CROSS_CORPUS = "cross-corpus"  # fitted on `config.eval.train_workdir`

@@ -198,6 +198,21 @@ def test_products_are_not_rounded_to_tf32_on_a_gpu():
         assert product.count("HIGHEST") == 2 and product.count("xf32>") == 3
 
 
+def test_they_are_where_that_is_asked_for():
+    for product in products(network().computing_in("tensorfloat32")):
+        assert "HIGHEST" not in product and product.count("xf32>") == 3
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other devices may round")
+def test_a_cpu_has_no_tensorfloat32():
+    model, frames_B = network(), np.array([20])
+    x_BTD = np.random.default_rng(0).normal(size=(1, 20, 20)).astype(np.float32)
+    exact, asked = (
+        model.computing_in(dtype)(x_BTD, frames_B) for dtype in ("float32", "tensorfloat32")
+    )
+    jax.tree.map(np.testing.assert_array_equal, tuple(exact), tuple(asked))
+
+
 def test_bfloat16_is_what_is_multiplied_not_what_is_summed():
     for product in products(network().computing_in("bfloat16")):
         assert re.search(r": \(tensor<\w+xbf16>, tensor<\w+xbf16>\) -> tensor<\w+xf32>", product)

@@ -66,12 +66,18 @@ class Network(nnx.Module):
 
         Args:
             dtype: one of `settings.COMPUTE_DTYPES`. With "bfloat16" the factors of convolutions and
-                linear maps are rounded to it; sums, norms and everything else stay float32.
+                linear maps are rounded to it; sums, norms and everything else stay float32. With
+                "tensorfloat32" the device may round these factors to the 10 bits of a mantissa that
+                its matrix units take; a CPU has none, and computes as with "float32".
         """
         if dtype == "float32":
             return self
         twin = nnx.clone(self)
         for _, module in nnx.iter_modules(twin):
-            if isinstance(module, nnx.Conv | nnx.Linear):
+            if not isinstance(module, nnx.Conv | nnx.Linear):
+                continue
+            if dtype == "tensorfloat32":
+                module.precision = jax.lax.Precision.DEFAULT
+            else:
                 module.dtype, module.preferred_element_type = jnp.dtype(dtype), jnp.float32
         return twin

@@ -123,7 +123,7 @@ class _ConvNorm(nnx.Module):
             if self.conv.dtype is not None:
                 flat_XC, kernel_CC = (z.astype(self.conv.dtype) for z in (flat_XC, kernel_CC))
             y_XC = jnp.matmul(
-                flat_XC, kernel_CC, precision=jax.lax.Precision.HIGHEST,
+                flat_XC, kernel_CC, precision=self.conv.precision,
                 preferred_element_type=jnp.float32,
             )  # fmt: skip
             y_BTC = y_XC.reshape(*x_BTC.shape[:2], -1)
