@@ -2,8 +2,8 @@
 
 Arousal, valence and dominance are means of three annotators' ratings from 1 to 5.
 
-Cost: 37 minutes of speech; extraction of all six feature sets 55 s, evaluation 23 s, with
-ablations and controls 3.2 minutes on two CPU cores.
+Cost: 37 minutes of speech; extraction of all six feature sets 55 s, evaluation 37 s, with
+ablations and controls 4.1 minutes on two CPU cores.
 Result (predictions clipped to 1..5; arousal / valence / dominance CCC, leave-one-speaker-out): with
 linear regression on the 100 best features neural .789 / .426 / .739, three untrained networks
 .762 / .366 / .710, .741 / .381 / .681 and .698 / .354 / .670, mfcc .761 / .371 / .680, egemaps
