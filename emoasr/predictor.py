@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-import emoasr
 from emoasr.asr.transcripts import Transcript
 from emoasr.audio import windows
 from emoasr.audio.windows import Windows
@@ -174,7 +173,7 @@ class Predictor(SavedPredictor):
             >>> len(table)
             1
         """
-        from emoasr.report import player
+        from emoasr.report import player, provenance
 
         self.check_tracks()
         file = places.local(path)
@@ -186,7 +185,7 @@ class Predictor(SavedPredictor):
         config = self.recognizer.config
         hears = recordings.hears(config.frontend, config.model.receptive_field)
         lines = table.attrs["warnings"]
-        content = recordings.content(self, hears, lines, shown, emoasr.__version__)
+        content = recordings.content(self, hears, lines, shown, provenance.version("emoasr"))
         if shown:
             write_atomically(file, player.render(content))
         return table

@@ -38,7 +38,7 @@ def provenance(
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {
             "python": platform.python_version(),
-            **{name: _version(name) for name in _PACKAGES},
+            **{name: version(name) for name in _PACKAGES},
         },
         "feature_tables": metadata,
         "made_from": made_from,
@@ -47,7 +47,8 @@ def provenance(
     }
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """The installed version of a package; "checkout": it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
