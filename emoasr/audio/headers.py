@@ -7,9 +7,9 @@ than their header says it reads what is promised, without a word.
 """
 
 import functools
+import io
 import mmap
 import re
-import zipfile
 from pathlib import Path
 
 import soundfile
@@ -79,7 +79,8 @@ def has_more(file: soundfile.SoundFile, path: sources.Place) -> bool:
     most = file.frames + mp3.SLACK + round(_LEFT * file.samplerate)
     if isinstance(path, Path):
         return _is_followed_on_disk(sources.state(path), file.format, most)
-    return isinstance(path, zipfile.Path) and _is_followed(path.read_bytes(), file.format, most)
+    source = file.name  # what was opened: of a zip's member, its content
+    return isinstance(source, io.BytesIO) and _is_followed(source.getvalue(), file.format, most)
 
 
 @functools.lru_cache(_REMEMBERED)
