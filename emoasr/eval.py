@@ -99,9 +99,8 @@ def _evaluate(
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
     page = report.write(results, found.predictions, found.selected, maps, data.labels, folder)
-    # of no one corpus, no predictor is kept
-    metadata, predictors = {} if asked.train_workdir else inputs.metadata, folder / "predictors"
-    kept = keep(found.datasets, metadata, config.eval, results, predictors, workers)
+    metadata = {} if asked.train_workdir else inputs.metadata  # of two corpora none is kept
+    kept = keep(found.datasets, metadata, config.eval, results, folder / "predictors", workers)
     # last: where it is, the evaluation is finished
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "results.json", text + "\n")

@@ -64,16 +64,16 @@ class Ridge:
         return self
 
     def _fit_few(self, x_ND: np.ndarray, y_NT: np.ndarray, dev: Dev | None) -> None:
+        def of_model(model):
+            return model.coef_.T.reshape(x_ND.shape[1], -1)
+
         if dev is None:
             model = RidgeCV(alphas=PENALTIES, alpha_per_target=True).fit(x_ND, y_NT)
-            self._weights_DT, self._bias_T = (
-                model.coef_.T.reshape(x_ND.shape[1], -1),
-                model.intercept_,
-            )
+            self._weights_DT, self._bias_T = of_model(model), model.intercept_
             return
         models = [OnePenalty(penalty).fit(x_ND, y_NT) for penalty in PENALTIES]
         self._bias_T = y_NT.mean(axis=0)
-        weights_DAT = np.stack([m.coef_.T.reshape(x_ND.shape[1], -1) for m in models], axis=1)
+        weights_DAT = np.stack([of_model(model) for model in models], axis=1)
         errors_AT = _errors(np.tensordot(dev[0], weights_DAT, 1), dev[1] - self._bias_T)
         self._weights_DT = _of_each(weights_DAT, errors_AT)
 

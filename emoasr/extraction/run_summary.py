@@ -140,11 +140,8 @@ def read(workdir: Path) -> dict[str, Any]:
         UserError: there is none, or it is broken.
     """
     path = workdir / "extract.json"
-    defaults: dict[str, Any] = {
-        "tables": {},
-        "labels": None,
-        "config": {},
-    }  # of runs by older versions
+    # of runs by older versions
+    defaults: dict[str, Any] = {"tables": {}, "labels": None, "config": {}}
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         summary = {key: stored[key] for key in ("corpus", "found", "used", "skipped")}

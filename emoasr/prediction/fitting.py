@@ -51,11 +51,11 @@ def fit(
     fitted = _fitted(features_ND, splits.speaker_folds(groups, "in"))
     targets: dict[str, Target | ClassTarget] = {}
     for dataset in datasets:
-        if not dataset.classes:
+        if dataset.classes:
+            targets |= _class_target(dataset, dataclasses.replace(config, regressor=SCORES))
+        else:
             of_dataset = splits.speaker_folds(dataset.groups, config.partner)
             targets |= _targets(dataset, of_dataset, config, workers)
-        else:
-            targets |= _class_target(dataset, dataclasses.replace(config, regressor=SCORES))
     model = Model(
         targets=tuple(targets[name] for name in settings.targets if name in targets),
         fitted=fitted,

@@ -22,8 +22,8 @@ from emoasr.report import (
 )
 
 _OURS = re.compile(
-    r"(summary|classes|confusion|differences|predicted|residuals|speakers|distribution|selected|controls|"
-    r"regressors|n_selected|layers|selection|protocol|partner|refitted|pearson-.*)\.(png|svg|pdf)"
+    r"(summary|classes|confusion|differences|predicted|residuals|speakers|distribution|selected|"
+    r"controls|regressors|n_selected|layers|selection|protocol|partner|refitted|pearson-.*)\.(png|svg|pdf)"
 )
 _CHANGED = ("selection", "protocol", "partner")  # analyses that have differences
 
