@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import fsspec
+import jax
 import made_corpora
 import made_predictors
 import ml_collections
@@ -19,6 +20,7 @@ import pandas as pd
 import pytest
 import run_folder
 import soundfile
+from flax import nnx
 from object_store import methods, serving
 
 import emoasr
@@ -345,7 +347,10 @@ def test_a_training_starts_from_a_recognizer(recognizer):
     c = config.pretraining("transcribed")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2)})
     c.train.update({"init": recognizer, "steps": 1})
-    step.create(c, saved.load(recognizer))
+    trained = saved.load(recognizer)
+    _, state = step.create(c, trained)
+    expected = nnx.state(trained.model, nnx.Param)
+    jax.tree.map(np.testing.assert_array_equal, state.params, expected)
 
 
 @pytest.mark.parametrize(
