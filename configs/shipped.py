@@ -4,10 +4,10 @@ Settings are those of `configs/english.py`; this file adds what its model card s
 
 The shipped recognizer is from five runs on two CPU cores that other work shared, each starting
 from the one before (`--config.train.init=`); DIR is the corpus, and MIX is DIR with 5.4 h of
-synthetic speech (`scripts/synthesize_speech.py`, its texts drawn as before it read WordNet line by
-line). Character error rates at the end of each, on validation speakers, and on the test speakers
-of lj_part1 (a native reader), fotaq (acted characters) and speechocean762 (Mandarin accents, half
-children):
+synthetic speech of eSpeak NG, flite and SVOX Pico (as `scripts/synthesize_speech.py` of version
+0.1 made it). Character error rates at the end of each, on validation speakers, and on the test
+speakers of lj_part1 (a native reader), fotaq (acted characters) and speechocean762 (Mandarin
+accents, half children):
 
     run  batches  data  what is new                             valid  test
     1    4600     DIR   from random weights, AdamW              .533

@@ -10,10 +10,10 @@ splits. Error rates of these with beam search go into `recognizer.json` and the 
 """
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
-import wordnet
 from absl import app, flags
 
 import emoasr
@@ -23,7 +23,7 @@ from emoasr.files.places import LANGUAGE_FILE
 from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
 
-flags.adopt_module_key_flags(wordnet)
+_WORDNET = flags.DEFINE_string("wordnet", "/usr/share/wordnet", "Folder with WordNet's data.*.")
 _BEAM = flags.DEFINE_integer("beam_size", 50, "Prefixes kept, in measuring.", 2)
 
 
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     rows = rows[~rows["text"].str.contains(r"\d")]
     rows = rows.assign(true=rows["text"].map(text.normalise))
     held_out = set(rows["true"][rows["split"] != "train"])
-    examples = wordnet.example_sentences()
+    examples = _wordnet_examples()
     examples = examples[~examples.str.contains(r"\d")].map(text.normalise)
     texts = [*rows["true"][rows["split"] == "train"], *examples]
     texts = [t for t in dict.fromkeys(texts) if t and t not in held_out]
@@ -51,6 +51,17 @@ def main(argv: list[str]) -> None:
     write_atomically(folder / "recognizer.json", json.dumps(record, indent=1) + "\n")
     model_card.write(folder)
     print(json.dumps(record["language_model"], indent=1))
+
+
+def _wordnet_examples() -> pd.Series:
+    """WordNet's example sentences: what stands in quotes in its glosses."""
+    if not Path(_WORDNET.value, "data.noun").exists():
+        raise SystemExit(f"error: no WordNet in --wordnet={_WORDNET.value}; see --help")
+    quotes = []
+    for name in ("data.adj", "data.adv", "data.noun", "data.verb"):
+        for line in (Path(_WORDNET.value) / name).read_text().splitlines():
+            quotes += re.findall(r'"([^"]+)"', line.partition(" | ")[2])
+    return pd.Series(quotes)
 
 
 def _error_rates(folder: Path, corpus: Path, rows: pd.DataFrame) -> dict:

