@@ -71,6 +71,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "train.steps": (1, 2**31 - 1),
     "train.batch_frames": _FRAMES,
     "train.buckets": _SHAPES,
+    "train.resident": (0, 1),
     "train.max_seconds": (0.1, 3600),
     "train.learning_rate": (0, _INF),
     "train.warmup_steps": (0, 2**31 - 1),

@@ -20,7 +20,7 @@ from emoasr.corpora.transcribed import Split
 from emoasr.errors import UserError
 from emoasr.inference import bucketing
 from emoasr.system import output
-from emoasr.training import sharding
+from emoasr.training import resident, sharding
 from emoasr.training.step import Batch
 
 CORPORA = {"transcribed": transcribed, "vctk": vctk}
@@ -47,15 +47,17 @@ class Examples:
     def load(self, bucket: bucketing.Bucket, indices: np.ndarray, mesh: Mesh) -> Batch:
         """Reads and pads this process's rows of a batch; those of a bucket have one shape."""
         rows = sharding.own_rows(bucket.batch_size, mesh)
-        indices = indices[rows.start : rows.stop]
+        return self._read(bucket, indices[rows.start : rows.stop], len(rows))
+
+    def _read(self, bucket: bucketing.Bucket, indices: np.ndarray, n_rows: int) -> Batch:
         waves = [self.split.source[int(self.positions[i])]["audio"] for i in indices]
         longest = max(len(self.labels[i]) for i in bucket.indices)
-        needed_B = np.zeros(len(rows), np.int32)
+        needed_B = np.zeros(n_rows, np.int32)
         needed_B[: len(indices)] = [text.frames_needed(self.labels[i]) for i in indices]
         length = bucket.n_hops * self.hop_length
-        wave_BN, lengths_B = bucketing.pad(waves, len(rows), length, np.int16)
+        wave_BN, lengths_B = bucketing.pad(waves, n_rows, length, np.int16)
         labels = [self.labels[i] for i in indices]
-        labels_BL, n_labels_B = bucketing.pad(labels, len(rows), longest, np.int32)
+        labels_BL, n_labels_B = bucketing.pad(labels, n_rows, longest, np.int32)
         return Batch(wave_BN, lengths_B, labels_BL, n_labels_B, needed_B)
 
     def once(self, mesh: Mesh) -> Iterator[tuple[np.ndarray, Batch]]:
@@ -63,12 +65,28 @@ class Examples:
         for bucket, indices in bucketing.batches(self.buckets):
             yield indices, self.load(bucket, indices, mesh)
 
-    def training(self, n_batches: int, seed: int, mesh: Mesh) -> grain.DatasetIterator:
-        """Shuffled batches, `n_batches` in all, read ahead; the position is its state."""
+    def training(
+        self, n_batches: int, seed: int, mesh: Mesh, share: float
+    ) -> grain.DatasetIterator:
+        """Shuffled batches on the devices, `n_batches` in all; the position is the state.
+
+        Args:
+            n_batches: to the end of the training.
+            seed: of the order.
+            mesh: the devices.
+            share: of a device's memory that the split's speech may take, to lie there; speech
+                that takes more is read ahead and put there batch by batch.
+        """
         plan = grain.MapDataset.source(bucketing.EpochPlan(self.buckets, n_batches, seed))
-        loaded = plan.map(lambda batch: self.load(batch[0], batch[1], mesh))
         ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
-        return iter(loaded.to_iter_dataset(ahead))
+        if not resident.fits(self.buckets, self.hop_length, share, mesh):
+            fed = plan.map(lambda b: self.load(b[0], b[1], mesh)).to_iter_dataset(ahead)
+            return iter(fed.map(lambda rows: sharding.spread(rows, mesh)))
+        speech = resident.Resident.load(self.buckets, self._all, mesh)
+        return iter(plan.map(lambda b: speech.rows(*b)).to_iter_dataset(ahead).map(speech.batch))
+
+    def _all(self, bucket: bucketing.Bucket) -> Batch:
+        return self._read(bucket, bucket.indices, len(bucket.indices))
 
 
 def open_splits(

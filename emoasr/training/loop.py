@@ -68,7 +68,7 @@ def _fit(
     Raises:
         KeyboardInterrupt: a signal came; all steps that were done are in a checkpoint.
     """
-    batches = splits["train"].training(train.steps, train.seed, trainer.mesh)
+    batches = splits["train"].training(train.steps, train.seed, trainer.mesh, train.resident)
     with TrainingCheckpoints(folder / "checkpoints") as checkpoints:
         step, state, position = checkpoints.restore(state) or (0, state, batches.get_state())
         pending = position.pop("pending", [])  # metrics that are not in the log yet
@@ -84,8 +84,7 @@ def _fit(
                 with interrupts.deferred() as stop:  # Ctrl-C waits for the step and its checkpoint
                     stops = validates = False
                     while not (stops or validates):
-                        batch = sharding.spread(next(batches), trainer.mesh)
-                        state, metrics = trainer.step(state, np.int32(step), batch)
+                        state, metrics = trainer.step(state, np.int32(step), next(batches))
                         step += 1
                         log.add(step, metrics)
                         # several processes ask each other only when they wait for metrics anyway

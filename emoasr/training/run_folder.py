@@ -20,7 +20,7 @@ from emoasr.training import model_card, multihost
 
 # A run continues with others of these: where things are, and how often something is reported.
 _WITHOUT_EFFECT = (
-    "corpus.path", "corpus.data_dir", "train.log_every", "train.eval_every",
+    "corpus.path", "corpus.data_dir", "train.resident", "train.log_every", "train.eval_every",
     "train.checkpoint_every",
 )  # fmt: skip
 _STEPS = "config.train.steps"

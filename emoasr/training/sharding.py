@@ -44,8 +44,12 @@ def spread(batch: T, mesh: Mesh) -> T:
 
 def replicate(tree: T, mesh: Mesh) -> T:
     """Arrays on every device; where processes have different ones, the first process's."""
+    return everywhere(multihost_utils.broadcast_one_to_all(tree), mesh)
+
+
+def everywhere(tree: T, mesh: Mesh) -> T:
+    """Arrays on every device, which all processes have alike."""
     sharding = NamedSharding(mesh, _ALL)
-    tree = multihost_utils.broadcast_one_to_all(tree)
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), tree)
 
 

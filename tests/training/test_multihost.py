@@ -11,6 +11,7 @@ import jax
 import made_training
 import numpy as np
 import pytest
+import test_resident
 from distributed import Job, end, free_port
 
 from emoasr import config
@@ -61,6 +62,11 @@ def try_devices(folder: str) -> None:
         ends[n], after = train(trainers[n], middle, range(3, 6), mesh)
         losses[n] = before + after
     assert losses[1][0] != losses[1][1]
+    examples = test_resident.made_examples()
+    for batches in zip(
+        *(test_resident.batches(examples, share) for share in (0, 0.2)), strict=True
+    ):
+        test_resident.assert_equal(*batches)  # rows dealt out to four devices
     np.testing.assert_allclose(losses[4], losses[1], rtol=1e-5)
     assert largest_difference(ends[4], ends[1]) < 1e-4
     for n, other in ((1, 4), (4, 1)):

@@ -90,7 +90,7 @@ def test_another_corpus_is_refused_and_named(copy, change, named):
 
 def test_what_changes_no_result_is_no_other_run(copy, capsys):
     (copy / "speech").rename(copy / "moved")
-    c = settings(copy, log_every=2, eval_every=1, checkpoint_every=1)
+    c = settings(copy, log_every=2, eval_every=1, checkpoint_every=1, resident=0.0)
     c.corpus.path = str(copy / "moved")
     before = content(copy / "run" / "pretrain" / "recognizer")
     pretrain.main(c, copy / "run")
@@ -109,7 +109,7 @@ def test_a_training_continues_where_its_corpus_has_moved(trained, copy, monkeypa
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(sharding, "spread", stops)
-        pretrain.main(settings(copy), copy / "stopped")
+        pretrain.main(settings(copy, resident=0.0), copy / "stopped")
     shutil.copytree(copy / "speech", copy / "copied", copy_function=shutil.copyfile)  # new times
     shutil.rmtree(copy / "speech")
     c = settings(copy)
