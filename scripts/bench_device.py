@@ -90,15 +90,21 @@ def model(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]
     return found
 
 
-def multiplication() -> Callable[[], Any]:
-    """JAX's float32 product of two large matrices: 2 * SIDE ** 3 FLOP."""
-    on_device = jnp.asarray(_square())
-    multiply = jax.jit(lambda x: jnp.matmul(x, x, precision="highest"))
+def multiplication(dtype: str = "float32", side: int = SIDE) -> Callable[[], Any]:
+    """JAX's product of two large matrices: 2 * side ** 3 FLOP.
+
+    Args:
+        dtype: of the factors, one of `choices.COMPUTE_DTYPES`.
+        side: of the matrices.
+    """
+    on_device = jnp.asarray(_square(side), "bfloat16" if dtype == "bfloat16" else "float32")
+    how = jax.lax.Precision.HIGHEST if dtype == "float32" else jax.lax.Precision.DEFAULT
+    multiply = jax.jit(lambda x: jnp.matmul(x, x, precision=how, preferred_element_type="float32"))
     return lambda: jax.block_until_ready(multiply(on_device))
 
 
-def _square() -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((SIDE, SIDE)).astype(np.float32)
+def _square(side: int = SIDE) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((side, side)).astype(np.float32)
 
 
 def weights_of_gates(network: GatedConvNet) -> int:

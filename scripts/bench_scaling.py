@@ -125,7 +125,7 @@ def rows(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         files = decoded(source, n_files, folder / "wavs")
-        corpora = {size: _repeated(files, size, folder / f"{size} h") for size in sorted(hours)}
+        corpora = {size: repeated(files, size, folder / f"{size} h") for size in sorted(hours)}
         runs: dict[float, list[dict[str, Any]]] = {size: [] for size in corpora}
         for _, size in itertools.product(range(repeats), corpora):
             runs[size].append(_compiled(corpora[size], folder / "run", folder / "cache", engine))
@@ -148,7 +148,7 @@ def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return runs[0] | {"wall_s": seconds.pop("median_s"), **seconds, "peak_memory_mb": memory}
 
 
-def _repeated(files: list[Path], hours: float, folder: Path) -> Path:
+def repeated(files: list[Path], hours: float, folder: Path) -> Path:
     """A folder of at least so many hours, in links to the same files."""
     folder.mkdir()
     seconds = [soundfile.info(file).duration for file in files]
@@ -156,7 +156,7 @@ def _repeated(files: list[Path], hours: float, folder: Path) -> Path:
     for i, (file, length) in enumerate(itertools.cycle(zip(files, seconds, strict=True))):
         if left <= 0:
             break
-        (folder / f"{i:07d}.wav").hardlink_to(file)
+        (folder / f"{i:07d}{file.suffix}").hardlink_to(file)
         left -= length
     return folder
 
