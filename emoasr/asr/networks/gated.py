@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from emoasr.asr.frontend import frame_mask
+from emoasr.asr.networks import convolution
 from emoasr.asr.networks.base import Network, Output
 from emoasr.asr.networks.norm import MaskedBatchNorm
 from emoasr.settings.choices import TAPS, ModelConfig
@@ -117,16 +118,8 @@ class _ConvNorm(nnx.Module):
         self.norm = MaskedBatchNorm(n_out)
 
     def __call__(self, x_BTC, mask_BT1, train):
-        if self.conv.kernel_size == (1,):  # as a 2-D product: XLA's gradient of it is faster
-            flat_XC = x_BTC.reshape(-1, x_BTC.shape[-1])
-            kernel_CC = self.conv.kernel[...][0]
-            if self.conv.dtype is not None:
-                flat_XC, kernel_CC = (z.astype(self.conv.dtype) for z in (flat_XC, kernel_CC))
-            y_XC = jnp.matmul(
-                flat_XC, kernel_CC, precision=self.conv.precision,
-                preferred_element_type=jnp.float32,
-            )  # fmt: skip
-            y_BTC = y_XC.reshape(*x_BTC.shape[:2], -1)
-        else:
-            y_BTC = self.conv(x_BTC)
+        conv = self.conv
+        y_BTC = convolution.over_time(
+            x_BTC, conv.kernel[...], conv.kernel_dilation, conv.precision, conv.dtype
+        )
         return self.norm(y_BTC, mask_BT1, train)
