@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from emoasr.errors import UserError, did_you_mean
 from emoasr.system import interrupts
 
-COMMANDS = ("extract", "eval", "predict", "pretrain", "transcribe")
+COMMANDS = ("extract", "eval", "finetune", "predict", "pretrain", "transcribe")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

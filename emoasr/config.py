@@ -44,6 +44,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval.train_workdir = ""  # of the run to fit on, with eval.protocol=cross-corpus
     c.eval.train_scale = ()  # of its ratings, mapped onto eval.scale; (): as it was extracted with
     c.eval.within_corpus = False  # True: features standardised within each of the two corpora
+    c.eval.predictions = ()  # NAME=WORKDIR of emoasr.finetune: its predictions beside the sets
     c.eval.partner = "in"  # "out": no training on speakers of the test speaker's session
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all
     c.eval.selection = ml_collections.ConfigDict()
@@ -57,6 +58,23 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval.limits = ""  # what a predictor of these ratings is not for; kept likewise
     c.eval.battery = False  # True: ablations and controls too: leaks, layers, other models
     c.eval.scale = (1.0, 5.0)  # predictions are clipped to it; (): to the range of training ratings
+
+    c.finetune = ml_collections.ConfigDict()  # what emoasr.finetune trains, end to end
+    c.finetune.init = "trained"  # weights to start from: config.recognizer's, or "random"
+    c.finetune.layers = 5  # the last so many are trained with the head; 0: the head alone; -1: all
+    c.finetune.pooling = "mean"  # over time: mean, mean+std, or attention (learned weights)
+    c.finetune.loss = "mse"  # or "ccc": 1 - CCC, over each batch
+    c.finetune.norms = "fixed"  # or "adapted": batch statistics in trained layers, and dropout
+    c.finetune.seeds = (0,)  # one training each; predictions are their mean
+    c.finetune.epochs = 20  # at most, over a fold's training speech; the held-out speakers choose
+    c.finetune.patience = 5  # epochs without a better one, after which a fold stops
+    c.finetune.held_out = 0.2  # share of a fold's training speakers who choose the epoch
+    c.finetune.learning_rate = 1e-3  # of the head, after a warm-up of one epoch
+    c.finetune.rate_below = 0.1  # learning rate of the layers: that of the head times this
+    c.finetune.weight_decay = 0.01  # of kernels and the head's weights
+    c.finetune.clip_norm = 1.0  # of the gradient
+    c.finetune.batch_frames = 4096  # MFCC frames a batch, padding included
+    c.finetune.buckets = 6  # lengths compiled for
     return c
 
 

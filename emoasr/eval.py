@@ -11,6 +11,7 @@ r"""Compares feature sets: how well does each predict the labels of unseen speak
         --config.feature_sets=neural,egemaps,elsewhere/whisper.parquet
     python -m emoasr.eval --workdir=runs/emotale \
         --config.feature_sets=neural,egemaps,neural+egemaps
+    python -m emoasr.eval --workdir=runs/emotale --config.eval.predictions=finetuned=runs/f
 
 `--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config`, the
 configuration stored there is used. A feature set may also be the path of a table from another
@@ -48,7 +49,7 @@ from emoasr.files import places
 from emoasr.settings import evaluation, fields
 
 if TYPE_CHECKING:
-    from emoasr.evaluation import cross_corpus
+    from emoasr.evaluation import cross_corpus, predicted
     from emoasr.extraction.outcome import Outcome
 
 
@@ -87,10 +88,12 @@ def _evaluate(
     started, folder, workers = time.monotonic(), asked.folder, asked.workers
     inputs, data = _read(config, workdir, asked.train_workdir)
     columns = (*asked.columns, *RATINGS)
+    given = {name: _predicted(path) for name, path in asked.predictions.items()}
     source = asked.made_from | digests.of_inputs(data.tables, data.labels, columns)
+    source |= {f"predictions {name}": digests.of_table(one.table) for name, one in given.items()}
     check_same_evaluation(folder, source, overwrite)
     ensure_folder(folder / "figures")
-    found = evaluate(data.tables, data.labels, config.eval, workers, asked.sums)
+    found = evaluate(data.tables, data.labels, config.eval, workers, asked.sums, given)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
     seconds = time.monotonic() - started
     made = provenance(config.to_dict(), inputs.extraction, inputs.metadata, source, seconds)
@@ -110,6 +113,19 @@ def _evaluate(
     for name in asked.sums:
         print(f"{name}: no predictor is kept of a sum, only of sets that one recognizer gives")
     print(*kept, page, sep="\n")
+
+
+def _predicted(path: Path) -> "predicted.Predicted":
+    """The predictions that a finetuning left."""
+    from emoasr.errors import UserError
+    from emoasr.evaluation import predicted
+    from emoasr.files import parquet
+
+    table, made = parquet.read(path)
+    try:
+        return predicted.Predicted(table, made["n_features"], made["protocol"], made["partner"])
+    except KeyError:
+        raise UserError(f"{path}: is not of emoasr.finetune; run it again") from None
 
 
 def _read(

@@ -26,7 +26,10 @@ from emoasr.settings import choices, configurations, fields
 EXPERIMENTS = ("audformat", "cremad", "demo", "emodb", "emotale", "folder", "iemocap",
                "iemocap_consistent", "meld", "msp_improv", "msp_podcast", "ravdess",
                "table")  # fmt: skip
-OF = {"extract": EXPERIMENTS, "eval": EXPERIMENTS, "pretrain": ("english", "shipped", "vctk")}
+OF = {
+    **dict.fromkeys(("extract", "eval", "finetune"), EXPERIMENTS),
+    "pretrain": ("english", "shipped", "vctk"),
+}
 HEAVY = ("jax", "flax", "pandas", "librosa", "scipy", "sklearn", "pyarrow", "tensorflow_datasets",
          "audformat", "orbax", "grain", "altair", "vl_convert", "numba", "opensmile")  # fmt: skip
 
@@ -386,7 +389,7 @@ def test_help_shows_what_a_command_uses_and_not_more(call):
         command: set(re.findall(r"^  --config\.(\S+?)=", call(command, "--help")[1], re.MULTILINE))
         for command in OF
     }
-    assert shown["extract"] | shown["eval"] >= set(configurations.leaves(base))
+    assert set.union(*shown.values()) >= set(configurations.leaves(base))
     assert "eval.n_selected" not in shown["extract"] and "tap" not in shown["eval"]
     assert {"corpus.language", "corpus.consistent", "corpus.root"} <= shown["extract"]
     assert set(configurations.leaves(config.pretraining(""))) <= shown["pretrain"]

@@ -1,7 +1,8 @@
 """Predictors of one rating side by side: metrics, intervals, differences, tests."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,16 @@ class Comparison:
         metrics: by config, see `metrics_of`.
     """
 
-    def __init__(self, target: str, predictions: Mapping[PredictorConfig, pd.DataFrame]):
+    def __init__(
+        self,
+        target: str,
+        predictions: Mapping[PredictorConfig, pd.DataFrame],
+        trainings: Mapping[PredictorConfig, Sequence[pd.DataFrame]] = MappingProxyType({}),
+    ):
+        """Compares predictions; those of `trainings` are their means, see `Bootstrap`."""
         self.target, self.predictions = target, dict(predictions)
         self.metrics = {config: metrics_of(frame) for config, frame in predictions.items()}
-        self._bootstrap = Bootstrap(self.predictions)
+        self._bootstrap = Bootstrap(self.predictions, trainings)
 
     def row(self, config: PredictorConfig) -> dict[str, Any]:
         """What was done, on how much, its metrics and their intervals."""

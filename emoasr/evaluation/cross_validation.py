@@ -97,13 +97,13 @@ def run(
             results[config].append((fold, result))
     each = [(config, t, target) for config in results for t, target in enumerate(dataset.targets)]
     predictions = {
-        (config, target): _predictions(dataset, config.feature_set, t, results[config])
+        (config, target): frame_of(dataset, config.feature_set, t, results[config])
         for config, t, target in each
     }
     return CrossValidated(dataset, results, predictions)
 
 
-def _predictions(dataset: Dataset, feature_set: str, t: int, results: Results) -> pd.DataFrame:
+def frame_of(dataset: Dataset, feature_set: str, t: int, results: Results) -> pd.DataFrame:
     """Predictions of target number t by all folds."""
     y_N = dataset.ratings.iloc[:, t].to_numpy()
     prediction_N, clipped_N = np.zeros((2, len(y_N)))  # of utterances not tested, too

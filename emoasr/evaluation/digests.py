@@ -20,11 +20,12 @@ def of_inputs(
             out.
     """
     of_labels = labels[[name for name in dict.fromkeys(used) if name in labels]]
-    digests = {f"feature set {name}": _digest(table) for name, table in tables.items()}
-    return {**digests, "labels": _digest(of_labels)}
+    digests = {f"feature set {name}": of_table(table) for name, table in tables.items()}
+    return {**digests, "labels": of_table(of_labels)}
 
 
-def _digest(table: pd.DataFrame) -> str:
+def of_table(table: pd.DataFrame) -> str:
+    """A digest of one table."""
     found = hashlib.sha256(pd.util.hash_pandas_object(table).to_numpy().tobytes())
     found.update(repr([*table.columns, *table.index.names]).encode(errors="backslashreplace"))
     return found.hexdigest()[:_LETTERS]

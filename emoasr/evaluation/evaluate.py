@@ -16,13 +16,14 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from emoasr.evaluation import ablations, cross_validation, notes
+from emoasr.evaluation import ablations, cross_validation, notes, predicted
 from emoasr.evaluation.ablations import Plan
 from emoasr.evaluation.comparison import Comparison
 from emoasr.evaluation.cross_validation import CrossValidated
 from emoasr.evaluation.dataset import Dataset, prepare
 from emoasr.evaluation.metrics import has_classes
-from emoasr.evaluation.regression import predictor_configs
+from emoasr.evaluation.predicted import Frames, Predicted
+from emoasr.evaluation.regression import PredictorConfig, predictor_configs
 from emoasr.settings.choices import BASELINE
 
 
@@ -85,6 +86,7 @@ def evaluate(
     settings: ml_collections.ConfigDict,
     workers: int = 1,
     sums: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    given: Mapping[str, Predicted] = MappingProxyType({}),
 ) -> Evaluation:
     """Predicts every target from every feature set, each on the same utterances.
 
@@ -95,11 +97,16 @@ def evaluate(
         settings: `config.eval`, checked, see `settings.evaluation`.
         workers: folds fitted at once.
         sums: further feature sets, by name: the tables whose columns stand side by side in each.
+        given: predictions that are compared as they are, by name.
 
     Raises:
-        UserError: a setting, table or label that cannot be evaluated.
+        UserError: a setting, table, label or prediction that cannot be evaluated.
     """
+    predicted.check_protocol(given, settings.protocol, settings.partner)
     datasets, skipped = prepare(tables, labels, settings, sums)
+    frames_of = {
+        target: _given(dataset, given) for dataset in datasets for target in dataset.targets
+    }
     plans = []
     for dataset in datasets:
         main = predictor_configs(dataset.tables, settings, bool(dataset.classes))
@@ -114,9 +121,19 @@ def evaluate(
         of_plan = cross_validation.run(plan.dataset, configs, workers, "folds")
         for target in plan.dataset.targets:
             fitted[target] = of_plan
-            compared[target] = Comparison(target, of_plan.of_target(target))
-    main_of = {target: plan.main for plan in plans for target in plan.dataset.targets}
+            frames = {config: of[target] for config, of in frames_of[target].items()}
+            compared[target] = Comparison(
+                target,
+                of_plan.of_target(target) | {config: of.mean for config, of in frames.items()},
+                {config: of.each for config, of in frames.items()},
+            )
+    main_of = {  # the baseline stays the last
+        target: [*plan.main[:-1], *frames_of[target], plan.main[-1]]
+        for plan in plans
+        for target in plan.dataset.targets
+    }
     each = [(config, target) for target in settings.targets for config in main_of[target]]
+    found_notes = notes.of(datasets, protocols, labels)
     return Evaluation(
         rows=[compared[target].row(config) for config, target in each],
         differences=[
@@ -127,13 +144,31 @@ def evaluate(
         battery=ablations.report(plans, compared, workers) if settings.battery else None,
         predictions=_together([compared[target].predictions[config] for config, target in each]),
         selected=pd.concat(
-            [fitted[t].selected(c, t) for c, t in each if c.feature_set != BASELINE],
+            [fitted[t].selected(c, t) for c, t in each if c.feature_set not in (BASELINE, *given)],
             ignore_index=True,
         ),
         skipped=skipped,
         datasets=datasets,
-        notes=notes.of(datasets, protocols, labels),
+        notes=[*found_notes, *predicted.notes(given, _by_name(frames_of))],
     )
+
+
+def _by_name(
+    frames_of: Mapping[str, Mapping[PredictorConfig, Mapping[str, Frames]]],
+) -> dict[str, dict[str, Frames]]:
+    """Frames by the name of the predictions, then by rating."""
+    found: dict[str, dict[str, Frames]] = {}
+    for target, of_configs in frames_of.items():
+        for config, of_targets in of_configs.items():
+            found.setdefault(config.feature_set, {})[target] = of_targets[target]
+    return found
+
+
+def _given(
+    dataset: Dataset, given: Mapping[str, Predicted]
+) -> dict[PredictorConfig, dict[str, Frames]]:
+    """Predictions that are compared as they are, by rating, for a dataset's utterances."""
+    return {one.config(name): predicted.frames(dataset, one, name) for name, one in given.items()}
 
 
 def _together(predictions: list[pd.DataFrame]) -> pd.DataFrame:

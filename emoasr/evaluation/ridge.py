@@ -37,7 +37,12 @@ class Ridge:
     leave-one-out error (y - x V a) / (1 - h) (Golub, Heath & Wahba 1979, "Generalized
     cross-validation as a method for choosing a good ridge parameter", Technometrics 21: 215-223).
     Else scikit-learn's RidgeCV decomposes x x', which is smaller.
+
+    Attributes:
+        penalties_T: those chosen.
     """
+
+    penalties_T: np.ndarray
 
     def fit(self, x_ND: Rows, y_NT: np.ndarray, dev: Dev | None = None) -> "Ridge":
         """Chooses the penalties and fits; each feature's mean is zero."""
@@ -61,6 +66,7 @@ class Ridge:
         else:
             errors_AT = _errors(np.tensordot(dev[0] @ v_DD, a_DAT, 1), dev[1] - self._bias_T)
         self._weights_DT = v_DD @ _of_each(a_DAT, errors_AT)
+        self.penalties_T = PENALTIES[errors_AT.argmin(axis=0)]
         return self
 
     def _fit_few(self, x_ND: np.ndarray, y_NT: np.ndarray, dev: Dev | None) -> None:
@@ -70,12 +76,14 @@ class Ridge:
         if dev is None:
             model = RidgeCV(alphas=PENALTIES, alpha_per_target=True).fit(x_ND, y_NT)
             self._weights_DT, self._bias_T = of_model(model), model.intercept_
+            self.penalties_T = np.atleast_1d(model.alpha_)
             return
         models = [OnePenalty(penalty).fit(x_ND, y_NT) for penalty in PENALTIES]
         self._bias_T = y_NT.mean(axis=0)
         weights_DAT = np.stack([of_model(model) for model in models], axis=1)
         errors_AT = _errors(np.tensordot(dev[0], weights_DAT, 1), dev[1] - self._bias_T)
         self._weights_DT = _of_each(weights_DAT, errors_AT)
+        self.penalties_T = PENALTIES[errors_AT.argmin(axis=0)]
 
     def predict(self, x_PD: np.ndarray) -> np.ndarray:
         """Ratings (P, T)."""

@@ -48,7 +48,7 @@ def fit(
     groups = pd.concat([dataset.groups for dataset in datasets])
     groups = groups[~groups.index.duplicated()]
     features_ND = datasets[0].tables[feature_set].loc[groups.index].to_numpy()
-    fitted = _fitted(features_ND, splits.speaker_folds(groups, "in"))
+    of_features = fitted(features_ND, splits.speaker_folds(groups, "in"))
     targets: dict[str, Target | ClassTarget] = {}
     for dataset in datasets:
         if dataset.classes:
@@ -58,7 +58,7 @@ def fit(
             targets |= _targets(dataset, of_dataset, config, workers)
     model = Model(
         targets=tuple(targets[name] for name in settings.targets if name in targets),
-        fitted=fitted,
+        fitted=of_features,
         scale=tuple(map(float, settings.scale)),
     )
     return model, tuple(sorted(groups["speaker"].astype(str).unique()))
@@ -120,7 +120,8 @@ def _affine(
     return at_PT[1:] - at_PT[0], at_PT[0]
 
 
-def _fitted(x_ND: np.ndarray, folds: Sequence[Fold]) -> Fitted:
+def fitted(x_ND: np.ndarray, folds: Sequence[Fold]) -> Fitted:
+    """What the features of all utterances were like, (N, D); folds leave speakers out."""
     beyond_N = np.empty(len(x_ND))
     for fold in folds:
         beyond_N[fold.test] = _range(x_ND[fold.train]).beyond(x_ND[fold.test])

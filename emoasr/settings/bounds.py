@@ -36,6 +36,17 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "eval.scale": (-1e9, 1e9),
     "eval.train_scale": (-1e9, 1e9),
     "eval.layers": (-100, 99),  # of each subset; how many there are, the table knows
+    "finetune.layers": (-1, 100),
+    "finetune.seeds": _SEED,
+    "finetune.epochs": (0, 10_000),
+    "finetune.patience": (1, 10_000),
+    "finetune.held_out": (0.01, 0.9),
+    "finetune.learning_rate": (0, _INF),
+    "finetune.rate_below": (0, _INF),
+    "finetune.weight_decay": (0, _INF),
+    "finetune.clip_norm": (1e-9, _INF),
+    "finetune.batch_frames": _FRAMES,
+    "finetune.buckets": _SHAPES,
     # high enough for any network trained so far, and low enough that an untrusted recognizer cannot
     # exhaust memory or time before its weights are checked
     "model.n_mfcc": (1, 512),

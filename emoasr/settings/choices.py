@@ -33,6 +33,10 @@ REGRESSORS = ("linear", "ridge", "svr")
 UNTRAINED = "random-"  # begins the names of untrained networks' feature sets
 BASELINE = "mean"  # the feature set of none: the training mean, or the commonest class
 OPTIMIZERS = ("adamw", "muon")
+STARTS = ("trained", "random")  # weights that finetuning starts from
+ATTENTION = "attention"  # pooling with learned weights
+LOSSES = ("mse", "ccc")
+NORMS = ("fixed", "adapted")
 TRANSCRIBED_KINDS = ("transcribed", "vctk")
 LANGUAGE_WEIGHT = 0.65  # of the language model, in beam search
 

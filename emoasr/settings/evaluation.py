@@ -1,6 +1,7 @@
 """What `emoasr.eval` is asked for, checked as a whole before anything heavy is imported."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ from emoasr.errors import UserError
 from emoasr.files import places, storage
 from emoasr.settings import bounds, choices, configurations, evaluation_name, feature_sets
 from emoasr.system import processes
+
+_NAME = re.compile("[A-Za-z][A-Za-z0-9._-]*")  # of predictions
 
 
 class Asked(NamedTuple):
@@ -22,6 +25,7 @@ class Asked(NamedTuple):
         sums: feature sets whose columns stand side by side, by the sum's name.
         workers: folds fitted at once.
         train_workdir: of cross-corpus evaluation, the run to fit on.
+        predictions: tables of predictions that are compared as they are, by name.
     """
 
     folder: Path
@@ -30,6 +34,7 @@ class Asked(NamedTuple):
     sums: dict[str, tuple[str, ...]]
     workers: int
     train_workdir: Path | None
+    predictions: dict[str, Path]
 
 
 def check(config: ml_collections.ConfigDict, workdir: Path) -> Asked:
@@ -50,6 +55,7 @@ def check(config: ml_collections.ConfigDict, workdir: Path) -> Asked:
     sums = feature_sets.sums(config.feature_sets, located)
     choices.check_evaluation(config.eval)
     choices.check_names([*located, *sums], config.eval.layers)
+    predictions = _predictions(config.eval, [*located, *sums])
     places.check_extracted(workdir)
     feature_sets.check_there(located, tables)
     made_from |= {f"feature set {name}": "a sum" for name in sums}
@@ -57,7 +63,31 @@ def check(config: ml_collections.ConfigDict, workdir: Path) -> Asked:
     folder = workdir / "eval" / evaluation_name.of(config.eval)
     train_workdir = _train_workdir(config, workdir, located)
     workers = processes.count(config.workers)
-    return Asked(folder, made_from, columns, sums, workers, train_workdir)
+    return Asked(folder, made_from, columns, sums, workers, train_workdir, predictions)
+
+
+def _predictions(settings: ml_collections.ConfigDict, taken: Collection[str]) -> dict[str, Path]:
+    """Where the predictions of `config.eval.predictions` lie, by name."""
+    found: dict[str, Path] = {}
+    for entry in settings.predictions:
+        name, _, folder = entry.partition("=")
+        what = f"config.eval.predictions={entry!r}"
+        if not _NAME.fullmatch(name) or not folder:
+            raise UserError(f"{what}: must be NAME=WORKDIR, such as finetuned=runs/f")
+        if name in (*found, *taken, *settings.layers, choices.BASELINE):
+            raise UserError(f"{what}: another row has that name; choose a different one")
+        found[name] = places.local(folder) / "finetune" / "predictions.parquet"
+        if not found[name].is_file():
+            raise UserError(
+                f"{what}: {found[name]} is not there; run python -m emoasr.finetune "
+                f"--workdir={folder} to its end"
+            )
+    if found and choices.test_split(settings.protocol):
+        raise UserError(
+            f"config.eval.predictions: finetuning holds out every speaker in turn, "
+            f"config.eval.protocol={settings.protocol} does not; leave one of them out"
+        )
+    return found
 
 
 def _train_workdir(

@@ -18,7 +18,8 @@ from emoasr.errors import UserError, did_you_mean
 from emoasr.settings import choices
 from emoasr.settings.configurations import NAMED_FREELY, Base, is_of, leaves, load, shipped
 
-_NAMES = ("eval.merged", "corpus.tables")  # fields that hold names; other empty ones hold numbers
+# fields that hold names; other empty ones hold numbers
+_NAMES = ("eval.merged", "eval.predictions", "corpus.tables")
 _SET = re.compile(r"\s*\w+\.([\w.]+) = .*?  # (.+)")
 _DATACLASSES = {"model": choices.ModelConfig, "augment": choices.AugmentConfig}
 _KINDS = {int: "a whole number", float: "a number", str: "text"}

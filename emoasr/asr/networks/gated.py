@@ -10,6 +10,8 @@ padded batch.
 Shape suffixes: B utterances, T frames, D coefficients, C channels (units), V symbols.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -64,23 +66,44 @@ class GatedConvNet(Network):
             Logits and taps.
         """
         mask_BT1 = frame_mask(frames_B, mfcc_BTD.shape[1])[..., None]
-        mfcc_BTD = jnp.where(mask_BT1, mfcc_BTD, 0.0)
         train = dropout_key is not None
-        keys = [None] * self.config.n_layers
+        keys: list[jax.Array | None] = [None] * self.config.n_layers
         if dropout_key is not None:
             keys = list(jax.random.split(dropout_key, self.config.n_layers))
+        h_BTC = self.enter(mfcc_BTD, mask_BT1, train)
+        skips_BTC, taps = self.through(h_BTC, mask_BT1, keys)
+        y_BTC = jnp.tanh(self.head(skips_BTC, mask_BT1, train))
+        return Output(self.symbols(y_BTC), taps)
 
-        h_BTC = jnp.tanh(self.front(mfcc_BTD, mask_BT1, train)) * mask_BT1
+    def enter(self, mfcc_BTD: jax.Array, mask_BT1: jax.Array, train: bool = False) -> jax.Array:
+        """What the first layer hears (B, T, C): the front convolution's output."""
+        mfcc_BTD = jnp.where(mask_BT1, mfcc_BTD, 0.0)
+        return jnp.tanh(self.front(mfcc_BTD, mask_BT1, train)) * mask_BT1
+
+    def through(
+        self, h_BTC: jax.Array, mask_BT1: jax.Array, keys: Sequence[jax.Array | None]
+    ) -> tuple[jax.Array, dict[str, tuple[jax.Array, ...]]]:
+        """Runs the last layers.
+
+        Args:
+            h_BTC: what the first of them hears: of all layers what `enter` gives, of fewer the tap
+                `residual` of the layer before.
+            mask_BT1: True on valid frames.
+            keys: one a layer: a key for training mode, None for inference.
+
+        Returns:
+            The sum of their skip outputs, and their taps.
+        """
         skips_BTC = jnp.zeros_like(h_BTC)
         taps: dict[str, list[jax.Array]] = {name: [] for name in TAPS}
-        for layer, key in zip(self.layers, keys, strict=True):
+        first = self.config.n_layers - len(keys)
+        for layer, key in zip(self.layers[first:], keys, strict=True):
             gate_BTC, skip_BTC = layer(h_BTC, mask_BT1, key)
             h_BTC = h_BTC + skip_BTC
             skips_BTC = skips_BTC + skip_BTC
             for name, tap_BTC in zip(TAPS, (gate_BTC, skip_BTC, h_BTC), strict=True):
                 taps[name].append(tap_BTC)
-        y_BTC = jnp.tanh(self.head(skips_BTC, mask_BT1, train))
-        return Output(self.symbols(y_BTC), {name: tuple(tap) for name, tap in taps.items()})
+        return skips_BTC, {name: tuple(tap) for name, tap in taps.items()}
 
 
 class _GatedLayer(nnx.Module):

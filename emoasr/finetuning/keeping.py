@@ -1,0 +1,223 @@
+"""What comes of the folds: predictions of test speakers, and a predictor of all speakers.
+
+Shape suffixes: N utterances, D pooled features, T ratings.
+"""
+
+import datetime
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import ml_collections
+import numpy as np
+import pandas as pd
+from flax import nnx
+
+from emoasr.asr import saved
+from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr.saved import SavedRecognizer
+from emoasr.corpora import Corpus
+from emoasr.evaluation import predicted
+from emoasr.evaluation.comparison import Comparison
+from emoasr.evaluation.dataset import Dataset
+from emoasr.evaluation.predicted import Frames, Predicted
+from emoasr.evaluation.splits import speaker_folds
+from emoasr.files import parquet
+from emoasr.finetuning import training
+from emoasr.finetuning.examples import Examples
+from emoasr.finetuning.run_folder import RunFolder
+from emoasr.finetuning.training import Material, Schedule, Trained
+from emoasr.prediction import card, fitting
+from emoasr.prediction import saved as predictors
+from emoasr.prediction.manifest import Features, Record
+from emoasr.prediction.model import Model, Target
+from emoasr.settings.choices import ATTENTION
+
+NAME = "finetuned"
+
+_VERSIONS = ("emoasr", "scikit-learn", "numpy")
+_INTERVALS = (
+    "the bounds are one network's prediction and the errors of others, trained in the same way, on "
+    "speakers left out (jackknife): unlike CV+, without a guarantee"
+)
+
+
+def is_finished(folder: RunFolder, seeds: Sequence[int]) -> bool:
+    """Whether predictions of all these trainings are together, which is done last."""
+    if not folder.predictions.exists():
+        return False
+    table, _ = parquet.read(folder.predictions)
+    return set(table["seed"]) == set(seeds)
+
+
+def keep(
+    config: ml_collections.ConfigDict,
+    folder: RunFolder,
+    corpus: Corpus,
+    found: Examples,
+    recognizer: SavedRecognizer,
+    tap: str,
+    material: Callable[[int], Material],
+    schedule: Callable[[int], Schedule],
+) -> None:
+    """Puts all folds' predictions together, and trains a predictor on all speakers.
+
+    Args:
+        config: all settings.
+        folder: whose folds are finished.
+        corpus: that was heard.
+        found: what was trained on.
+        recognizer: that training started from.
+        tap: activations that are pooled.
+        material: of a seed.
+        schedule: likewise.
+    """
+    seeds, n_folds = tuple(map(int, config.finetune.seeds)), len(found.folds)
+    read = [parquet.read(folder.fold(s, number)) for s in seeds for number in range(n_folds)]
+    table, folds = pd.concat([t for t, _ in read]), [made for _, made in read]
+    first = material(seeds[0])
+    n_features = first.speech.pooled_ND.shape[1]
+    given = Predicted(table, n_features, config.eval.protocol, config.eval.partner)
+    of_targets = {target: _frames(given, found, target, config) for target in found.targets}
+    _print(of_targets, given, folds)
+    if config.finetune.pooling == ATTENTION:
+        print("no predictor is kept: its format has no learned weights over time")
+    else:
+        epochs = [made["epochs"] for made in folds[:n_folds]]
+        n_epochs = int(np.median(epochs))
+        every = np.arange(len(found.ratings))
+        trained = training.train(
+            first, found.ratings.to_numpy(), every, schedule(seeds[0]), n_epochs, "all speakers"
+        )
+        _keep_predictor(config, folder, corpus, found, recognizer, tap, first, trained, of_targets)
+    parquet.write(table, folder.predictions, {
+        "protocol": given.protocol, "partner": given.partner, "n_features": n_features,
+        "recognizer": recognizer.digest, "corpus": corpus.name, "folds": folds,
+        "finetune": config.finetune.to_dict(),
+    })  # fmt: skip
+    print(folder.predictions)
+
+
+def _frames(
+    given: Predicted, found: Examples, target: str, config: ml_collections.ConfigDict
+) -> Frames:
+    ratings = found.ratings[[target]].dropna()
+    data = Dataset({}, ratings, found.groups.loc[ratings.index], tuple(config.eval.scale))
+    return predicted.frames(data, given, NAME)[target]
+
+
+def _print(
+    of_targets: dict[str, Frames], given: Predicted, folds: Sequence[dict[str, Any]]
+) -> None:
+    config = given.config(NAME)
+    for target, frames in of_targets.items():
+        row = Comparison(target, {config: frames.mean}, {config: frames.each}).row(config)
+        each = [Comparison(target, {config: frame}).metrics[config] for frame in frames.each]
+        seeds = ", ".join(f"{m['clipped_ccc']:.3f}" for m in each if m["clipped_ccc"] is not None)
+        low, high = row["clipped_ccc_low"], row["clipped_ccc_high"]
+        limits = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+        of_seeds = f"; each seed {seeds}" * (len(each) > 1)
+        print(f"{target}: CCC {row['clipped_ccc'] or float('nan'):.3f}{limits}{of_seeds}")
+    epochs = [made["epochs"] for made in folds]
+    rates = sorted({made["learning_rate"] for made in folds})
+    seconds = sum(made["seconds"] for made in folds)
+    print(
+        f"epochs chosen: {min(epochs)} to {max(epochs)}, median {np.median(epochs):g}; learning "
+        f"rate {', '.join(f'{rate:g}' for rate in rates)}; {seconds / 60:.1f} minutes in all folds"
+    )
+
+
+def _keep_predictor(
+    config: ml_collections.ConfigDict,
+    folder: RunFolder,
+    corpus: Corpus,
+    found: Examples,
+    recognizer: SavedRecognizer,
+    tap: str,
+    material: Material,
+    trained: Trained,
+    of_targets: dict[str, Frames],
+) -> None:
+    """Writes the predictor, and where any layer was trained the recognizer that it takes."""
+    tuner, digest = trained.tuner, recognizer.digest
+    if tuner.first < tuner.n_layers or config.finetune.init == "random":
+        digest = _keep_recognizer(config, folder, corpus, recognizer, material, trained)
+    x_ND = trained.predict(material.speech, np.arange(len(found.ratings)))[1]
+    fitted = fitting.fitted(x_ND, speaker_folds(found.groups, "in"))
+    model = Model(_targets(of_targets, trained), fitted, tuple(map(float, config.eval.scale)))
+    settings = config.eval.copy_and_resolve_references()
+    settings.update({"regressor": predicted.REGRESSOR, "n_selected": 0})
+    settings.limits = "; ".join(filter(None, (config.eval.limits, _INTERVALS)))
+    provenance = {
+        "corpus": {"name": corpus.name, "synthetic": corpus.synthetic},
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
+    }
+    record = Record(
+        Features(digest, tap, config.finetune.pooling),
+        targets=tuple(of_targets),
+        classes=((),) * len(of_targets),
+        scale=model.scale,
+        most_beyond=fitted.most_beyond,
+        speakers=tuple(sorted(found.groups["speaker"].unique())),
+        card=card.card(settings, _rows(of_targets, trained), provenance),
+    )
+    path = folder.path / "predictor"
+    card.write(path, predictors.save(path, model, record))
+    print(path)
+
+
+def _keep_recognizer(
+    config: ml_collections.ConfigDict,
+    folder: RunFolder,
+    corpus: Corpus,
+    recognizer: SavedRecognizer,
+    material: Material,
+    trained: Trained,
+) -> str:
+    """Writes the network that was trained on all speakers; gives its digest."""
+    model = material.network
+    if trained.tuner.graph is not None:
+        state = trained.state
+        layers = state.params["layers"]
+        model = nnx.merge(trained.tuner.graph, layers, state.statistics, trained.fixed.below)
+    frontend = cast(FrontEndConfig, recognizer.config.frontend)
+    name = f"{recognizer.card.get('name', 'recognizer')}, finetuned on {corpus.name}"
+    record = {"name": name, "finetuned": config.finetune.to_dict() | {"from": recognizer.digest}}
+    path = folder.path / "recognizer"
+    saved.save(path, cast(GatedConvNet, model), frontend, record)
+    print(path)
+    return saved.digest(model, frontend)
+
+
+def _targets(of_targets: dict[str, Frames], trained: Trained) -> tuple[Target, ...]:
+    weights_DT, bias_T = trained.linear()
+    found = []
+    for t, (name, frames) in enumerate(of_targets.items()):
+        errors = (frames.each[0]["prediction"] - frames.each[0]["label"]).abs()
+        speakers_N = np.unique(frames.each[0]["speaker"], return_inverse=True)[1]
+        weights_D = weights_DT[:, t].astype(np.float32)
+        found.append(
+            Target(
+                name,
+                weights_D=weights_D,
+                bias=float(bias_T[t]),
+                fold_weights_FD=weights_D[None],
+                fold_biases_F=bias_T[t : t + 1],
+                errors_N=errors.to_numpy(np.float32),
+                folds_N=np.zeros(len(errors), np.int32),
+                speakers_N=speakers_N.astype(np.int32),
+            )
+        )
+    return tuple(found)
+
+
+def _rows(of_targets: dict[str, Frames], trained: Trained) -> list[dict[str, Any]]:
+    """Metrics of the first seed's folds, whose network is kept."""
+    n_features = len(trained.fixed.mean_D)
+    rows = []
+    for target, frames in of_targets.items():
+        one = Predicted(frames.each[0], n_features, "", "").config(NAME)
+        rows.append(Comparison(target, {one: frames.each[0]}).row(one))
+    return rows

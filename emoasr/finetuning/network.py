@@ -1,0 +1,270 @@
+"""One step of training from frames to ratings, and the state that it carries.
+
+Shape suffixes: B utterances, F frames, C units, X units of all layers, S statistics, L layers, D
+pooled features, H hidden units of attention, T ratings (standardised).
+"""
+
+import dataclasses
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from emoasr.asr.frontend import Array, frame_mask
+from emoasr.asr.networks.base import Network
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.inference.pooling import pool
+from emoasr.settings.choices import ATTENTION, POOLINGS
+
+_HIDDEN = 64  # units of attention
+_FLAT = 1e-12  # a variance below has no gradient
+_CCC = 1e-6  # added to CCC's denominator: a batch of one utterance has none
+
+
+class Batch(NamedTuple):
+    """A padded batch of rated utterances.
+
+    Attributes:
+        x_BFC: what the first layer that is computed hears: MFCCs, or activations.
+        frames_B: valid frames; 0 marks an empty row.
+        below_BSLC: pooled activations of the layers that are not computed.
+        y_BT: ratings, standardised.
+        weight_BT: 1 where there is one, else 0.
+    """
+
+    x_BFC: Array
+    frames_B: Array
+    below_BSLC: Array
+    y_BT: Array
+    weight_BT: Array
+
+
+class Fixed(NamedTuple):
+    """What a step needs and does not change.
+
+    Attributes:
+        below: weights that are not trained.
+        mean_D: of each pooled feature, which is subtracted from it.
+        scale_D: what it is then divided by.
+        penalty_T: of the head's squared weights.
+    """
+
+    below: Any
+    mean_D: Array
+    scale_D: Array
+    penalty_T: Array
+
+
+class State(NamedTuple):
+    """What a step changes.
+
+    Attributes:
+        params: `head` and `layers`.
+        statistics: of norms.
+        optimizer: its state.
+    """
+
+    params: dict[str, Any]
+    statistics: Any
+    optimizer: optax.OptState
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuner:
+    """The fixed part of a training; equal ones share their compiled steps.
+
+    Attributes:
+        graph: the network's structure; None: no layer is computed.
+        n_layers: of the network.
+        tap: activations that are pooled.
+        pooling: one of `settings.finetuning.POOLINGS`.
+        loss: one of `choices.LOSSES`.
+        first: first layer that is trained; `n_layers`: none.
+        given: first layer that is computed; 0: from MFCCs on.
+        adapted: whether trained layers use their batch's statistics.
+        rate_below: learning rate of the layers, as a share of the head's.
+        weight_decay: of the layers' and attention's weights, not of biases and norms.
+        clip_norm: of the gradient.
+    """
+
+    graph: nnx.GraphDef | None
+    n_layers: int
+    tap: str
+    pooling: str
+    loss: str
+    first: int
+    given: int
+    adapted: bool
+    rate_below: float
+    weight_decay: float
+    clip_norm: float
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Statistics over time of each unit."""
+        return ("mean",) if self.pooling == ATTENTION else POOLINGS[self.pooling]
+
+    def start(self, head: dict[str, Array], layers: Any, statistics: Any) -> State:
+        """The first state of a training; the arrays are copied, as a step takes their memory."""
+        params = jax.tree.map(jnp.array, {"head": head, "layers": layers})
+        statistics = jax.tree.map(jnp.array, statistics)
+        return State(params, statistics, self._optimizer.init(params))
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=2)
+    def step(
+        self, fixed: Fixed, state: State, batch: Batch, rate: Array, key: jax.Array
+    ) -> tuple[State, jax.Array]:
+        """The new state, in the old one's memory, and the loss."""
+        (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
+            state.params, state.statistics, fixed, batch, key
+        )
+        updates, optimizer = self._optimizer.update(gradient, state.optimizer, state.params)
+        rates = {"head": -rate, "layers": -rate * self.rate_below}
+        updates = {
+            part: jax.tree.map(lambda u, by=by: by * u, updates[part]) for part, by in rates.items()
+        }
+        params = optax.apply_updates(state.params, updates)
+        return State(params, statistics, optimizer), loss
+
+    @partial(jax.jit, static_argnums=0)
+    def predict(self, fixed: Fixed, state: State, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        """Predictions (B, T) of standardised ratings, and pooled features (B, D)."""
+        pooled_BD, _ = self._pooled(state.params, state.statistics, fixed, batch, None)
+        return _ratings(state.params["head"], fixed, pooled_BD), pooled_BD
+
+    @property
+    def _optimizer(self) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.clip_by_global_norm(self.clip_norm),
+            optax.scale_by_adam(),
+            optax.add_decayed_weights(self.weight_decay, _is_weight),
+        )
+
+    def _loss(self, params, statistics, fixed, batch: Batch, key):
+        pooled_BD, statistics = self._pooled(params, statistics, fixed, batch, key)
+        predicted_BT = _ratings(params["head"], fixed, pooled_BD)
+        loss_of = mse if self.loss == "mse" else ccc_loss
+        penalty = jnp.sum(fixed.penalty_T * jnp.square(params["head"]["weights_DT"]))
+        return loss_of(predicted_BT, batch.y_BT, batch.weight_BT) + penalty, statistics
+
+    def _pooled(self, params, statistics, fixed, batch: Batch, key):
+        """Pooled features (B, D), statistic by statistic, of each layer by layer; statistics."""
+        if self.graph is None:
+            return batch.below_BSLC.reshape(len(batch.below_BSLC), -1), statistics
+        model = nnx.merge(self.graph, params["layers"], statistics, fixed.below, copy=True)
+        mask_BF = frame_mask(batch.frames_B, batch.x_BFC.shape[1])
+        h_BFC, train = batch.x_BFC, self.adapted and key is not None
+        if self.given == 0:
+            h_BFC = model.enter(h_BFC, mask_BF[..., None], train and self.first == 0)
+        n_frozen = self.first - self.given
+        keys = [None] * (self.n_layers - self.given)
+        if train:
+            keys[n_frozen:] = list(jax.random.split(key, self.n_layers - self.first))
+        taps = model.through(h_BFC, mask_BF[..., None], keys)[1][self.tap]
+        own_BSLC = _statistics(self, taps, mask_BF, params["head"])
+        pooled_BSLC = jnp.concatenate([batch.below_BSLC, own_BSLC], axis=2)
+        return pooled_BSLC.reshape(len(pooled_BSLC), -1), nnx.state(model, nnx.BatchStat)
+
+
+def mse(predicted_BT: jax.Array, y_BT: Array, weight_BT: Array) -> jax.Array:
+    """Mean squared error, over what is rated."""
+    squared_BT = weight_BT * jnp.square(predicted_BT - y_BT)
+    return jnp.sum(squared_BT) / jnp.maximum(jnp.sum(weight_BT), 1)
+
+
+def ccc_loss(predicted_BT: jax.Array, y_BT: Array, weight_BT: Array) -> jax.Array:
+    """1 - CCC (Lin 1989), its mean over the ratings."""
+    n_T = jnp.maximum(jnp.sum(weight_BT, axis=0), 1)
+
+    def mean(x_BT):
+        return jnp.sum(weight_BT * x_BT, axis=0) / n_T
+
+    p_T, y_T = mean(predicted_BT), mean(y_BT)
+    covariance_T = mean((predicted_BT - p_T) * (y_BT - y_T))
+    spread_T = mean(jnp.square(predicted_BT - p_T)) + mean(jnp.square(y_BT - y_T))
+    return jnp.mean(1 - 2 * covariance_T / (spread_T + jnp.square(p_T - y_T) + _CCC))
+
+
+def attention(n_units: int, seed: int) -> dict[str, np.ndarray]:
+    """Weights of attention that begin as the mean: every frame scores zero."""
+    random = np.random.default_rng(seed)
+    project_XH = random.normal(size=(n_units, _HIDDEN)) / np.sqrt(n_units)
+    return {"project_XH": project_XH.astype(np.float32), "score_H": np.zeros(_HIDDEN, np.float32)}
+
+
+def attention_weights(
+    x_BFX: jax.Array, mask_BF: jax.Array, project_XH: Array, score_H: Array
+) -> jax.Array:
+    """Weights (B, F) of frames, whose sum is 1."""
+    exact = jax.lax.Precision.HIGHEST
+    hidden_BFH = jnp.tanh(jnp.matmul(x_BFX, project_XH, precision=exact))
+    scores_BF = jnp.matmul(hidden_BFH, score_H, precision=exact)
+    return jax.nn.softmax(jnp.where(mask_BF, scores_BF, -1e30), axis=1) * mask_BF
+
+
+def partition(network: Network, first: int) -> tuple[nnx.GraphDef, Any, Any, Any]:
+    """A network's structure, trained weights, statistics of norms, and all else.
+
+    Args:
+        network: that is finetuned.
+        first: first layer that is trained; with 0 also what comes before it.
+    """
+
+    def is_trained(path: tuple, value: Any) -> bool:
+        if not isinstance(value, nnx.Param) and getattr(value, "type", None) is not nnx.Param:
+            return False
+        return (path[0] == "layers" and path[1] >= first) or (first == 0 and path[0] == "front")
+
+    graph, *states = nnx.split(network, is_trained, nnx.BatchStat, ...)
+    return graph, *states  # type: ignore[return-value]
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def hear(
+    graph: nnx.GraphDef, tap: str, statistics: tuple[str, ...], given: int, weights: Any,
+    mfcc_BFD: Array, frames_B: Array,
+) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    """Pooled features (B, D) of all layers, and what layer `given` hears: 0, MFCCs."""
+    model: GatedConvNet = nnx.merge(graph, weights)
+    mask_BF = frame_mask(frames_B, mfcc_BFD.shape[1])
+    mfcc_BFD = jnp.asarray(mfcc_BFD)
+    taps = model(mfcc_BFD, jnp.asarray(frames_B)).taps
+    pooled = [pool(x_BFC, mask_BF, how) for how in statistics for x_BFC in taps[tap]]
+    x_BFC = taps["residual"][given - 1] if given else mfcc_BFD
+    return jnp.concatenate(pooled, axis=1), x_BFC
+
+
+def _statistics(tuner: Tuner, taps, mask_BF, head) -> jax.Array:
+    """Statistics over time (B, S, L, C) of the layers that are computed."""
+    if tuner.pooling == ATTENTION:
+        x_BFX = jnp.concatenate(taps, axis=-1)
+        weight_BF = attention_weights(x_BFX, mask_BF, head["project_XH"], head["score_H"])
+        pooled_BX = jnp.einsum("bf,bfx->bx", weight_BF, x_BFX, precision=jax.lax.Precision.HIGHEST)
+        return pooled_BX.reshape(len(pooled_BX), 1, len(taps), -1)
+    found = [jnp.stack([_pool(x, mask_BF, how) for x in taps], axis=1) for how in tuner.statistics]
+    return jnp.stack(found, axis=1)
+
+
+def _pool(x_BFC, mask_BF, statistic):
+    """As `inference.pooling.pool`, but a deviation of zero has a gradient of zero, not NaN."""
+    mean_BC = pool(x_BFC, mask_BF, "mean")
+    if statistic == "mean":
+        return mean_BC
+    variance_BC = pool(jnp.square(x_BFC - mean_BC[:, None]), mask_BF, "mean")
+    return jnp.sqrt(jnp.maximum(variance_BC, _FLAT))
+
+
+def _ratings(head, fixed: Fixed, pooled_BD) -> jax.Array:
+    z_BD = (pooled_BD - fixed.mean_D) / fixed.scale_D
+    exact = jax.lax.Precision.HIGHEST
+    return jnp.matmul(z_BD, head["weights_DT"], precision=exact) + head["bias_T"]
+
+
+def _is_weight(params):
+    """The head's weights have their own penalty; biases and norms have none."""
+    found = jax.tree.map(lambda p: p.ndim > 1, params)
+    return {**found, "head": {**found["head"], "weights_DT": False}}

@@ -1,0 +1,214 @@
+"""What `emoasr.finetune` does, read from top to bottom.
+
+Shape suffixes: N utterances, D pooled features, T ratings.
+"""
+
+import functools
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ml_collections
+import numpy as np
+from tqdm import tqdm
+
+from emoasr.asr import saved
+from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.asr.saved import SavedRecognizer
+from emoasr.corpora import Corpus, inputs_digest, open_corpus
+from emoasr.errors import UserError
+from emoasr.evaluation import digests
+from emoasr.extraction import untrained
+from emoasr.finetuning import examples, keeping, listening, network, training
+from emoasr.finetuning.examples import Examples
+from emoasr.finetuning.listening import Heard
+from emoasr.finetuning.network import Tuner
+from emoasr.finetuning.run_folder import RunFolder
+from emoasr.finetuning.training import Material, Schedule, Training
+from emoasr.inference import compilation_cache
+from emoasr.settings import configurations
+from emoasr.settings.choices import ATTENTION
+from emoasr.settings.finetuning import Asked
+from emoasr.system import limits
+
+_OF_EVAL = ("targets", "protocol", "partner")  # what folds depend on
+
+
+class Task(NamedTuple):
+    """One fold of one training."""
+
+    seed: int
+    number: int
+
+
+def finetune(
+    config: ml_collections.ConfigDict, asked: Asked, workdir: Path, overwrite: bool = False
+) -> None:
+    """Trains as `emoasr.finetune.main` says, with settings that it has checked."""
+    limits.share_freed_memory()
+    corpus = open_corpus(config.corpus, workdir)
+    found = examples.gather(corpus.table, config.eval)
+    recognizer = saved.load(config.recognizer or None)
+    tap = recognizer.tap(config.tap, "config.tap")
+    check_recognizer(recognizer, config.finetune)
+    made_from = _made_from(config, corpus, recognizer, tap)
+    folder = RunFolder(workdir, made_from, corpus.name, overwrite)
+    compilation_cache.enable_cache()
+    seeds = tuple(map(int, config.finetune.seeds))
+    tasks = [Task(seed, number) for seed in seeds for number in range(len(found.folds))]
+    own = tasks
+    if shard := asked.shard:
+        own = [task for i, task in enumerate(tasks) if i % shard.count == shard.number - 1]
+    missing = [task for task in own if not folder.fold(*task).exists()]
+    whole = asked.shard is None
+    if not missing and (not whole or keeping.is_finished(folder, seeds)):
+        print(f"finished already: {folder.path}")
+        return
+    heard = _hear(corpus, recognizer, tap, config.finetune, asked.workers)
+    found = _readable(corpus, found, heard, config.eval)
+    material = functools.lru_cache(maxsize=1)(
+        lambda seed: _material(config.finetune, corpus, found, recognizer, tap, heard, seed)
+    )
+    bar = tqdm(missing, "folds", unit="fold", disable=None)
+    for task in bar:
+        _train_fold(task, config.finetune, material(task.seed), found, folder)
+    if whole:
+        schedule = functools.partial(_schedule, config.finetune)
+        keeping.keep(config, folder, corpus, found, recognizer, tap, material, schedule)
+    else:
+        print(f"shard {asked.shard}: {len(own)} folds are there; run without --config.shard last")
+
+
+def check_recognizer(recognizer: SavedRecognizer, settings: ml_collections.ConfigDict) -> None:
+    """Raises a UserError unless the layers that are asked for can be trained."""
+    n_layers, asked = recognizer.config.model.n_layers, settings.layers
+    if not isinstance(recognizer.model, GatedConvNet):
+        kind = recognizer.card.get("architecture", "transformer")
+        if asked or settings.pooling == ATTENTION or settings.init == "random":
+            raise UserError(
+                f"config.finetune.layers={asked}, pooling={settings.pooling}, init={settings.init}:"
+                f" of a recognizer of this kind ({kind}) only a head on its pooled features can be "
+                "trained; give layers=0, pooling=mean or mean+std, init=trained"
+            )
+    elif asked > n_layers:
+        raise UserError(
+            f"config.finetune.layers={asked}: the recognizer has {n_layers}; give fewer, or -1 for "
+            "all"
+        )
+
+
+def _made_from(
+    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: SavedRecognizer, tap: str
+) -> dict[str, Any]:
+    settings = configurations.leaves(config.finetune, "finetune.")
+    settings |= {f"eval.{name}": config.eval[name] for name in _OF_EVAL}
+    named = {f"config.{name}": value for name, value in settings.items()}
+    columns = ("speaker", "session", *config.eval.targets)
+    made_from = {
+        **named,
+        "config.tap": tap,
+        "config.recognizer": recognizer.digest,
+        "the corpus": corpus.name,
+        "the corpus's files": inputs_digest(corpus.fingerprints()),
+        **digests.of_inputs({}, corpus.table, columns),
+    }
+    return json.loads(json.dumps(made_from))
+
+
+def _hear(
+    corpus: Corpus,
+    recognizer: SavedRecognizer,
+    tap: str,
+    settings: ml_collections.ConfigDict,
+    workers: int,
+) -> Heard:
+    """MFCCs, or of a network that cannot be trained its features."""
+    if isinstance(recognizer.model, GatedConvNet):
+        heard = listening.mfccs(corpus, recognizer.config.frontend, workers)
+    else:
+        heard = listening.pooled(corpus, recognizer, tap, settings.pooling, workers)
+    for i, why in sorted(heard.failed.items())[:3]:
+        print(f"left out: {corpus.segment(i).path}: {why}")
+    if len(heard.failed) > 3:
+        print(f"left out: {len(heard.failed) - 3} more utterances that cannot be read")
+    return heard
+
+
+def _readable(
+    corpus: Corpus, found: Examples, heard: Heard, settings: ml_collections.ConfigDict
+) -> Examples:
+    """The examples whose audio can be read."""
+    if not heard.failed:
+        return found
+    if not heard.rows:
+        raise UserError(f"no utterance of {corpus.name} could be read; see above")
+    return examples.gather(corpus.table.iloc[sorted(heard.rows)], settings)
+
+
+def _material(
+    settings: ml_collections.ConfigDict,
+    corpus: Corpus,
+    found: Examples,
+    recognizer: SavedRecognizer,
+    tap: str,
+    heard: Heard,
+    seed: int,
+) -> Material:
+    model, frontend = recognizer.model, recognizer.config.frontend
+    sizes = recognizer.config.model
+    if settings.init == "random":
+        at_rate = corpus.at(frontend.sample_rate, frontend.antialias)
+        model = untrained.untrained(sizes, frontend, untrained.calibrate(at_rate).waves, seed)
+    trained = sizes.n_layers if settings.layers < 0 else settings.layers
+    first = sizes.n_layers - trained
+    given = 0 if settings.pooling == ATTENTION else first
+    head_only = given == sizes.n_layers
+    places = corpus.table.index.get_indexer(found.ratings.index)
+    rows = [heard.rows[i] for i in places.tolist()]
+    batches = settings.buckets, settings.batch_frames
+    graph, *weights = (None, {}, {}, {}) if head_only else network.partition(model, first)
+    tuner = Tuner(
+        graph, sizes.n_layers, tap, settings.pooling, settings.loss, first, given,
+        settings.norms == "adapted", settings.rate_below, settings.weight_decay,
+        settings.clip_norm,
+    )  # fmt: skip
+    if isinstance(model, GatedConvNet):
+        speech = listening.of_mfccs(rows, model, tap, tuner.statistics, given, *batches)
+    else:
+        n_statistics = len(tuner.statistics)
+        speech = listening.of_features(np.stack(rows), n_statistics, sizes.n_layers, *batches)
+    return Material(tuner, tuple(weights), speech, model)
+
+
+def _schedule(settings: ml_collections.ConfigDict, seed: int) -> Schedule:
+    return Schedule(settings.epochs, settings.patience, settings.learning_rate, seed)
+
+
+def _train_fold(
+    task: Task,
+    settings: ml_collections.ConfigDict,
+    material: Material,
+    found: Examples,
+    folder: RunFolder,
+) -> None:
+    """Chooses the epoch, trains on all training speakers, predicts the test speaker; writes it."""
+    fold, started = found.folds[task.number], time.monotonic()
+    schedule, y_NT = _schedule(settings, task.seed), found.ratings.to_numpy()
+    what = f"fold {fold.name!r}, seed {task.seed}"
+    chooses = examples.held_out(fold, found.groups["speaker"], settings.held_out, task.seed)
+    try:
+        first = Training(material, y_NT, fold.train[~chooses], schedule)
+        losses = training.choose_epoch(first, fold.train[chooses], schedule, what)
+        n_epochs = int(np.argmin(losses))
+        trained = training.train(material, y_NT, fold.train, schedule, n_epochs, what)
+    except UserError as error:
+        folder.failed(str(error))
+        raise
+    ratings_NT, _ = trained.predict(material.speech, fold.test)
+    table = found.groups[["speaker"]].iloc[fold.test].assign(seed=task.seed, fold=fold.name)
+    table = table.assign(**dict(zip(found.targets, ratings_NT.T, strict=True)))
+    folder.write_fold(*task, table, {
+        "fold": fold.name, "seed": task.seed, "epochs": n_epochs, "losses": losses,
+        "learning_rate": schedule.learning_rate, "seconds": round(time.monotonic() - started, 1),
+    })  # fmt: skip
