@@ -97,6 +97,7 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.train.steps = 4000  # batches in all
     c.train.batch_frames = 8192  # MFCC frames a batch, over all devices, padding included
     c.train.buckets = 6  # lengths compiled for
+    c.train.compute_dtype = "float32"  # of factors; for GPUs also "tensorfloat32", "bfloat16"
     c.train.resident = 0.2  # share of a device's memory that the speech may take, to lie there
     c.train.max_seconds = 20.0  # longer utterances are left out
     c.train.optimizer = "adamw"  # or "muon", for the kernels

@@ -250,4 +250,5 @@ def check_training(config: ml_collections.ConfigDict) -> None:
             f"config.augment.snr_low={config.augment.snr_low}: is above config.augment.snr_high="
             f"{config.augment.snr_high}; give a lower one"
         )
+    check_choice("config.train.compute_dtype", config.train.compute_dtype, COMPUTE_DTYPES)
     check_choice("config.train.optimizer", config.train.optimizer, OPTIMIZERS)

@@ -1,7 +1,7 @@
 """One step of CTC training, and the state that it carries."""
 
 import dataclasses
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import NamedTuple
 
 import jax
@@ -59,6 +59,8 @@ class Trainer:
         augmentation: strengths; None trains on speech as it is.
         seed: of augmentation and dropout.
         mesh: the devices, see `sharding`.
+        compute_dtype: what the network multiplies in, see `Network.computing_in`; weights, norms,
+            loss and update are float32, and so is validation.
     """
 
     graph: nnx.GraphDef
@@ -67,6 +69,15 @@ class Trainer:
     augmentation: AugmentConfig | None
     seed: int
     mesh: jax.sharding.Mesh
+    compute_dtype: str = "float32"
+
+    def __hash__(self) -> int:
+        """Asked for by every call of a step; the graph's takes longer than all else of a call."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in dataclasses.fields(self)))
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def step(self, state: State, number: jax.Array, batch: Batch) -> tuple[State, dict]:
@@ -117,6 +128,7 @@ class Trainer:
             mfcc_BTD = augment.coefficients(mfcc_BTD, coefficients_key, self.augmentation)
 
         model = nnx.merge(self.graph, params, statistics, copy=True)
+        model = model.computing_in(self.compute_dtype)
         logits_BTV = model(mfcc_BTD, frames_B, dropout_key).logits_BTV
         loss = ctc_loss(logits_BTV, frames_B, batch.labels_BL, batch.n_labels_B)
         return loss, nnx.state(model, nnx.Not(nnx.Param))
@@ -173,7 +185,9 @@ def create(
     mesh = sharding.all_devices()
     rates = (train.learning_rate, train.warmup_steps, train.steps)
     optimizer = _optimizer(train.optimizer, rates, train.weight_decay, train.clip_norm)
-    trainer = Trainer(graph, optimizer, frontend, augmentation, train.seed, mesh)
+    trainer = Trainer(
+        graph, optimizer, frontend, augmentation, train.seed, mesh, train.compute_dtype
+    )
     return trainer, State(params, others[0], trainer.optimizer.init(params))
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,14 +43,25 @@ def test_symbols_of_a_validation_are_those_of_the_exported_recognizer():
     np.testing.assert_array_equal(fixed.classes(state, noise), scores_BTV.argmax(-1))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_loss_falls_where_the_network_can_overfit(optimizer):
-    fixed, state = trainer(optimizer=optimizer)
+@pytest.mark.parametrize(
+    "train", [*({"optimizer": name} for name in OPTIMIZERS), {"compute_dtype": "bfloat16"}]
+)
+def test_the_loss_falls_where_the_network_can_overfit(train):
+    fixed, state = trainer(**train)
     losses = []
     for number in range(60):
         state, metrics = fixed.step(state, jnp.int32(number), batch())
         losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0] / 3
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other devices may round")
+def test_a_cpu_trains_in_tensorfloat32_as_in_float32():
+    steps = [
+        fixed.step(state, jnp.int32(0), batch())
+        for fixed, state in (trainer(), trainer(compute_dtype="tensorfloat32"))
+    ]
+    jax.tree.map(np.testing.assert_array_equal, *steps)
 
 
 @pytest.mark.parametrize("augmented", [False, True])
@@ -65,6 +78,13 @@ def test_a_step_follows_from_its_number():
     fixed, state = trainer(augmented=True)
     losses = [float(fixed.step(copied(state), jnp.int32(n), batch())[1]["loss"]) for n in (3, 3, 4)]
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_trainers_share_compiled_steps_where_all_is_the_same():
+    fixed, _ = trainer()
+    same, other = dataclasses.replace(fixed), dataclasses.replace(fixed, compute_dtype="bfloat16")
+    assert same == fixed and hash(same) == hash(fixed)
+    assert other != fixed and hash(other) != hash(fixed)
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ class Network(nnx.Module):
         raise NotImplementedError
 
     def computing_in(self, dtype: str) -> Self:
-        """This network, or a copy that multiplies in another type, for inference.
+        """This network, or a copy that multiplies in another type.
 
         Args:
             dtype: one of `settings.COMPUTE_DTYPES`. With "bfloat16" the factors of convolutions and
