@@ -5,6 +5,7 @@ A right result, or one line for its user: anything but a `UserError` fails the t
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +97,9 @@ def places(value, path=()):
             yield from places(inner, (*path, key))
 
 
+ODD = st.sampled_from((0, -1, 1, 10**9, 10**30, 0.5, True, None, "", [], {}, [0], [10**9]))
+
+
 @examples(120)
 @given(data=st.data())
 def test_a_recognizers_record_with_another_value_somewhere(recognizer, small_recognizer, data):
@@ -104,8 +108,7 @@ def test_a_recognizers_record_with_another_value_somewhere(recognizer, small_rec
     inner = record
     for key in way:
         inner = inner[key]
-    odd = st.sampled_from((0, -1, 1, 10**9, 10**30, 0.5, True, None, "", [], {}, [0], [10**9]))
-    inner[last] = data.draw(odd | JSON)
+    inner[last] = data.draw(ODD | JSON)
     (recognizer / "recognizer.json").write_text(json.dumps(record))
     opens(recognizer)
 
@@ -125,3 +128,33 @@ def test_a_recognizers_truncated_file(recognizer, small_recognizer, data, name):
     whole = (small_recognizer / name).read_bytes()
     (recognizer / name).write_bytes(whole[: data.draw(st.integers(0, len(whole) - 2))])
     assert outcome(emoasr.load_recognizer, recognizer) is None
+
+
+TRANSFORMERS = Path(__file__).parent / "asr" / "of_transformers"
+FAMILIES = pytest.mark.parametrize("family", ["whisper", "wav2vec2-large", "hubert", "wavlm"])
+
+
+@pytest.fixture
+def of_transformers(family, tmp_path):
+    return shutil.copytree(TRANSFORMERS / family, tmp_path / family)
+
+
+@FAMILIES
+@examples(15)
+@given(data=st.data(), name=st.sampled_from(("config.json", "preprocessor_config.json")))
+def test_settings_of_transformers_with_another_value_somewhere(of_transformers, family, data, name):
+    record = json.loads((TRANSFORMERS / family / name).read_text())
+    record[data.draw(st.sampled_from(sorted(record)))] = data.draw(ODD | JSON)
+    (of_transformers / name).write_text(json.dumps(record))
+    opens(of_transformers)
+    shutil.copy(TRANSFORMERS / family / name, of_transformers)
+
+
+@FAMILIES
+@examples(15)
+@given(data=st.data(), name=st.sampled_from(("config.json", "model.safetensors")))
+def test_a_mutated_file_of_transformers(of_transformers, family, data, name):
+    whole = (TRANSFORMERS / family / name).read_bytes()
+    (of_transformers / name).write_bytes(data.draw(mutations(whole[:3000])) + whole[3000:])
+    opens(of_transformers)
+    shutil.copy(TRANSFORMERS / family / name, of_transformers)

@@ -314,6 +314,12 @@ def test_a_large_networks_outline_takes_no_memory(folder, nothing_is_allocated):
     refused("lacks tensor", path, emoasr.load_recognizer, folder)
 
 
+@pytest.mark.parametrize("load", [emoasr.load_recognizer, emoasr.load_predictor])
+def test_what_is_no_folder_is_said(folder, load):
+    for place in (folder / "missing", folder / "recognizer.json"):
+        refused("there is no folder of this name", place, load, place)
+
+
 @pytest.mark.parametrize("name", ["recognizer.json", "weights.safetensors", "language.safetensors"])
 def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path, name):
     elsewhere = tmp_path / "elsewhere"

@@ -29,7 +29,7 @@ MOST_BYTES = {
     places.TRANSFORMERS_WEIGHTS: _MOST_OF_A_PART,
 }
 _TYPES: tuple[str, ...] = ("F16", "F32")
-_TYPES_OF_TRANSFORMERS = (*_TYPES, "I64")  # the last of position numbers, which are not read
+_UNREAD: tuple[str, ...] = ("I64",)  # of transformers: numbers of positions, which no network of ours has
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
@@ -48,21 +48,29 @@ class Tensors:
         shapes: as the headers claim them.
     """
 
-    def __init__(self, sources: Iterable[untrusted.Source], types: tuple[str, ...], most: int):
+    def __init__(
+        self, sources: Iterable[untrusted.Source], most: int, unread: tuple[str, ...] = ()
+    ):
         """Reads the headers of the files.
 
         Args:
             sources: the files.
-            types: allowed ones.
             most: bytes of each, at most.
+            unread: types of tensors that are left out.
 
         Raises:
-            UserError: a file is too large, or has tensors of other types.
+            UserError: a file is too large or has tensors of other types, or two files have a tensor
+                of one name.
         """
         self.where: dict[str, untrusted.Source] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         for source in sources:
-            shapes = tensor_shapes(source, types, most)
+            shapes = tensor_shapes(source, _TYPES, most, unread)
+            if twice := sorted(shapes.keys() & self.shapes.keys()):
+                raise UserError(
+                    f"{source}: tensor {quoted(twice[0])} is in {self.where[twice[0]]} too; "
+                    "which of them is meant cannot be known: download the folder again"
+                )
             self.shapes |= shapes
             self.where |= dict.fromkeys(shapes, source)
 
@@ -109,12 +117,12 @@ def opened(folder: places.RecognizerFolder) -> Opened:
             records.setdefault(older, Record(str(folder.path / older), {}))
         index = records.pop(places.TRANSFORMERS_INDEX, None)
         weights = _parts(index) if index else [places.TRANSFORMERS_WEIGHTS]
-        types, most = _TYPES_OF_TRANSFORMERS, _MOST_OF_A_PART
+        unread, most = _UNREAD, _MOST_OF_A_PART
     else:
-        weights, types, most = [_WEIGHTS], _TYPES, MOST_BYTES[_WEIGHTS]
+        weights, unread, most = [_WEIGHTS], (), MOST_BYTES[_WEIGHTS]
     held = [sources.get(name) or untrusted.own(folder.path / name, most) for name in weights]
     language_file = sources.get(places.LANGUAGE_FILE)
-    return Opened(folder, records, Tensors(held, types, most), language_file)
+    return Opened(folder, records, Tensors(held, most, unread), language_file)
 
 
 def _parts(index: Record) -> list[str]:

@@ -59,7 +59,7 @@ _WAV2VEC2 = {
     "do_stable_layer_norm": _Field("pre_norm", False),
     "num_conv_pos_embeddings": _Field("position_kernel", 128, high=4096),
     "num_conv_pos_embedding_groups": _Field("position_groups", 16),
-    "layer_norm_eps": _Field("epsilon", 1e-5, 0, 1),
+    "layer_norm_eps": _Field("epsilon", 1e-5, 1e-12, 1),
 }
 _HEAD = {"vocab_size": _Field("n_symbols", 32)}  # of CTC, where there is one
 _HUBERT = {"feat_proj_layer_norm": _Field("projection_norm", True)}

@@ -68,7 +68,10 @@ def fill(network: Network, kind: str, tensors: Tensors, where: str) -> Network:
     read = dict(tensors.read([name for names in wanted.values() for name in names]))
     for path, names in wanted.items():
         parts = [read.pop(name).astype(np.float32) for name in names]
-        weight = parts[0] if len(parts) == 1 else _folded(*parts)
+        try:
+            weight = parts[0] if len(parts) == 1 else _folded(*parts)
+        except FloatingPointError as error:
+            raise UserError(f"{where}: {' and '.join(names)} make no kernel ({error})") from None
         variables[path].set_value(jnp.asarray(_turned(path, weight)))
     return nnx.merge(graph, state)
 
@@ -92,7 +95,7 @@ def _wanted(variables, kind: str, tensors: Tensors, where: str) -> dict[str, lis
             options += [[stem + norm, stem + direction] for norm, direction in _WEIGHT_NORM]
         there = [names for names in options if all(n in tensors.shapes for n in names)]
         if not there:
-            raise UserError(f"{where}: its weights lack the tensor {name}")
+            raise UserError(f"{where}: its weights lack the tensor {name}, of floats")
         found[path] = there[0]
         if tensors.shapes[there[0][-1]] != shape:
             raise UserError(
@@ -113,8 +116,9 @@ def _their_name(path: str, prefix: str, kind: str) -> str:
 
 def _folded(norm_11K: np.ndarray, direction_OIK: np.ndarray) -> np.ndarray:
     """The kernel of a convolution with weight norm (Salimans & Kingma 2016), a norm a position."""
-    lengths_11K = np.sqrt(np.square(direction_OIK).sum(axis=(0, 1), keepdims=True))
-    return norm_11K * direction_OIK / lengths_11K
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        lengths_11K = np.sqrt(np.square(direction_OIK).sum(axis=(0, 1), keepdims=True))
+        return norm_11K * direction_OIK / lengths_11K
 
 
 def _turned(path: str, weight: np.ndarray) -> np.ndarray:

@@ -109,7 +109,9 @@ def _check_holds(
             there = [p.parent.name for p in shipped.glob(f"*/{name}")]
             meant = did_you_mean(str(path_or_name), there)
             kind = shipped.name.removesuffix("s")
-            raise UserError(f"{path} is not a {kind}'s folder: it has no {name}{meant}")
+            there_is = not isinstance(path, Path) or path.is_dir()
+            lacks = f"it has no {name}" if there_is else "there is no folder of this name"
+            raise UserError(f"{path} is not a {kind}'s folder: {lacks}{meant}")
 
 
 def _of_transformers(folder: storage.Place) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ _DIMENSIONS = 8  # of a tensor
 
 
 def tensor_shapes(
-    path: untrusted.Source, types: tuple[str, ...], most_bytes: int
+    path: untrusted.Source,
+    types: tuple[str, ...],
+    most_bytes: int,
+    unread: tuple[str, ...] = (),
 ) -> dict[str, tuple]:
     """The shapes that a safetensors file claims, by name, from its header alone.
 
@@ -23,6 +26,7 @@ def tensor_shapes(
         path: the file.
         types: allowed types of tensors, such as `F16` and `I32`.
         most_bytes: the largest allowed size of the file.
+        unread: types of tensors that may stand there, and are left out.
 
     Raises:
         UserError: the file cannot be read, is larger, has no safetensors header, or has tensors of
@@ -38,7 +42,11 @@ def tensor_shapes(
     except OSError as error:
         raise untrusted.unreadable(path, error) from None
     header.pop("__metadata__", None)
-    return {name: _shape(path, name, tensor, types) for name, tensor in header.items()}
+    return {
+        name: _shape(path, name, tensor, types)
+        for name, tensor in header.items()
+        if not (isinstance(tensor, Mapping) and tensor.get("dtype") in unread)
+    }
 
 
 def read_tensors(

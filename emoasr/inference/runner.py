@@ -16,6 +16,7 @@ import numpy as np
 
 from emoasr.audio.chunks import Chunk
 from emoasr.audio.reading import AudioError, is_silent
+from emoasr.errors import UserError
 from emoasr.inference import bucketing, long_recordings
 from emoasr.inference.long_recordings import DeviceFunction
 from emoasr.inference.planning import Plan, Source
@@ -60,6 +61,9 @@ def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
     Yields:
         The result of each batch. It is fetched when the next batch has been dispatched, so the
         device never waits.
+
+    Raises:
+        UserError: a result is NaN or infinite.
     """
     # longest first: what does not fit into memory fails at once, not after hours
     buckets = plan.buckets[::-1]
@@ -126,7 +130,18 @@ def _fetch(batch: _Batch, arrays: dict[str, jax.Array]) -> Result:
     n_rows = len(batch.indices)
     done = batch.lengths_B[:n_rows] > 0
     rows = {name: np.asarray(array)[:n_rows][done] for name, array in arrays.items()}
-    return Result(batch.indices[done], rows, batch.silent[done], batch.failed)
+    return Result(batch.indices[done], _finite(rows), batch.silent[done], batch.failed)
+
+
+def _finite(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The arrays, none of which holds what samples, which are finite, cannot give."""
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise UserError(
+                f"the recognizer's {name} activations are NaN or infinite: its weights are too "
+                "large, or are not those of its configuration; take another recognizer"
+            )
+    return arrays
 
 
 def _in_chunks(plan: Plan, i: int, function: DeviceFunction) -> Result:
@@ -143,7 +158,7 @@ def _in_chunks(plan: Plan, i: int, function: DeviceFunction) -> Result:
         arrays = long_recordings.compute(function, chunks)
     except AudioError as error:
         return Result(np.empty(0, int), {}, np.empty(0, bool), {i: str(error)})
-    return Result(np.array([i]), arrays, np.array([not any(sounds)]), {})
+    return Result(np.array([i]), _finite(arrays), np.array([not any(sounds)]), {})
 
 
 def _ahead(

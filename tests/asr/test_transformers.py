@@ -220,6 +220,23 @@ def with_tensors(folder, change) -> None:
     safetensors.numpy.save_file(tensors, path)
 
 
+def altered(folder, part: str, change) -> None:
+    """Changes the tensors whose names contain `part`."""
+    with_tensors(folder, lambda t: t.update({n: change(t[n]) for n in t if part in n}))
+
+
+def split(folder, twice: str = "", lost: str = "", **other) -> None:
+    """Deals the weights out to two parts; one tensor to both, a part lost, another index."""
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(tensors)}
+    for part in {*names.values()} - {lost}:
+        of_part = {n: tensors[n] for n in tensors if names[n] == part or n == twice}
+        safetensors.numpy.save_file(of_part, folder / part)
+    index = {"weight_map": names, **other}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
 def rewrite(folder, name, **fields) -> None:
     record = json.loads((folder / name).read_text())
     (folder / name).write_text(json.dumps({**record, **fields}))
@@ -227,19 +244,17 @@ def rewrite(folder, name, **fields) -> None:
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "whisper-128"])
 def test_parts_and_older_names_are_read_alike(recognizer, folder):
-    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
-    (folder / "model.safetensors").unlink()
     older = {"parametrizations.weight.original0": "weight_g",
              "parametrizations.weight.original1": "weight_v"}  # fmt: skip
-    for new, old in older.items():
-        tensors = {name.replace(new, old): tensor for name, tensor in tensors.items()}
-    names = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(tensors)}
-    for part in set(names.values()):
-        of_part = {
-            name: tensors[name].astype(np.float32) for name in tensors if names[name] == part
-        }
-        safetensors.numpy.save_file(of_part, folder / part)
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+
+    def of_old(tensors):
+        for new, old in older.items():
+            for name in [name for name in tensors if new in name]:
+                tensors[name.replace(new, old)] = tensors.pop(name)
+        tensors.update({name: tensor.astype(np.float32) for name, tensor in tensors.items()})
+
+    with_tensors(folder, of_old)
+    split(folder)
     assert emoasr.load_recognizer(folder).digest == recognizer.digest
 
 
@@ -293,6 +308,18 @@ CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
          r"lack.*encoder\.layer_norm\.bias"),
         ("wavlm", lambda f: with_tensors(f, lambda t: t["encoder.layer_norm.bias"].fill(np.nan)),
          "NaN"),
+        ("whisper", lambda f: altered(f, "fc1", lambda t: t.astype(np.int8)), "type 'I8'; must"),
+        ("whisper", lambda f: altered(f, "fc1.bias", lambda t: t.astype(np.int64)),
+         r"lack.*fc1\.bias, of floats"),
+        ("hubert", lambda f: altered(f, "original1", np.zeros_like), "make no kernel"),
+        ("hubert", lambda f: altered(f, "original1", lambda t: np.full_like(t, 1e38, "f4")),
+         "make no kernel"),
+        ("hubert", lambda f: rewrite(f, CONFIG, layer_norm_eps=0), "layer_norm_eps=0: must be"),
+        ("wavlm", lambda f: split(f, twice="encoder.layer_norm.bias"),
+         r"00002-of-.*'encoder\.layer_norm\.bias' is in .*00001-of-"),
+        ("wavlm", lambda f: split(f, lost="model-00002-of-00002.safetensors"), "No such file"),
+        ("wavlm", lambda f: split(f, weight_map=[]), "weight_map names ''"),
+        ("wavlm", lambda f: split(f, weight_map={"a": {"b": 1}}), "weight_map names"),
     ],
 )  # fmt: skip
 def test_what_is_not_computed_is_refused_in_a_line(folder, kind, spoil, message):
@@ -316,6 +343,13 @@ def test_pickled_and_missing_weights_name_the_remedy(folder):
         index.write_text(json.dumps({"weight_map": {"encoder.conv1.bias": name}}))
         with pytest.raises(UserError, match="weight_map names"):
             emoasr.load_recognizer(folder)
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2-large"])
+def test_weights_that_give_no_finite_numbers_are_named(folder):
+    altered(folder, "intermediate_dense.weight", lambda t: np.full_like(t, 1e38, "f4"))
+    with pytest.raises(UserError, match="activations are NaN or infinite: its weights"):
+        emoasr.load_recognizer(folder).features((WAVES[:1], 16000))
 
 
 @pytest.mark.parametrize("kind", ["whisper"])
