@@ -29,7 +29,7 @@ MOST_BYTES = {
     places.TRANSFORMERS_WEIGHTS: _MOST_OF_A_PART,
 }
 _TYPES: tuple[str, ...] = ("F16", "F32")
-_UNREAD: tuple[str, ...] = ("I64",)  # of transformers: numbers of positions, which no network of ours has
+_UNREAD: tuple[str, ...] = ("I64",)  # of transformers: numbers of positions
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
