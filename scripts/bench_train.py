@@ -3,21 +3,31 @@
 The step is forward, CTC loss, gradient, clipping and AdamW, of the same network from the same
 weights, on the same batch of MFCCs without padding, float32. First both must give the same logits.
 FLOP are those of the convolutions, forward and backward.
+
+Then whole steps of a training from prepared speech (noise of as many utterances, read, augmented,
+heard by the front end and learnt from): fed batch by batch, and from speech on the device.
 """
 
 import statistics
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import optax
+import soundfile
 from flax import nnx
 from timing import alternate
 
 from emoasr import config
 from emoasr.asr.text import BLANK
+from emoasr.training import data, sharding
 from emoasr.training.step import create, ctc_loss
+
+_STEPS = 6  # of a training, in one run
+_BATCHES = 3  # of different utterances
 
 
 def rows(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]:
@@ -52,7 +62,52 @@ def rows(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]
         })  # fmt: skip
     for row in found:
         row["times_pytorch"] = found[-1]["median_s"] / row["median_s"]
+    return found + _whole_steps(repeats, n_utterances, n_frames)
+
+
+def _whole_steps(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]:
+    """Seconds of a step with all that precedes it, by where the speech lies."""
+    settings = config.pretraining("transcribed")
+    settings.train.batch_frames, settings.train.buckets = n_utterances * n_frames, 1
+    trainer, state = create(settings)
+    state = sharding.replicate(state, trainer.mesh)
+    with tempfile.TemporaryDirectory() as folder:
+        settings.corpus.path = settings.corpus.data_dir = folder
+        _write_noise(Path(folder), n_utterances * _BATCHES, n_frames * trainer.frontend.hop_length)
+        corpus = data.CORPORA["transcribed"].load(settings.corpus, Path(folder))
+        examples = data.open_splits(corpus, settings, trainer.frontend)[0]["train"]
+
+        def train(share: float) -> Callable[[], None]:
+            endless = examples.training(10**6, 0, trainer.mesh, share) if share else None
+
+            def run() -> None:
+                nonlocal state
+                batches = endless or examples.training(_STEPS, 0, trainer.mesh, 0)
+                for number in range(_STEPS):
+                    state, metrics = trainer.step(state, np.int32(number), next(batches))
+                jax.block_until_ready(metrics)
+
+            return run
+
+        peers = {"a training's step, fed": train(0), "of speech on the device": train(1)}
+        seconds = alternate(peers, repeats)
+    found = [
+        {"peer": name, "median_s": statistics.median(s) / _STEPS, "min_s": min(s) / _STEPS,
+         "max_s": max(s) / _STEPS}
+        for name, s in seconds.items()
+    ]  # fmt: skip
+    for row in found:
+        row["times_fed"] = found[0]["median_s"] / row["median_s"]
     return found
+
+
+def _write_noise(folder: Path, n: int, n_samples: int) -> None:
+    random, lines = np.random.default_rng(0), ["file,speaker,split,text"]
+    for i in range(n + 1):
+        soundfile.write(folder / f"{i}.wav", 0.1 * random.standard_normal(n_samples), 16000)
+        split = "train" if i else "valid"
+        lines.append(f"{i}.wav,{split},{split},{'speech ' * (n_samples // 16000)}")
+    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
 
 
 def _check_same(model, peer, mfcc_BTD: np.ndarray) -> None:
