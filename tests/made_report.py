@@ -37,6 +37,19 @@ def _evaluated(battery: bool, neural: bool):
     return evaluate.evaluate(tables, labels, settings), maps, labels, settings.to_dict()
 
 
+def _speakers():
+    """Early and late layers by speaker, as `ablations.report` gives them."""
+    of = {"feature_set": "neural", "target": TARGET}
+    ends = {"early_late": 0.2, "early_late_low": 0.1, "early_late_high": 0.3}
+    together = {"new_low": -0.1, "new_high": 0.5, "tau": 0.1, "i2": 0.8, "q": 15.0, "p": 0.001}
+    trait = {"trait": f"sex {SPEAKER}", "n_speakers": 4, "rho": 0.9, "p": 0.01, "p_corrected": 0.04}
+    return {
+        "variation": [{**of, "n_speakers": 4, **ends, **together, "dealt_p": 0.01}],
+        "each": [{**of, "speaker": who, "n": 12, **ends} for who in (SPEAKER, "s1", "s2", "s3")],
+        "traits": [{**of, **trait}],
+    }
+
+
 def make(battery: bool = False, neural: bool = True):
     """Returns results, predictions, selected, maps and labels: what `report.write` takes."""
     found, maps, labels, settings = _evaluated(battery, neural)
@@ -44,7 +57,8 @@ def make(battery: bool = False, neural: bool = True):
     results = {
         "rows": found.rows,
         "differences": found.differences,
-        "battery": found.battery and {**found.battery, "omitted": [REASON]},
+        "battery": found.battery
+        and {**found.battery, "omitted": [REASON], "speakers": _speakers()},
         "notes": found.notes,
         "provenance": {
             "seconds": 3.2,
@@ -84,7 +98,8 @@ def undefined(value):
         return {
             key: None if isinstance(inner, float) and key != "seconds" else undefined(inner)
             for key, inner in value.items()
-        }
+            if key != "speakers"  # what is undefined is not in it
+        } | {key: inner for key, inner in value.items() if key == "speakers"}
     return [undefined(inner) for inner in value] if isinstance(value, list) else value
 
 

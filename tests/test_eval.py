@@ -498,4 +498,4 @@ def test_ablations_are_in_the_results_and_their_conclusions_in_print(tmp_path, c
     command.main(config, tmp_path / "w")
     assert "not done: layers: there is no feature set of a network" in capsys.readouterr().out
     battery = strictly((tmp_path / "w/eval/linear-5-ablations/results.json").read_text())["battery"]
-    assert set(battery) == {"rows", "differences", "trend", "omitted"}
+    assert set(battery) == {"rows", "differences", "trend", "speakers", "omitted"}

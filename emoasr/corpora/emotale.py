@@ -1,5 +1,6 @@
 """EmoTale, as its authors lay it out: `annotations.csv`, `speaker_info.csv`, `wav/`."""
 
+import json
 from pathlib import Path
 
 import ml_collections
@@ -22,10 +23,11 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """Reads EmoTale from the folder `config.path`.
 
     Arousal, valence and dominance are means of the three annotators' ratings (1 to 5); `emotion`
-    is the acted one; `session` is the language; `gender` (F, M) is from
-    `speaker_info.csv`, where it is there. A speaker number is one person in both languages:
-    `speaker_info.csv` lists 18 numbers, the corpus has 18 speakers, and each number's voices have
-    the same pitch. 14 speak both, so leaving a speaker out leaves both languages of the person out.
+    is the acted one; `language` and `session` are DK or EN; `arousal_ratings` and so on are JSON,
+    the ratings by annotator; `gender` (F, M) is from `speaker_info.csv`, where it is there. A
+    speaker number is one person in both languages: `speaker_info.csv` lists 18 numbers, the corpus
+    has 18 speakers, and each number's voices have the same pitch. 14 speak both, so leaving a
+    speaker out leaves both languages of the person out.
 
     Args:
         config: `path`; `language`, `DK`, `EN`, or empty for both.
@@ -76,8 +78,13 @@ def _labels(annotations: pd.DataFrame, source: storage.Place) -> pd.DataFrame:
     table.require(annotations, columns, source)
     frame = annotations[["file"]].join(annotations["file"].str.extract(_NAME))
     for label, three in columns_of.items():
-        ratings = [cells.numbers(annotations, column, source) for column in three]
-        frame[label] = pd.concat(ratings, axis=1).mean(axis=1)
+        each = [cells.numbers(annotations, column, source) for column in three]
+        ratings = pd.concat(each, axis=1, keys=_ANNOTATORS)
+        frame[label] = ratings.mean(axis=1)
+        frame[f"{label}_ratings"] = [
+            json.dumps(row.dropna().to_dict()) for _, row in ratings.iterrows()
+        ]
+    frame["language"] = frame["session"]
     frame["emotion"] = annotations["gt_emotion"].map(EMOTIONS)
     for row in frame.index[frame[["speaker", "emotion"]].isna().any(axis=1)][:1]:
         raise UserError(

@@ -10,7 +10,15 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr.evaluation import cross_validation, jackknife, layer_trend, layers, splits
+from emoasr.evaluation import (
+    cross_validation,
+    early_late,
+    jackknife,
+    layer_trend,
+    layers,
+    splits,
+    traits,
+)
 from emoasr.evaluation.comparison import Comparison, describe, metrics_of
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.regression import REGRESSORS, PredictorConfig, predictor_configs
@@ -35,12 +43,14 @@ class Plan:
         main: configs of the main table.
         analyses: name of an analysis, and a config that it needs.
         omitted: analyses that these data do not allow, and why.
+        networks: feature sets whose layers are analysed.
     """
 
     dataset: Dataset
     main: list[PredictorConfig]
     analyses: list[tuple[str, PredictorConfig]] = dataclasses.field(default_factory=list)
     omitted: list[str] = dataclasses.field(default_factory=list)
+    networks: list[str] = dataclasses.field(default_factory=list)
 
 
 def plan(
@@ -55,7 +65,8 @@ def plan(
     """
     names = _one_seed(dataset.tables)
     networks = [n for n in names if not layers.is_subset(n, names, settings.layers)]
-    layer_tables = {} if dataset.classes else _layer_tables(dataset.tables, networks)
+    found = {} if dataset.classes else layers.networks({n: dataset.tables[n] for n in networks})
+    layer_tables = _layer_tables(dataset.tables, [*found])
     analyses_of = _analyses_of_classes if dataset.classes else _analyses
     asked, omitted = analyses_of(dataset, layer_tables, settings)
     analyses = [
@@ -65,23 +76,29 @@ def plan(
         if config.feature_set != BASELINE or name in _WITH_BASELINE
     ]
     wide = dataclasses.replace(dataset, tables={**dataset.tables, **layer_tables})
-    return Plan(wide, main, list(dict.fromkeys(analyses)), omitted)
+    return Plan(wide, main, list(dict.fromkeys(analyses)), omitted, [*found])
 
 
 def report(
-    plans: Sequence[Plan], compared: Mapping[str, Comparison], workers: int
+    plans: Sequence[Plan], compared: Mapping[str, Comparison], labels: pd.DataFrame, workers: int
 ) -> dict[str, Any]:
     """Results of all analyses: `battery` in `eval/results.json`.
 
     Args:
         plans: what was fitted, each on other utterances.
         compared: predictions by target, those of the main table among them.
+        labels: of the run, for what is known of the speakers.
         workers: folds fitted at once.
     """
     rows, differences = [], []
     by_layer: dict[str, dict[str, list[pd.DataFrame]]] = {}
     omitted = {why for plan in plans for why in plan.omitted}
+    speakers: dict[str, list[dict[str, Any]]] = {"variation": [], "each": [], "traits": []}
     for plan in plans:
+        of_plan, lacking = _between_speakers(plan, labels)
+        omitted |= {*lacking}
+        for name, records in of_plan.items():
+            speakers[name] += records
         problem = jackknife.problem(plan.dataset, plan.main[0].protocol, plan.main[0].partner)
         parts = []
         if problem and not plan.dataset.classes:  # `_analyses_of_classes` omits more than this
@@ -108,8 +125,33 @@ def report(
             for network, of_targets in by_layer.items()
             for trend in layer_trend.over_layers(of_targets, network)
         ],
+        "speakers": speakers,
         "omitted": sorted(omitted),
     }
+
+
+def _between_speakers(
+    plan: Plan, labels: pd.DataFrame
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Whether speakers differ in where their ratings show, and with what; what is not at hand."""
+    dialogues = labels.get("dialogue", pd.Series(index=labels.index, dtype=object))
+    dialogues = dialogues.loc[plan.dataset.ratings.index]
+    every = [early_late.contrasts(plan.dataset, name, dialogues) for name in plan.networks]
+    problems = [f"speakers, early and late layers: {why}" for why in every if isinstance(why, str)]
+    compared = [one for one in every if not isinstance(one, str)]
+    if not compared:
+        return {}, problems
+    if out := compared[0].left_out:
+        why = f"fewer than {early_late.FEWEST_UTTERANCES} utterances, or ratings that hardly vary"
+        few = ", ".join(out[:5]) if len(out) <= 5 else f"{len(out)} speakers, such as {out[0]}"
+        problems.append(f"speakers, early and late layers: without {few} ({why})")
+    known = traits.of_speakers(plan.dataset, labels)
+    found = {
+        "variation": [record for one in compared for record in one.variation()],
+        "each": [record for one in compared for record in one.each()],
+        "traits": [record for one in compared for record in traits.associations(one, known)],
+    }
+    return found, [*problems, *(f"a trait of speakers, {why}" for why in known.missing)]
 
 
 def _changes(plan: Plan, compared: Comparison) -> list[dict[str, Any]]:

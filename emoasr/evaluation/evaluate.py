@@ -141,7 +141,7 @@ def evaluate(
             for target in settings.targets
             for a, b in itertools.combinations(main_of[target], 2)
         ],
-        battery=ablations.report(plans, compared, workers) if settings.battery else None,
+        battery=ablations.report(plans, compared, labels, workers) if settings.battery else None,
         predictions=_together([compared[target].predictions[config] for config, target in each]),
         selected=pd.concat(
             [fitted[t].selected(c, t) for c, t in each if c.feature_set not in (BASELINE, *given)],

@@ -102,6 +102,49 @@ def speakers(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
     return _charts(rows, "speakers", draw, _variants("mse"))
 
 
+def early_late(each: Sequence[Row], variation: Sequence[Row], palette: Palette) -> list[Chart]:
+    """Forest plots: early minus late of every speaker, their mean, and where a new one's may lie.
+
+    Args:
+        each: a record a speaker, network and rating; of many speakers, the extremes are drawn.
+        variation: what they say together.
+        palette: of the feature sets.
+
+    Returns:
+        A chart a rating or pair of ratings, a variant a network, by its number.
+    """
+    sets = dict.fromkeys(row["feature_set"] for row in variation)
+    looks = {"speaker": Look(style.GREY, "circle"), "together": Look(style.INK, "diamond")}
+    found = []
+    for i, (target, together) in enumerate(_by_target(variation)):
+        variants = {}
+        for of_all in together:
+            name = of_all["feature_set"]
+            rows = [r for r in each if (r["target"], r["feature_set"]) == (target, name)]
+            looks["speaker"] = Look(palette[name].colour, palette[name].sign)
+            variants[str([*sets].index(name))] = {
+                **_each_and_all(rows, of_all, dict(looks)),
+                "title": vegalite.title(label(target, 60), label(name)),
+            }
+        found.append({"id": f"early-late-{i}", "title": target, "variants": variants})
+    return found
+
+
+def _each_and_all(rows: Sequence[Row], of_all: Row, looks: Mapping[str, Look]) -> Description:
+    frame, key = pd.DataFrame(rows).set_index("speaker"), "early_late"
+    lines = labels(extremes.shown(frame[key], frame["n"]), 16)
+    mean, new = "mean of the speakers", "a new speaker"
+    points = [
+        _point(row, key, lines[row["speaker"]], "speaker", f"{row['speaker']}, n = {row['n']}")
+        for row in rows
+        if row["speaker"] in lines
+    ]
+    of_new = {**of_all, f"{key}_low": of_all["new_low"], f"{key}_high": of_all["new_high"]}
+    points += [_point(r, key, n, "together", n) for n, r in ((mean, of_all), (new, of_new))]
+    axis = vegalite.axis("early − late layers, |Fisher's z|, 95 % interval", zero=True)
+    return vegalite.dots(points, [*lines.values(), mean, new], axis, looks)
+
+
 def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
     """Histograms of speakers, a bar a feature set, where there are too many for a line each.
 

@@ -12,6 +12,8 @@ from emoasr.report import extremes, pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
 from emoasr.settings.choices import TRAIN
 
+_ALPHA = 0.05
+_TRAITS = 12  # rows of a table; the others are in results.json
 _ANALYSES = {  # by analysis and what it changed: title, how to read it
     ("selection", "all"): (
         "Selection on all utterances",
@@ -234,8 +236,36 @@ def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, 
         "regressors": _grid(tables.analysis(battery, "regressors")),
         "permuted": _grid(tables.permuted(tables.of_analysis(battery, "permuted"), rows)),
         "trend": [(t["verdict"], _trend(t)) for t in battery["trend"]],
+        "variation": _grid(tables.variation(battery["speakers"]["variation"])),
+        "variation_sets": list(
+            dict.fromkeys(v["feature_set"] for v in battery["speakers"]["variation"])
+        ),
+        "differing": differing(battery["speakers"]),
+        "traits": _grid(tables.traits(battery["speakers"]["traits"])[:_TRAITS]),
         "omitted": battery["omitted"],
     }
+
+
+def differing(speakers: Mapping[str, tables.Rows]) -> list[str]:
+    """Sentences: in what speakers differ, network by network, and with what that goes."""
+    sentences = []
+    for name in dict.fromkeys(row["feature_set"] for row in speakers["variation"]):
+        rows = [row for row in speakers["variation"] if row["feature_set"] == name]
+        asked = [trait for trait in speakers["traits"] if trait["feature_set"] == name]
+        more = [row["target"] for row in rows if row["p"] < _ALPHA]
+        said = f"in {wording.listed(more)}" if more else "in no rating"
+        sentences.append(f"{name}: speakers differ by more than sampling gives {said}")
+        clear = [
+            f"{t['target']} with {t['trait']} (rho {wording.number(t['rho'])}, "
+            f"corrected p {wording.p_value(t['p_corrected'], '= ')})"
+            for t in asked
+            if t["p_corrected"] < _ALPHA
+        ]
+        found = f"{len(clear)}: {wording.listed(clear)}" if clear else "none"
+        if asked:
+            goes = f"early − late goes with a trait of the speakers in {found}"
+            sentences.append(f"{name}: of {len(asked)} questions, {goes}")
+    return sentences
 
 
 def _trend(trend: Mapping[str, Any]) -> str:

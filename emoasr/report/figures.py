@@ -14,7 +14,7 @@ from emoasr.report.wording import label
 _VARIANTS = {  # the page's first choices; all others: CCC of clipped predictions
     **dict.fromkeys(("differences", "refitted"), "ccc clipped first"),
     **dict.fromkeys(("selected", "classes"), ""),
-    "predicted": "0",
+    **dict.fromkeys(("predicted", "early-late"), "0"),
     "residuals": "0 0",
 }
 _WIDTH = 420  # of a chart that takes what the page has

@@ -20,12 +20,13 @@ _SECTIONS = {
     "protocols": "Other protocols",
     "regressors": "Other regressors and numbers of features",
     "layers": "Layer by layer",
+    "early-late": "Why only some speakers",
     "omitted": "What could not be done",
     "left-out": "Left out",
     "made": "How this was made",
 }
 
-_IF_DRAWN = ("differences", "predicted", "speakers", "selected", "layers")
+_IF_DRAWN = ("differences", "predicted", "speakers", "selected", "layers", "early-late")
 
 
 def render(
@@ -57,6 +58,7 @@ def render(
         "set_options": _numbered(_sets(content)),
         "rated_options": _numbered(content["rated_sets"]),
         "grouping_options": _numbered(content["groupings"]),
+        "network_options": _numbered((content["battery"] or {}).get("variation_sets", [])),
         "pair_options": _pair_options(content["rated_sets"]),
         "target_options": _target_options(content["map_targets"]),
         "in_words": wording.listed(content["counts"]),

@@ -17,7 +17,7 @@ _OF_CLASSES = ("uar", "accuracy", "macro_f1")
 _OTHER = ("mse_std", "rmse", "mae", "r2", "pearson", "ccc_mean", "pearson_mean")
 
 
-_WORDS = {"target", "feature set", "former", "latter", "regressor"}
+_WORDS = {"target", "feature set", "former", "latter", "regressor", "trait"}
 
 
 class Grid(NamedTuple):
@@ -301,4 +301,37 @@ def analysis(battery: Mapping[str, Any], name: str) -> pd.DataFrame:
             "mean MSE": wording.interval(row, "clipped_mse_mean"),
         }
         for row in of_analysis(battery, name)
+    )
+
+
+def variation(found: Rows) -> pd.DataFrame:
+    """How much speakers differ in where a rating shows: a line a network and rating."""
+    return pd.DataFrame(
+        {
+            "target": row["target"],
+            "feature set": row["feature_set"],
+            "early − late": wording.interval(row, "early_late"),
+            "a new speaker": wording.bounds(row["new_low"], row["new_high"]),
+            "I²": f"{100 * row['i2']:.0f} %",
+            f"Q ({row['n_speakers'] - 1} df)": f"{row['q']:.1f}",
+            "p": wording.p_value(row["p"]),
+            "dealt out, p": wording.number(row["dealt_p"]),
+        }
+        for row in found
+    ).fillna(wording.UNDEFINED)
+
+
+def traits(found: Rows) -> pd.DataFrame:
+    """What the differences go with: a line a network, rating and trait, the clearest first."""
+    return pd.DataFrame(
+        {
+            "target": row["target"],
+            "feature set": row["feature_set"],
+            "trait": row["trait"],
+            "speakers": str(row["n_speakers"]),
+            "rho": wording.number(row["rho"]),
+            "p": wording.p_value(row["p"]),
+            "corrected p": wording.p_value(row["p_corrected"]),
+        }
+        for row in sorted(found, key=lambda row: row["p"])
     )

@@ -58,4 +58,5 @@ def _ablations(battery: Mapping[str, Any] | None) -> list[str]:
     if battery is None:
         return []
     verdicts = [f"layers: {trend['verdict']}" for trend in battery["trend"]]
+    verdicts += [f"speakers: {said}" for said in content.differing(battery["speakers"])]
     return [*verdicts, *(f"not done: {why}" for why in battery["omitted"]), ""]

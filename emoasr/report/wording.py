@@ -30,6 +30,7 @@ METRICS = {
     "uar": "UAR",
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
+    "early_late": "early − late",
 }
 
 _MEANINGS = {
@@ -61,7 +62,12 @@ def interval(record: Mapping[str, Any], key: str) -> str:
     low, high = record.get(f"{key}_low"), record.get(f"{key}_high")
     if record.get(key) is None or low is None or high is None:
         return number(record.get(key))
-    return f"{number(record[key])} [{number(low)},\N{NO-BREAK SPACE}{number(high)}]"
+    return f"{number(record[key])} {bounds(low, high)}"
+
+
+def bounds(low: float, high: float) -> str:
+    """Two ends, as `[.231, .290]`; no line break inside."""
+    return f"[{number(low)},\N{NO-BREAK SPACE}{number(high)}]"
 
 
 def set_name(feature_set: str) -> str:

@@ -23,7 +23,7 @@ from emoasr.report import (
 
 _OURS = re.compile(
     r"(summary|classes|confusion|differences|predicted|residuals|speakers|distribution|selected|"
-    r"controls|regressors|n_selected|layers|selection|protocol|partner|refitted|pearson-.*)\.(png|svg|pdf)"
+    r"controls|regressors|n_selected|layers|early-late|selection|protocol|partner|refitted|pearson-.*)\.(png|svg|pdf)"
 )
 _CHANGED = ("selection", "protocol", "partner")  # analyses that have differences
 
@@ -101,6 +101,9 @@ def all_charts(
     palette = style.palette(row["feature_set"] for row in rows)
     rated = residuals.rated(predictions)
     regressors = ("regressor", "n_selected")
+    speakers = (
+        results["battery"]["speakers"] if results["battery"] else {"each": [], "variation": []}
+    )
 
     return {
         "classes": charts.classes(tables.of_classes(rows), palette),
@@ -116,6 +119,7 @@ def all_charts(
         "regressors": charts.feature_sets(of("regressors"), "regressors", palette, regressors),
         "n_selected": charts.n_selected(of("n_selected"), palette),
         "layers": charts.layers(of("layers"), palette),
+        "early-late": charts.early_late(speakers["each"], speakers["variation"], palette),
         "refitted": charts.pairs(changed("refitted"), "refitted"),
         **{a: charts.differences(changed(a), a) for a in _CHANGED},
     }

@@ -102,7 +102,8 @@ def test_every_section_is_in_the_contents(rendered):
     assert headings == re.findall(r'<li><a href="#([^"]+)">', rendered)
     assert headings == [
         "results", "differences", "predicted", "speakers", "maps", "selected", "controls",
-        "refitted", "protocols", "regressors", "layers", "omitted", "left-out", "made",
+        "refitted", "protocols", "regressors", "layers", "early-late", "omitted",
+        "left-out", "made",
     ]  # fmt: skip
 
 

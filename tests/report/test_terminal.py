@@ -39,5 +39,6 @@ def test_many_reasons_are_cut_short(results):
 
 def test_conclusions_of_ablations_come_last(results):
     battery = {"trend": [{"verdict": "no trend"}], "omitted": ["partner: no sessions"]}
+    battery["speakers"] = {"variation": [], "traits": []}
     lines = terminal.summary({**results, "battery": battery}).splitlines()
     assert lines[-2:] == ["layers: no trend", "not done: partner: no sessions"]
