@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from unittest import mock
 
 import jax
 import numpy as np
-from accelerator_setup import SETS, Setup
-from stages import Stages, gpu_busy
+import stages
+from accelerator_setup import Setup
 
-from emoasr import config, extract, pretrain
+from emoasr import pretrain
 from emoasr.audio import reading
 from emoasr.training.metrics import MetricsLog
 
@@ -25,40 +24,19 @@ _SPLITS = ("train", "train", "train", "valid")
 
 def extractions(setup: Setup) -> Iterator[dict[str, Any]]:
     """Times real time from FLAC files to tables, and where the time went (stages, all threads)."""
-    corpus, large = setup.flac(setup.sizes.hours), {"batch_frames": setup.sizes.large}
+    corpus, usual = setup.flac(setup.sizes.hours), {"recognizer": setup.source}
+    large = usual | {"batch_frames": setup.sizes.large}
     with _cache(setup.folder / "programs"):
         for name, changes in (
-            ("cold", {}),
-            ("warm", {}),
+            ("cold", usual),
+            ("warm", usual),
             ("large batches, cold", large),
             ("large batches, warm", large),
-            ("large batches, tensorfloat32", large | {"compute_dtype": "tensorfloat32"}),
-            ("large batches, bfloat16", large | {"compute_dtype": "bfloat16"}),
-        ):
+            *((f"large batches, {dtype}, cold", large | {"compute_dtype": dtype})
+              for dtype in setup.sizes.dtypes if dtype != "float32"),
+        ):  # fmt: skip
             jax.clear_caches()
-            yield {"run": name, **_extraction(setup, corpus, changes)}
-
-
-def _extraction(setup: Setup, corpus: Path, changes: dict[str, Any]) -> dict[str, Any]:
-    """One `emoasr extract`."""
-    settings = config.experiment("folder")
-    settings.corpus.path, settings.recognizer = str(corpus), setup.source
-    settings.feature_sets = SETS
-    settings.update(changes)
-    workdir = setup.folder / "extracted"
-    with Stages().timed() as stages, gpu_busy() as busy, contextlib.redirect_stdout(io.StringIO()):
-        start, at_work = time.perf_counter(), time.process_time()
-        extract.main(settings, workdir)
-        seconds, at_work = time.perf_counter() - start, time.process_time() - at_work
-    summary = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
-    shutil.rmtree(workdir)
-    return {
-        "hours": summary["hours_of_audio"], "files": summary["used"], "seconds": seconds,
-        "times_real_time": summary["hours_of_audio"] * 3600 / seconds,
-        "padding": summary["computed"]["neural"]["padding"], "GPU busy": busy(),
-        "cores at work": at_work / seconds,
-        "seconds of stages by those of the clock": stages.shares(seconds),
-    }  # fmt: skip
+            yield {"run": name, **stages.extraction(corpus, setup.folder / "extracted", changes)}
 
 
 def pretraining(setup: Setup) -> Iterator[dict[str, Any]]:
@@ -81,7 +59,7 @@ def pretraining(setup: Setup) -> Iterator[dict[str, Any]]:
         ends.append(time.perf_counter())
 
     with (
-        mock.patch.object(MetricsLog, "add", add), gpu_busy() as busy,
+        mock.patch.object(MetricsLog, "add", add), stages.gpu_busy() as busy,
         contextlib.redirect_stdout(io.StringIO()), _cache(setup.folder / "programs"),
     ):  # fmt: skip
         start = time.perf_counter()

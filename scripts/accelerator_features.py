@@ -63,7 +63,7 @@ def invariance(setup: Setup) -> Iterator[dict[str, Any]]:
             "alone, padded by 2 s more": setup.in_batches(pooler, 1, padded),
         }
         with _compiling_anew():
-            pooler.clear()
+            setup.pooler.cache_clear()
             others["compiled again"] = setup.in_batches(setup.pooler(dtype), len(setup.waves))
         for what, other in others.items():
             off = {name: float(np.abs(other[name] - batch[name]).max()) for name in SETS}
@@ -76,6 +76,7 @@ class _compiling_anew:  # noqa: N801  a context
 
     def __enter__(self) -> None:
         self._was = jax.config.jax_enable_compilation_cache
+        jax.clear_caches()
         jax.config.update("jax_enable_compilation_cache", False)
 
     def __exit__(self, *_: object) -> None:

@@ -1,6 +1,7 @@
 """What the sections of `accelerator_check.py` share: speech, the recognizer, sizes, a folder."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import ml_collections
@@ -12,6 +13,7 @@ import emoasr
 from emoasr import config
 from emoasr.audio import reading
 from emoasr.inference import bucketing
+from emoasr.inference.calls import Kept
 from emoasr.inference.pooling import Pooler
 from emoasr.recognizer import Recognizer
 from emoasr.settings.choices import COMPUTE_DTYPES
@@ -81,12 +83,13 @@ class Setup:
     expected: dict[str, np.ndarray]
     made_on: str
 
-    def pooler(self, dtype: str) -> Pooler:
-        """From waveforms to the features `SETS`."""
+    @functools.cache  # noqa: B019  there is one setup
+    def pooler(self, dtype: str) -> Kept:
+        """From waveforms to the features `SETS`; its programs are kept."""
         networks, frontend = {"neural": self.recognizer.model}, self.recognizer.config.frontend
-        return Pooler(networks, frontend, self.recognizer.tap(None), "mean", True, dtype)
+        return Kept(Pooler(networks, frontend, self.recognizer.tap(None), "mean", True, dtype))
 
-    def in_batches(self, pooler: Pooler, size: int, longest: int = 0) -> dict[str, np.ndarray]:
+    def in_batches(self, pooler: Kept, size: int, longest: int = 0) -> dict[str, np.ndarray]:
         """Features of all waves by set, so many a batch.
 
         Args:

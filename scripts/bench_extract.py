@@ -156,7 +156,7 @@ def _torch_peers(
 
     def batched() -> pd.DataFrame:
         n_frames = np.array([_FRONTEND.n_frames(soundfile.info(file).frames) for file in files])
-        size = _SETTINGS.batch_frames
+        size = 8192  # frames a batch, as ours on a CPU
         values = torch_peer.batched(network, files, n_frames, size, _mfccs, pool, _CORES)
         return _table(values, files, columns.unit_names())
 

@@ -6,12 +6,13 @@
     python scripts/benchmark.py eval --repeats=1
     python scripts/benchmark.py extract --audio=DIR   # and .[egemaps]; any folder of speech
     python scripts/benchmark.py scaling --audio=DIR --hours=1,2,4,8,16 --repeats=3
+    python scripts/benchmark.py feeding --audio=DIR --hours=1 --repeats=3
     python scripts/benchmark.py start --audio=DIR --repeats=3
     python scripts/benchmark.py longfile --audio=DIR --minutes=180
 
 Prints a table and writes it, with machine and versions, to --out as JSON. What each one does is in
-`bench_device.py`, `bench_train.py`, `bench_eval.py`, `bench_extract.py`, `bench_scaling.py` and
-`bench_start.py`.
+`bench_device.py`, `bench_train.py`, `bench_eval.py`, `bench_extract.py`, `bench_scaling.py`,
+`bench_feeding.py` and `bench_start.py`.
 """
 
 import json
@@ -22,6 +23,7 @@ from typing import Any
 import bench_device
 import bench_eval
 import bench_extract
+import bench_feeding
 import bench_scaling
 import bench_start
 import bench_train
@@ -36,9 +38,11 @@ from emoasr.system import extras
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each, in alternation.", 1)
 _FRAMES = flags.DEFINE_integer("frames", 256, "Frames an utterance (model, train).", 32)
 _BATCH = flags.DEFINE_integer("batch", 32, "Utterances a batch (model, train).", 1)
-_AUDIO = flags.DEFINE_string("audio", None, "Folder of audio (extract, scaling, start, longfile).")
+_AUDIO = flags.DEFINE_string(
+    "audio", None, "Folder of audio (extract, scaling, feeding, start, longfile)."
+)
 _FILES = flags.DEFINE_integer("files", 0, "How many of its files, evenly spread; 0: all.", 0)
-_HOURS = flags.DEFINE_list("hours", "1,2,4,8,16", "Hours of audio (scaling).")
+_HOURS = flags.DEFINE_list("hours", "1,2,4,8,16", "Hours of audio (scaling, feeding: the most).")
 _ENGINE = flags.DEFINE_enum("engine", "local", ("local", "ray"), "Who extracts (scaling).")
 _MINUTES = flags.DEFINE_float("minutes", 180, "Length of the one file (longfile).", 0.1)
 _CHECK_MINUTES = flags.DEFINE_float(
@@ -55,6 +59,7 @@ _BENCHMARKS = {
     "scaling": lambda: bench_scaling.rows(
         _audio(), _FILES.value, _hours(), _REPEATS.value, _ENGINE.value
     ),
+    "feeding": lambda: bench_feeding.rows(_audio(), _FILES.value, max(_hours()), _REPEATS.value),
     "start": lambda: bench_start.rows(_some_audio(), _REPEATS.value),
     "longfile": lambda: bench_scaling.long_file(
         _audio(), _FILES.value, _MINUTES.value, _CHECK_MINUTES.value

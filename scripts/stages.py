@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import io
+import json
 import shutil
 import statistics
 import subprocess
@@ -9,14 +11,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from emoasr import config
+from emoasr import extract as command
 from emoasr.audio import reading
 from emoasr.corpora import base
 from emoasr.extraction import extract, passes
 from emoasr.files import parquet
-from emoasr.inference import bucketing, planning, pooling, runner
+from emoasr.inference import planning, pooling, runner
 
 # of the functions that are timed: where each is looked up, and its name there
 _STAGES = {
@@ -25,7 +30,7 @@ _STAGES = {
     "opening files": ((runner, "decode"),),
     "decoding": ((reading, "_decode"),),
     "resampling": ((reading, "resample"),),
-    "padding": ((bucketing, "pad"),),
+    "padding": ((runner, "_fill"), (runner, "_empty")),
     "compiling": ((pooling.Pooler, "compiled"),),
     "dispatch and copy": ((pooling.Pooler, "_run"),),
     "waiting for the device": ((runner, "_fetch"),),
@@ -69,6 +74,36 @@ class Stages:
                 self._thread.inner_s = outer + took
 
         return timing
+
+
+def extraction(corpus: Path, workdir: Path, changes: dict[str, Any]) -> dict[str, Any]:
+    """Runs `emoasr extract` of `neural` and `mfcc` in this process.
+
+    Args:
+        corpus: a folder of audio.
+        workdir: the run's folder, which is removed afterwards.
+        changes: fields of the configuration, and their values.
+
+    Returns:
+        Hours, seconds, the share of time that a GPU was busy (None: unknown), cores that this
+        process had at work, and the seconds of each stage by those of the clock.
+    """
+    settings = config.experiment("folder")
+    settings.corpus.path, settings.feature_sets = str(corpus), ("neural", "mfcc")
+    settings.update(changes)
+    with Stages().timed() as stages, gpu_busy() as busy, contextlib.redirect_stdout(io.StringIO()):
+        start, at_work = time.perf_counter(), time.process_time()
+        command.main(settings, workdir)
+        seconds, at_work = time.perf_counter() - start, time.process_time() - at_work
+    summary = json.loads((workdir / "extract.json").read_text(encoding="utf-8"))
+    shutil.rmtree(workdir)
+    return {
+        "hours": summary["hours_of_audio"], "files": summary["used"], "seconds": seconds,
+        "times_real_time": summary["hours_of_audio"] * 3600 / seconds,
+        "padding": summary["computed"]["neural"]["padding"], "GPU busy": busy(),
+        "cores at work": at_work / seconds,
+        "seconds of stages by those of the clock": stages.shares(seconds),
+    }  # fmt: skip
 
 
 @contextlib.contextmanager

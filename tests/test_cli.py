@@ -134,7 +134,7 @@ def used(call, *arguments: str):
         ("extract --config=folder --config.tap=gates", ["config.tap", "residual"]),
         ("extract --config=folder --config.pooling=sum", ["config.pooling", "max"]),
         ("extract --config=folder --config.engine=spark", ["config.engine", "ray"]),
-        ("extract --config=folder --config.batch_frames=0", ["config.batch_frames=0"]),
+        ("extract --config=folder --config.batch_frames=-1", ["config.batch_frames=-1"]),
         ("extract --config=folder --config.shard=4/3", ["config.shard=4/3"]),
         ("extract --config=folder --config.feature_sets=neurl", ["'neurl'", "mean neural?"]),
         ("extract --config=folder --config.feature_sets=a.csv,a.csv", ["'a'"]),

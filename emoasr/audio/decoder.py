@@ -7,6 +7,7 @@ take no longer than one pass over the file.
 """
 
 import collections
+import functools
 import shutil
 import tempfile
 import threading
@@ -30,6 +31,10 @@ class Decoder(soundfile.SoundFile):
 
     def seekable(self) -> bool:
         """Whether frames after a seek are those of decoding from the beginning."""
+        return self._seekable
+
+    @functools.cached_property  # soundfile asks several times a block
+    def _seekable(self) -> bool:
         inexact = self.format == "MP3" or self.subtype == "OPUS"  # by up to .19 and .002 of 1
         fails = self.subtype.startswith("DWVW")  # although libsndfile says that it can
         return not inexact and not fails and super().seekable()

@@ -9,7 +9,7 @@ from typing import Protocol
 import jax
 import numpy as np
 
-from emoasr.asr.frontend import FrontEnd
+from emoasr.asr.frontend import FrontEnd, FrontEndConfig
 from emoasr.audio.chunks import Chunk
 from emoasr.audio.reading import AudioError
 from emoasr.inference import bucketing
@@ -19,6 +19,13 @@ from emoasr.system import forks
 # that of a program kept on disk; accelerators compute faster and compile longer (an estimate).
 _COMPILATION_HOPS = {"cpu": 1500}
 _COMPILATION_HOPS_ELSEWHERE = 300_000
+
+# Frames of a batch, padding included. A CPU does larger ones no faster. A GPU takes more to be at
+# work in all its parts; it holds some 40 kB of a frame of MFCCs at once (spectra of windows, and
+# activations of all layers), so that these take 3 GB. Transformers hold ten times as much of one.
+_BATCH_FRAMES = 8192
+_BATCH_FRAMES_OF_MFCCS = {"cpu": _BATCH_FRAMES}
+_BATCH_FRAMES_OF_MFCCS_ELSEWHERE = 65_536
 
 _READERS = 16  # threads that ask for headers: where files are in a store, they mostly wait
 _HEADERS = 32  # that a thread asks for before another has its turn
@@ -85,7 +92,7 @@ class Plan:
 def make_plan(
     source: Source,
     frontend: FrontEnd,
-    batch_frames: int = 8192,
+    batch_frames: int = 0,
     n_buckets: int = 8,
     workers: int = 2,
     standard: bool = False,
@@ -96,7 +103,7 @@ def make_plan(
     Args:
         source: the utterances.
         frontend: what prepares them for the device.
-        batch_frames: padded frames a batch, about.
+        batch_frames: padded frames a batch, about; 0: as many as suit the platform.
         n_buckets: shapes at most.
         workers: see `Plan`.
         standard: whether shapes are chosen from those that are the same in every run.
@@ -109,9 +116,10 @@ def make_plan(
     n_samples, unreadable = _measured(source)
     hops = -(-n_samples // frontend.hop_length)
     hops = np.where(hops > 0, np.maximum(hops, frontend.least), 0)
+    platform = platform or jax.default_backend()
+    batch_frames = batch_frames or _suitable(frontend, platform)
     longest = frontend.window or max(batch_frames, SHORTEST_CHUNK)
     short = np.flatnonzero((hops > 0) & (hops <= longest))
-    platform = platform or jax.default_backend()
     cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
     if standard:
         planned = bucketing.standard_buckets(hops[short], n_buckets, cost)
@@ -121,6 +129,13 @@ def make_plan(
     long = np.flatnonzero(hops > longest).tolist()
     hop = frontend.hop_length
     return Plan(source, hop, longest, workers, buckets, long, n_samples, unreadable)
+
+
+def _suitable(frontend: FrontEnd, platform: str) -> int:
+    """Frames of a batch on a platform."""
+    if not isinstance(frontend, FrontEndConfig):
+        return _BATCH_FRAMES
+    return _BATCH_FRAMES_OF_MFCCS.get(platform, _BATCH_FRAMES_OF_MFCCS_ELSEWHERE)
 
 
 def _measured(source: Source) -> tuple[np.ndarray, dict[int, str]]:

@@ -6,9 +6,8 @@ Shape suffixes: B utterances, N samples.
 import collections
 import concurrent.futures
 import contextlib
-import functools
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +22,7 @@ from emoasr.inference.planning import Plan, Source
 
 # shapes; of a pass with more, only the programs at work stay in memory
 _PROGRAMS = 8
+_PART = 8192  # hops of a batch that a thread decodes in one go
 
 
 class Result(NamedTuple):
@@ -68,7 +68,7 @@ def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
     # longest first: what does not fit into memory fails at once, not after hours
     buckets = plan.buckets[::-1]
     pending: tuple[_Batch, dict[str, jax.Array]] | None = None
-    loaded = _ahead(functools.partial(_load, plan), bucketing.batches(buckets), plan.workers)
+    loaded = _loaded(plan, buckets)
     with contextlib.closing(loaded) as batches:
         for bucket, program in zip(buckets, _programs(plan, function), strict=True):
             for batch in itertools.islice(batches, bucket.n_batches):
@@ -102,20 +102,53 @@ def _programs(plan: Plan, function: DeviceFunction) -> Iterator[long_recordings.
         compiler.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(plan: Plan, entry: tuple[bucketing.Bucket, np.ndarray]) -> _Batch:
-    """Decodes a batch."""
-    bucket, indices = entry
-    length = bucket.n_hops * plan.hop_length
-    waves, failed = [], {}
-    for i in map(int, indices):
+def _loaded(plan: Plan, buckets: list[bucketing.Bucket]) -> Generator[_Batch, None, None]:
+    """Decoded batches in order, made by threads while those before them are computed.
+
+    A batch is decoded in parts: all threads work on the one that the device waits for.
+    """
+    with concurrent.futures.ThreadPoolExecutor(plan.workers) as pool:
+        coming: collections.deque[tuple[_Batch, list[concurrent.futures.Future]]]
+        coming = collections.deque()
+
+        def first() -> _Batch:
+            batch, parts = coming.popleft()
+            for part in parts:
+                part.result()
+            return batch
+
         try:
-            waves.append(decode(plan.source, i, length))
+            for bucket, indices in bucketing.batches(buckets):
+                batch = _empty(bucket, indices, plan.hop_length)
+                rows = max(1, _PART // bucket.n_hops)
+                parts = [slice(i, i + rows) for i in range(0, len(indices), rows)]
+                coming.append((batch, [pool.submit(_fill, plan, batch, part) for part in parts]))
+                while len(coming) > 1 and sum(len(p) for _, p in coming) > plan.workers + 2:
+                    yield first()
+            while coming:
+                yield first()
+        finally:  # of an error or Ctrl-C: what nobody waits for
+            for _, waiting in coming:
+                for part in waiting:
+                    part.cancel()
+
+
+def _empty(bucket: bucketing.Bucket, indices: np.ndarray, hop_length: int) -> _Batch:
+    wave_BN = np.zeros((bucket.batch_size, bucket.n_hops * hop_length), np.float32)
+    lengths_B, silent = np.zeros(bucket.batch_size, np.int32), np.zeros(len(indices), bool)
+    return _Batch(indices, wave_BN, lengths_B, silent, {})
+
+
+def _fill(plan: Plan, batch: _Batch, part: slice) -> None:
+    """Decodes some utterances of a batch into their rows."""
+    for row, i in enumerate(batch.indices[part].tolist(), part.start):
+        try:
+            wave_N = decode(plan.source, i, batch.wave_BN.shape[1])
         except AudioError as error:
-            failed[i] = str(error)
-            waves.append(np.zeros(0, np.float32))
-    silent = np.array([is_silent(wave_N) for wave_N in waves])
-    wave_BN, lengths_B = bucketing.pad(waves, bucket.batch_size, length)
-    return _Batch(indices, wave_BN, lengths_B, silent, failed)
+            batch.failed[i] = str(error)
+            continue
+        batch.wave_BN[row, : len(wave_N)] = wave_N
+        batch.lengths_B[row], batch.silent[row] = len(wave_N), is_silent(wave_N)
 
 
 def decode(source: Source, i: int, longest: int) -> np.ndarray:
@@ -159,21 +192,3 @@ def _in_chunks(plan: Plan, i: int, function: DeviceFunction) -> Result:
     except AudioError as error:
         return Result(np.empty(0, int), {}, np.empty(0, bool), {i: str(error)})
     return Result(np.array([i]), _finite(arrays), np.array([not any(sounds)]), {})
-
-
-def _ahead(
-    function: Callable[[Any], Any], items: Iterable[Any], workers: int
-) -> Generator[Any, None, None]:
-    """Results in order, made by threads a few items ahead of who takes them."""
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        coming: collections.deque[concurrent.futures.Future] = collections.deque()
-        try:
-            for item in items:
-                coming.append(pool.submit(function, item))
-                if len(coming) > workers + 2:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:  # of an error or Ctrl-C: what nobody waits for
-            for future in coming:
-                future.cancel()

@@ -24,7 +24,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "corpus.window": (0, _INF),
     "corpus.hop": (0, _INF),
     "seed": _SEED,
-    "batch_frames": _FRAMES,
+    "batch_frames": (0, _FRAMES[1]),
     "buckets": _SHAPES,
     "workers": (0, 1024),
     "ray.actors": (1, 100_000),

@@ -37,7 +37,7 @@ class Work(NamedTuple):
     """How the work is dealt out.
 
     Attributes:
-        batch_frames: padded frames a batch, about.
+        batch_frames: padded frames a batch, about; 0: as many as suit the device.
         buckets: lengths compiled for, at most.
         workers: decoding threads, or openSMILE's processes.
         cluster: that computes what the device computes; None: this machine does.
