@@ -1,14 +1,16 @@
 """Section of `accelerator_check.py`: ways to compute the network's dilated convolutions.
 
 Each computes one block of gated layers (one of every dilation), forward and with the gradient, by
-compute dtype. Kernels and activations are random.
+compute dtype, in place of what `convolution.over_time` does here. Kernels and activations are
+random.
 
-Shape suffixes: B utterances, T frames, C channels in, D channels out, K taps.
+Shape suffixes: B utterances, T frames, C channels in, O channels out, K taps.
 """
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -18,73 +20,38 @@ from accelerator_setup import Setup
 from bench_device import multiplication
 from jax import lax
 
-from emoasr.settings.choices import COMPUTE_DTYPES, ModelConfig
+from emoasr.asr.networks import convolution
+from emoasr.settings.choices import ModelConfig
+
+_XLAS_OWN, _ONE_PRODUCT = convolution.FORMS["cpu"], convolution.FORMS["gpu"]
 
 
-class Rounding(NamedTuple):
-    """What factors are rounded to: their type, and what the device may make of it."""
-
-    dtype: str
-    precision: lax.Precision
-
-    def product(self, x: jax.Array, y: jax.Array) -> jax.Array:
-        """A matrix product over the last axis, float32."""
-        x, y = x.astype(self.dtype), y.astype(self.dtype)
-        return jnp.matmul(x, y, precision=self.precision, preferred_element_type=jnp.float32)
-
-
-ROUNDINGS = {
-    "float32": Rounding("float32", lax.Precision.HIGHEST),
-    "tensorfloat32": Rounding("float32", lax.Precision.DEFAULT),
-    "bfloat16": Rounding("bfloat16", lax.Precision.DEFAULT),
-}
-assert tuple(ROUNDINGS) == COMPUTE_DTYPES
-
-
-def dilated(x_BTC: jax.Array, kernel_KCD: jax.Array, dilation: int, how: Rounding) -> jax.Array:
-    """XLA's own convolution (cuDNN's, on a GPU, where XLA does not pad the kernel instead)."""
-    half = len(kernel_KCD) // 2 * dilation
-    return lax.conv_general_dilated(
-        x_BTC.astype(how.dtype), kernel_KCD.astype(how.dtype), (1,), [(half, half)],
-        rhs_dilation=(dilation,), dimension_numbers=("NWC", "WIO", "NWC"),
-        precision=how.precision, preferred_element_type=jnp.float32,
-    )  # fmt: skip
-
-
-def one_product(x_BTC: jax.Array, kernel_KCD: jax.Array, dilation: int, how: Rounding) -> jax.Array:
-    """The shifted copies of all taps side by side, times the kernel as one matrix."""
-    shifted = jnp.concatenate(_shifted(x_BTC.astype(how.dtype), len(kernel_KCD), dilation), -1)
-    return how.product(shifted, kernel_KCD.reshape(-1, kernel_KCD.shape[-1]))
-
-
-def sum_of_taps(x_BTC: jax.Array, kernel_KCD: jax.Array, dilation: int, how: Rounding) -> jax.Array:
+def sum_of_taps(x_BTC, kernel_KCO, dilation, precision, result):
     """A product for each tap."""
-    shifted = _shifted(x_BTC.astype(how.dtype), len(kernel_KCD), dilation)
-    return functools.reduce(jnp.add, map(how.product, shifted, kernel_KCD))
+    side, n_frames = len(kernel_KCO) // 2 * dilation, x_BTC.shape[1]
+    padded_BTC = jnp.pad(x_BTC, ((0, 0), (side, side), (0, 0)))
+    products = [
+        jnp.matmul(padded_BTC[:, k * dilation : k * dilation + n_frames], kernel_CO,
+                   precision=precision, preferred_element_type=result)
+        for k, kernel_CO in enumerate(kernel_KCO)
+    ]  # fmt: skip
+    return functools.reduce(jnp.add, products)
 
 
-def space_to_batch(
-    x_BTC: jax.Array, kernel_KCD: jax.Array, dilation: int, how: Rounding
-) -> jax.Array:
+def space_to_batch(x_BTC, kernel_KCO, dilation, precision, result):
     """Every `dilation`-th frame as an utterance of its own, and a convolution without dilation."""
     n_rows, n_frames, n_channels = x_BTC.shape
     steps = -(-n_frames // dilation)
     x_BTC = jnp.pad(x_BTC, ((0, 0), (0, steps * dilation - n_frames), (0, 0)))
     folded = x_BTC.reshape(n_rows, steps, dilation, n_channels).swapaxes(1, 2)
-    y = dilated(folded.reshape(-1, steps, n_channels), kernel_KCD, 1, how)
+    y = _XLAS_OWN(folded.reshape(-1, steps, n_channels), kernel_KCO, 1, precision, result)
     y = y.reshape(n_rows, dilation, steps, -1).swapaxes(1, 2)
     return y.reshape(n_rows, steps * dilation, -1)[:, :n_frames]
 
 
-def _shifted(x_BTC: jax.Array, n_taps: int, dilation: int) -> list[jax.Array]:
-    half, n_frames = n_taps // 2 * dilation, x_BTC.shape[1]
-    padded = jnp.pad(x_BTC, ((0, 0), (half, half), (0, 0)))
-    return [padded[:, k * dilation : k * dilation + n_frames] for k in range(n_taps)]
-
-
-WAYS: dict[str, Callable[[jax.Array, jax.Array, int, Rounding], jax.Array]] = {
-    "dilated convolution": dilated,
-    "one product of shifted copies": one_product,
+WAYS = {
+    "dilated convolution": _XLAS_OWN,
+    "one product of shifted copies": _ONE_PRODUCT,
     "sum of taps": sum_of_taps,
     "space to batch": space_to_batch,
 }
@@ -96,16 +63,18 @@ def rows(setup: Setup) -> Iterator[dict[str, Any]]:
     random = np.random.default_rng(0)
     x_BTC = random.normal(size=(sizes.utterances, sizes.frames, model.n_channels))
     shape = (len(model.dilations), model.kernel_size, model.n_channels, 2 * model.n_channels)
-    kernels_LKCD = random.normal(size=shape) / np.sqrt(model.kernel_size * model.n_channels)
-    block = jnp.asarray(x_BTC, jnp.float32), jnp.asarray(kernels_LKCD, jnp.float32)
-    flop = 2.0 * sizes.utterances * sizes.frames * kernels_LKCD.size
+    kernels_LKCO = random.normal(size=shape) / np.sqrt(model.kernel_size * model.n_channels)
+    block = jnp.asarray(x_BTC, jnp.float32), jnp.asarray(kernels_LKCO, jnp.float32)
+    flop = 2.0 * sizes.utterances * sizes.frames * kernels_LKCO.size
     for dtype in sizes.dtypes[::-1]:
         product_s = _median(multiplication(dtype, sizes.side), sizes.repeats)
         work_s = flop / (2 * sizes.side**3) * product_s  # at a large product's speed
         expected = None
         for name, way in WAYS.items():
-            computed = functools.partial(_block, way, ROUNDINGS[dtype], model.dilations)
-            y_BTC, row = _timed(computed, block, sizes.repeats, work_s)
+            jax.clear_caches()  # of the way before
+            with mock.patch.dict(convolution.FORMS, {jax.default_backend(): way}):
+                computed = functools.partial(_block, dtype, model.dilations)
+                y_BTC, row = _timed(computed, block, sizes.repeats, work_s)
             expected = y_BTC if expected is None else expected
             off = float(np.abs(y_BTC - expected).max())
             yield {"compute_dtype": dtype, "way": name, **row, "max_difference": off}
@@ -128,8 +97,11 @@ def _median(run: Callable[[], Any], repeats: int) -> float:
     return timing.summary(timing.alternate({"": run}, repeats)[""])["median_s"]
 
 
-def _block(way, how: Rounding, dilations, x_BTC: jax.Array, kernels_LKCD: jax.Array) -> jax.Array:
-    for kernel_KCD, dilation in zip(kernels_LKCD, dilations, strict=True):
-        filter_BTC, gate_BTC = jnp.split(way(x_BTC, kernel_KCD, dilation, how), 2, axis=-1)
+def _block(dtype: str, dilations: tuple[int, ...], x_BTC, kernels_LKCO) -> jax.Array:
+    precision = lax.Precision.HIGHEST if dtype == "float32" else lax.Precision.DEFAULT
+    rounded = "bfloat16" if dtype == "bfloat16" else None
+    for kernel_KCO, dilation in zip(kernels_LKCO, dilations, strict=True):
+        y_BTO = convolution.over_time(x_BTC, kernel_KCO, dilation, precision, rounded)
+        filter_BTC, gate_BTC = jnp.split(y_BTO, 2, axis=-1)
         x_BTC = x_BTC + jnp.tanh(filter_BTC) * jax.nn.sigmoid(gate_BTC)
     return x_BTC

@@ -31,6 +31,8 @@ def test_tables_labels_and_record(speech, small_recognizer, tmp_path):
     output = record(tmp_path)
     assert (output["found"], output["used"], output["skipped"]) == (12, 12, [])
     assert output["computed"]["neural"]["compilations"] <= 8
+    assert output["computed"]["neural"]["batch_frames"] == 8192
+    assert output["computed"]["neural"]["platform"] == "cpu"
 
 
 @pytest.mark.parametrize("verbose", [False, True])

@@ -129,6 +129,8 @@ def _metrics(plan: planning.Plan, sample_rate: int) -> dict[str, object]:
     short, planned = _planned(plan)
     hops = -(-plan.n_samples[short] // plan.hop_length)
     return {
+        "batch_frames": plan.batch_frames,
+        "platform": plan.platform,
         "hours_of_audio": round(float(_hours(plan, sample_rate)[planned].sum()), 4),
         "shapes": [(b.batch_size, b.n_hops + 1) for b in plan.buckets],
         "padding": round(bucketing.padding_share(plan.buckets, hops), 4),

@@ -67,6 +67,8 @@ class Plan:
         long: utterances of more than a batch, to be computed in chunks.
         n_samples: every utterance's samples at most, by its header; 0 where that cannot be read.
         unreadable: utterances whose header cannot be read, and why; they are in no batch.
+        batch_frames: padded frames a batch, about.
+        platform: what it was planned for, as JAX calls it.
     """
 
     source: Source
@@ -77,6 +79,8 @@ class Plan:
     long: list[int]
     n_samples: np.ndarray
     unreadable: dict[int, str]
+    batch_frames: int
+    platform: str
 
     def only(self, wanted: np.ndarray) -> "Plan":
         """The part of the plan that gives the results of some utterances.
@@ -128,7 +132,9 @@ def make_plan(
     buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
     long = np.flatnonzero(hops > longest).tolist()
     hop = frontend.hop_length
-    return Plan(source, hop, longest, workers, buckets, long, n_samples, unreadable)
+    return Plan(
+        source, hop, longest, workers, buckets, long, n_samples, unreadable, batch_frames, platform
+    )  # fmt: skip
 
 
 def _suitable(frontend: FrontEnd, platform: str) -> int:
