@@ -65,6 +65,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.finetune.pooling = "mean"  # over time: mean, mean+std, or attention (learned weights)
     c.finetune.loss = "mse"  # or "ccc": 1 - CCC, over each batch
     c.finetune.norms = "fixed"  # or "adapted": batch statistics in trained layers, and dropout
+    c.finetune.augment = False  # True: training speech is augmented, with pretrain's defaults
     c.finetune.seeds = (0,)  # one training each; predictions are their mean
     c.finetune.epochs = 20  # at most, over a fold's training speech; the held-out speakers choose
     c.finetune.patience = 5  # epochs without a better one, after which a fold stops

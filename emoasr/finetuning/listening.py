@@ -32,10 +32,12 @@ class Heard(NamedTuple):
         rows: by position in the corpus: MFCCs (F, D); or pooled features (D,), where no layer can
             be trained.
         failed: why others have none, by position.
+        waves: samples (N,), int16, where training augments them.
     """
 
     rows: dict[int, np.ndarray]
     failed: dict[int, str]
+    waves: dict[int, np.ndarray]
 
 
 class _Mfccs(Network):
@@ -49,15 +51,19 @@ class _Mfccs(Network):
         return Output(None, {"mfcc": (x,)})
 
 
-def mfccs(corpus: Corpus, frontend: FrontEnd, workers: int) -> Heard:
-    """MFCCs of every utterance."""
+def mfccs(corpus: Corpus, frontend: FrontEnd, workers: int, with_waves: bool = False) -> Heard:
+    """MFCCs of every utterance, and perhaps its samples."""
     found: dict[int, np.ndarray] = {}
     failed: dict[int, str] = {}
     function = FrameFunction(_Mfccs(), frontend, Activations("mfcc"))
     for result in _results(corpus, function, workers, failed):
         values = zip(result.indices, result.arrays["values"], result.arrays["frames"], strict=True)
         found |= {int(i): values_FD[:n] for i, values_FD, n in values}
-    return Heard(found, failed)
+    waves: dict[int, np.ndarray] = {}
+    if with_waves:
+        heard = corpus.at(frontend.sample_rate, frontend.antialias)
+        waves = {i: _int16(heard.samples(i)) for i in found}
+    return Heard(found, failed, waves)
 
 
 def pooled(
@@ -69,7 +75,11 @@ def pooled(
     function = Pooler({"neural": recognizer.model}, recognizer.config.frontend, tap, pooling)
     for result in _results(corpus, function, workers, failed):
         found |= dict(zip(map(int, result.indices), result.arrays["neural"], strict=True))
-    return Heard(found, failed)
+    return Heard(found, failed, {})
+
+
+def _int16(wave_N: np.ndarray) -> np.ndarray:
+    return (wave_N.clip(-1, 1) * 32767).round().astype(np.int16)
 
 
 def _results(
@@ -91,17 +101,19 @@ class Speech:
     """Rated utterances as a network that is trained from a certain layer on hears them.
 
     Attributes:
-        rows: of each utterance what the first layer that is computed hears (F, C); (1, 0) where
-            none is.
+        rows: of each utterance what the first layer that is computed hears (F, C), or samples
+            (N,); (1, 0) where none is computed.
         pooled_ND: features that the network gives before it is trained.
         below_NSLC: those of its layers that are not computed again.
         buckets: batches by length.
+        hop: samples of a frame, where rows are samples.
     """
 
     rows: Sequence[np.ndarray]
     pooled_ND: np.ndarray
     below_NSLC: np.ndarray
     buckets: list[bucketing.Bucket]
+    hop: int = 1
 
     def batches_of(self, utterances: np.ndarray) -> list[bucketing.Bucket]:
         """The buckets with some of the utterances alone; the shapes stay."""
@@ -122,7 +134,7 @@ class Speech:
             y_NT: standardised ratings, missing ones NaN; None: none are needed.
         """
         n_rows, n = bucket.batch_size, len(indices)
-        x_BFC, frames_B = _padded(self.rows, bucket, indices)
+        x_BFC, frames_B = _padded(self.rows, bucket, indices, self.hop)
         below_BSLC = np.zeros((n_rows, *self.below_NSLC.shape[1:]), np.float32)
         below_BSLC[:n] = self.below_NSLC[indices]
         y_BT = np.zeros((n_rows, 1 if y_NT is None else y_NT.shape[1]), np.float32)
@@ -182,10 +194,11 @@ def of_features(
 
 
 def _padded(
-    rows: Sequence[np.ndarray], bucket: bucketing.Bucket, indices: np.ndarray
+    rows: Sequence[np.ndarray], bucket: bucketing.Bucket, indices: np.ndarray, hop: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    width = rows[0].shape[1]
-    x_BFC = np.zeros((bucket.batch_size, bucket.n_hops if width else 1, width), np.float32)
+    of_frame = rows[0].shape[1:]
+    n_frames = 1 if of_frame == (0,) else bucket.n_hops * hop
+    x_BFC = np.zeros((bucket.batch_size, n_frames, *of_frame), rows[0].dtype)
     frames_B = np.zeros(bucket.batch_size, np.int32)
     for b, i in enumerate(indices):
         x_BFC[b, : len(rows[i])], frames_B[b] = rows[i], len(rows[i])

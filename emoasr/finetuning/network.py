@@ -14,11 +14,13 @@ import numpy as np
 import optax
 from flax import nnx
 
-from emoasr.asr.frontend import Array, frame_mask
+from emoasr.asr.frontend import Array, FrontEndConfig, frame_mask
 from emoasr.asr.networks.base import Network
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.inference.pooling import pool
-from emoasr.settings.choices import ATTENTION, POOLINGS
+from emoasr.settings.choices import ATTENTION, POOLINGS, AugmentConfig
+from emoasr.training import augment
+from emoasr.training.step import to_float
 
 _HIDDEN = 64  # units of attention
 _FLAT = 1e-12  # a variance below has no gradient
@@ -29,8 +31,9 @@ class Batch(NamedTuple):
     """A padded batch of rated utterances.
 
     Attributes:
-        x_BFC: what the first layer that is computed hears: MFCCs, or activations.
-        frames_B: valid frames; 0 marks an empty row.
+        x_BFC: what the first layer that is computed hears: MFCCs, or activations; or with
+            augmentation samples (B, N), int16.
+        frames_B: valid frames, or samples; 0 marks an empty row.
         below_BSLC: pooled activations of the layers that are not computed.
         y_BT: ratings, standardised.
         weight_BT: 1 where there is one, else 0.
@@ -89,6 +92,7 @@ class Tuner:
         rate_below: learning rate of the layers, as a share of the head's.
         weight_decay: of the layers' and attention's weights, not of biases and norms.
         clip_norm: of the gradient.
+        frontend: of samples, which training augments; None: of MFCCs and activations.
     """
 
     graph: nnx.GraphDef | None
@@ -102,6 +106,7 @@ class Tuner:
     rate_below: float
     weight_decay: float
     clip_norm: float
+    frontend: FrontEndConfig | None = None
 
     @property
     def statistics(self) -> tuple[str, ...]:
@@ -156,8 +161,8 @@ class Tuner:
         if self.graph is None:
             return batch.below_BSLC.reshape(len(batch.below_BSLC), -1), statistics
         model = nnx.merge(self.graph, params["layers"], statistics, fixed.below, copy=True)
-        mask_BF = frame_mask(batch.frames_B, batch.x_BFC.shape[1])
-        h_BFC, train = batch.x_BFC, self.adapted and key is not None
+        h_BFC, frames_B = self._heard(batch, key)
+        mask_BF, train = frame_mask(frames_B, h_BFC.shape[1]), self.adapted and key is not None
         if self.given == 0:
             h_BFC = model.enter(h_BFC, mask_BF[..., None], train and self.first == 0)
         n_frozen = self.first - self.given
@@ -168,6 +173,17 @@ class Tuner:
         own_BSLC = _statistics(self, taps, mask_BF, params["head"])
         pooled_BSLC = jnp.concatenate([batch.below_BSLC, own_BSLC], axis=2)
         return pooled_BSLC.reshape(len(pooled_BSLC), -1), nnx.state(model, nnx.BatchStat)
+
+    def _heard(self, batch: Batch, key):
+        """What the first layer that is computed hears, and its valid frames."""
+        if self.frontend is None:
+            return batch.x_BFC, batch.frames_B
+        wave_BN, lengths_B = to_float(batch.x_BFC), batch.frames_B
+        if key is None:
+            return self.frontend(wave_BN, lengths_B)
+        keys = tuple(jax.random.split(jax.random.fold_in(key, 1), 3))
+        shortest_B = jnp.ones_like(lengths_B)
+        return augment.mfcc(wave_BN, lengths_B, shortest_B, keys, AugmentConfig(), self.frontend)
 
 
 def mse(predicted_BT: jax.Array, y_BT: Array, weight_BT: Array) -> jax.Array:

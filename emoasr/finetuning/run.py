@@ -3,17 +3,19 @@
 Shape suffixes: N utterances, D pooled features, T ratings.
 """
 
+import dataclasses
 import functools
 import json
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import ml_collections
 import numpy as np
 from tqdm import tqdm
 
 from emoasr.asr import saved
+from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus, inputs_digest, open_corpus
@@ -85,11 +87,14 @@ def check_recognizer(recognizer: SavedRecognizer, settings: ml_collections.Confi
     n_layers, asked = recognizer.config.model.n_layers, settings.layers
     if not isinstance(recognizer.model, GatedConvNet):
         kind = recognizer.card.get("architecture", "transformer")
-        if asked or settings.pooling == ATTENTION or settings.init == "random":
+        named = ("layers", "pooling", "init", "augment")
+        given = ", ".join(f"{name}={settings[name]}" for name in named)
+        more = settings.pooling == ATTENTION or settings.init == "random" or settings.augment
+        if asked or more:
             raise UserError(
-                f"config.finetune.layers={asked}, pooling={settings.pooling}, init={settings.init}:"
-                f" of a recognizer of this kind ({kind}) only a head on its pooled features can be "
-                "trained; give layers=0, pooling=mean or mean+std, init=trained"
+                f"config.finetune: {given}: of a recognizer of this kind ({kind}) only a head on "
+                "its pooled features can be trained; give layers=0, pooling=mean or mean+std, "
+                "init=trained, augment=False"
             )
     elif asked > n_layers:
         raise UserError(
@@ -125,7 +130,9 @@ def _hear(
 ) -> Heard:
     """MFCCs, or of a network that cannot be trained its features."""
     if isinstance(recognizer.model, GatedConvNet):
-        heard = listening.mfccs(corpus, recognizer.config.frontend, workers)
+        heard = listening.mfccs(
+            corpus, recognizer.config.frontend, workers, with_waves=settings.augment
+        )
     else:
         heard = listening.pooled(corpus, recognizer, tap, settings.pooling, workers)
     for i, why in sorted(heard.failed.items())[:3]:
@@ -162,7 +169,7 @@ def _material(
         model = untrained.untrained(sizes, frontend, untrained.calibrate(at_rate).waves, seed)
     trained = sizes.n_layers if settings.layers < 0 else settings.layers
     first = sizes.n_layers - trained
-    given = 0 if settings.pooling == ATTENTION else first
+    given = 0 if settings.pooling == ATTENTION or settings.augment else first
     head_only = given == sizes.n_layers
     places = corpus.table.index.get_indexer(found.ratings.index)
     rows = [heard.rows[i] for i in places.tolist()]
@@ -171,10 +178,13 @@ def _material(
     tuner = Tuner(
         graph, sizes.n_layers, tap, settings.pooling, settings.loss, first, given,
         settings.norms == "adapted", settings.rate_below, settings.weight_decay,
-        settings.clip_norm,
+        settings.clip_norm, cast(FrontEndConfig, frontend) if settings.augment else None,
     )  # fmt: skip
     if isinstance(model, GatedConvNet):
         speech = listening.of_mfccs(rows, model, tap, tuner.statistics, given, *batches)
+        if settings.augment:
+            waves = [heard.waves[i] for i in places.tolist()]
+            speech = dataclasses.replace(speech, rows=waves, hop=cast(Any, frontend).hop_length)
     else:
         n_statistics = len(tuner.statistics)
         speech = listening.of_features(np.stack(rows), n_statistics, sizes.n_layers, *batches)

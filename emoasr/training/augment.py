@@ -4,11 +4,40 @@ Without it this network overfits its training speakers. Each transform draws ane
 utterance. Shape suffixes as in `frontend`; S source frames, L source bands.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
+from emoasr.asr import frontend as fe
 from emoasr.asr.frontend import Array, frame_mask
 from emoasr.settings.choices import AugmentConfig
+from emoasr.training import waveforms
+
+
+def mfcc(
+    wave_BN: jax.Array, lengths_B: Array, min_frames_B: Array, keys: tuple[jax.Array, ...],
+    config: AugmentConfig, frontend: fe.FrontEndConfig, log_mel: Callable = fe.log_mel,
+) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    """MFCCs of augmented speech.
+
+    Args:
+        wave_BN: samples in [-1, 1].
+        lengths_B: true lengths, samples.
+        min_frames_B: see `spectra`.
+        keys: of waveforms, spectra and coefficients.
+        config: strengths.
+        frontend: front end.
+        log_mel: its spectra of waveforms, as `frontend.log_mel`.
+
+    Returns:
+        MFCCs, undefined beyond the end, and the new numbers of valid frames.
+    """
+    rate = frontend.sample_rate
+    wave_BN = waveforms.augment(wave_BN, lengths_B, keys[0], config, rate)
+    mel_BTM, frames_B = log_mel(wave_BN, lengths_B, config=frontend)
+    mel_BTM, frames_B = spectra(mel_BTM, frames_B, min_frames_B, keys[1], config)
+    return coefficients(fe.cepstra(mel_BTM, frontend), keys[2], config), frames_B
 
 
 def spectra(

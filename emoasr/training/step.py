@@ -19,7 +19,7 @@ from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError
 from emoasr.settings.choices import AugmentConfig, ModelConfig
 from emoasr.system import forks
-from emoasr.training import augment, sharding, waveforms
+from emoasr.training import augment, sharding
 
 
 class Batch(NamedTuple):
@@ -113,19 +113,15 @@ class Trainer:
     def _loss(self, params, statistics, batch: Batch, key):
         spectra_key, coefficients_key, dropout_key = jax.random.split(key, 3)
         wave_BN = to_float(batch.wave_BN)
-        if self.augmentation is not None:
-            wave_BN = waveforms.augment(
-                wave_BN, batch.lengths_B, jax.random.fold_in(key, 1), self.augmentation,
-                self.frontend.sample_rate,
+        if self.augmentation is None:
+            mel_BTM, frames_B = self._log_mel(wave_BN, batch.lengths_B)
+            mfcc_BTD = fe.cepstra(mel_BTM, self.frontend)
+        else:
+            keys = jax.random.fold_in(key, 1), spectra_key, coefficients_key
+            mfcc_BTD, frames_B = augment.mfcc(
+                wave_BN, batch.lengths_B, batch.min_frames_B, keys, self.augmentation,
+                self.frontend, lambda wave_BN, lengths_B, config: self._log_mel(wave_BN, lengths_B),
             )  # fmt: skip
-        mel_BTM, frames_B = self._log_mel(wave_BN, batch.lengths_B)
-        if self.augmentation is not None:
-            mel_BTM, frames_B = augment.spectra(
-                mel_BTM, frames_B, batch.min_frames_B, spectra_key, self.augmentation
-            )
-        mfcc_BTD = fe.cepstra(mel_BTM, self.frontend)
-        if self.augmentation is not None:
-            mfcc_BTD = augment.coefficients(mfcc_BTD, coefficients_key, self.augmentation)
 
         model = nnx.merge(self.graph, params, statistics, copy=True)
         model = model.computing_in(self.compute_dtype)

@@ -107,7 +107,7 @@ def test_another_run_in_the_workdir_is_refused(changes, finished, rated, small_r
     [
         {"layers": -1, "norms": "adapted", "init": "random"},
         {"layers": 0, "pooling": "mean+std", "loss": "ccc"},
-        {"layers": 1, "pooling": "attention"},
+        {"layers": 1, "pooling": "attention", "augment": True},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
@@ -195,7 +195,7 @@ def test_a_loss_that_is_not_finite_is_named_and_its_fold_goes_on_at_another_rate
 def test_a_recognizer_of_another_kind_trains_a_head_alone(rated, small_recognizer):
     opened = saved.load(small_recognizer)
     other = saved.SavedRecognizer(object(), opened.config, {"architecture": "whisper"}, "")
-    for wrong in ({"layers": 1}, {"pooling": "attention"}, {"init": "random"}):
+    for wrong in ({"layers": 1}, {"pooling": "attention"}, {"init": "random"}, {"augment": True}):
         with pytest.raises(UserError, match="whisper.*layers=0"):
             run.check_recognizer(other, settings(rated, small_recognizer, **wrong).finetune)
     run.check_recognizer(other, settings(rated, small_recognizer).finetune)
