@@ -8,6 +8,7 @@ from pathlib import Path
 import ml_collections
 
 from emoasr.corpora import Corpus, open_corpus
+from emoasr.corpora.base import RATINGS
 from emoasr.errors import UserError
 from emoasr.extraction import (
     egemaps,
@@ -54,8 +55,7 @@ def run(
         print(f"{entry}: an external table, left to emoasr.eval")
     for name in asked.sets.sums:
         print(f"{name}: a sum of sets, left to emoasr.eval")
-    if lacking := [name for name in config.eval.targets if name not in corpus.table]:
-        print(f"{corpus.name}: has no {', '.join(lacking)}; eval needs other --config.eval.targets")
+    _say_what_eval_needs(whole, config.eval.targets)
     names = asked.sets.names
     there = [name for name in finished_tables.names_in(folder) if name not in names]
     entries = finished_tables.entries_of(folder, there, names)
@@ -75,6 +75,20 @@ def run(
     config = config.copy_and_resolve_references()
     config.feature_sets, config.tap = sets.entries, opened[0].tap
     run_summary.finish(config, of_corpus, corpus, tables, found, folder)
+
+
+def _say_what_eval_needs(corpus: Corpus, targets: Sequence[str]) -> None:
+    """Names the targets that a corpus lacks, and what can be had of it instead."""
+    known = [name for name, column in corpus.table.items() if column.notna().any()]
+    lacking = [name for name in targets if name not in known]
+    instead = [name for name in (*targets, *RATINGS, "emotion") if name in known]
+    if lacking and instead:
+        print(f"{corpus.name}: has no {', '.join(lacking)}; "
+              f"evaluate with --config.eval.targets={instead[0]}")  # fmt: skip
+    elif lacking:
+        print(f"{corpus.name}: has no {', '.join(lacking)}, so there is nothing for emoasr.eval, "
+              "unless --config.eval.targets names a column of its own; emoasr.predict needs no "
+              "ratings")  # fmt: skip
 
 
 def _extract(

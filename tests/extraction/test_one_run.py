@@ -323,10 +323,27 @@ def test_too_little_room_is_known_before_work_starts(run, monkeypatch, request):
         run(feature_sets=("mfcc",))
 
 
-def test_missing_targets_are_named_before_work_starts(run, folder, capsys):
-    text = (folder / "metadata.csv").read_text()
-    (folder / "metadata.csv").write_text(text.replace("valence", "pleasure"))
+@pytest.mark.parametrize(
+    ("renamed", "said"),
+    [
+        ({"valence": "pleasure"}, "has no valence; evaluate with --config.eval.targets=arousal"),
+        ({"arousal": "energy"}, "has no arousal; evaluate with --config.eval.targets=valence"),
+        (
+            {"arousal": "dominance", "valence": "pleasure"},
+            "has no arousal, valence; evaluate with --config.eval.targets=dominance",
+        ),
+        (
+            {"arousal": "energy", "valence": "emotion"},
+            "has no arousal, valence; evaluate with --config.eval.targets=emotion",
+        ),
+        (
+            {"arousal": "energy", "valence": "pleasure"},
+            "has no arousal, valence, so there is nothing for emoasr.eval, unless",
+        ),
+    ],
+)
+def test_missing_targets_are_named_with_what_there_is_instead(run, folder, capsys, renamed, said):
+    rated = pd.read_csv(folder / "metadata.csv").rename(columns=renamed)
+    rated.to_csv(folder / "metadata.csv", index=False)
     run(feature_sets=("mfcc",))
-    assert "metadata: has no valence; eval needs other --config.eval.targets" in (
-        capsys.readouterr().out
-    )
+    assert f"metadata: {said}" in capsys.readouterr().out
