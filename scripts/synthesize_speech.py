@@ -2,7 +2,7 @@ r"""Adds synthetic speech to a transcribed corpus, for more texts and voices in 
 
     bash scripts/setup_synthesis.sh SYNTHESIZERS
     python scripts/synthesize_speech.py CORPUS OUT --synthesizers=SYNTHESIZERS --texts=FILE \
-        --hours=kokoro=2.3,hibari=2,joe=1
+        --engines=kokoro=2.3,hibari=2,joe=1
 
 CORPUS is a folder with `metadata.csv` (file, speaker, split, text), see `configs/english.py`. OUT
 gets a `metadata.csv` of all its utterances, where they lie, and of the synthetic ones, all of the
@@ -33,7 +33,7 @@ from emoasr.corpora import table
 
 _SYNTHESIZERS = flags.DEFINE_string("synthesizers", "", "What setup_synthesis.sh made.")
 _TEXTS = flags.DEFINE_string("texts", "", "File with a text a line.")
-_HOURS = flags.DEFINE_list("hours", ["kokoro=1"], "Of each engine: kokoro, hibari, joe.")
+_ENGINES = flags.DEFINE_list("engines", ["kokoro=1"], "ENGINE=HOURS, of kokoro, hibari, joe.")
 _JOBS = flags.DEFINE_integer("jobs", 2, "Utterances spoken at once.", lower_bound=1)
 
 _VOICES = Path(__file__).with_name("synthesis_voices.txt")
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
     if len(argv) != 3:
         raise app.UsageError("give the corpus' folder and the folder to write")
     corpus, out = Path(argv[1]), Path(argv[2])
-    wanted = _wanted_hours(_HOURS.value)
+    wanted = _wanted_hours(_ENGINES.value)
     python = Path(_SYNTHESIZERS.value, "venv", "bin", "python")
     if not python.exists():
         raise SystemExit(f"error: --synthesizers={_SYNTHESIZERS.value}: not made; see --help")
@@ -73,7 +73,9 @@ def _wanted_hours(given: list[str]) -> dict[str, float]:
     for part in given:
         engine, _, hours = part.partition("=")
         if engine not in _SEEDS or not hours.replace(".", "", 1).isdigit():
-            raise app.UsageError(f"--hours has {part!r}; give ENGINE=HOURS of {', '.join(_SEEDS)}")
+            raise app.UsageError(
+                f"--engines has {part!r}; give ENGINE=HOURS of {', '.join(_SEEDS)}"
+            )
         wanted[engine] = float(hours)
     return wanted
 

@@ -39,7 +39,7 @@ def made(tmp_path):
     python.chmod(0o755)
 
     def run(*hours):
-        given = {"synthesizers": str(tmp_path), "texts": str(texts), "hours": list(hours)}
+        given = {"synthesizers": str(tmp_path), "texts": str(texts), "engines": list(hours)}
         with flagsaver.flagsaver(**given):
             synthesize_speech.main(["", str(corpus), str(tmp_path / "out")])
         table = pd.read_csv(tmp_path / "out" / "metadata.csv")
