@@ -115,14 +115,16 @@ def _planned(plan: planning.Plan) -> tuple[np.ndarray, np.ndarray]:
 def _with_progress(
     plan: planning.Plan, results: Iterable[runner.Result], sample_rate: int, name: str
 ) -> Iterator[runner.Result]:
-    """The results, with a bar that counts hours of audio."""
-    hours = _hours(plan, sample_rate)
-    total = hours[_planned(plan)[1]].sum() + 1e-9  # sums in another order may exceed it
-    form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of audio [{elapsed}<{remaining}]"
+    """The results, with a bar that counts hours of audio, or minutes of less than an hour."""
+    audio, unit = _hours(plan, sample_rate), "h"
+    if audio[_planned(plan)[1]].sum() < 1:
+        audio, unit = 60 * audio, "min"
+    total = audio[_planned(plan)[1]].sum() + 1e-9  # sums in another order may exceed it
+    form = f"{{l_bar}}{{bar}}| {{n:.2f}}/{{total:.2f}} {unit} of audio [{{elapsed}}<{{remaining}}]"
     with tqdm(total=total, desc=name, bar_format=form) as bar:
         for result in results:
             yield result
-            bar.update(hours[result.indices].sum())
+            bar.update(audio[result.indices].sum())
 
 
 def _metrics(plan: planning.Plan, sample_rate: int) -> dict[str, object]:
