@@ -11,7 +11,7 @@ from bench_scaling import open_folder, repeated
 
 import emoasr
 from emoasr import config
-from emoasr.audio import reading
+from emoasr.audio import encoding, reading
 from emoasr.inference import bucketing
 from emoasr.inference.calls import Kept
 from emoasr.inference.pooling import Pooler
@@ -149,7 +149,7 @@ def saved_reference(audio: Path, file: Path, source: str) -> str:
     rate, waves = recognizer.config.frontend.sample_rate, []
     for i in np.linspace(0, len(corpus) - 1, min(N_FILES, len(corpus))).round().astype(int):
         wave_N = corpus.samples(i)[: _LONGEST * rate]
-        waves.append(np.clip(np.round(wave_N * 32768), -32768, 32767).astype(np.int16))
+        waves.append(encoding.int16(wave_N))
     setup = Setup(Path(), Sizes(), recognizer, source, waves, {}, "")
     arrays = setup.in_batches(setup.pooler("float32"), 1)
     made_on = f"{jax.devices()[0].device_kind}, JAX {jax.__version__}"

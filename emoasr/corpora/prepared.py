@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 
-from emoasr.audio import reading
+from emoasr.audio import encoding, reading
 from emoasr.corpora.base import Corpus, Skipped, inputs_digest
 from emoasr.errors import UserError
 from emoasr.files.run_lock import run_lock
@@ -102,7 +102,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 skipped = self._corpus.skip(i, "audio", str(error))
                 self.info.metadata["skipped"].append(dataclasses.asdict(skipped))
                 continue
-            audio = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+            audio = encoding.int16(samples)
             yield (
                 i,
                 {

@@ -104,9 +104,9 @@ def evaluate(
     """
     predicted.check_protocol(given, settings.protocol, settings.partner)
     datasets, skipped = prepare(tables, labels, settings, sums)
-    frames_of = {
-        target: _given(dataset, given) for dataset in datasets for target in dataset.targets
-    }
+    frames_of: dict[str, dict[PredictorConfig, Frames]] = {}
+    for dataset in datasets:
+        frames_of |= predicted.by_target(dataset, given)
     plans = []
     for dataset in datasets:
         main = predictor_configs(dataset.tables, settings, bool(dataset.classes))
@@ -121,7 +121,7 @@ def evaluate(
         of_plan = cross_validation.run(plan.dataset, configs, workers, "folds")
         for target in plan.dataset.targets:
             fitted[target] = of_plan
-            frames = {config: of[target] for config, of in frames_of[target].items()}
+            frames = frames_of[target]
             compared[target] = Comparison(
                 target,
                 of_plan.of_target(target) | {config: of.mean for config, of in frames.items()},
@@ -149,26 +149,8 @@ def evaluate(
         ),
         skipped=skipped,
         datasets=datasets,
-        notes=[*found_notes, *predicted.notes(given, _by_name(frames_of))],
+        notes=[*found_notes, *predicted.notes(given, frames_of)],
     )
-
-
-def _by_name(
-    frames_of: Mapping[str, Mapping[PredictorConfig, Mapping[str, Frames]]],
-) -> dict[str, dict[str, Frames]]:
-    """Frames by the name of the predictions, then by rating."""
-    found: dict[str, dict[str, Frames]] = {}
-    for target, of_configs in frames_of.items():
-        for config, of_targets in of_configs.items():
-            found.setdefault(config.feature_set, {})[target] = of_targets[target]
-    return found
-
-
-def _given(
-    dataset: Dataset, given: Mapping[str, Predicted]
-) -> dict[PredictorConfig, dict[str, Frames]]:
-    """Predictions that are compared as they are, by rating, for a dataset's utterances."""
-    return {one.config(name): predicted.frames(dataset, one, name) for name, one in given.items()}
 
 
 def _together(predictions: list[pd.DataFrame]) -> pd.DataFrame:

@@ -98,6 +98,25 @@ def frames(dataset: Dataset, predicted: Predicted, name: str) -> dict[str, Frame
     }
 
 
+def by_target(
+    dataset: Dataset, given: Mapping[str, Predicted]
+) -> dict[str, dict[PredictorConfig, Frames]]:
+    """All predictions of an evaluation's utterances, by rating and by what stands for a config.
+
+    Args:
+        dataset: what is evaluated.
+        given: the predictions, by name.
+
+    Raises:
+        UserError: as of `frames`.
+    """
+    of_names = {one.config(name): frames(dataset, one, name) for name, one in given.items()}
+    return {
+        target: {config: of_targets[target] for config, of_targets in of_names.items()}
+        for target in dataset.targets
+    }
+
+
 def check_protocol(given: Mapping[str, Predicted], protocol: str, partner: str) -> None:
     """Raises a UserError unless predictions are of the folds that an evaluation has."""
     for name, predicted in given.items():
@@ -109,16 +128,18 @@ def check_protocol(given: Mapping[str, Predicted], protocol: str, partner: str) 
             )
 
 
-def notes(given: Mapping[str, Predicted], each: Mapping[str, Mapping[str, Frames]]) -> list[str]:
+def notes(
+    given: Mapping[str, Predicted], each: Mapping[str, Mapping[PredictorConfig, Frames]]
+) -> list[str]:
     """What a reader must know of predictions that are means of trainings, a line each.
 
     Args:
         given: the predictions, by name.
-        each: by name and rating, their frames.
+        each: their frames, as of `by_target`.
     """
     lines = []
-    for name, of_targets in each.items():
-        seeds = given[name].seeds
+    for name, one in given.items():
+        seeds = one.seeds
         if len(seeds) < 2:
             lines.append(
                 f"{name}: one training; how much another one would differ is not in its intervals"
@@ -126,7 +147,8 @@ def notes(given: Mapping[str, Predicted], each: Mapping[str, Mapping[str, Frames
             continue
         spread = ", ".join(
             f"{target} {min(found):.3f} to {max(found):.3f}"
-            for target, frames in of_targets.items()
+            for target, of_configs in each.items()
+            for frames in [of_configs[one.config(name)]]
             for found in [[all_metrics(frame)["clipped_ccc"] or 0.0 for frame in frames.each]]
         )
         lines.append(

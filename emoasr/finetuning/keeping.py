@@ -4,9 +4,8 @@ Shape suffixes: N utterances, D pooled features, T ratings.
 """
 
 import datetime
-import importlib.metadata
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import ml_collections
 import numpy as np
@@ -32,15 +31,35 @@ from emoasr.prediction import card, fitting
 from emoasr.prediction import saved as predictors
 from emoasr.prediction.manifest import Features, Record
 from emoasr.prediction.model import Model, Target
+from emoasr.report.provenance import version
 from emoasr.settings.choices import ATTENTION
 
 NAME = "finetuned"
 
-_VERSIONS = ("emoasr", "scikit-learn", "numpy")
 _INTERVALS = (
     "the bounds are one network's prediction and the errors of others, trained in the same way, on "
     "speakers left out (jackknife): unlike CV+, without a guarantee"
 )
+
+
+class Run(NamedTuple):
+    """A finetuning whose folds are finished.
+
+    Attributes:
+        config: all settings.
+        folder: of the run.
+        corpus: that was heard.
+        found: what was trained on.
+        recognizer: that training started from.
+        tap: activations that are pooled.
+    """
+
+    config: ml_collections.ConfigDict
+    folder: RunFolder
+    corpus: Corpus
+    found: Examples
+    recognizer: SavedRecognizer
+    tap: str
 
 
 def is_finished(folder: RunFolder, seeds: Sequence[int]) -> bool:
@@ -52,27 +71,16 @@ def is_finished(folder: RunFolder, seeds: Sequence[int]) -> bool:
 
 
 def keep(
-    config: ml_collections.ConfigDict,
-    folder: RunFolder,
-    corpus: Corpus,
-    found: Examples,
-    recognizer: SavedRecognizer,
-    tap: str,
-    material: Callable[[int], Material],
-    schedule: Callable[[int], Schedule],
+    run: Run, material: Callable[[int], Material], schedule: Callable[[int], Schedule]
 ) -> None:
     """Puts all folds' predictions together, and trains a predictor on all speakers.
 
     Args:
-        config: all settings.
-        folder: whose folds are finished.
-        corpus: that was heard.
-        found: what was trained on.
-        recognizer: that training started from.
-        tap: activations that are pooled.
+        run: what was trained, and on what.
         material: of a seed.
         schedule: likewise.
     """
+    config, folder, found = run.config, run.folder, run.found
     seeds, n_folds = tuple(map(int, config.finetune.seeds)), len(found.folds)
     read = [parquet.read(folder.fold(s, number)) for s in seeds for number in range(n_folds)]
     table, folds = pd.concat([t for t, _ in read]), [made for _, made in read]
@@ -90,10 +98,10 @@ def keep(
         trained = training.train(
             first, found.ratings.to_numpy(), every, schedule(seeds[0]), n_epochs, "all speakers"
         )
-        _keep_predictor(config, folder, corpus, found, recognizer, tap, first, trained, of_targets)
+        _keep_predictor(run, first, trained, of_targets)
     parquet.write(table, folder.predictions, {
         "protocol": given.protocol, "partner": given.partner, "n_features": n_features,
-        "recognizer": recognizer.digest, "corpus": corpus.name, "folds": folds,
+        "recognizer": run.recognizer.digest, "corpus": run.corpus.name, "folds": folds,
         "finetune": config.finetune.to_dict(),
     })  # fmt: skip
     print(folder.predictions)
@@ -129,20 +137,13 @@ def _print(
 
 
 def _keep_predictor(
-    config: ml_collections.ConfigDict,
-    folder: RunFolder,
-    corpus: Corpus,
-    found: Examples,
-    recognizer: SavedRecognizer,
-    tap: str,
-    material: Material,
-    trained: Trained,
-    of_targets: dict[str, Frames],
+    run: Run, material: Material, trained: Trained, of_targets: dict[str, Frames]
 ) -> None:
     """Writes the predictor, and where any layer was trained the recognizer that it takes."""
-    tuner, digest = trained.tuner, recognizer.digest
+    config, found = run.config, run.found
+    tuner, digest = trained.tuner, run.recognizer.digest
     if tuner.first < tuner.n_layers or config.finetune.init == "random":
-        digest = _keep_recognizer(config, folder, corpus, recognizer, material, trained)
+        digest = _keep_recognizer(run, material, trained)
     x_ND = trained.predict(material.speech, np.arange(len(found.ratings)))[1]
     fitted = fitting.fitted(x_ND, speaker_folds(found.groups, "in"))
     model = Model(_targets(of_targets, trained), fitted, tuple(map(float, config.eval.scale)))
@@ -150,12 +151,12 @@ def _keep_predictor(
     settings.update({"regressor": predicted.REGRESSOR, "n_selected": 0})
     settings.limits = "; ".join(filter(None, (config.eval.limits, _INTERVALS)))
     provenance = {
-        "corpus": {"name": corpus.name, "synthetic": corpus.synthetic},
+        "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
+        "versions": {name: version(name) for name in card.VERSIONS},
     }
     record = Record(
-        Features(digest, tap, config.finetune.pooling),
+        Features(digest, run.tap, config.finetune.pooling),
         targets=tuple(of_targets),
         classes=((),) * len(of_targets),
         scale=model.scale,
@@ -163,30 +164,24 @@ def _keep_predictor(
         speakers=tuple(sorted(found.groups["speaker"].unique())),
         card=card.card(settings, _rows(of_targets, trained), provenance),
     )
-    path = folder.path / "predictor"
+    path = run.folder.path / "predictor"
     card.write(path, predictors.save(path, model, record))
     print(path)
 
 
-def _keep_recognizer(
-    config: ml_collections.ConfigDict,
-    folder: RunFolder,
-    corpus: Corpus,
-    recognizer: SavedRecognizer,
-    material: Material,
-    trained: Trained,
-) -> str:
+def _keep_recognizer(run: Run, material: Material, trained: Trained) -> str:
     """Writes the network that was trained on all speakers; gives its digest."""
     model = material.network
     if trained.tuner.graph is not None:
         state = trained.state
         layers = state.params["layers"]
         model = nnx.merge(trained.tuner.graph, layers, state.statistics, trained.fixed.below)
+    recognizer = run.recognizer
     frontend = cast(FrontEndConfig, recognizer.config.frontend)
-    name = f"{recognizer.card.get('name', 'recognizer')}, finetuned on {corpus.name}"
-    record = {"name": name, "finetuned": config.finetune.to_dict() | {"from": recognizer.digest}}
-    path = folder.path / "recognizer"
-    saved.save(path, cast(GatedConvNet, model), frontend, record)
+    name = f"{recognizer.card.get('name', 'recognizer')}, finetuned on {run.corpus.name}"
+    settings = run.config.finetune.to_dict() | {"from": recognizer.digest}
+    path = run.folder.path / "recognizer"
+    saved.save(path, cast(GatedConvNet, model), frontend, {"name": name, "finetuned": settings})
     print(path)
     return saved.digest(model, frontend)
 

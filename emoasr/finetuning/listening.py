@@ -16,6 +16,7 @@ from tqdm import tqdm
 from emoasr.asr.frontend import FrontEnd
 from emoasr.asr.networks.base import Network, Output
 from emoasr.asr.saved import SavedRecognizer
+from emoasr.audio import encoding
 from emoasr.corpora import Corpus
 from emoasr.finetuning import network
 from emoasr.finetuning.network import Batch
@@ -62,7 +63,7 @@ def mfccs(corpus: Corpus, frontend: FrontEnd, workers: int, with_waves: bool = F
     waves: dict[int, np.ndarray] = {}
     if with_waves:
         heard = corpus.at(frontend.sample_rate, frontend.antialias)
-        waves = {i: _int16(heard.samples(i)) for i in found}
+        waves = {i: encoding.int16(heard.samples(i)) for i in found}
     return Heard(found, failed, waves)
 
 
@@ -76,10 +77,6 @@ def pooled(
     for result in _results(corpus, function, workers, failed):
         found |= dict(zip(map(int, result.indices), result.arrays["neural"], strict=True))
     return Heard(found, failed, {})
-
-
-def _int16(wave_N: np.ndarray) -> np.ndarray:
-    return (wave_N.clip(-1, 1) * 32767).round().astype(np.int16)
 
 
 def _results(
@@ -196,10 +193,7 @@ def of_features(
 def _padded(
     rows: Sequence[np.ndarray], bucket: bucketing.Bucket, indices: np.ndarray, hop: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    of_frame = rows[0].shape[1:]
-    n_frames = 1 if of_frame == (0,) else bucket.n_hops * hop
-    x_BFC = np.zeros((bucket.batch_size, n_frames, *of_frame), rows[0].dtype)
-    frames_B = np.zeros(bucket.batch_size, np.int32)
-    for b, i in enumerate(indices):
-        x_BFC[b, : len(rows[i])], frames_B[b] = rows[i], len(rows[i])
-    return x_BFC, frames_B
+    first = rows[0]
+    n_frames = 1 if first.shape[1:] == (0,) else bucket.n_hops * hop
+    own = [rows[i] for i in indices]
+    return bucketing.pad(own, bucket.batch_size, n_frames, first.dtype)

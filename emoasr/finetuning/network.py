@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from emoasr.asr import frontend as fe
 from emoasr.asr.frontend import Array, FrontEndConfig, frame_mask
 from emoasr.asr.networks.base import Network
 from emoasr.asr.networks.gated import GatedConvNet
@@ -183,7 +184,10 @@ class Tuner:
             return self.frontend(wave_BN, lengths_B)
         keys = tuple(jax.random.split(jax.random.fold_in(key, 1), 3))
         shortest_B = jnp.ones_like(lengths_B)
-        return augment.mfcc(wave_BN, lengths_B, shortest_B, keys, AugmentConfig(), self.frontend)
+        log_mel = partial(fe.log_mel, config=self.frontend)
+        return augment.mfcc(
+            wave_BN, lengths_B, shortest_B, keys, AugmentConfig(), self.frontend, log_mel
+        )
 
 
 def mse(predicted_BT: jax.Array, y_BT: Array, weight_BT: Array) -> jax.Array:

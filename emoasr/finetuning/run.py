@@ -77,7 +77,8 @@ def finetune(
         _train_fold(task, config.finetune, material(task.seed), found, folder)
     if whole:
         schedule = functools.partial(_schedule, config.finetune)
-        keeping.keep(config, folder, corpus, found, recognizer, tap, material, schedule)
+        run = keeping.Run(config, folder, corpus, found, recognizer, tap)
+        keeping.keep(run, material, schedule)
     else:
         print(f"shard {asked.shard}: {len(own)} folds are there; run without --config.shard last")
 

@@ -168,15 +168,16 @@ def pad(rows: Sequence[np.ndarray], n_rows: int, length: int, dtype=np.float32):
     """Stacks arrays of different lengths with zeros.
 
     Args:
-        rows: 1-D arrays, at most `n_rows`, none longer than `length`.
+        rows: arrays, at most `n_rows`, none longer than `length`; alike in their other axes.
         n_rows: rows of the result; those without an array are empty.
-        length: columns of the result.
+        length: of each row of the result.
         dtype: of the result.
 
     Returns:
-        The padded array (n_rows, length) and the true lengths (n_rows,), int32.
+        The padded array (n_rows, length, ...) and the true lengths (n_rows,), int32.
     """
-    padded = np.zeros((n_rows, length), dtype)
+    others = rows[0].shape[1:] if len(rows) else ()
+    padded = np.zeros((n_rows, length, *others), dtype)
     lengths = np.zeros(n_rows, np.int32)
     for i, row in enumerate(rows):
         padded[i, : len(row)] = row

@@ -10,7 +10,7 @@ from emoasr.evaluation import classification
 from emoasr.files import cards
 from emoasr.prediction.saved import SavedPredictor
 
-_VERSIONS = ("emoasr", "scikit-learn", "numpy")
+VERSIONS = ("emoasr", "scikit-learn", "numpy")
 _METRICS = ("ccc", "mse_mean", "clipped_ccc", "clipped_mse_mean", *classification.METRICS)
 
 
@@ -39,7 +39,7 @@ def card(
             "protocol": settings.protocol,
             "partner": settings.partner,
             "date": provenance["date"],
-            "versions": {name: provenance["versions"][name] for name in _VERSIONS},
+            "versions": {name: provenance["versions"][name] for name in VERSIONS},
         },
         "metrics": {
             row["target"]: {

@@ -1,7 +1,6 @@
 """How the results of a run were made: `provenance` in `eval/results.json`."""
 
 import datetime
-import importlib.metadata
 import platform
 import shlex
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emoasr.report import paper
+from emoasr.system import extras
 
 _PACKAGES = ("emoasr", "scikit-learn", "audmetric", "scipy", "numpy", "pandas", "vl-convert-python")
 
@@ -49,7 +49,4 @@ def provenance(
 
 def version(package: str) -> str:
     """The installed version of a package; "checkout": it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "checkout"  # not installed
+    return extras.version_of(package) or "checkout"

@@ -35,7 +35,7 @@ def require(extra: str, wanted: str) -> None:
     if not all(map(_is_there, modules)):
         raise UserError(f"{wanted} needs {name}: {installing(extra)}")
     for package in _packages(extra):
-        version = _version(package.name)
+        version = version_of(package.name)
         if version is None or not package.specifier.contains(version, prereleases=True):
             there = f"{package.name}{package.specifier}, and {version or 'none'} is installed"
             raise UserError(f"{wanted} needs {there}: {installing(extra)}")
@@ -62,7 +62,8 @@ def _packages(extra: str) -> list[Requirement]:
     return [r for r in named if r.marker is not None and r.marker.evaluate({"extra": extra})]
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The installed version of a package; None: it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -17,7 +17,7 @@ from emoasr.training import waveforms
 
 def mfcc(
     wave_BN: jax.Array, lengths_B: Array, min_frames_B: Array, keys: tuple[jax.Array, ...],
-    config: AugmentConfig, frontend: fe.FrontEndConfig, log_mel: Callable = fe.log_mel,
+    config: AugmentConfig, frontend: fe.FrontEndConfig, log_mel: Callable,
 ) -> tuple[jax.Array, jax.Array]:  # fmt: skip
     """MFCCs of augmented speech.
 
@@ -28,14 +28,14 @@ def mfcc(
         keys: of waveforms, spectra and coefficients.
         config: strengths.
         frontend: front end.
-        log_mel: its spectra of waveforms, as `frontend.log_mel`.
+        log_mel: its spectra and their valid frames, of waveforms and their lengths.
 
     Returns:
         MFCCs, undefined beyond the end, and the new numbers of valid frames.
     """
     rate = frontend.sample_rate
     wave_BN = waveforms.augment(wave_BN, lengths_B, keys[0], config, rate)
-    mel_BTM, frames_B = log_mel(wave_BN, lengths_B, config=frontend)
+    mel_BTM, frames_B = log_mel(wave_BN, lengths_B)
     mel_BTM, frames_B = spectra(mel_BTM, frames_B, min_frames_B, keys[1], config)
     return coefficients(fe.cepstra(mel_BTM, frontend), keys[2], config), frames_B
 

@@ -120,7 +120,7 @@ class Trainer:
             keys = jax.random.fold_in(key, 1), spectra_key, coefficients_key
             mfcc_BTD, frames_B = augment.mfcc(
                 wave_BN, batch.lengths_B, batch.min_frames_B, keys, self.augmentation,
-                self.frontend, lambda wave_BN, lengths_B, config: self._log_mel(wave_BN, lengths_B),
+                self.frontend, self._log_mel,
             )  # fmt: skip
 
         model = nnx.merge(self.graph, params, statistics, copy=True)

@@ -79,6 +79,6 @@ def test_the_luck_of_training_widens_the_interval(dataset):
 
 def test_a_reader_learns_how_many_trainings_there_were(dataset):
     for seeds, said in (((0,), "f: one training"), ((0, 1), "f: the mean of 2 trainings")):
-        one = given(dataset, seeds)
-        (line,) = predicted.notes({"f": one}, {"f": predicted.frames(dataset, one, "f")})
+        of_name = {"f": given(dataset, seeds)}
+        (line,) = predicted.notes(of_name, predicted.by_target(dataset, of_name))
         assert line.startswith(said)
