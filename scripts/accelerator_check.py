@@ -8,10 +8,12 @@ On the machine with the accelerator:
 
     python scripts/accelerator_check.py --reference=speech.npz --out=FOLDER
 
-A bare machine with Python, JAX and perhaps PyTorch on it, and no network, takes the rest as wheels.
-Make them here, carry the folder there with the checkout, and put both on Python's path:
+A bare machine with Python 3.12, JAX and perhaps PyTorch on it, and no network, takes the rest as
+wheels. Make them here, carry the folder there with the checkout, and put both on Python's path; of
+packages that the lock has in two versions the older is for any JAX from 0.10 on:
 
-    grep -E '^[a-z]' requirements.lock | grep -vE '^(jax|jaxlib)==' | cut -d' ' -f1 >needed.txt
+    grep -E '^[a-z]' requirements.lock | cut -d' ' -f1 |
+        awk -F== '$1 !~ /^jax/ && !seen[$1]++' >needed.txt
     pip download --no-deps --only-binary=:all: --python-version=3.12 \
         --platform=manylinux_2_28_x86_64 --platform=manylinux2014_x86_64 -d wheels -r needed.txt
     pip install --no-index --no-deps --target=site wheels/*.whl     # there
@@ -34,6 +36,7 @@ from typing import Any
 
 import accelerator_commands
 import accelerator_convolutions
+import accelerator_ctc
 import accelerator_features
 import accelerator_speed
 from absl import app, flags, logging
@@ -60,6 +63,7 @@ SECTIONS: dict[str, Callable[[Setup], Iterator[Row]]] = {
     "extract": accelerator_commands.extractions,
     "pretrain": accelerator_commands.pretraining,
     "dilated convolutions": accelerator_convolutions.rows,
+    "CTC loss": accelerator_ctc.rows,
 }
 
 

@@ -13,17 +13,14 @@ from bench_device import multiplication, weights_of_gates
 from flax import nnx
 
 from emoasr.asr import frontend as fe
-from emoasr.asr.text import BLANK
 from emoasr.inference import pooling
-from emoasr.training.step import ctc_loss
 
 Run = Callable[[], Any]
 
 
 def jax_rows(setup: Setup) -> Iterator[dict[str, Any]]:
-    """The front end, the CTC loss, and by compute dtype forward pass and gradient."""
+    """The front end, and by compute dtype forward pass and gradient."""
     yield _row(setup, "front end", "float32", _front(setup))
-    yield _row(setup, "CTC loss and its gradient", "float32", _ctc(setup))
     flop = _flop(setup)
     for dtype in setup.sizes.dtypes:
         ceiling = _tflop_s(setup, multiplication(dtype, setup.sizes.side), 2 * setup.sizes.side**3)
@@ -104,21 +101,6 @@ def _front(setup: Setup) -> Run:
     return lambda: jax.block_until_ready(mfcc(wave_BN))
 
 
-def _labels(setup: Setup) -> tuple[jax.Array, ...]:
-    """Valid frames, labels and their counts, of a batch without padding."""
-    rows, frames = setup.sizes.utterances, setup.sizes.frames
-    labels_BL = jax.random.randint(jax.random.key(1), (rows, frames // 4), 0, BLANK)
-    return jnp.full(rows, frames), labels_BL, jnp.full(rows, frames // 4)
-
-
-def _ctc(setup: Setup) -> Run:
-    labels = _labels(setup)
-    shape = (setup.sizes.utterances, setup.sizes.frames, BLANK + 1)
-    logits_BTV = jax.random.normal(jax.random.key(0), shape)
-    step = jax.jit(jax.value_and_grad(lambda logits_BTV: ctc_loss(logits_BTV, *labels)))
-    return lambda: jax.block_until_ready(step(logits_BTV))
-
-
 def _forward(setup: Setup, dtype: str) -> Run:
     """All gate activations, pooled, as extraction computes them."""
     graph, state = nnx.split(setup.recognizer.model.computing_in(dtype))
@@ -138,7 +120,8 @@ def _gradient(setup: Setup, dtype: str) -> Run:
     """Of the mean square of all logits by all weights, in training mode."""
     network = setup.recognizer.model.computing_in(dtype)
     graph, params, others = nnx.split(network, nnx.Param, ...)
-    frames_B, mfcc_BTD = _labels(setup)[0], jnp.asarray(_mfcc(setup))
+    frames_B = jnp.full(setup.sizes.utterances, setup.sizes.frames)
+    mfcc_BTD = jnp.asarray(_mfcc(setup))
 
     @jax.jit
     @jax.value_and_grad

@@ -65,11 +65,12 @@ print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdi
     fi && printf '%s\n' "$place" >"$made"
   }
 
-  install() {
+  install() { # modules are compiled when they are first imported: most never are
     if [ -n "$uv" ]; then
       uv pip install --python "$venv/bin/python" --no-deps "$@"
     else
-      "$venv/bin/python" -Im pip install --disable-pip-version-check --use-pep517 --no-deps "$@"
+      "$venv/bin/python" -Im pip install --disable-pip-version-check --use-pep517 --no-compile \
+        --no-deps "$@"
     fi
   }
 

@@ -15,7 +15,7 @@ fi
 venv="${VENV:-.venv}"
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
-"$venv/bin/mypy"
+"$venv/bin/mypy" --num-workers=2
 "$venv/bin/lint-imports"
 # two processes, a file at a time; in the given order, since TensorFlow's tests must be last
 "$venv/bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import accelerator_check as command
+import accelerator_ctc
 import numpy as np
 import pytest
 from accelerator_setup import SMALL, saved_reference, setup_of
@@ -74,6 +75,13 @@ def test_ways_to_convolve_agree(found):
     for row in found["dilated convolutions"]["rows"]:
         assert row["max_difference"] < (0.1 if row["compute_dtype"] == "bfloat16" else 1e-4), row
     assert len(found["dilated convolutions"]["rows"]) == 4
+
+
+def test_the_ctc_loss_from_both_ends_is_optaxs(found):
+    rows = found["CTC loss"]["rows"]
+    assert [row["loss"] for row in rows] == list(accelerator_ctc.LOSSES)
+    for row in rows:
+        assert max(row["largest difference"].values()) < 1e-5, row
 
 
 def test_where_the_time_of_an_extraction_goes(found):

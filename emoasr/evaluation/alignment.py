@@ -34,7 +34,8 @@ def align(tables: Mapping[str, pd.DataFrame], labelled: pd.Index) -> dict[str, p
     aligned = {}
     for name, table in tables.items():
         _check_index(table.index, f"feature set {name!r}")
-        index = _as_labelled(table.index, labelled)
+        same = table.index.equals(labelled)
+        index = labelled if same else _as_labelled(table.index, labelled)
         table = table.set_axis(index)
         # segments of a file that has no label become that file, once
         aligned[name] = table[~index.duplicated()] if index.has_duplicates else table

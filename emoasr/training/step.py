@@ -87,10 +87,11 @@ class Trainer:
         continuing repeats it, on any number of devices.
         """
         key = jax.random.fold_in(jax.random.key(self.seed), number)
-        (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
-            state.params, state.statistics, batch, key
-        )
-        updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
+        with jax.default_matmul_precision("highest"):  # all but the network: GPUs default to TF32
+            (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
+                state.params, state.statistics, batch, key
+            )
+            updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
         return sharding.replicated((State(params, statistics, optimizer), metrics), self.mesh)

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +54,15 @@ def test_the_loss_falls_where_the_network_can_overfit(train):
         state, metrics = fixed.step(state, jnp.int32(number), batch())
         losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0] / 3
+
+
+def test_no_product_of_a_step_is_left_to_what_a_device_rounds_to():
+    """Those of loss and augmentation neither: GPUs default to TF32."""
+    fixed, state = trainer(augmented=True, optimizer="muon")
+    program = str(type(fixed).step.trace(fixed, state, jnp.int32(0), batch()).jaxpr)
+    assert "dot_general[" in program and "conv_general_dilated[" in program
+    precisions = re.findall(r"\bprecision=(.*)", program)
+    assert precisions and all("HIGHEST" in precision for precision in precisions)
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="other devices may round")
