@@ -95,6 +95,8 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
 
     c.train = ml_collections.ConfigDict()
     c.train.init = ""  # recognizer (name, folder or URL) to start from; empty: random weights
+    c.train.teacher = ""  # recognizer whose hidden states to learn besides; empty: none
+    c.train.teacher_weight = 0.5  # of that loss; CTC's has the rest; 0: no teacher; 1: no CTC
     c.train.steps = 4000  # batches in all
     c.train.batch_frames = 8192  # MFCC frames a batch, over all devices, padding included
     c.train.buckets = 6  # lengths compiled for

@@ -5,7 +5,8 @@ r"""Pre-trains the recognizer with CTC on transcribed speech.
     python -m emoasr.pretrain --config=configs/english.py --config.corpus.path=DIR \
         --config.train.init=english --config.train.learning_rate=5e-4 --workdir=runs/q
 
---config.train.init starts from a recognizer's weights. Without --config, VCTK's is taken.
+--config.train.init starts from a recognizer's weights; --config.train.teacher=FOLDER, Whisper's or
+another's, adds to CTC the regression of its hidden states. Without --config, VCTK's is taken.
 
 The workdir receives, under `pretrain/`: checkpoints, `metrics.jsonl`, TensorBoard events,
 `curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end `recognizer/`,
@@ -56,7 +57,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     fields.check(config, "config", pretraining)
     bounds.check(config)
     choices.check_training(config)
-    places.check(config.corpus, config.train.init)
+    places.check(config.corpus, config.train.init, config.train.teacher)
     from emoasr.training import loop
 
     loop.train(config, places.local(workdir), overwrite)

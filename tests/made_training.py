@@ -3,6 +3,7 @@
 Those with the same `settings` on the same recordings share their compiled programs.
 """
 
+import dataclasses
 import functools
 import json
 
@@ -13,6 +14,8 @@ import numpy as np
 import emoasr
 from emoasr import config
 from emoasr.asr import saved
+from emoasr.asr.saved import SavedRecognizer
+from emoasr.settings.choices import AugmentConfig
 from emoasr.training import step
 
 
@@ -45,7 +48,7 @@ def batch(seed: int = 0, empty: int = 0) -> step.Batch:
     return step.Batch(*(p if p.dtype == np.int16 else p.astype(np.int32) for p in padded))
 
 
-def trainer(augmented: bool = False, **train):
+def trainer(augmented: bool | AugmentConfig = False, **train):
     """A small trainer, which has its compiled steps from its last use; and its first state."""
     made, state = _trainer(augmented, **train)
     return made, copied(state)
@@ -57,10 +60,12 @@ def copied(state):
 
 
 @functools.cache
-def _trainer(augmented: bool, **train):
+def _trainer(augmented: bool | AugmentConfig, teacher: SavedRecognizer | None = None, **train):
     c = config.pretraining("transcribed")
     c.model.update({"n_channels": 8, "n_blocks": 1, "dilations": (1, 2), "dropout": 0.0})
     if not augmented:
         c.augment = {}
     c.train.update({"steps": 60, "warmup_steps": 5, "learning_rate": 3e-2} | train)
-    return step.create(c)
+    if isinstance(augmented, AugmentConfig):
+        c.augment = dataclasses.asdict(augmented)
+    return step.create(c, taught_by=teacher)

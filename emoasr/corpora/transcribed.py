@@ -42,11 +42,12 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class TranscribedCorpus:
-    """All splits, and the utterances that could not be read."""
+    """All splits, the utterances that could not be read, and where prepared audio lies."""
 
     name: str
     splits: dict[str, Split]
     skipped: tuple[Skipped, ...]
+    data_dir: Path
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
@@ -90,7 +91,8 @@ def prepare(corpus: Corpus, data_dir: str) -> TranscribedCorpus:
     if missing := {"train", "valid"} - readable:
         raise UserError(f"{corpus.root}: no utterance of split {missing.pop()!r} could be read")
     splits = {split: _read_split(builder, split) for split in SPLITS if split in readable}
-    return TranscribedCorpus(corpus.name, splits, tuple(skipped))
+    above = Path(builder.data_dir).parents[2]  # the set's name, table and version
+    return TranscribedCorpus(corpus.name, splits, tuple(skipped), above)
 
 
 def _check(corpus: Corpus) -> None:

@@ -185,9 +185,10 @@ class Tuner:
         keys = tuple(jax.random.split(jax.random.fold_in(key, 1), 3))
         shortest_B = jnp.ones_like(lengths_B)
         log_mel = partial(fe.log_mel, config=self.frontend)
-        return augment.mfcc(
+        mfcc_BFD, frames_B, _ = augment.mfcc(
             wave_BN, lengths_B, shortest_B, keys, AugmentConfig(), self.frontend, log_mel
         )
+        return mfcc_BFD, frames_B
 
 
 def mse(predicted_BT: jax.Array, y_BT: Array, weight_BT: Array) -> jax.Array:

@@ -64,20 +64,21 @@ def _missing_backend() -> str | None:
     return None
 
 
-def check_room(folder: Path, n_bytes: int, what: str) -> None:
+def check_room(folder: Path, n_bytes: int, what: str, elsewhere: str = "--workdir") -> None:
     """Raises a UserError where a disk has too little room for what is to be written.
 
     Args:
         folder: on that disk.
         n_bytes: about how many will be written.
         what: that is, in words.
+        elsewhere: the flag that names another place.
     """
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         needed, there = (f"{n / 1e6:,.0f} MB" for n in (n_bytes, free))
         raise UserError(
             f"{folder}: {what} take about {needed}, and the disk has {there}; free some, or give "
-            "another --workdir"
+            f"another {elsewhere}"
         )
 
 

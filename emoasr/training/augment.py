@@ -18,7 +18,7 @@ from emoasr.training import waveforms
 def mfcc(
     wave_BN: jax.Array, lengths_B: Array, min_frames_B: Array, keys: tuple[jax.Array, ...],
     config: AugmentConfig, frontend: fe.FrontEndConfig, log_mel: Callable,
-) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+) -> tuple[jax.Array, jax.Array, jax.Array]:  # fmt: skip
     """MFCCs of augmented speech.
 
     Args:
@@ -31,19 +31,20 @@ def mfcc(
         log_mel: its spectra and their valid frames, of waveforms and their lengths.
 
     Returns:
-        MFCCs, undefined beyond the end, and the new numbers of valid frames.
+        MFCCs, undefined beyond the end; and as `spectra` the new numbers of valid frames, and where
+        each frame was.
     """
     rate = frontend.sample_rate
     wave_BN = waveforms.augment(wave_BN, lengths_B, keys[0], config, rate)
     mel_BTM, frames_B = log_mel(wave_BN, lengths_B)
-    mel_BTM, frames_B = spectra(mel_BTM, frames_B, min_frames_B, keys[1], config)
-    return coefficients(fe.cepstra(mel_BTM, frontend), keys[2], config), frames_B
+    mel_BTM, frames_B, source_BT = spectra(mel_BTM, frames_B, min_frames_B, keys[1], config)
+    return coefficients(fe.cepstra(mel_BTM, frontend), keys[2], config), frames_B, source_BT
 
 
 def spectra(
     mel_BTM: jax.Array, frames_B: jax.Array, min_frames_B: Array, key: jax.Array,
     config: AugmentConfig,
-) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+) -> tuple[jax.Array, jax.Array, jax.Array]:  # fmt: skip
     """Augments log-mel spectra in dB.
 
     Args:
@@ -54,10 +55,12 @@ def spectra(
         config: strengths.
 
     Returns:
-        Spectra of the same shape, and the new numbers of valid frames.
+        Spectra of the same shape; the new numbers of valid frames; and for each frame the place
+        (B, T) among the frames given, with a fraction, that it was taken from.
     """
     keys = jax.random.split(key, 5)
-    mel_BTM, frames_B = _stretch(mel_BTM, frames_B, min_frames_B, keys[0], config.stretch)
+    source_BT, frames_B = _stretched(mel_BTM, frames_B, min_frames_B, keys[0], config.stretch)
+    mel_BTM = taken_from(mel_BTM, source_BT)
     mel_BTM = _warp(mel_BTM, keys[1], config.warp)
     mask_BT1 = frame_mask(frames_B, mel_BTM.shape[1])[..., None]
     floor_B11 = jnp.min(mel_BTM, axis=(1, 2), keepdims=True, where=mask_BT1, initial=100.0)
@@ -70,7 +73,12 @@ def spectra(
         keys[4], n_rows, n_frames, frames_B[:, None], config.time_masks, config.time_mask
     )
     hidden_BTM = hidden_BM[:, None, :] | hidden_BT[:, :, None]
-    return jnp.where(hidden_BTM, mean_B11, mel_BTM), frames_B
+    return jnp.where(hidden_BTM, mean_B11, mel_BTM), frames_B, source_BT
+
+
+def taken_from(x_BSX: Array, source_BT: jax.Array) -> jax.Array:
+    """Values (B, T, X) at places between frames, linearly interpolated."""
+    return jnp.einsum("bts,bsx->btx", _hat(source_BT, x_BSX.shape[1]), x_BSX)
 
 
 def coefficients(mfcc_BTD: jax.Array, key: jax.Array, config: AugmentConfig) -> jax.Array:
@@ -81,16 +89,18 @@ def coefficients(mfcc_BTD: jax.Array, key: jax.Array, config: AugmentConfig) -> 
     return (mfcc_BTD + noise_BTD).at[..., 0].add(gain_B1)
 
 
-def _stretch(mel_BTM, frames_B, min_frames_B, key, factor):
-    """Resamples time by a factor in [1 / factor, factor], within the padded length."""
+def _stretched(mel_BTM, frames_B, min_frames_B, key, factor):
+    """Where frames come from, and how many there are, of time resampled within the padded length.
+
+    Each utterance has a factor in [1 / factor, factor].
+    """
     longest_B = mel_BTM.shape[1] / jnp.maximum(frames_B, 1)
     shortest_B = min_frames_B / jnp.maximum(frames_B, 1)
     factor_B = jnp.clip(_log_uniform(key, frames_B.shape, factor), shortest_B, longest_B)
     source_BT = jnp.arange(mel_BTM.shape[1]) / factor_B[:, None]
     source_BT = jnp.minimum(source_BT, jnp.maximum(frames_B - 1, 0)[:, None])
-    stretched_BTM = jnp.einsum("bts,bsm->btm", _hat(source_BT, mel_BTM.shape[1]), mel_BTM)
     frames_B = jnp.where(frames_B > 0, jnp.ceil(frames_B * factor_B - 1e-3), 0).astype(jnp.int32)
-    return stretched_BTM, jnp.minimum(frames_B, mel_BTM.shape[1])
+    return source_BT, jnp.minimum(frames_B, mel_BTM.shape[1])
 
 
 def _warp(mel_BTM, key, factor):

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grain
@@ -13,14 +14,15 @@ import pandas as pd
 from jax.sharding import Mesh
 
 from emoasr.asr import text
-from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.frontend import FrontEnd, FrontEndConfig
+from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import transcribed, vctk
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.corpora.transcribed import Split
 from emoasr.errors import UserError
 from emoasr.inference import bucketing
 from emoasr.system import output
-from emoasr.training import resident, sharding
+from emoasr.training import resident, sharding, targets
 from emoasr.training.step import Batch
 
 CORPORA = {"transcribed": transcribed, "vctk": vctk}
@@ -33,9 +35,10 @@ class Examples:
     Attributes:
         split: the prepared examples.
         positions: of the usable ones, in `split`.
-        labels: their CTC classes.
+        labels: their CTC classes; none of an utterance without a text, which only a teacher hears.
         buckets: length buckets, over `positions`.
         hop_length: samples a hop.
+        states: a teacher's hidden states of the usable utterances; None: there is no teacher.
     """
 
     split: Split
@@ -43,6 +46,13 @@ class Examples:
     labels: list[np.ndarray]
     buckets: list[bucketing.Bucket]
     hop_length: int
+    states: targets.Targets | None = None
+
+    def taught(self, folder: Path, teacher: SavedRecognizer, ours: FrontEndConfig) -> "Examples":
+        """The same with a teacher's hidden states, see `targets.made`."""
+        rows = self.split.table.iloc[self.positions]
+        speech = targets.Speech(self._audio, rows["n_samples"].to_numpy(), rows["digest"].tolist())
+        return dataclasses.replace(self, states=targets.made(folder, teacher, speech, ours))
 
     def load(self, bucket: bucketing.Bucket, indices: np.ndarray, mesh: Mesh) -> Batch:
         """Reads and pads this process's rows of a batch; those of a bucket have one shape."""
@@ -50,15 +60,28 @@ class Examples:
         return self._read(bucket, indices[rows.start : rows.stop], len(rows))
 
     def _read(self, bucket: bucketing.Bucket, indices: np.ndarray, n_rows: int) -> Batch:
-        waves = [self.split.source[int(self.positions[i])]["audio"] for i in indices]
-        longest = max(len(self.labels[i]) for i in bucket.indices)
+        waves = [self._audio(i) for i in indices]
+        longest = max(1, *(len(self.labels[i]) for i in bucket.indices))
         needed_B = np.zeros(n_rows, np.int32)
         needed_B[: len(indices)] = [text.frames_needed(self.labels[i]) for i in indices]
         length = bucket.n_hops * self.hop_length
         wave_BN, lengths_B = bucketing.pad(waves, n_rows, length, np.int16)
         labels = [self.labels[i] for i in indices]
         labels_BL, n_labels_B = bucketing.pad(labels, n_rows, longest, np.int32)
-        return Batch(wave_BN, lengths_B, labels_BL, n_labels_B, needed_B)
+        return Batch(
+            wave_BN, lengths_B, labels_BL, n_labels_B, needed_B,
+            self.states.padded(indices, n_rows, bucket.n_hops + 1) if self.states else None,
+        )  # fmt: skip
+
+    def _audio(self, i: int) -> np.ndarray:
+        return self.split.source[int(self.positions[i])]["audio"]
+
+    @property
+    def n_bytes(self) -> int:
+        """What all batches of an epoch hold, about, if no row is empty."""
+        width = self.states.n_units if self.states else 0
+        rows = ((len(bucket.indices), bucket.n_hops) for bucket in self.buckets)
+        return 2 * sum(n * (hops * self.hop_length + (hops + 1) * width) for n, hops in rows)
 
     def once(self, mesh: Mesh) -> Iterator[tuple[np.ndarray, Batch]]:
         """Every utterance once: positions in `positions`, and this process's rows of the batch."""
@@ -79,7 +102,7 @@ class Examples:
         """
         plan = grain.MapDataset.source(bucketing.EpochPlan(self.buckets, n_batches, seed))
         ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
-        if not resident.fits(self.buckets, self.hop_length, share, mesh):
+        if not resident.fits(self.n_bytes, share, mesh):
             fed = plan.map(lambda b: self.load(b[0], b[1], mesh)).to_iter_dataset(ahead)
             return iter(fed.map(lambda rows: sharding.spread(rows, mesh)))
         speech = resident.Resident.load(self.buckets, self._all, mesh)
@@ -90,18 +113,22 @@ class Examples:
 
 
 def open_splits(
-    corpus: Corpus, config: ml_collections.ConfigDict, frontend: FrontEndConfig
-) -> tuple[dict[str, Examples], dict[str, Any]]:
+    corpus: Corpus,
+    config: ml_collections.ConfigDict,
+    frontend: FrontEndConfig,
+    teacher: SavedRecognizer | None = None,
+) -> tuple[dict[str, Examples], dict[str, Any], Path]:
     """Prepares the corpus's audio if needed, and prints what was found, used and skipped.
 
     Args:
         corpus: as one of `CORPORA` gives it.
         config: a training's.
         frontend: for the frame rate.
+        teacher: hears training speech without a text, too; None: that is left out.
 
     Returns:
-        The splits by name, and a record: under `used` utterances, hours and speakers of each, under
-        `skipped` the utterances that were left out, and why.
+        The splits by name; a record: under `used` utterances, hours and speakers of each, under
+        `skipped` the utterances that were left out, and why; and the folder of prepared data.
 
     Raises:
         UserError: of the corpus; a split has no usable utterance.
@@ -109,7 +136,8 @@ def open_splits(
     prepared = transcribed.prepare(corpus, config.corpus.data_dir)
     splits, used, skipped = {}, {}, list(prepared.skipped)
     for name, split in prepared.splits.items():
-        splits[name], left_out = usable(split, config.train, frontend)
+        listener = teacher.config.frontend if teacher and name == "train" else None
+        splits[name], left_out = usable(split, config.train, frontend, listener)
         skipped += left_out
         samples = split.table["n_samples"].to_numpy()[splits[name].positions]
         if not len(samples):
@@ -119,13 +147,16 @@ def open_splits(
             "hours": round(float(samples.sum()) / frontend.sample_rate / 3600, 3),
             "speakers": int(split.table["speaker"].nunique()),
         }
+        if n_untranscribed := sum(not len(classes) for classes in splits[name].labels):
+            used[name]["untranscribed"] = n_untranscribed
         buckets = splits[name].buckets
         padding = bucketing.padding_share(buckets, -(-samples // frontend.hop_length))
         print(f"{name}: {used[name]}")
         output.detail(f"{name}: {len(buckets)} shapes, padding {padding:.1%}")
     for reason, n in Counter(s.reason for s in skipped).most_common():
         print(f"skipped {n}: {reason}{output.few([s.file for s in skipped if s.reason == reason])}")
-    return splits, {"used": used, "skipped": [dataclasses.asdict(s) for s in skipped]}
+    record = {"used": used, "skipped": [dataclasses.asdict(s) for s in skipped]}
+    return splits, record, prepared.data_dir
 
 
 def table_digest(corpus: Corpus) -> str:
@@ -144,14 +175,18 @@ def _digest(table: pd.DataFrame) -> str:
 
 
 def usable(
-    split: Split, train: ml_collections.ConfigDict, frontend: FrontEndConfig
+    split: Split,
+    train: ml_collections.ConfigDict,
+    frontend: FrontEndConfig,
+    teacher: FrontEnd | None = None,
 ) -> tuple[Examples, list[Skipped]]:
-    """Leaves out what CTC cannot learn from, with reasons, and plans the batches.
+    """Leaves out what cannot be learned from, with reasons, and plans the batches.
 
     Args:
         split: prepared examples.
         train: `max_seconds`, `buckets`, `batch_frames`.
         frontend: for the frame rate.
+        teacher: of a teacher, from whom what has no usable text is learned; None: there is none.
 
     Returns:
         The usable utterances, and the others.
@@ -159,7 +194,13 @@ def usable(
     positions, labels, skipped = [], [], []
     for position, row in enumerate(split.table.to_dict("records")):
         classes = text.encode(row["text"])
-        reason = _unusable(row["text"], classes, row["n_samples"], train.max_seconds, frontend)
+        reason = _unreadable(row["text"], classes, frontend.n_frames(row["n_samples"]))
+        if reason and teacher:
+            reason, classes = None, classes[:0]
+        if not reason and row["n_samples"] > train.max_seconds * frontend.sample_rate:
+            reason = f"longer than train.max_seconds={train.max_seconds:g}"
+        if not reason and teacher and not teacher.n_frames(row["n_samples"]):
+            reason = "too short for the teacher"
         if reason:
             skipped.append(Skipped(row["file"], reason, "pretrain"))
         else:
@@ -171,17 +212,14 @@ def usable(
     return Examples(split, np.array(positions, int), labels, buckets, frontend.hop_length), skipped
 
 
-def _unusable(
-    written: str, classes: np.ndarray, n_samples: int, max_seconds: float, frontend: FrontEndConfig
-) -> str | None:
+def _unreadable(written: str, classes: np.ndarray, n_frames: int) -> str | None:
+    """Why CTC cannot learn a text; None: it can."""
     if not written.strip():
         return "no text"
     if any(c.isdigit() for c in written):
         return "digits in the text: how they were read is not known"
     if not len(classes):
         return "text of signs only"
-    if n_samples > max_seconds * frontend.sample_rate:
-        return f"longer than train.max_seconds={max_seconds:g}"
-    if text.frames_needed(classes) > frontend.n_frames(n_samples):
+    if text.frames_needed(classes) > n_frames:
         return "text longer than CTC can fit into the audio's frames"
     return None

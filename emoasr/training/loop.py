@@ -15,7 +15,7 @@ from emoasr.errors import UserError
 from emoasr.inference import compilation_cache
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
-from emoasr.training import data, job, model_card, multihost, scoring, sharding
+from emoasr.training import data, job, model_card, multihost, scoring, sharding, targets
 from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.metrics import MetricsLog
 from emoasr.training.run_folder import RunFolder
@@ -34,9 +34,13 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
             folder = RunFolder(workdir, config, overwrite)
             corpus = data.CORPORA[config.corpus.kind].load(config.corpus, workdir)
             folder.check({"the corpus's table": data.table_digest(corpus)})
-            trainer, state = create(config, folder.init)
+            trainer, state = create(config, folder.init, folder.teacher)
+            if folder.teacher:
+                targets.check(folder.teacher, config.train.teacher, trainer.frontend)
         with multihost.process_0_first():
-            splits, record = data.open_splits(corpus, config, trainer.frontend)
+            splits, record, data_dir = data.open_splits(
+                corpus, config, trainer.frontend, folder.teacher
+            )
         audio = data.audio_digest(splits)
         multihost.agree({"prepared speech": audio}, "give all the same corpus")
         with multihost.process_0_first():
@@ -45,6 +49,12 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
         if folder.is_finished():
             print(f"finished already: {folder.recognizer}")
             return
+
+        if folder.teacher:
+            with multihost.process_0_first():
+                splits["train"] = splits["train"].taught(
+                    data_dir / "emoasr_teacher", folder.teacher, trainer.frontend
+                )
 
         state = sharding.replicate(state, trainer.mesh)
         state = _fit(config.train, trainer, state, splits, folder.path)
@@ -55,7 +65,9 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
         }
         with multihost.barrier():
             if multihost.is_first():
-                card = model_card.record(folder.settings, folder.init, record["used"], recognized)
+                card = model_card.record(
+                    folder.settings, folder.init, folder.teacher, record["used"], recognized
+                )
                 _export(folder, trainer, state, card)
 
 

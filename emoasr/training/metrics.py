@@ -121,6 +121,8 @@ class MetricsLog:
             _curves(self.rows, ("valid_cer", "valid_wer"), "error rate, validation speakers"),
             _curves(self.rows, ("learning_rate",), "learning rate"),
         ]
+        if any("teacher_loss" in row for row in self.rows):
+            plots.append(_curves(self.rows, ("teacher_loss",), "unexplained share of the teacher"))
         chart = {"hconcat": plots, "resolve": {"scale": {"color": "independent"}}}
         picture = vl_convert.vegalite_to_png(chart, scale=1.5)
         write_atomically(self._folder / "curves.png", picture)

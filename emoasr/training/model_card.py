@@ -14,12 +14,14 @@ from emoasr.files import cards
 from emoasr.training import scoring
 
 _SAMPLES = 5  # transcripts a set
+_RECOGNIZERS = ("--config.train.init", "--config.train.teacher")  # names, or paths
 _OF_THIS_MACHINE = ("--workdir", "--overrides", "--config.corpus.path", "--config.corpus.data_dir")
 
 
 def record(
     settings: dict[str, Any],
     init: SavedRecognizer | None,
+    teacher: SavedRecognizer | None,
     counts: dict[str, Any],
     recognized: Mapping[str, pd.DataFrame],
 ) -> dict[str, Any]:
@@ -28,16 +30,19 @@ def record(
     Args:
         settings: the run's configuration.
         init: the recognizer that training started from, if any.
+        teacher: the recognizer whose hidden states it learned besides, if any.
         counts: utterances, hours and speakers of each split.
         recognized: `scoring.transcripts` of the splits that were not trained on.
     """
-    train = {name: value for name, value in settings["train"].items() if name != "init"}
+    apart = ("init", "teacher", "teacher_weight")
+    train = {name: value for name, value in settings["train"].items() if name not in apart}
     return {
         "training": {
             **settings["card"],
             "splits": counts,
             "steps": train["steps"],
             "init": _ancestor(init) if init else None,
+            "teacher": _teacher(teacher, settings["train"]) if teacher else None,
             "config": {"model": settings["model"], "augment": settings["augment"], "train": train},
             "date": datetime.date.today().isoformat(),
             "command": _command(),
@@ -66,11 +71,23 @@ def _ancestor(init: SavedRecognizer) -> dict[str, Any]:
     return {"digest": init.digest, **{k: training.get(k) for k in about}}
 
 
+def _teacher(teacher: SavedRecognizer, train: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card says of a teacher, which is of any kind."""
+    training = teacher.card.get("training", {})
+    return {
+        "digest": teacher.digest,
+        "name": teacher.card.get("name") or training.get("name"),
+        "kind": teacher.card.get("architecture", "emoasr"),
+        "data": training.get("data"),
+        "weight": train["teacher_weight"],
+    }
+
+
 def _command() -> str:
     words = []
     for word in sys.argv[1 + (sys.argv[1:2] == ["pretrain"]) :]:  # as of `emoasr pretrain`
         flag, is_set, value = word.partition("=")
-        if flag == "--config.train.init" and len(Path(value).parts) > 1:
+        if flag in _RECOGNIZERS and len(Path(value).parts) > 1:
             word = f"{flag}=..."
         elif flag == "--config" and is_set:
             word = f"--config={Path(value).name}"

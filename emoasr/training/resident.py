@@ -71,18 +71,16 @@ def _gather(speech: Batch, row_B: jax.Array, mesh: Mesh) -> Batch:
     return jax.shard_map(own, mesh=mesh, in_specs=specs, out_specs=sharding.ROWS)(speech, row_B)
 
 
-def fits(buckets: Sequence[Bucket], hop_length: int, share: float, mesh: Mesh) -> bool:
-    """Whether the speech takes at most that share of the memory of every process's devices.
+def fits(n_bytes: int, share: float, mesh: Mesh) -> bool:
+    """Whether so much is at most that share of the memory of every process's devices.
 
     Args:
-        buckets: of the split.
-        hop_length: samples a hop.
+        n_bytes: of the speech, padded.
         share: `config.train.resident`.
         mesh: the devices.
     """
-    samples = hop_length * sum(bucket.n_hops * len(bucket.indices) for bucket in buckets)
     room = share * min(map(_memory, mesh.local_devices))
-    return not multihost.any_process(samples * np.dtype(np.int16).itemsize > room)
+    return not multihost.any_process(n_bytes > room)
 
 
 def _memory(device: jax.Device) -> float:

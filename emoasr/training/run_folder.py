@@ -24,6 +24,7 @@ _WITHOUT_EFFECT = (
     "train.checkpoint_every",
 )  # fmt: skip
 _STEPS = "config.train.steps"
+_OLDER = {"config.train.teacher": "", "config.train.teacher_weight": 0.0}  # runs without these
 _MOST_BYTES = 1 << 20  # of the stored settings
 
 
@@ -37,6 +38,7 @@ class RunFolder:
         recognizer: the folder of the export.
         settings: the configuration, but for which machines compute.
         init: the recognizer that the training starts from; None: random weights.
+        teacher: the recognizer whose hidden states it learns besides; None: of none.
     """
 
     def __init__(self, workdir: Path, config: ml_collections.ConfigDict, overwrite: bool):
@@ -58,8 +60,14 @@ class RunFolder:
             for name, value in configurations.leaves(config).items()
             if name not in _WITHOUT_EFFECT and not name.startswith(("card.", "distributed."))
         }
-        self.init = saved.load(config.train.init) if config.train.init else None
-        asked["config.train.init"] = self.init.digest if self.init else ""
+        train = config.train
+        self.init = saved.load(train.init) if train.init else None
+        taught = train.teacher and train.teacher_weight
+        self.teacher = saved.load(train.teacher) if taught else None
+        for name, recognizer in (("init", self.init), ("teacher", self.teacher)):
+            asked[f"config.train.{name}"] = recognizer.digest if recognizer else ""
+        if not self.teacher:
+            asked["config.train.teacher_weight"] = 0.0
         if asked[_STEPS] > self._before.get("made_from", {}).get(_STEPS, asked[_STEPS]):
             self._made_from[_STEPS] = asked.pop(_STEPS)  # a run may be continued for longer
         self.check(asked)
@@ -79,7 +87,7 @@ class RunFolder:
         """
         self._made_from |= asked
         if self._before or self.recognizer.exists():
-            before = self._before.get("made_from", {})
+            before = {**_OLDER, **self._before.get("made_from", {})}
             there = {name: before[name] for name in asked if name in before}
             self._is_other |= self._differ(there, asked)
 

@@ -14,12 +14,13 @@ from flax import nnx
 from emoasr.asr import frontend as fe
 from emoasr.asr import text
 from emoasr.asr.frontend import Array
+from emoasr.asr.networks.base import Network
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError
 from emoasr.settings.choices import AugmentConfig, ModelConfig
 from emoasr.system import forks
-from emoasr.training import augment, sharding
+from emoasr.training import augment, sharding, teacher
 
 
 class Batch(NamedTuple):
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
         labels_BL: CTC classes, padded.
         n_labels_B: true label counts.
         min_frames_B: frames that the labels need.
+        states_BTD: a teacher's hidden states, standardised, float16; None: there is no teacher.
     """
 
     wave_BN: Array
@@ -38,6 +40,7 @@ class Batch(NamedTuple):
     labels_BL: Array
     n_labels_B: Array
     min_frames_B: Array
+    states_BTD: Array | None = None
 
 
 class State(NamedTuple):
@@ -61,6 +64,7 @@ class Trainer:
         mesh: the devices, see `sharding`.
         compute_dtype: what the network multiplies in, see `Network.computing_in`; weights, norms,
             loss and update are float32, and so is validation.
+        teacher_weight: of the teacher's loss, CTC having the rest; 0: there is no teacher.
     """
 
     graph: nnx.GraphDef
@@ -70,6 +74,7 @@ class Trainer:
     seed: int
     mesh: jax.sharding.Mesh
     compute_dtype: str = "float32"
+    teacher_weight: float = 0.0
 
     def __hash__(self) -> int:
         """Asked for by every call of a step; the graph's takes longer than all else of a call."""
@@ -81,19 +86,19 @@ class Trainer:
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def step(self, state: State, number: jax.Array, batch: Batch) -> tuple[State, dict]:
-        """Step `number` (from 0): the new state in the old one's memory, loss and gradient norm.
+        """Step `number` (from 0): the new state in the old one's memory, losses and gradient norm.
 
         All randomness follows from the seed, the step's number and the place in the batch, so
         continuing repeats it, on any number of devices.
         """
         key = jax.random.fold_in(jax.random.key(self.seed), number)
         with jax.default_matmul_precision("highest"):  # all but the network: GPUs default to TF32
-            (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
+            (_, (losses, statistics)), gradient = jax.value_and_grad(self._loss, has_aux=True)(
                 state.params, state.statistics, batch, key
             )
             updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
+        metrics = {**losses, "gradient_norm": optax.tree.norm(gradient)}
         return sharding.replicated((State(params, statistics, optimizer), metrics), self.mesh)
 
     @partial(jax.jit, static_argnums=0)
@@ -109,26 +114,34 @@ class Trainer:
     def network(self, state: State) -> GatedConvNet:
         """The network with the state's weights, this process's own."""
         params, statistics = sharding.local((state.params, state.statistics))
-        return nnx.merge(self.graph, params, statistics, copy=True)
+        model = nnx.merge(self.graph, params, statistics, copy=True)
+        return model.network if self.teacher_weight else model
 
     def _loss(self, params, statistics, batch: Batch, key):
         spectra_key, coefficients_key, dropout_key = jax.random.split(key, 3)
-        wave_BN = to_float(batch.wave_BN)
+        wave_BN, states_BTD = to_float(batch.wave_BN), batch.states_BTD
         if self.augmentation is None:
             mel_BTM, frames_B = self._log_mel(wave_BN, batch.lengths_B)
             mfcc_BTD = fe.cepstra(mel_BTM, self.frontend)
         else:
             keys = jax.random.fold_in(key, 1), spectra_key, coefficients_key
-            mfcc_BTD, frames_B = augment.mfcc(
+            mfcc_BTD, frames_B, source_BT = augment.mfcc(
                 wave_BN, batch.lengths_B, batch.min_frames_B, keys, self.augmentation,
                 self.frontend, self._log_mel,
             )  # fmt: skip
+            if states_BTD is not None:
+                states_BTD = augment.taken_from(states_BTD, source_BT)
 
         model = nnx.merge(self.graph, params, statistics, copy=True)
         model = model.computing_in(self.compute_dtype)
-        logits_BTV = model(mfcc_BTD, frames_B, dropout_key).logits_BTV
-        loss = ctc_loss(logits_BTV, frames_B, batch.labels_BL, batch.n_labels_B)
-        return loss, nnx.state(model, nnx.Not(nnx.Param))
+        output = model(mfcc_BTD, frames_B, dropout_key)
+        loss = ctc_loss(output.logits_BTV, frames_B, batch.labels_BL, batch.n_labels_B)
+        losses = {"loss": loss}
+        if (weight := self.teacher_weight) and states_BTD is not None:
+            predicted_BTD = output.taps[teacher.PREDICTED][0]
+            losses["teacher_loss"] = teacher.unexplained(predicted_BTD, states_BTD, frames_B)
+            loss = (1 - weight) * loss + weight * losses["teacher_loss"]
+        return loss, (losses, nnx.state(model, nnx.Not(nnx.Param)))
 
     def _log_mel(self, wave_BN, lengths_B):
         """Each device's own rows: XLA would give all to all, as chunks of windows span rows."""
@@ -144,7 +157,7 @@ def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: A
         logits_BTV: symbol scores.
         frames_B: valid frames; 0 marks an empty row.
         labels_BL: CTC classes, padded.
-        n_labels_B: true label counts.
+        n_labels_B: true label counts; 0 marks speech without a text, which counts for nothing.
     """
     nats_B = optax.ctc_loss(
         logits_BTV,
@@ -153,12 +166,14 @@ def ctc_loss(logits_BTV: Array, frames_B: Array, labels_BL: Array, n_labels_B: A
         1.0 - fe.frame_mask(n_labels_B, labels_BL.shape[1]),
         blank_id=text.BLANK,
     )
-    total = jnp.sum(jnp.where(frames_B > 0, nats_B, 0.0))
+    total = jnp.sum(jnp.where(n_labels_B > 0, nats_B, 0.0))
     return total / jnp.maximum(jnp.sum(n_labels_B), 1)
 
 
 def create(
-    config: ml_collections.ConfigDict, init: SavedRecognizer | None = None
+    config: ml_collections.ConfigDict,
+    init: SavedRecognizer | None = None,
+    taught_by: SavedRecognizer | None = None,
 ) -> tuple[Trainer, State]:
     """Makes the trainer and the first state from `config` (`model`, `augment`, `train`).
 
@@ -167,24 +182,30 @@ def create(
     Args:
         config: a training's.
         init: the recognizer of `config.train.init`, whose weights are the first state's.
+        taught_by: that of `config.train.teacher`; None: there is no teacher.
 
     Raises:
-        UserError: that one is of another size.
+        UserError: the first is of another size.
     """
     forks.check()
     train = config.train
-    model = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
+    network = GatedConvNet(ModelConfig(**config.model), rngs=nnx.Rngs(train.seed))
     frontend = fe.FrontEndConfig()
     if init:
-        _start_from(init, model, frontend, train.init)
+        _start_from(init, network, frontend, train.init)
+    model: Network = network
+    if taught_by:
+        n_units = taught_by.config.model.n_channels
+        model = teacher.Student(network, n_units, rngs=nnx.Rngs(train.seed))
     graph, params, *others = nnx.split(model, nnx.Param, ...)
     augmentation = AugmentConfig(**config.augment) if config.augment else None
     mesh = sharding.all_devices()
     rates = (train.learning_rate, train.warmup_steps, train.steps)
     optimizer = _optimizer(train.optimizer, rates, train.weight_decay, train.clip_norm)
     trainer = Trainer(
-        graph, optimizer, frontend, augmentation, train.seed, mesh, train.compute_dtype
-    )
+        graph, optimizer, frontend, augmentation, train.seed, mesh, train.compute_dtype,
+        train.teacher_weight if taught_by else 0.0,
+    )  # fmt: skip
     return trainer, State(params, others[0], trainer.optimizer.init(params))
 
 

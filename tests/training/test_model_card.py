@@ -23,7 +23,8 @@ def written(folder, recognizer, **changes) -> str:
     c["train"] |= changes
     trained = saved.load(recognizer)
     init = saved.load(c["train"]["init"]) if c["train"]["init"] else None
-    record = model_card.record(c, init, SPLITS, {})
+    teacher = saved.load(c["train"]["teacher"]) if c["train"]["teacher"] else None
+    record = model_card.record(c, init, teacher, SPLITS, {})
     saved.save(folder, trained.model, trained.config.frontend, record)
     model_card.write(folder)
     return (folder / "README.md").read_text()

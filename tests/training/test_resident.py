@@ -84,10 +84,11 @@ class Mesh:
 
 
 def test_speech_that_is_too_large_for_the_smallest_device_is_fed(examples):
-    n_bytes = 2 * HOP * sum(b.n_hops * len(b.indices) for b in examples.buckets)
+    n_bytes = examples.n_bytes
+    assert n_bytes == 2 * HOP * (10 * 12 + 11 * 20)
     for limits, share, there in (
         ([10 * n_bytes], 0.1, True), ([10 * n_bytes - 10], 0.1, False),
         ([10 * n_bytes, n_bytes], 0.5, False), ([2 * n_bytes, 3 * n_bytes], 0.5, True),
     ):  # fmt: skip
-        assert resident.fits(examples.buckets, HOP, share, Mesh(*limits)) is there
-    assert not resident.fits(examples.buckets, HOP, 0, sharding.all_devices())
+        assert resident.fits(n_bytes, share, Mesh(*limits)) is there
+    assert not resident.fits(n_bytes, 0, sharding.all_devices())
