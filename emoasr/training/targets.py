@@ -223,12 +223,12 @@ class _Store:
 
     def put(self, i: int, states_TD: np.ndarray) -> None:
         """Writes an utterance's frames, and then its checksum."""
-        half_TD = states_TD.astype("<f2")
-        if not np.isfinite(half_TD).all():
+        if (highest := np.abs(states_TD).max()) > np.finfo(np.float16).max:
             raise UserError(
-                f"config.train.teacher: its hidden states reach {np.abs(states_TD).max():.3g}, "
-                "more than float16 can hold; take another recognizer"
+                f"config.train.teacher: its hidden states reach {highest:.3g}, more than float16 "
+                "can hold; take another recognizer"
             )
+        half_TD = states_TD.astype("<f2")
         for path, place, content in (
             (self._states, 2 * self._shape[1] * int(self._starts[i]), half_TD.tobytes()),
             (self._checksums, 4 * i, np.array(_checksum(half_TD), "<u4").tobytes()),

@@ -64,7 +64,8 @@ def change_audio(folder):
         ("model", "n_channels", 4), ("model", "dropout", 0.5), ("augment", "noise", 9.0),
         ("train", "learning_rate", 1.0), ("train", "optimizer", "muon"), ("train", "seed", 7),
         ("train", "batch_frames", 4096), ("train", "max_seconds", 9.0), ("train", "steps", 2),
-        ("train", "init", "english"), ("card", "name", "other"), ("card", "terms", "CC0"),
+        ("train", "init", "english"), ("train", "teacher", "english"), ("card", "name", "other"),
+        ("card", "terms", "CC0"),
     ],
 )  # fmt: skip
 def test_other_settings_are_refused_and_named(trained, group, field, value):

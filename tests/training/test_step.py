@@ -106,7 +106,7 @@ def spectra():
 def test_augmentation_switched_off_changes_nothing(spectra):
     mel_BTM, frames_B = spectra
     off = augment.AugmentConfig(1.0, 1.0, 0.0, 80, 0, 0, 0, 0, 0.0, 0.0)
-    found, frames = augmented_spectra(
+    found, frames, _ = augmented_spectra(
         mel_BTM, frames_B, frames_B * 0, jax.random.key(0), config=off
     )
     assert frames.tolist() == frames_B.tolist()
@@ -120,7 +120,7 @@ def test_augmentation_switched_off_changes_nothing(spectra):
 def test_augmented_spectra_are_finite_fit_and_leave_room_for_the_text(spectra, seed):
     mel_BTM, frames_B = spectra
     least_B = frames_B - 1
-    found, frames = augmented_spectra(
+    found, frames, _ = augmented_spectra(
         mel_BTM, frames_B, least_B, jax.random.key(seed), config=augment.AugmentConfig()
     )
     assert found.shape == mel_BTM.shape and np.isfinite(found).all()
