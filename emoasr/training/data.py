@@ -48,8 +48,9 @@ class Examples:
     hop_length: int
     states: targets.Targets | None = None
 
-    def taught(self, folder: Path, teacher: SavedRecognizer, ours: FrontEndConfig) -> "Examples":
-        """The same with a teacher's hidden states, see `targets.made`."""
+    def taught(self, data_dir: Path, teacher: SavedRecognizer, ours: FrontEndConfig) -> "Examples":
+        """The same with a teacher's hidden states, which lie in `data_dir`; see `targets.made`."""
+        folder = data_dir / "emoasr_teacher"
         rows = self.split.table.iloc[self.positions]
         speech = targets.Speech(self._audio, rows["n_samples"].to_numpy(), rows["digest"].tolist())
         return dataclasses.replace(self, states=targets.made(folder, teacher, speech, ours))

@@ -15,7 +15,7 @@ from emoasr.errors import UserError
 from emoasr.inference import compilation_cache
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
-from emoasr.training import data, job, model_card, multihost, scoring, sharding, targets
+from emoasr.training import data, job, model_card, multihost, scoring, sharding
 from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.metrics import MetricsLog
 from emoasr.training.run_folder import RunFolder
@@ -35,8 +35,6 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
             corpus = data.CORPORA[config.corpus.kind].load(config.corpus, workdir)
             folder.check({"the corpus's table": data.table_digest(corpus)})
             trainer, state = create(config, folder.init, folder.teacher)
-            if folder.teacher:
-                targets.check(folder.teacher, config.train.teacher, trainer.frontend)
         with multihost.process_0_first():
             splits, record, data_dir = data.open_splits(
                 corpus, config, trainer.frontend, folder.teacher
@@ -52,9 +50,8 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
 
         if folder.teacher:
             with multihost.process_0_first():
-                splits["train"] = splits["train"].taught(
-                    data_dir / "emoasr_teacher", folder.teacher, trainer.frontend
-                )
+                speech = splits["train"]
+                splits["train"] = speech.taught(data_dir, folder.teacher, trainer.frontend)
 
         state = sharding.replicate(state, trainer.mesh)
         state = _fit(config.train, trainer, state, splits, folder.path)

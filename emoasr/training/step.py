@@ -20,7 +20,7 @@ from emoasr.asr.saved import SavedRecognizer
 from emoasr.errors import UserError
 from emoasr.settings.choices import AugmentConfig, ModelConfig
 from emoasr.system import forks
-from emoasr.training import augment, sharding, teacher
+from emoasr.training import augment, sharding, targets, teacher
 
 
 class Batch(NamedTuple):
@@ -185,7 +185,7 @@ def create(
         taught_by: that of `config.train.teacher`; None: there is no teacher.
 
     Raises:
-        UserError: the first is of another size.
+        UserError: the first is of another size; the second is of another sampling rate.
     """
     forks.check()
     train = config.train
@@ -195,6 +195,7 @@ def create(
         _start_from(init, network, frontend, train.init)
     model: Network = network
     if taught_by:
+        targets.check(taught_by, train.teacher, frontend)
         n_units = taught_by.config.model.n_channels
         model = teacher.Student(network, n_units, rngs=nnx.Rngs(train.seed))
     graph, params, *others = nnx.split(model, nnx.Param, ...)
