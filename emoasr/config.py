@@ -24,7 +24,7 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.pooling = "mean"  # over time: mean, max, std or mean+std (both, side by side)
     c.seed = 0  # of the random-weights control
 
-    c.batch_frames = 0  # in a batch, padding included; 0: 8192, of MFCCs on GPUs 65536
+    c.batch_frames = 0  # in a batch, padding included; 0: as suits the network and device
     c.buckets = 24  # lengths compiled for, at most; fewer where compiling costs more than padding
     c.compute_dtype = "float32"  # of factors; for accelerators also "tensorfloat32", "bfloat16"
     c.workers = 0  # decoding threads and openSMILE processes; 0: one a core

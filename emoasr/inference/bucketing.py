@@ -98,12 +98,13 @@ def _cheapest(
 
 
 def standard_buckets(
-    hops: Sequence[int] | np.ndarray, n_buckets: int, bucket_cost: int = 0
+    hops: Sequence[int] | np.ndarray, n_buckets: int, bucket_cost: int
 ) -> list[Bucket]:
     """Buckets of shapes that are the same in every call, so that each is compiled only once.
 
     Utterances that fill more than half of a standard batch share such batches, padded to one of
-    four lengths an octave; fewer go alone, padded to one of two.
+    four lengths an octave; fewer go alone, padded to one of two. Where a shape costs less than
+    padding to it, only what fills a batch shares it, and what goes alone has the four lengths too.
 
     Args:
         hops: length of each utterance, at least 1.
@@ -115,13 +116,15 @@ def standard_buckets(
     """
     standard = _standard_lengths(np.maximum(hops, _SHORTEST), 4)
     buckets, alone = [], np.zeros(len(standard), np.int64)
+    fine = bucket_cost < _SHORTEST_ALONE
     for bucket in plan_buckets(standard, n_buckets, _STANDARD_BATCH, bucket_cost):
-        size = max(1, _STANDARD_BATCH // bucket.n_hops)
-        if size > 1 and len(bucket.indices) > size // 2:
-            buckets.append(dataclasses.replace(bucket, batch_size=size))
-        else:
-            alone[bucket.indices] = max(bucket.n_hops, _SHORTEST_ALONE)
-    lengths = _standard_lengths(np.maximum(alone, 1), 2)
+        size, n_rows = max(1, _STANDARD_BATCH // bucket.n_hops), len(bucket.indices)
+        n_shared = n_rows // size * size if fine else n_rows * (n_rows > size // 2)
+        together, rest = np.split(bucket.indices, [n_shared * (size > 1)])
+        if len(together):
+            buckets.append(dataclasses.replace(bucket, indices=together, batch_size=size))
+        alone[rest] = standard[rest] if fine else max(bucket.n_hops, _SHORTEST_ALONE)
+    lengths = _standard_lengths(np.maximum(alone, 1), 4 if fine else 2)
     for length in np.unique(lengths[alone > 0]):
         indices = np.flatnonzero((alone > 0) & (lengths == length))
         buckets.append(Bucket(int(length), 1, indices))

@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import itertools
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -15,17 +15,28 @@ from emoasr.audio.reading import AudioError
 from emoasr.inference import bucketing
 from emoasr.system import forks
 
-# What a compilation costs, in hops computed meanwhile: short corpora get few shapes. A CPU's is
-# that of a program kept on disk; accelerators compute faster and compile longer (an estimate).
-_COMPILATION_HOPS = {"cpu": 1500}
-_COMPILATION_HOPS_ELSEWHERE = 300_000
 
-# Frames of a batch, padding included. A CPU does larger ones no faster. A GPU takes more to be at
-# work in all its parts; it holds some 40 kB of a frame of MFCCs at once (spectra of windows, and
-# activations of all layers), so that these take 3 GB. Transformers hold ten times as much of one.
-_BATCH_FRAMES = 8192
-_BATCH_FRAMES_OF_MFCCS = {"cpu": _BATCH_FRAMES}
-_BATCH_FRAMES_OF_MFCCS_ELSEWHERE = 65_536
+class _Costs(NamedTuple):
+    """What suits a kind of network on a platform.
+
+    Attributes:
+        batch_frames: of a batch, padding included.
+        compilation: what one costs, in hops computed meanwhile; where it is much, short corpora get
+            few shapes.
+    """
+
+    batch_frames: int
+    compilation: int
+
+
+# A CPU does larger batches no faster, and finds programs on disk. A transformer takes some 30 times
+# as long for a frame as our network, and holds ten times as much of it. A GPU takes more frames to
+# be at work in all its parts: 65,536 of MFCCs need 3 GB, at some 40 kB for spectra of windows and
+# activations of all layers. Elsewhere than on CPUs all of this is an estimate.
+_MFCCS = {"cpu": _Costs(8192, 1500)}
+_MFCCS_ELSEWHERE = _Costs(65_536, 300_000)
+_TRANSFORMERS = {"cpu": _Costs(1024, 100)}
+_TRANSFORMERS_ELSEWHERE = _Costs(8192, 300_000)
 
 _READERS = 16  # threads that ask for headers: where files are in a store, they mostly wait
 _HEADERS = 32  # that a thread asks for before another has its turn
@@ -121,14 +132,14 @@ def make_plan(
     hops = -(-n_samples // frontend.hop_length)
     hops = np.where(hops > 0, np.maximum(hops, frontend.least), 0)
     platform = platform or jax.default_backend()
-    batch_frames = batch_frames or _suitable(frontend, platform)
+    costs = _costs(frontend, platform)
+    batch_frames = batch_frames or costs.batch_frames
     longest = frontend.window or max(batch_frames, SHORTEST_CHUNK)
     short = np.flatnonzero((hops > 0) & (hops <= longest))
-    cost = _COMPILATION_HOPS.get(platform, _COMPILATION_HOPS_ELSEWHERE)
     if standard:
-        planned = bucketing.standard_buckets(hops[short], n_buckets, cost)
+        planned = bucketing.standard_buckets(hops[short], n_buckets, costs.compilation)
     else:
-        planned = bucketing.plan_buckets(hops[short], n_buckets, batch_frames, cost)
+        planned = bucketing.plan_buckets(hops[short], n_buckets, batch_frames, costs.compilation)
     buckets = [dataclasses.replace(b, indices=short[b.indices]) for b in planned]
     long = np.flatnonzero(hops > longest).tolist()
     hop = frontend.hop_length
@@ -137,11 +148,11 @@ def make_plan(
     )  # fmt: skip
 
 
-def _suitable(frontend: FrontEnd, platform: str) -> int:
-    """Frames of a batch on a platform."""
-    if not isinstance(frontend, FrontEndConfig):
-        return _BATCH_FRAMES
-    return _BATCH_FRAMES_OF_MFCCS.get(platform, _BATCH_FRAMES_OF_MFCCS_ELSEWHERE)
+def _costs(frontend: FrontEnd, platform: str) -> _Costs:
+    """What suits the networks of a front end."""
+    if isinstance(frontend, FrontEndConfig):
+        return _MFCCS.get(platform, _MFCCS_ELSEWHERE)
+    return _TRANSFORMERS.get(platform, _TRANSFORMERS_ELSEWHERE)
 
 
 def _measured(source: Source) -> tuple[np.ndarray, dict[int, str]]:

@@ -171,8 +171,22 @@ def test_standard_buckets_hold_every_utterance_in_shapes_of_a_fixed_set(hops, n_
     assert sorted(seen) == list(range(len(hops)))
 
 
-def test_single_utterances_of_any_length_up_to_four_minutes_have_13_shapes():
-    plans = [bucketing.standard_buckets([hops], 8, 1500) for hops in range(1, 8193)]
+@pytest.mark.parametrize(
+    ("cost", "n_shapes", "least", "padding"), [(1500, 13, 128, 1.5), (100, 37, 16, 1.25)]
+)
+def test_single_utterances_of_any_length_up_to_four_minutes_have_few_shapes(
+    cost, n_shapes, least, padding
+):
+    lengths = [*range(1, 256), *range(256, 8193, 16)]
+    plans = [bucketing.standard_buckets([hops], 8, cost) for hops in lengths]
     shapes = {(bucket.n_hops, bucket.batch_size) for buckets in plans for bucket in buckets}
-    assert len(shapes) == 13 and all(size == 1 for _, size in shapes)
-    assert all(buckets[0].n_hops <= max(128, 1.5 * hops) for hops, buckets in enumerate(plans, 1))
+    assert len(shapes) == n_shapes and all(size == 1 for _, size in shapes)
+    for hops, (bucket,) in zip(lengths, plans, strict=True):
+        assert bucket.n_hops <= max(least, padding * hops)
+
+
+def test_where_shapes_are_cheap_only_full_batches_are_shared():
+    buckets = bucketing.standard_buckets([100] * 21 + [99, 60], 8, 100)
+    assert [(b.n_hops, b.batch_size, len(b.indices)) for b in buckets] == [
+        (64, 1, 1), (112, 9, 18), (112, 1, 4)
+    ]  # fmt: skip
