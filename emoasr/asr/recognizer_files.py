@@ -28,7 +28,7 @@ MOST_BYTES = {
     places.TRANSFORMERS_INDEX: 1 << 24,
     places.TRANSFORMERS_WEIGHTS: _MOST_OF_A_PART,
 }
-_TYPES: tuple[str, ...] = ("F16", "F32")
+_TYPES: tuple[str, ...] = ("BF16", "F16", "F32")
 _UNREAD: tuple[str, ...] = ("I64",)  # of transformers: numbers of positions
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
@@ -116,7 +116,7 @@ def opened(folder: places.RecognizerFolder) -> Opened:
         if newer not in records:
             records.setdefault(older, Record(str(folder.path / older), {}))
         index = records.pop(places.TRANSFORMERS_INDEX, None)
-        weights = _parts(index) if index else [places.TRANSFORMERS_WEIGHTS]
+        weights = _parts(folder, index) if index else [places.TRANSFORMERS_WEIGHTS]
         unread, most = _UNREAD, _MOST_OF_A_PART
     else:
         weights, unread, most = [_WEIGHTS], (), MOST_BYTES[_WEIGHTS]
@@ -125,13 +125,17 @@ def opened(folder: places.RecognizerFolder) -> Opened:
     return Opened(folder, records, Tensors(held, most, unread), language_file)
 
 
-def _parts(index: Record) -> list[str]:
-    """Names of the files that an index of transformers names."""
+def _parts(folder: places.RecognizerFolder, index: Record) -> list[str]:
+    """Names of the files that an index of transformers names; all are there."""
     parts = index.fields.get("weight_map")
     names = sorted(set(map(str, parts.values()))) if isinstance(parts, dict) else []
     for name in names or [""]:
         if not _PART.fullmatch(name):  # it must name no file elsewhere
             raise UserError(
                 f"{index.where}: weight_map names {quoted(name)}; must name model-*.safetensors"
+            )
+        if not places.is_file(folder.path / name):
+            raise UserError(
+                f"{index.where}: names {name}, which is not there; download the folder again"
             )
     return names

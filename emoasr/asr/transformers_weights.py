@@ -1,8 +1,8 @@
 """The weights in a folder of Hugging Face's transformers, put into our networks.
 
-They are in `model.safetensors` or in its parts, as float16 or float32, and may be untrusted: shapes
-are checked against the network's before anything is allocated. What the networks do
-not have, such as Whisper's decoder, is not read.
+They are in `model.safetensors` or in its parts, as float16, bfloat16 or float32, and may be
+untrusted: shapes are checked against the network's before anything is allocated. What the networks
+do not have, such as Whisper's decoder, is not read.
 """
 
 import re

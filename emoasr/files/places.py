@@ -127,7 +127,8 @@ def _of_transformers(folder: storage.Place) -> tuple[str, ...]:
     if is_file(folder / pickled) or is_file(folder / f"{pickled}.index.json"):
         raise UserError(
             f"{folder} has its weights as {pickled}, which is a program and is not opened; "
-            "with transformers: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+            "with transformers: AutoModel (to transcribe: AutoModelForCTC).from_pretrained(FOLDER)"
+            ".save_pretrained(NEW_FOLDER); copy the folder's other files there"
         )
     raise UserError(
         f"{folder} has a config.json, but neither {TRANSFORMERS_WEIGHTS} nor {TRANSFORMERS_INDEX}; "

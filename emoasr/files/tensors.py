@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
+import safetensors
 from safetensors import SafetensorError
 
 from emoasr.errors import UserError, quoted
@@ -12,6 +12,10 @@ from emoasr.files import untrusted
 
 _HEADER_BYTES = 1 << 20  # of safetensors: some ten thousand tensors
 _DIMENSIONS = 8  # of a tensor
+_NUMPYS = {  # types that are read; NumPy has bfloat16 from JAX
+    "BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64", "I32": "int32",
+    "I64": "int64",
+}  # fmt: skip
 
 
 def tensor_shapes(
@@ -66,8 +70,8 @@ def read_tensors(
     """
     try:
         if isinstance(path, untrusted.Fetched):
-            tensors = safetensors.numpy.load(path.content)
-            tensors = {name: tensors[name] for name in names or tensors}
+            held = dict(safetensors.deserialize(path.content))
+            tensors = {name: _array(held[name]) for name in names or held}
         else:
             with safetensors.safe_open(path, framework="np") as file:
                 tensors = {name: file.get_tensor(name) for name in names or file.keys()}
@@ -80,6 +84,10 @@ def read_tensors(
         if not np.isfinite(tensor).all():
             raise UserError(f"{path}: tensor {quoted(name)} holds NaN or infinity")
     return tensors
+
+
+def _array(held: Mapping[str, Any]) -> np.ndarray:
+    return np.frombuffer(held["data"], _NUMPYS[held["dtype"]]).reshape(held["shape"])
 
 
 def _shape(
