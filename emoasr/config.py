@@ -67,10 +67,13 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.finetune.norms = "fixed"  # or "adapted": batch statistics in trained layers, and dropout
     c.finetune.augment = False  # True: training speech is augmented, with pretrain's defaults
     c.finetune.seeds = (0,)  # one training each; predictions are their mean
+    c.finetune.ctc = 0.0  # weight of CTC's loss on transcribed speech, for it to go on recognizing
+    c.finetune.transcribed = ""  # that speech, as of pretrain; with ctc=0 the CER is only measured
+    c.finetune.data_dir = ""  # its prepared audio; empty: TFDS's own default folder
     c.finetune.epochs = 20  # at most, over a fold's training speech; the held-out speakers choose
     c.finetune.patience = 5  # epochs without a better one, after which a fold stops
     c.finetune.held_out = 0.2  # share of a fold's training speakers who choose the epoch
-    c.finetune.learning_rate = 1e-3  # of the head, after a warm-up of one epoch
+    c.finetune.learning_rate = 3e-4  # of the head, after a warm-up of one epoch
     c.finetune.rate_below = 0.1  # learning rate of the layers: that of the head times this
     c.finetune.weight_decay = 0.01  # of kernels and the head's weights
     c.finetune.clip_norm = 1.0  # of the gradient

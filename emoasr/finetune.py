@@ -18,7 +18,9 @@ The workdir receives, under `finetune/`: `folds/`, a table for each fold and see
 command goes on after the last finished fold; other settings are refused in the same workdir, unless
 --overwrite is given: then all folds are made anew.
 
-In parts, side by side: --config.shard=1/3 to 3/3 with the same workdir, then once without it.
+In parts, side by side, as on several GPUs: --config.shard=1/3 to 3/3 with the same workdir, then
+once without it. For the recognizer to go on recognizing: --config.finetune.transcribed=DIR, speech
+with texts, and --config.finetune.ctc=0.1, the weight of its loss.
 """
 
 from emoasr.system import interrupts

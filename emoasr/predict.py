@@ -173,6 +173,11 @@ def main(
 
     found = saved.load(asked.predictor or None)
     saved.check_recognizer(found, recognizers.load(asked.recognizer or None))
+    if found.model.attention:
+        raise UserError(
+            "--config: extract has no features of this predictor, which are pooled by attention; "
+            "name the files, folders or tables of the corpus instead"
+        )
     corpora.check_unfinished(target, found, overwrite)
     config = config.copy_and_resolve_references()
     with config.unlocked():

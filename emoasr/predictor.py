@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,17 @@ from emoasr.errors import UserError, one_line
 from emoasr.files import places
 from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.inference import columns
+from emoasr.inference.attention import AttentivePooler
 from emoasr.inference.calls import Call, Kept
 from emoasr.inference.frames import FrameFunction
 from emoasr.inference.inputs import Input
+from emoasr.inference.long_recordings import DeviceFunction
 from emoasr.prediction import contributions, model, recordings, saved, tables
 from emoasr.prediction.contributions import Contributions
 from emoasr.prediction.saved import SavedPredictor
-from emoasr.recognizer import OnError, Pooling, Recognizer, Tap, load_recognizer
+from emoasr.recognizer import OnError, Recognizer, load_recognizer
 from emoasr.settings import bounds
+from emoasr.settings.choices import ATTENTION
 
 if TYPE_CHECKING:
     from emoasr.report.drawing import Picture
@@ -88,11 +92,9 @@ class Predictor(SavedPredictor):
             (3, ['arousal', 'arousal_low', 'arousal_high'])
         """
         call = self._call(x, on_error, progress, windows.parse(window, hop))
-        features = self.record.features
-        function = self.recognizer.device_function("units", features.tap, features.pooling)
         none = np.empty((0, self.model.n_features), np.float32)
         parts, silent = [self.model.predict(none, pd.RangeIndex(0))], []
-        for result in call.results(function):
+        for result in call.results(self._pooler):
             found = self.model.predict(result.arrays["neural"], pd.Index(result.indices))
             parts.append(found)
             silent += [call.name(i) for i in result.indices[result.silent]]
@@ -111,7 +113,8 @@ class Predictor(SavedPredictor):
 
         The mean over an utterance is its prediction, before that is brought within the scale. A
         frame's contribution is no rating of that moment: the network has heard
-        `recognizer.config.model.receptive_field` frames to each side of it.
+        `recognizer.config.model.receptive_field` frames to each side of it. With attention it is
+        weighted, see `prediction.contributions`.
 
         Args:
             x: what to listen to: see `Recognizer`.
@@ -136,7 +139,7 @@ class Predictor(SavedPredictor):
         self.check_tracks()
         call = self._call(x, on_error, progress)
         names = [output.name for output in self.model.outputs]
-        index, values = call.frames(self._contributions, len(names))
+        index, values = call.frames(self._tracks(call), len(names))
         contributed = pd.DataFrame(values, columns=names)
         return call.noted(index.to_frame(index=False).join(contributed))
 
@@ -219,7 +222,7 @@ class Predictor(SavedPredictor):
         width = smooth * frontend.sample_rate / frontend.hop_length
         found = {
             i: recordings.course(recordings.smoothed(track, width), frontend)
-            for i, track in call.each_frames(self._contributions)
+            for i, track in self._tracks(call)
         }
         named = [
             {"name": call.name(i), "start": call.place(i).start, **found[i]} for i in sorted(found)
@@ -233,7 +236,7 @@ class Predictor(SavedPredictor):
         config = self.recognizer.config
         names = columns.unit_names(config.model.n_layers, config.model.n_channels)
         pooled, heard = self._heard(x, on_error)
-        tracks = call.each_frames(self._contributions)
+        tracks = self._tracks(call)
         courses = {i: recordings.course(track, config.frontend) for i, track in tracks}
         sounds = recordings.Sounds(call.source, config.frontend, path)
         records = (dict(zip(map(str, table), row, strict=True)) for row in table.to_numpy())
@@ -255,10 +258,13 @@ class Predictor(SavedPredictor):
 
     def _heard(self, x: Input, on_error: OnError) -> tuple[np.ndarray, list[Transcript | None]]:
         """Features (M, D) and transcripts of all inputs that can be read."""
-        features = self.record.features
-        pooling, tap = cast(Pooling, features.pooling), cast(Tap, features.tap)
         with warnings.catch_warnings(action="ignore"):  # `predict` has warned of the same inputs
-            pooled = self.recognizer.features(x, pooling, tap, on_error, False).to_numpy()
+            rows = {
+                i: x_D
+                for result in self._call(x, on_error, False).results(self._pooler)
+                for i, x_D in zip(result.indices, result.arrays["neural"], strict=True)
+            }
+            pooled = np.array([rows[i] for i in sorted(rows)])
             if not self.recognizer.transcribes:
                 return pooled, [None] * len(pooled)
             found = self.recognizer.transcribe(x, on_error=on_error, progress=False, words=True)
@@ -267,10 +273,11 @@ class Predictor(SavedPredictor):
     def check_tracks(self) -> None:
         """Raises a UserError unless the predictor has tracks."""
         pooling = self.record.features.pooling
-        if pooling != "mean":
+        if pooling not in ("mean", ATTENTION):
             raise UserError(
                 f"this predictor's features are pooled by {pooling}: only a prediction from means "
-                "over time is the mean of what frames contribute; fit one with config.pooling=mean"
+                "over time is the mean of what frames contribute; fit one with config.pooling=mean "
+                "(of a finetuning, config.finetune.pooling=mean or attention)"
             )
 
     @property
@@ -285,12 +292,25 @@ class Predictor(SavedPredictor):
         return (
             f"<Predictor of {', '.join(self.targets)} ({low_high}), digest {self.digest}\n"
             f"  fitted on {corpus}, {n} speakers\n"
-            f"  from the {features.pooling} of tap {features.tap} of recognizer "
+            f"  from the {features.statistic} of tap {features.tap} of recognizer "
             f"{features.recognizer}>"
         )
 
     def _call(self, x: Input, on_error: str, progress: bool, cut: Windows | None = None) -> Call:
         return Call(x, self.recognizer.config.frontend, on_error, progress, cut)
+
+    def _tracks(self, call: Call) -> Iterator[tuple[int, np.ndarray]]:
+        """Inputs, in any order, and the course (T, outputs) of each."""
+        for i, values_TK in call.each_frames(self._contributions):
+            yield i, contributions.course(self.model, values_TK)
+
+    @functools.cached_property
+    def _pooler(self) -> DeviceFunction:
+        features, recognizer = self.record.features, self.recognizer
+        if not self.model.attention:
+            return recognizer.device_function("units", features.tap, features.pooling)
+        frontend, weighs = recognizer.config.frontend, self.model.attention
+        return Kept(AttentivePooler(recognizer.model, frontend, features.tap, weighs))
 
     @functools.cached_property
     def _contributions(self) -> Kept:

@@ -153,7 +153,8 @@ class Recognizer(SavedRecognizer):
         kind, sizes = self.tap(tap), self.config.model
         call = Call(x, self.config.frontend, on_error, progress)
         names = columns.unit_names(sizes.n_layers, sizes.n_channels)
-        index, values = call.frames(self.device_function("frames", Activations(kind)), len(names))
+        function = self.device_function("frames", Activations(kind))
+        index, values = call.frames(call.each_frames(function), len(names))
         return call.noted(pd.DataFrame(values, index, names))
 
     def transcribe(

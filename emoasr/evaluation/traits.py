@@ -62,8 +62,8 @@ def of_speakers(dataset: Dataset, labels: pd.DataFrame) -> Traits:
     for name, what in _NUMBERS.items():
         if name in columns and is_rating(columns[name]):
             shared[what] = columns[name].astype(float).groupby(speaker).mean()
-    if not {"cer", "wer"} & columns.keys():
-        missing.append("the recognizer's error: the labels have no column cer or wer")
+    if not {_NUMBERS["cer"], _NUMBERS["wer"]} & shared.keys():
+        missing.append("the recognizer's error: the labels have no numbers in a column cer or wer")
     egemaps = dataset.tables.get("egemaps", pd.DataFrame())
     for what, name in _OF_SIGNAL.items():
         if name in egemaps:

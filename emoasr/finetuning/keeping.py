@@ -14,6 +14,7 @@ from flax import nnx
 
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
+from emoasr.asr.networks.base import Network
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import Corpus
@@ -32,7 +33,7 @@ from emoasr.prediction import saved as predictors
 from emoasr.prediction.manifest import Features, Record
 from emoasr.prediction.model import Model, Target
 from emoasr.report.provenance import version
-from emoasr.settings.choices import ATTENTION
+from emoasr.settings.finetuning import PLACES
 
 NAME = "finetuned"
 
@@ -89,16 +90,12 @@ def keep(
     given = Predicted(table, n_features, config.eval.protocol, config.eval.partner)
     of_targets = {target: _frames(given, found, target, config) for target in found.targets}
     _print(of_targets, given, folds)
-    if config.finetune.pooling == ATTENTION:
-        print("no predictor is kept: its format has no learned weights over time")
-    else:
-        epochs = [made["epochs"] for made in folds[:n_folds]]
-        n_epochs = int(np.median(epochs))
-        every = np.arange(len(found.ratings))
-        trained = training.train(
-            first, found.ratings.to_numpy(), every, schedule(seeds[0]), n_epochs, "all speakers"
-        )
-        _keep_predictor(run, first, trained, of_targets)
+    n_epochs = int(np.median([made["epochs"] for made in folds[:n_folds]]))
+    every = np.arange(len(found.ratings))
+    trained = training.train(
+        first, found.ratings.to_numpy(), every, schedule(seeds[0]), n_epochs, "all speakers"
+    )
+    _keep_predictor(run, first, trained, of_targets)
     parquet.write(table, folder.predictions, {
         "protocol": given.protocol, "partner": given.partner, "n_features": n_features,
         "recognizer": run.recognizer.digest, "corpus": run.corpus.name, "folds": folds,
@@ -146,7 +143,8 @@ def _keep_predictor(
         digest = _keep_recognizer(run, material, trained)
     x_ND = trained.predict(material.speech, np.arange(len(found.ratings)))[1]
     fitted = fitting.fitted(x_ND, speaker_folds(found.groups, "in"))
-    model = Model(_targets(of_targets, trained), fitted, tuple(map(float, config.eval.scale)))
+    scale = tuple(map(float, config.eval.scale))
+    model = Model(_targets(of_targets, trained), fitted, scale, trained.attention)
     settings = config.eval.copy_and_resolve_references()
     settings.update({"regressor": predicted.REGRESSOR, "n_selected": 0})
     settings.limits = "; ".join(filter(None, (config.eval.limits, _INTERVALS)))
@@ -180,10 +178,24 @@ def _keep_recognizer(run: Run, material: Material, trained: Trained) -> str:
     frontend = cast(FrontEndConfig, recognizer.config.frontend)
     name = f"{recognizer.card.get('name', 'recognizer')}, finetuned on {run.corpus.name}"
     settings = run.config.finetune.to_dict() | {"from": recognizer.digest}
+    about = {n: value for n, value in settings.items() if n not in PLACES}
     path = run.folder.path / "recognizer"
-    saved.save(path, cast(GatedConvNet, model), frontend, {"name": name, "finetuned": settings})
+    said = {"name": name, "finetuned": about, **_recognition(material, model)}
+    saved.save(path, cast(GatedConvNet, model), frontend, said)
     print(path)
     return saved.digest(model, frontend)
+
+
+def _recognition(material: Material, finetuned: Network) -> dict[str, Any]:
+    """Error rates on transcribed speech of the recognizer as it was, and as it is now."""
+    if not (transcribed := material.transcribed):
+        return {}
+    before, after = map(transcribed.error_rates, (material.network, finetuned))
+    print(
+        f"CER on the validation speakers of the transcribed speech: {before['cer']:.3f} before, "
+        f"{after['cer']:.3f} after (WER {before['wer']:.3f}, {after['wer']:.3f})"
+    )
+    return {"recognition": {"before": before, "after": after}}
 
 
 def _targets(of_targets: dict[str, Frames], trained: Trained) -> tuple[Target, ...]:

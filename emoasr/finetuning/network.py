@@ -1,10 +1,11 @@
 """One step of training from frames to ratings, and the state that it carries.
 
 Shape suffixes: B utterances, F frames, C units, X units of all layers, S statistics, L layers, D
-pooled features, H hidden units of attention, T ratings (standardised).
+pooled features, T ratings (standardised).
 """
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,10 +19,13 @@ from emoasr.asr import frontend as fe
 from emoasr.asr.frontend import Array, FrontEndConfig, frame_mask
 from emoasr.asr.networks.base import Network
 from emoasr.asr.networks.gated import GatedConvNet
+from emoasr.finetuning.recognition import Spoken
+from emoasr.inference import attention
+from emoasr.inference.attention import Attention
 from emoasr.inference.pooling import pool
 from emoasr.settings.choices import ATTENTION, POOLINGS, AugmentConfig
 from emoasr.training import augment
-from emoasr.training.step import to_float
+from emoasr.training.step import ctc_loss, to_float
 
 _HIDDEN = 64  # units of attention
 _FLAT = 1e-12  # a variance below has no gradient
@@ -93,6 +97,7 @@ class Tuner:
         rate_below: learning rate of the layers, as a share of the head's.
         weight_decay: of the layers' and attention's weights, not of biases and norms.
         clip_norm: of the gradient.
+        ctc: weight of CTC's loss on transcribed speech; 0: there is none.
         frontend: of samples, which training augments; None: of MFCCs and activations.
     """
 
@@ -107,6 +112,7 @@ class Tuner:
     rate_below: float
     weight_decay: float
     clip_norm: float
+    ctc: float = 0.0
     frontend: FrontEndConfig | None = None
 
     @property
@@ -122,12 +128,24 @@ class Tuner:
 
     @partial(jax.jit, static_argnums=0, donate_argnums=2)
     def step(
-        self, fixed: Fixed, state: State, batch: Batch, rate: Array, key: jax.Array
-    ) -> tuple[State, jax.Array]:
-        """The new state, in the old one's memory, and the loss."""
+        self, fixed: Fixed, state: State, batch: Batch, rate: Array, key: jax.Array,
+        of_ctc: Any = None,
+    ) -> tuple[State, jax.Array]:  # fmt: skip
+        """The new state, in the old one's memory, and the loss.
+
+        Args:
+            fixed: what stays.
+            state: what changes.
+            batch: rated speech.
+            rate: learning rate of the head.
+            key: of dropout and augmentation.
+            of_ctc: a gradient of the layers, which is added, see `recognize`; None: none is.
+        """
         (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
             state.params, state.statistics, fixed, batch, key
         )
+        if of_ctc is not None:
+            gradient["layers"] = jax.tree.map(jnp.add, gradient["layers"], of_ctc)
         updates, optimizer = self._optimizer.update(gradient, state.optimizer, state.params)
         rates = {"head": -rate, "layers": -rate * self.rate_below}
         updates = {
@@ -135,6 +153,28 @@ class Tuner:
         }
         params = optax.apply_updates(state.params, updates)
         return State(params, statistics, optimizer), loss
+
+    @partial(jax.jit, static_argnums=0)
+    def recognize(
+        self, fixed: Fixed, state: State, spoken: Spoken, key: jax.Array
+    ) -> tuple[Any, Any, jax.Array]:
+        """Of CTC's weighted loss on transcribed speech: gradient of the layers, statistics, loss.
+
+        It is a program of its own, as else each pair of shapes would have one.
+        """
+
+        def loss_of(layers):
+            model = nnx.merge(self.graph, layers, state.statistics, fixed.below, copy=True)
+            mask_BF1 = frame_mask(spoken.frames_B, spoken.mfcc_BFD.shape[1])[..., None]
+            h_BFC = model.enter(spoken.mfcc_BFD, mask_BF1, self.adapted and self.first == 0)
+            skips_BFC, _ = model.through(h_BFC, mask_BF1, self._keys(0, key))
+            logits_BFV = model.leave(skips_BFC, mask_BF1, self.adapted)
+            loss = ctc_loss(logits_BFV, spoken.frames_B, spoken.labels_BL, spoken.n_labels_B)
+            return self.ctc * loss, nnx.state(model, nnx.BatchStat)
+
+        found = jax.value_and_grad(loss_of, has_aux=True)(state.params["layers"])
+        (loss, statistics), gradient = found
+        return gradient, statistics, loss
 
     @partial(jax.jit, static_argnums=0)
     def predict(self, fixed: Fixed, state: State, batch: Batch) -> tuple[jax.Array, jax.Array]:
@@ -166,14 +206,18 @@ class Tuner:
         mask_BF, train = frame_mask(frames_B, h_BFC.shape[1]), self.adapted and key is not None
         if self.given == 0:
             h_BFC = model.enter(h_BFC, mask_BF[..., None], train and self.first == 0)
-        n_frozen = self.first - self.given
-        keys = [None] * (self.n_layers - self.given)
-        if train:
-            keys[n_frozen:] = list(jax.random.split(key, self.n_layers - self.first))
+        keys = self._keys(self.given, key if train else None)
         taps = model.through(h_BFC, mask_BF[..., None], keys)[1][self.tap]
         own_BSLC = _statistics(self, taps, mask_BF, params["head"])
         pooled_BSLC = jnp.concatenate([batch.below_BSLC, own_BSLC], axis=2)
         return pooled_BSLC.reshape(len(pooled_BSLC), -1), nnx.state(model, nnx.BatchStat)
+
+    def _keys(self, start: int, key: jax.Array | None) -> list[jax.Array | None]:
+        """Of layers from `start` on: keys of those whose norms adapt, None of the others."""
+        keys: list[jax.Array | None] = [None] * (self.n_layers - start)
+        if self.adapted and key is not None:
+            keys[self.first - start :] = list(jax.random.split(key, self.n_layers - self.first))
+        return keys
 
     def _heard(self, batch: Batch, key):
         """What the first layer that is computed hears, and its valid frames."""
@@ -210,35 +254,35 @@ def ccc_loss(predicted_BT: jax.Array, y_BT: Array, weight_BT: Array) -> jax.Arra
     return jnp.mean(1 - 2 * covariance_T / (spread_T + jnp.square(p_T - y_T) + _CCC))
 
 
-def attention(n_units: int, seed: int) -> dict[str, np.ndarray]:
-    """Weights of attention that begin as the mean: every frame scores zero."""
+def first_attention(n_units: int, seed: int) -> Attention:
+    """Attention that begins as the mean: every frame scores zero."""
     random = np.random.default_rng(seed)
     project_XH = random.normal(size=(n_units, _HIDDEN)) / np.sqrt(n_units)
-    return {"project_XH": project_XH.astype(np.float32), "score_H": np.zeros(_HIDDEN, np.float32)}
+    return Attention(project_XH.astype(np.float32), np.zeros(_HIDDEN, np.float32))
 
 
-def attention_weights(
-    x_BFX: jax.Array, mask_BF: jax.Array, project_XH: Array, score_H: Array
-) -> jax.Array:
-    """Weights (B, F) of frames, whose sum is 1."""
-    exact = jax.lax.Precision.HIGHEST
-    hidden_BFH = jnp.tanh(jnp.matmul(x_BFX, project_XH, precision=exact))
-    scores_BF = jnp.matmul(hidden_BFH, score_H, precision=exact)
-    return jax.nn.softmax(jnp.where(mask_BF, scores_BF, -1e30), axis=1) * mask_BF
+def attention_of(head: Mapping[str, Array]) -> Attention:
+    """The part of a head that weighs frames."""
+    return Attention(*(head[name] for name in Attention._fields))
 
 
-def partition(network: Network, first: int) -> tuple[nnx.GraphDef, Any, Any, Any]:
+def partition(
+    network: Network, first: int, recognizes: bool = False
+) -> tuple[nnx.GraphDef, Any, Any, Any]:
     """A network's structure, trained weights, statistics of norms, and all else.
 
     Args:
         network: that is finetuned.
         first: first layer that is trained; with 0 also what comes before it.
+        recognizes: whether what comes after them, up to the symbols, is trained too.
     """
 
     def is_trained(path: tuple, value: Any) -> bool:
         if not isinstance(value, nnx.Param) and getattr(value, "type", None) is not nnx.Param:
             return False
-        return (path[0] == "layers" and path[1] >= first) or (first == 0 and path[0] == "front")
+        if path[0] == "layers":
+            return path[1] >= first
+        return first == 0 if path[0] == "front" else recognizes
 
     graph, *states = nnx.split(network, is_trained, nnx.BatchStat, ...)
     return graph, *states  # type: ignore[return-value]
@@ -263,8 +307,7 @@ def _statistics(tuner: Tuner, taps, mask_BF, head) -> jax.Array:
     """Statistics over time (B, S, L, C) of the layers that are computed."""
     if tuner.pooling == ATTENTION:
         x_BFX = jnp.concatenate(taps, axis=-1)
-        weight_BF = attention_weights(x_BFX, mask_BF, head["project_XH"], head["score_H"])
-        pooled_BX = jnp.einsum("bf,bfx->bx", weight_BF, x_BFX, precision=jax.lax.Precision.HIGHEST)
+        pooled_BX = attention.pool(x_BFX, mask_BF, attention_of(head))[0]
         return pooled_BX.reshape(len(pooled_BX), 1, len(taps), -1)
     found = [jnp.stack([_pool(x, mask_BF, how) for x in taps], axis=1) for how in tuner.statistics]
     return jnp.stack(found, axis=1)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import jax
 import ml_collections
 import numpy as np
 from tqdm import tqdm
@@ -22,16 +23,17 @@ from emoasr.corpora import Corpus, inputs_digest, open_corpus
 from emoasr.errors import UserError
 from emoasr.evaluation import digests
 from emoasr.extraction import untrained
-from emoasr.finetuning import examples, keeping, listening, network, training
+from emoasr.finetuning import examples, keeping, listening, network, recognition, training
 from emoasr.finetuning.examples import Examples
 from emoasr.finetuning.listening import Heard
 from emoasr.finetuning.network import Tuner
+from emoasr.finetuning.recognition import Transcribed
 from emoasr.finetuning.run_folder import RunFolder
 from emoasr.finetuning.training import Material, Schedule, Training
 from emoasr.inference import compilation_cache
 from emoasr.settings import configurations
 from emoasr.settings.choices import ATTENTION
-from emoasr.settings.finetuning import Asked
+from emoasr.settings.finetuning import PLACES, Asked
 from emoasr.system import limits
 
 _OF_EVAL = ("targets", "protocol", "partner")  # what folds depend on
@@ -54,7 +56,8 @@ def finetune(
     recognizer = saved.load(config.recognizer or None)
     tap = recognizer.tap(config.tap, "config.tap")
     check_recognizer(recognizer, config.finetune)
-    made_from = _made_from(config, corpus, recognizer, tap)
+    transcribed = _transcribed(config.finetune, workdir, recognizer)
+    made_from = _made_from(config, corpus, recognizer, tap, transcribed)
     folder = RunFolder(workdir, made_from, corpus.name, overwrite)
     compilation_cache.enable_cache()
     seeds = tuple(map(int, config.finetune.seeds))
@@ -67,10 +70,14 @@ def finetune(
     if not missing and (not whole or keeping.is_finished(folder, seeds)):
         print(f"finished already: {folder.path}")
         return
+    if note := devices_note(jax.local_device_count()):
+        print(note)
     heard = _hear(corpus, recognizer, tap, config.finetune, asked.workers)
     found = _readable(corpus, found, heard, config.eval)
     material = functools.lru_cache(maxsize=1)(
-        lambda seed: _material(config.finetune, corpus, found, recognizer, tap, heard, seed)
+        lambda seed: _material(
+            config.finetune, corpus, found, recognizer, tap, heard, transcribed, seed
+        )
     )
     bar = tqdm(missing, "folds", unit="fold", disable=None)
     for task in bar:
@@ -81,6 +88,16 @@ def finetune(
         keeping.keep(run, material, schedule)
     else:
         print(f"shard {asked.shard}: {len(own)} folds are there; run without --config.shard last")
+
+
+def devices_note(number: int) -> str:
+    """What to know where a process has several devices; empty: it has one."""
+    if number == 1:
+        return ""
+    return (
+        f"{number} devices: a process trains on the first; for all of them start one each, such as "
+        f"CUDA_VISIBLE_DEVICES=0 emoasr finetune --config.shard=1/{number} ..."
+    )
 
 
 def check_recognizer(recognizer: SavedRecognizer, settings: ml_collections.ConfigDict) -> None:
@@ -104,10 +121,25 @@ def check_recognizer(recognizer: SavedRecognizer, settings: ml_collections.Confi
         )
 
 
+def _transcribed(
+    settings: ml_collections.ConfigDict, workdir: Path, recognizer: SavedRecognizer
+) -> Transcribed | None:
+    if not settings.transcribed:
+        return None
+    frontend = cast(FrontEndConfig, recognizer.config.frontend)
+    return recognition.open_transcribed(settings, workdir, frontend)
+
+
 def _made_from(
-    config: ml_collections.ConfigDict, corpus: Corpus, recognizer: SavedRecognizer, tap: str
+    config: ml_collections.ConfigDict,
+    corpus: Corpus,
+    recognizer: SavedRecognizer,
+    tap: str,
+    transcribed: Transcribed | None,
 ) -> dict[str, Any]:
     settings = configurations.leaves(config.finetune, "finetune.")
+    for place in PLACES:
+        del settings[f"finetune.{place}"]
     settings |= {f"eval.{name}": config.eval[name] for name in _OF_EVAL}
     named = {f"config.{name}": value for name, value in settings.items()}
     columns = ("speaker", "session", *config.eval.targets)
@@ -117,6 +149,7 @@ def _made_from(
         "config.recognizer": recognizer.digest,
         "the corpus": corpus.name,
         "the corpus's files": inputs_digest(corpus.fingerprints()),
+        "the transcribed speech": transcribed.digest if transcribed else "none",
         **digests.of_inputs({}, corpus.table, columns),
     }
     return json.loads(json.dumps(made_from))
@@ -161,6 +194,7 @@ def _material(
     recognizer: SavedRecognizer,
     tap: str,
     heard: Heard,
+    transcribed: Transcribed | None,
     seed: int,
 ) -> Material:
     model, frontend = recognizer.model, recognizer.config.frontend
@@ -175,11 +209,14 @@ def _material(
     places = corpus.table.index.get_indexer(found.ratings.index)
     rows = [heard.rows[i] for i in places.tolist()]
     batches = settings.buckets, settings.batch_frames
-    graph, *weights = (None, {}, {}, {}) if head_only else network.partition(model, first)
+    graph, *weights = (None, {}, {}, {})
+    if not head_only:
+        graph, *weights = network.partition(model, first, recognizes=settings.ctc > 0)
     tuner = Tuner(
         graph, sizes.n_layers, tap, settings.pooling, settings.loss, first, given,
         settings.norms == "adapted", settings.rate_below, settings.weight_decay,
-        settings.clip_norm, cast(FrontEndConfig, frontend) if settings.augment else None,
+        settings.clip_norm, settings.ctc,
+        cast(FrontEndConfig, frontend) if settings.augment else None,
     )  # fmt: skip
     if isinstance(model, GatedConvNet):
         speech = listening.of_mfccs(rows, model, tap, tuner.statistics, given, *batches)
@@ -189,7 +226,7 @@ def _material(
     else:
         n_statistics = len(tuner.statistics)
         speech = listening.of_features(np.stack(rows), n_statistics, sizes.n_layers, *batches)
-    return Material(tuner, tuple(weights), speech, model)
+    return Material(tuner, tuple(weights), speech, model, transcribed)
 
 
 def _schedule(settings: ml_collections.ConfigDict, seed: int) -> Schedule:

@@ -21,7 +21,9 @@ from emoasr.evaluation.standardised import Standardised
 from emoasr.finetuning import network
 from emoasr.finetuning.listening import Speech
 from emoasr.finetuning.network import Fixed, State, Tuner
+from emoasr.finetuning.recognition import Transcribed
 from emoasr.inference import bucketing
+from emoasr.inference.attention import Attention
 from emoasr.settings.choices import ATTENTION
 
 
@@ -50,12 +52,14 @@ class Material(NamedTuple):
         weights: of the network: trained, statistics of norms, all else.
         speech: what is heard.
         network: before it is trained.
+        transcribed: speech on which it goes on recognizing; None: on none.
     """
 
     tuner: Tuner
     weights: tuple[Any, Any, Any]
     speech: Speech
     network: Network
+    transcribed: Transcribed | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,6 +99,13 @@ class Trained:
         bias_T = head["bias_T"] - np.asarray(self.fixed.mean_D, np.float64) @ weights_DT
         return weights_DT * self.scale_T, bias_T * self.scale_T + self.mean_T
 
+    @property
+    def attention(self) -> Attention | None:
+        """What weighs frames; None: they weigh the same."""
+        if self.tuner.pooling != ATTENTION:
+            return None
+        return Attention(*map(np.asarray, network.attention_of(self.state.params["head"])))
+
 
 class Training:
     """A training on some utterances, epoch by epoch."""
@@ -110,18 +121,19 @@ class Training:
             utterances: positions of those that are trained on.
             schedule: learning rate and seed.
         """
-        tuner, (layers, statistics, below), speech, _ = material
+        tuner, (layers, statistics, below), speech, _, transcribed = material
         mean_T, scale_T = (how(y_NT[utterances], axis=0) for how in (np.nanmean, np.nanstd))
         scale_T = np.where(scale_T > 0, scale_T, 1.0)
         self._z_NT = (y_NT - mean_T) / scale_T
         head, of_head = _ridge(speech.pooled_ND, self._z_NT, utterances)
         if tuner.pooling == ATTENTION:
-            head |= network.attention(speech.pooled_ND.shape[1], schedule.seed)
+            head |= network.first_attention(speech.pooled_ND.shape[1], schedule.seed)._asdict()
         fixed = Fixed(below, *of_head)
         state = tuner.start(head, layers, statistics)
         self.trained = Trained(tuner, fixed, state, mean_T, scale_T)
         self._speech, self._schedule, self._epoch = speech, schedule, 0
         self._buckets = speech.batches_of(utterances)
+        self._spoken = transcribed.batches(schedule.seed) if tuner.ctc and transcribed else None
 
     def epoch(self, what: str) -> None:
         """Trains on every utterance once.
@@ -138,10 +150,16 @@ class Training:
         key, state, losses = jax.random.key(schedule.seed), trained.state, []
         for i in range(self._epoch * n, (self._epoch + 1) * n):
             rate = np.float32(schedule.learning_rate * min(1.0, (i + 1) / n))
-            batch = self._speech.batch(*plan[i], self._z_NT)
-            state, loss = trained.tuner.step(
-                trained.fixed, state, batch, rate, jax.random.fold_in(key, i)
-            )
+            batch, key_i = self._speech.batch(*plan[i], self._z_NT), jax.random.fold_in(key, i)
+            of_ctc = None
+            if self._spoken:
+                spoken, key_of_ctc = self._spoken(i), jax.random.fold_in(key_i, 2)
+                of_ctc, statistics, loss = trained.tuner.recognize(
+                    trained.fixed, state, spoken, key_of_ctc
+                )
+                state = state._replace(statistics=statistics)
+                losses.append(loss)
+            state, loss = trained.tuner.step(trained.fixed, state, batch, rate, key_i, of_ctc)
             losses.append(loss)
         self.trained = dataclasses.replace(trained, state=state)
         self._epoch += 1

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -138,14 +138,14 @@ class Call:
             for i, values_TK, n_frames in zip(result.indices, *arrays, strict=True):
                 yield int(i), values_TK[:n_frames]
 
-    def frames(self, function: long_recordings.DeviceFunction, width: int) -> Frames:
-        """What a frame function gives of every input.
+    def frames(self, each: Iterable[tuple[int, np.ndarray]], width: int) -> Frames:
+        """Something of every frame of every input, as one table.
 
         Args:
-            function: gives (T, width) of an utterance.
+            each: inputs, in any order, and (T, width) of each; see `each_frames`.
             width: numbers a frame.
         """
-        found = dict(self.each_frames(function))
+        found = dict(each)
         rows = sorted(found)
         counts = [len(found[i]) for i in rows]
         index = self.index.rename("input") if self.index.names == [None] else self.index

@@ -54,7 +54,8 @@ def card(
 
 def write(folder: Path, predictor: SavedPredictor) -> None:
     """Writes the card of a predictor, as `README.md` beside it."""
-    values = predictor.record.to_json() | {"digest": predictor.digest}
+    record = predictor.record
+    values = record.to_json() | {"digest": predictor.digest, "statistic": record.features.statistic}
     cards.write(folder, "emoasr.prediction", values, interval=_interval)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from emoasr.errors import UserError, quoted
 from emoasr.files import untrusted
 from emoasr.settings import bounds, values
-from emoasr.settings.choices import POOLINGS, TAPS, check_choice
+from emoasr.settings.choices import ATTENTION, POOLINGS, TAPS, check_choice
 
 FORMAT = 1
 MOST_BYTES = 1 << 22
@@ -23,12 +23,17 @@ class Features:
     Attributes:
         recognizer: its digest.
         tap: one of `TAPS`.
-        pooling: one of `POOLINGS`.
+        pooling: one of `POOLINGS`, or `ATTENTION`, whose weights are the predictor's own.
     """
 
     recognizer: str = ""
     tap: str = "gate"
     pooling: str = "mean"
+
+    @property
+    def statistic(self) -> str:
+        """Of each unit over time, for a reader."""
+        return "attention-weighted mean" if self.pooling == ATTENTION else self.pooling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +114,7 @@ def _features(path: untrusted.Source, given: Any) -> Features:
         for name, default in known.items()
     }
     check_choice(f"{path}: features.tap", fields["tap"], TAPS)
-    check_choice(f"{path}: features.pooling", fields["pooling"], POOLINGS)
+    check_choice(f"{path}: features.pooling", fields["pooling"], (*POOLINGS, ATTENTION))
     return Features(**fields)
 
 

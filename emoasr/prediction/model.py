@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.errors import one_line
+from emoasr.inference.attention import Attention
 from emoasr.prediction import intervals
 
 KNOWN_BY = 8  # features of an utterance
@@ -155,11 +156,13 @@ class Model:
         targets: at least one, of ratings or of classes.
         fitted: what the fitted utterances were like.
         scale: lowest and highest rating, to which predictions are clipped; empty: they are not.
+        attention: weighs the frames that features are the mean of; None: see `Features.pooling`.
     """
 
     targets: tuple[Target | ClassTarget, ...]
     fitted: Fitted
     scale: tuple[float, ...]
+    attention: Attention | None = None
 
     @property
     def n_features(self) -> int:

@@ -19,10 +19,11 @@ from emoasr.errors import UserError, one_line, quoted
 from emoasr.files import places, untrusted
 from emoasr.files.tensors import read_tensors, tensor_shapes
 from emoasr.files.writing import write_atomically
+from emoasr.inference.attention import Attention
 from emoasr.prediction import manifest
 from emoasr.prediction.manifest import Record
 from emoasr.prediction.model import KNOWN_BY, ClassTarget, Fitted, Model, Target
-from emoasr.settings.choices import POOLINGS
+from emoasr.settings.choices import ATTENTION, POOLINGS
 
 _RECORD, _WEIGHTS = places.PREDICTOR_FILES
 _MOST = {_RECORD: manifest.MOST_BYTES, _WEIGHTS: 1 << 28}  # bytes
@@ -47,6 +48,10 @@ _SHAPES_OF_RATING: dict[str, tuple[str | int, ...]] = {
     "speakers": ("N",),
 }
 _SHAPES_OF_CLASSES: dict[str, tuple[str | int, ...]] = {"weights": ("C", "D"), "biases": ("C",)}
+_SHAPES_OF_ATTENTION: dict[str, tuple[str | int, ...]] = {  # H hidden units
+    "attention.project": ("D", "H"),
+    "attention.score": ("H",),
+}
 _WHOLE = ("folds", "speakers")  # numbers
 
 
@@ -90,7 +95,7 @@ def load(path_or_name: Path | str | None = None) -> SavedPredictor:
     record = manifest.read(files[_RECORD])
     source = files[_WEIGHTS]
     shapes = tensor_shapes(source, _TYPES, _MOST[_WEIGHTS])
-    _check_shapes(shapes, record.classes, source)
+    _check_shapes(shapes, record, source)
     tensors = read_tensors(source)
     _check_values(tensors, record.classes, source)
     return SavedPredictor(_model(tensors, record), record, _digest(tensors, record))
@@ -104,7 +109,7 @@ def check_recognizer(predictor: SavedPredictor, recognizer: SavedRecognizer) -> 
             f"the predictor was fitted on features of recognizer {quoted(expected)}, this one is "
             f"{recognizer.digest}; give its folder as the recognizer"
         )
-    n_statistics = len(POOLINGS[predictor.record.features.pooling])
+    n_statistics = len(POOLINGS.get(predictor.record.features.pooling, (ATTENTION,)))
     tap = predictor.record.features.tap
     if tap not in recognizer.model.TAPS:
         raise UserError(
@@ -140,6 +145,8 @@ def _tensors(model: Model) -> dict[str, np.ndarray]:
         "mean": fitted.mean_D,
         "known": fitted.known_UP,
     }
+    if model.attention:
+        tensors |= dict(zip(_SHAPES_OF_ATTENTION, model.attention, strict=True))
     for t, target in enumerate(model.targets):
         of_target = _of_classes(target) if isinstance(target, ClassTarget) else _of_rating(target)
         tensors |= {f"{t}.{name}": tensor for name, tensor in of_target.items()}
@@ -170,7 +177,9 @@ def _model(tensors: Mapping[str, np.ndarray], record: Record) -> Model:
         targets.append(_class_target(name, classes, own) if classes else _target(name, own))
     low_D, high_D, mean_D = (tensors[name] for name in ("lowest", "highest", "mean"))
     fitted = Fitted(low_D, high_D, mean_D, record.most_beyond, tensors["known"])
-    return Model(tuple(targets), fitted, record.scale)
+    attentive = record.features.pooling == ATTENTION
+    weighs = Attention(*map(tensors.get, _SHAPES_OF_ATTENTION)) if attentive else None
+    return Model(tuple(targets), fitted, record.scale, weighs)
 
 
 def _target(name: str, tensors: Mapping[str, np.ndarray]) -> Target:
@@ -205,13 +214,12 @@ def _digest(tensors: Mapping[str, np.ndarray], record: Record) -> str:
 
 
 def _check_shapes(
-    shapes: Mapping[str, tuple[int, ...]],
-    classes: Sequence[tuple[str, ...]],
-    source: untrusted.Source,
+    shapes: Mapping[str, tuple[int, ...]], record: Record, source: untrusted.Source
 ) -> None:
-    """Refuses tensors that are not those of a predictor of such targets."""
-    wanted = dict(_SHAPES)
-    for t, of_target in enumerate(classes):
+    """Refuses tensors that are not those of a predictor of such features and targets."""
+    attentive = record.features.pooling == ATTENTION
+    wanted = _SHAPES | (_SHAPES_OF_ATTENTION if attentive else {})
+    for t, of_target in enumerate(record.classes):
         for name, sizes in _shapes_of(of_target).items():
             own: dict[str, str | int] = {"F": f"{t}.F", "N": f"{t}.N", "C": len(of_target)}
             wanted[f"{t}.{name}"] = tuple(own.get(str(size), size) for size in sizes)

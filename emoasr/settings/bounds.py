@@ -45,6 +45,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "finetune.rate_below": (0, _INF),
     "finetune.weight_decay": (0, _INF),
     "finetune.clip_norm": (1e-9, _INF),
+    "finetune.ctc": (0, _INF),
     "finetune.batch_frames": _FRAMES,
     "finetune.buckets": _SHAPES,
     # high enough for any network trained so far, and low enough that an untrusted recognizer cannot

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import ml_collections
 
 from emoasr.errors import UserError
-from emoasr.files import places
+from emoasr.files import places, storage
 from emoasr.settings import bounds, choices, shards
 from emoasr.system import processes
 
 POOLINGS = ("mean", "mean+std", choices.ATTENTION)
+PLACES = ("transcribed", "data_dir")  # on this machine, of no importance for what comes out
 
 
 class Asked(NamedTuple):
@@ -50,5 +51,22 @@ def check(config: ml_collections.ConfigDict) -> Asked:
             f"config.eval.protocol={config.eval.protocol}: finetuning holds out every speaker in "
             "turn; give leave-one-speaker-out, leave-one-session-out or group-K-fold"
         )
+    _check_transcribed(asked)
     places.check(config.corpus, config.recognizer)
     return Asked(shards.asked(config), processes.count(config.workers))
+
+
+def _check_transcribed(asked: ml_collections.ConfigDict) -> None:
+    if asked.ctc and not asked.transcribed:
+        raise UserError(
+            f"config.finetune.ctc={asked.ctc:g}: needs transcribed speech; give "
+            "config.finetune.transcribed, a folder or table as of emoasr pretrain --config=english"
+        )
+    if asked.transcribed and not asked.layers:
+        raise UserError(
+            f"config.finetune.transcribed={asked.transcribed}: with config.finetune.layers=0 the "
+            "recognizer stays as it is; leave it out, or train layers"
+        )
+    if asked.transcribed:
+        path = storage.path(asked.transcribed)
+        storage.check_there(path, f"config.finetune.transcribed={path}")

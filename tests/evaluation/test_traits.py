@@ -65,7 +65,7 @@ def test_what_is_not_at_hand_is_named():
     assert traits.of_speakers(without, labels).missing == [
         "sex: one for all",
         "language: the labels have no column language",
-        "the recognizer's error: the labels have no column cer or wer",
+        "the recognizer's error: the labels have no numbers in a column cer or wer",
         "speaking rate: there is no feature set egemaps with loudnessPeaksPerSec",
         "loudness: there is no feature set egemaps with loudness_sma3_amean",
         "reliability of ratings: the labels have no column arousal_ratings",

@@ -1,5 +1,6 @@
 """Finetunings of a tiny recognizer on a few short recordings, in this process."""
 
+import dataclasses
 import json
 
 import audmetric
@@ -13,7 +14,9 @@ from emoasr import eval, extract, finetune
 from emoasr.asr import saved
 from emoasr.errors import UserError
 from emoasr.files import parquet
-from emoasr.finetuning import network, run
+from emoasr.finetuning import network, recognition, run
+from emoasr.inference import attention
+from emoasr.training import step
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -77,6 +80,12 @@ def test_the_predictor_gives_what_its_recognizers_pooled_units_say(finished, spe
     assert table["arousal_low"].item() <= table["arousal"].item() <= table["arousal_high"].item()
 
 
+def test_the_card_claims_no_more_for_the_intervals_than_is_true(finished):
+    card = (finished / "finetune" / "predictor" / "README.md").read_text()
+    assert "(jackknife by speaker)" in card and "(CV+ by speaker" not in card
+    assert "a linear head, trained end to end, on all features" in card
+
+
 def test_a_killed_run_goes_on_and_shards_give_the_same(finished, rated, small_recognizer, tmp_path):
     expected, _ = predictions(finished)
     c = settings(rated, small_recognizer, **LAYERS)
@@ -108,24 +117,32 @@ def test_another_run_in_the_workdir_is_refused(changes, finished, rated, small_r
         {"layers": -1, "norms": "adapted", "init": "random"},
         {"layers": 0, "pooling": "mean+std", "loss": "ccc"},
         {"layers": 1, "pooling": "attention", "augment": True},
+        {"layers": 0, "pooling": "attention", "learning_rate": 0.1},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
-def test_every_way_of_training_predicts(changes, rated, small_recognizer, tmp_path, capsys):
+def test_every_way_of_training_predicts_and_keeps_a_predictor(
+    changes, rated, small_recognizer, speech, tmp_path
+):
     finetune.main(settings(rated, small_recognizer, **changes), tmp_path)
     table, made = predictions(tmp_path)
     assert np.isfinite(table["arousal"]).all() and len(table) == 12
     assert all(len(of_fold["losses"]) == 2 for of_fold in made["folds"])
     folder = tmp_path / "finetune"
-    if changes.get("pooling") == "attention":
-        assert "no predictor is kept" in capsys.readouterr().out
-    else:
-        folder = tmp_path / "finetune"
-        recognizer = folder / "recognizer" if changes["layers"] else small_recognizer
-        assert emoasr.load_predictor(folder / "predictor", recognizer).targets == (
-            "arousal",
-            "valence",
-        )
+    recognizer = folder / "recognizer" if changes["layers"] else small_recognizer
+    predictor = emoasr.load_predictor(folder / "predictor", recognizer)
+    assert predictor.targets == ("arousal", "valence")
+    file = str(speech / "03.wav")
+    if changes.get("pooling") == "mean+std":
+        with pytest.raises(UserError, match=r"mean\+std.*finetune\.pooling=mean or attention"):
+            predictor.track(file, progress=False)
+        return
+    unclipped = dataclasses.replace(predictor.model, scale=())
+    predictor = dataclasses.replace(predictor, model=unclipped)
+    track = predictor.track(file, progress=False)["arousal"]
+    with pytest.warns(UserWarning, match="fitted on"):
+        table = predictor.page(file, tmp_path / "page.html", progress=False)
+    assert track.mean() == pytest.approx(table["arousal"].item(), abs=1e-4)
 
 
 def test_the_head_alone_begins_as_the_evaluations_ridge(rated, small_recognizer, tmp_path, undrawn):
@@ -146,6 +163,33 @@ def test_the_head_alone_begins_as_the_evaluations_ridge(rated, small_recognizer,
     assert any(note.startswith("head: one training") for note in results["notes"])
 
 
+def test_beside_ctc_it_goes_on_recognizing(
+    rated, small_recognizer, speech, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("emoasr.finetuning.training.choose_epoch", lambda *_: [1.0] * 4 + [0.0])
+    c = settings(rated, small_recognizer, **LAYERS | {"norms": "adapted", "seeds": (0,)})
+    c.finetune.update({"ctc": 1.0, "transcribed": str(speech), "data_dir": str(tmp_path / "data")})
+    finetune.main(c, tmp_path)
+    frontend = saved.load(small_recognizer).config.frontend
+    spoken = recognition.open_transcribed(c.finetune, tmp_path, frontend).batches(0)(0)
+
+    def loss(folder):
+        logits_BTV = saved.load(folder).model(spoken.mfcc_BFD, spoken.frames_B).logits_BTV
+        return step.ctc_loss(logits_BTV, spoken.frames_B, spoken.labels_BL, spoken.n_labels_B)
+
+    folder = tmp_path / "finetune" / "recognizer"
+    assert loss(folder) < 0.9 * loss(small_recognizer)
+    card = saved.load(folder).card
+    rates = card["recognition"]
+    assert f"{rates['before']['cer']:.3f} before, {rates['after']['cer']:.3f} after" in (
+        capsys.readouterr().out
+    )
+    assert str(tmp_path) not in str(card)
+    c.finetune.ctc = 0.5
+    with pytest.raises(UserError, match=r"config\.finetune\.ctc.*--overwrite"):
+        finetune.main(c, tmp_path)
+
+
 BAD = {  # what is wrong with the labels: the settings, and what the message names
     "three speakers": ({}, ["3 speaker(s)", "needs 4"]),
     "a speaker without ratings": ({}, ["speaker 's1'", "no rating of arousal"]),
@@ -155,6 +199,12 @@ BAD = {  # what is wrong with the labels: the settings, and what the message nam
     "a protocol without turns": ({"eval.protocol": "predefined-test"}, ["config.eval.protocol"]),
     "too many layers": ({"finetune.layers": 3}, ["config.finetune.layers=3", "has 2"]),
     "one seed twice": ({"finetune.seeds": (1, 1)}, ["config.finetune.seeds"]),
+    "CTC of nothing": ({"finetune.ctc": 1.0}, ["config.finetune.ctc=1", "finetune.transcribed"]),
+    "CTC of nothing that is trained": ({"finetune.transcribed": "x"}, ["layers=0", "leave it out"]),
+    "transcribed speech that is not there": (
+        {"finetune.transcribed": "/nowhere", "finetune.layers": 1},
+        ["config.finetune.transcribed=/nowhere"],
+    ),
     "an unknown pooling": ({"finetune.pooling": "max"}, ["config.finetune.pooling", "attention"]),
 }
 
@@ -192,6 +242,11 @@ def test_a_loss_that_is_not_finite_is_named_and_its_fold_goes_on_at_another_rate
     assert {of_fold["learning_rate"] for of_fold in made["folds"]} == {0.01}
 
 
+def test_of_several_devices_one_is_used_which_is_said():
+    assert run.devices_note(1) == ""
+    assert "--config.shard=1/2" in run.devices_note(2)
+
+
 def test_a_recognizer_of_another_kind_trains_a_head_alone(rated, small_recognizer):
     opened = saved.load(small_recognizer)
     other = saved.SavedRecognizer(object(), opened.config, {"architecture": "whisper"}, "")
@@ -201,16 +256,11 @@ def test_a_recognizer_of_another_kind_trains_a_head_alone(rated, small_recognize
     run.check_recognizer(other, settings(rated, small_recognizer).finetune)
 
 
-def test_attention_begins_as_the_mean_and_padding_weighs_nothing():
-    random = np.random.default_rng(0)
-    x_BFX = random.normal(size=(2, 5, 6)).astype("f4")
-    mask_BF = np.arange(5) < np.array([[5], [3]])
-    weights = network.attention(6, seed=0)
-    found = np.asarray(network.attention_weights(x_BFX, mask_BF, **weights))
-    assert found == pytest.approx(mask_BF / mask_BF.sum(axis=1, keepdims=True))
-    weights["score_H"] = random.normal(size=64).astype("f4")
-    found = np.asarray(network.attention_weights(x_BFX, mask_BF, **weights))
-    assert (found[~mask_BF] == 0).all() and found.sum(axis=1) == pytest.approx([1, 1])
+def test_attention_begins_as_the_mean():
+    x_BFX = np.random.default_rng(0).normal(size=(1, 5, 6)).astype("f4")
+    mask_BF = np.ones((1, 5), bool)
+    found, _, _ = attention.pool(x_BFX, mask_BF, network.first_attention(6, seed=0))
+    assert found == pytest.approx(x_BFX.mean(axis=1), abs=1e-6)
 
 
 def test_the_ccc_loss_is_one_minus_the_ccc_of_what_is_rated():

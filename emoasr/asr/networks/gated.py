@@ -72,8 +72,7 @@ class GatedConvNet(Network):
             keys = list(jax.random.split(dropout_key, self.config.n_layers))
         h_BTC = self.enter(mfcc_BTD, mask_BT1, train)
         skips_BTC, taps = self.through(h_BTC, mask_BT1, keys)
-        y_BTC = jnp.tanh(self.head(skips_BTC, mask_BT1, train))
-        return Output(self.symbols(y_BTC), taps)
+        return Output(self.leave(skips_BTC, mask_BT1, train), taps)
 
     def enter(self, mfcc_BTD: jax.Array, mask_BT1: jax.Array, train: bool = False) -> jax.Array:
         """What the first layer hears (B, T, C): the front convolution's output."""
@@ -104,6 +103,10 @@ class GatedConvNet(Network):
             for name, tap_BTC in zip(TAPS, (gate_BTC, skip_BTC, h_BTC), strict=True):
                 taps[name].append(tap_BTC)
         return skips_BTC, {name: tuple(tap) for name, tap in taps.items()}
+
+    def leave(self, skips_BTC: jax.Array, mask_BT1: jax.Array, train: bool = False) -> jax.Array:
+        """Logits (B, T, V), of the sum of all layers' skip outputs."""
+        return self.symbols(jnp.tanh(self.head(skips_BTC, mask_BT1, train)))
 
 
 class _GatedLayer(nnx.Module):

@@ -1,0 +1,103 @@
+"""Transcribed speech beside rated speech, for the network to go on recognizing: pretrain's CTC.
+
+Shape suffixes: B utterances, F frames, D coefficients, L labels.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+import numpy as np
+import optax
+from flax import nnx
+from jax.sharding import Mesh
+
+from emoasr.asr.frontend import Array, FrontEndConfig
+from emoasr.asr.networks.base import Network
+from emoasr.config import pretraining
+from emoasr.inference import bucketing
+from emoasr.training import data, scoring, sharding, step
+
+_UNENDING = 1 << 40  # batches: as many as rated speech has
+
+
+class Spoken(NamedTuple):
+    """A padded batch of transcribed speech.
+
+    Attributes:
+        mfcc_BFD: what the network hears.
+        frames_B: valid frames; 0 marks an empty row.
+        labels_BL: CTC classes, padded.
+        n_labels_B: true label counts.
+    """
+
+    mfcc_BFD: Array
+    frames_B: Array
+    labels_BL: Array
+    n_labels_B: Array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Transcribed:
+    """A transcribed corpus, on one device.
+
+    Attributes:
+        splits: `train`, `valid` and perhaps `test`.
+        frontend: of the recognizer.
+        digest: of the corpus's table.
+    """
+
+    splits: dict[str, data.Examples]
+    frontend: FrontEndConfig
+    digest: str
+
+    def batches(self, seed: int) -> Callable[[int], Spoken]:
+        """Gives batches by number: shuffled, epoch after epoch."""
+        train = self.splits["train"]
+        plan = bucketing.EpochPlan(train.buckets, _UNENDING, seed)
+
+        def batch(i: int) -> Spoken:
+            read = train.load(*plan[i], _mesh())
+            mfcc_BFD, frames_B = _mfcc(self.frontend, read.wave_BN, read.lengths_B)
+            return Spoken(mfcc_BFD, frames_B, read.labels_BL, read.n_labels_B)
+
+        return batch
+
+    def error_rates(self, model: Network) -> dict[str, float]:
+        """CER and WER on the validation speakers, greedy."""
+        mesh = _mesh()
+        graph, params, others = nnx.split(model, nnx.Param, ...)
+        trainer = step.Trainer(graph, optax.identity(), self.frontend, None, 0, mesh)
+        state = sharding.everywhere(step.State(params, others, ()), mesh)
+        heard = scoring.transcripts(trainer, state, self.splits["valid"])
+        return scoring.error_rates(heard)["all"]
+
+
+def open_transcribed(
+    settings: ml_collections.ConfigDict, workdir: Path, frontend: FrontEndConfig
+) -> Transcribed:
+    """Opens `config.finetune.transcribed`, and prepares its audio if that was not done before.
+
+    Raises:
+        UserError: as of `emoasr.pretrain`.
+    """
+    config = pretraining("transcribed")
+    config.corpus.update({"path": settings.transcribed, "data_dir": settings.data_dir})
+    config.train.update({"buckets": settings.buckets, "batch_frames": settings.batch_frames})
+    corpus = data.CORPORA["transcribed"].load(config.corpus, workdir)
+    splits, _ = data.open_splits(corpus, config, frontend)
+    return Transcribed(splits, frontend, data.table_digest(corpus))
+
+
+def _mesh() -> Mesh:
+    """The device on which everything is trained."""
+    return Mesh(np.array(jax.devices()[:1]), (sharding.AXIS,))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _mfcc(frontend: FrontEndConfig, wave_BN: Array, lengths_B: Array) -> Any:
+    return frontend(step.to_float(wave_BN), lengths_B)
