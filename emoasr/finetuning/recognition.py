@@ -70,9 +70,9 @@ class Transcribed:
     def error_rates(self, model: Network) -> dict[str, float]:
         """CER and WER on the validation speakers, greedy."""
         mesh = _mesh()
-        graph, params, others = nnx.split(model, nnx.Param, ...)
+        graph, params, *others = nnx.split(model, nnx.Param, ...)
         trainer = step.Trainer(graph, optax.identity(), self.frontend, None, 0, mesh)
-        state = sharding.everywhere(step.State(params, others, ()), mesh)
+        state = sharding.everywhere(step.State(params, others[0], ()), mesh)
         heard = scoring.transcripts(trainer, state, self.splits["valid"])
         return scoring.error_rates(heard)["all"]
 

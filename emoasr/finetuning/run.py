@@ -209,9 +209,9 @@ def _material(
     places = corpus.table.index.get_indexer(found.ratings.index)
     rows = [heard.rows[i] for i in places.tolist()]
     batches = settings.buckets, settings.batch_frames
-    graph, *weights = (None, {}, {}, {})
-    if not head_only:
-        graph, *weights = network.partition(model, first, recognizes=settings.ctc > 0)
+    graph, *weights = (
+        (None, {}, {}, {}) if head_only else network.partition(model, first, settings.ctc > 0)
+    )
     tuner = Tuner(
         graph, sizes.n_layers, tap, settings.pooling, settings.loss, first, given,
         settings.norms == "adapted", settings.rate_below, settings.weight_decay,

@@ -150,8 +150,8 @@ class Call:
         counts = [len(found[i]) for i in rows]
         index = self.index.rename("input") if self.index.names == [None] else self.index
         table = index[np.repeat(rows, counts).astype(int)].to_frame(index=False)
-        each = [frames.times(self._frontend, n) for n in counts]
-        table["time"] = np.concatenate([np.empty(0), *each])
+        times = [frames.times(self._frontend, n) for n in counts]
+        table["time"] = np.concatenate([np.empty(0), *times])
         if "start" in table:
             table["time"] += table["start"].dt.total_seconds()
         none = np.empty((0, width), np.float32)

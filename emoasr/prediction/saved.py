@@ -146,7 +146,8 @@ def _tensors(model: Model) -> dict[str, np.ndarray]:
         "known": fitted.known_UP,
     }
     if model.attention:
-        tensors |= dict(zip(_SHAPES_OF_ATTENTION, model.attention, strict=True))
+        weighs = map(np.asarray, model.attention)
+        tensors |= dict(zip(_SHAPES_OF_ATTENTION, weighs, strict=True))
     for t, target in enumerate(model.targets):
         of_target = _of_classes(target) if isinstance(target, ClassTarget) else _of_rating(target)
         tensors |= {f"{t}.{name}": tensor for name, tensor in of_target.items()}
@@ -178,7 +179,7 @@ def _model(tensors: Mapping[str, np.ndarray], record: Record) -> Model:
     low_D, high_D, mean_D = (tensors[name] for name in ("lowest", "highest", "mean"))
     fitted = Fitted(low_D, high_D, mean_D, record.most_beyond, tensors["known"])
     attentive = record.features.pooling == ATTENTION
-    weighs = Attention(*map(tensors.get, _SHAPES_OF_ATTENTION)) if attentive else None
+    weighs = Attention(*(tensors[n] for n in _SHAPES_OF_ATTENTION)) if attentive else None
     return Model(tuple(targets), fitted, record.scale, weighs)
 
 
