@@ -186,7 +186,8 @@ class Predictor(SavedPredictor):
         table = self.predict(x, on_error=on_error, progress=progress)
         shown = self._recordings(x, call, on_error, table, file)
         config = self.recognizer.config
-        hears = recordings.hears(config.frontend, config.model.receptive_field)
+        weighted = self.model.attention is not None
+        hears = recordings.hears(config.frontend, config.model.receptive_field, weighted)
         lines = table.attrs["warnings"]
         content = recordings.content(self, hears, lines, shown, provenance.version("emoasr"))
         if shown:

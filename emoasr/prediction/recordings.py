@@ -41,7 +41,7 @@ def check_number(n: int, what: str, most: int) -> None:
         raise UserError(f"{n} recordings: a {what} holds {most} at most; give fewer")
 
 
-def hears(frontend: FrontEnd, receptive_field: int) -> str:
+def hears(frontend: FrontEnd, receptive_field: int, weighted: bool) -> str:
     """What a point of a course is, for a reader."""
     seconds = frontend.hop_length / frontend.sample_rate
     if receptive_field:
@@ -52,6 +52,8 @@ def hears(frontend: FrontEnd, receptive_field: int) -> str:
     return (
         f"A point of a course is what a frame of {1000 * seconds:.0f} ms contributes to the "
         f"prediction. It is no rating of that moment: the network has heard {heard}."
+        + " Frames are weighted: one that weighs nothing lies at what is predicted of the mean "
+        "fitted utterance." * weighted
     )
 
 

@@ -77,5 +77,6 @@ def test_short_sound_lies_within_the_page_as_far_as_there_is_room(monkeypatch, t
 
 
 def test_what_a_point_hears_is_said():
-    said = recordings.hears(FrontEndConfig(), 279)
+    said = recordings.hears(FrontEndConfig(), 279, weighted=False)
     assert "a frame of 32 ms" in said and "279 frames (8.9 s) to either side" in said
+    assert recordings.hears(FrontEndConfig(), 279, weighted=True).startswith(f"{said} Frames are")
