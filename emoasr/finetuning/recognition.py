@@ -19,6 +19,7 @@ from jax.sharding import Mesh
 from emoasr.asr.frontend import Array, FrontEndConfig
 from emoasr.asr.networks.base import Network
 from emoasr.config import pretraining
+from emoasr.errors import UserError
 from emoasr.inference import bucketing
 from emoasr.training import data, scoring, sharding, step
 
@@ -88,8 +89,12 @@ def open_transcribed(
     config = pretraining("transcribed")
     config.corpus.update({"path": settings.transcribed, "data_dir": settings.data_dir})
     config.train.update({"buckets": settings.buckets, "batch_frames": settings.batch_frames})
-    corpus = data.CORPORA["transcribed"].load(config.corpus, workdir)
-    splits, _ = data.open_splits(corpus, config, frontend)
+    try:
+        corpus = data.CORPORA["transcribed"].load(config.corpus, workdir)
+        splits, _ = data.open_splits(corpus, config, frontend)
+    except UserError as error:  # which names pretrain's field
+        line = str(error).replace("config.corpus.path", "config.finetune.transcribed")
+        raise UserError(line) from None
     return Transcribed(splits, frontend, data.table_digest(corpus))
 
 

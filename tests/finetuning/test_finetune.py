@@ -202,8 +202,12 @@ BAD = {  # what is wrong with the labels: the settings, and what the message nam
     "CTC of nothing": ({"finetune.ctc": 1.0}, ["config.finetune.ctc=1", "finetune.transcribed"]),
     "CTC of nothing that is trained": ({"finetune.transcribed": "x"}, ["layers=0", "leave it out"]),
     "transcribed speech that is not there": (
-        {"finetune.transcribed": "/nowhere", "finetune.layers": 1},
-        ["config.finetune.transcribed=/nowhere"],
+        {"finetune.transcribed": "/no/such/folder", "finetune.layers": 1},
+        ["config.finetune.transcribed=/no/such/folder"],
+    ),
+    "a folder without transcribed speech": (
+        {"finetune.transcribed": "/", "finetune.layers": 1},
+        ["config.finetune.transcribed=/metadata.csv"],
     ),
     "an unknown pooling": ({"finetune.pooling": "max"}, ["config.finetune.pooling", "attention"]),
 }
