@@ -91,7 +91,7 @@ def open_transcribed(
     config.train.update({"buckets": settings.buckets, "batch_frames": settings.batch_frames})
     try:
         corpus = data.CORPORA["transcribed"].load(config.corpus, workdir)
-        splits, _ = data.open_splits(corpus, config, frontend)
+        splits, _, _ = data.open_splits(corpus, config, frontend)
     except UserError as error:  # which names pretrain's field
         line = str(error).replace("config.corpus.path", "config.finetune.transcribed")
         raise UserError(line) from None
