@@ -48,7 +48,8 @@ def from_both_ends(logits_BTV, frames_B, labels_BL, n_labels_B):
     state_BS = 2 * n_labels_B[:, None] - jnp.arange(back_BS.shape[1])  # in the reversed text
     back_BS = jnp.take_along_axis(back_BS, jnp.maximum(state_BS, 0), axis=1)
     met_BS = jnp.where(state_BS >= 0, end_RS[:n_rows] + back_BS, _NEVER)
-    return -jnp.sum(jax.nn.logsumexp(met_BS, axis=1)) / jnp.maximum(jnp.sum(n_labels_B), 1)
+    nats_B = -jax.nn.logsumexp(met_BS, axis=1)
+    return jnp.sum(jnp.where(n_labels_B > 0, nats_B, 0.0)) / jnp.maximum(jnp.sum(n_labels_B), 1)
 
 
 def _halves(x_BT):

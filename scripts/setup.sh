@@ -69,8 +69,8 @@ print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdi
     if [ -n "$uv" ]; then
       uv pip install --python "$venv/bin/python" --no-deps "$@"
     else
-      "$venv/bin/python" -Im pip install --disable-pip-version-check --use-pep517 --no-compile \
-        --no-deps "$@"
+      "$venv/bin/python" -Im pip install --no-deps --no-compile \
+        --disable-pip-version-check --use-pep517 "$@"
     fi
   }
 
