@@ -11,7 +11,7 @@ import soundfile
 import emoasr
 from emoasr import pretrain
 from emoasr.errors import UserError
-from emoasr.training import loop, sharding
+from emoasr.training import loop
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -100,16 +100,8 @@ def test_what_changes_no_result_is_no_other_run(copy, capsys):
 
 
 def test_a_training_continues_where_its_corpus_has_moved(trained, copy, monkeypatch, capsys):
-    function, calls = sharding.spread, []
-
-    def stops(*arguments):
-        calls.append(arguments)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return function(*arguments)
-
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharding, "spread", stops)
+        made_training.interrupt(patch, at=3)
         pretrain.main(settings(copy, resident=0.0), copy / "stopped")
     shutil.copytree(copy / "speech", copy / "copied", copy_function=shutil.copyfile)  # new times
     shutil.rmtree(copy / "speech")

@@ -20,7 +20,7 @@ from emoasr.audio import encoding
 from emoasr.errors import UserError
 from emoasr.settings.choices import AugmentConfig, ModelConfig
 from emoasr.system import limits
-from emoasr.training import augment, loop, sharding, step, targets
+from emoasr.training import augment, loop, step, targets
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 OURS = fe.FrontEndConfig()
@@ -330,17 +330,9 @@ def test_a_training_with_a_teacher(trained, corpus, whisper):
 
 
 def test_it_continues_as_if_it_had_not_been_stopped(trained, corpus, tmp_path, monkeypatch, capsys):
-    function, calls = sharding.spread, []
-
-    def stops(*arguments):
-        calls.append(arguments)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return function(*arguments)
-
     c = settings(corpus, teacher=str(WHISPER), resident=0.0)  # read from disk, batch by batch
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharding, "spread", stops)
+        made_training.interrupt(patch, at=4)
         pretrain.main(c, tmp_path)
     capsys.readouterr()
     pretrain.main(c, tmp_path)
