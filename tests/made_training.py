@@ -6,6 +6,7 @@ Those with the same `settings` on the same recordings share their compiled progr
 import dataclasses
 import functools
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +31,14 @@ def interrupt(patch, at):
         return function(*arguments)
 
     patch.setattr(sharding, "spread", stops)
+
+
+def rounded_products(traced) -> int:
+    """Products of a traced program that a device computes as it likes: GPUs default to TF32."""
+    program = str(traced.jaxpr)
+    products = re.findall(r"\b(?:dot_general|conv_general_dilated)\[", program)
+    assert products
+    return len(products) - program.count("precision=(Precision.HIGHEST, Precision.HIGHEST)")
 
 
 def settings(speech, data_dir, **train):

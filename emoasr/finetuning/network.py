@@ -25,7 +25,7 @@ from emoasr.inference.attention import Attention
 from emoasr.inference.pooling import pool
 from emoasr.settings.choices import ATTENTION, POOLINGS, AugmentConfig
 from emoasr.training import augment
-from emoasr.training.step import ctc_loss, to_float
+from emoasr.training.step import ctc_loss, exact_products, to_float
 
 _HIDDEN = 64  # units of attention
 _FLAT = 1e-12  # a variance below has no gradient
@@ -141,9 +141,10 @@ class Tuner:
             key: of dropout and augmentation.
             of_ctc: a gradient of the layers, which is added, see `recognize`; None: none is.
         """
-        (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
-            state.params, state.statistics, fixed, batch, key
-        )
+        with exact_products():
+            (loss, statistics), gradient = jax.value_and_grad(self._loss, has_aux=True)(
+                state.params, state.statistics, fixed, batch, key
+            )
         if of_ctc is not None:
             gradient["layers"] = jax.tree.map(jnp.add, gradient["layers"], of_ctc)
         updates, optimizer = self._optimizer.update(gradient, state.optimizer, state.params)
@@ -172,15 +173,17 @@ class Tuner:
             loss = ctc_loss(logits_BFV, spoken.frames_B, spoken.labels_BL, spoken.n_labels_B)
             return self.ctc * loss, nnx.state(model, nnx.BatchStat)
 
-        found = jax.value_and_grad(loss_of, has_aux=True)(state.params["layers"])
+        with exact_products():
+            found = jax.value_and_grad(loss_of, has_aux=True)(state.params["layers"])
         (loss, statistics), gradient = found
         return gradient, statistics, loss
 
     @partial(jax.jit, static_argnums=0)
     def predict(self, fixed: Fixed, state: State, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """Predictions (B, T) of standardised ratings, and pooled features (B, D)."""
-        pooled_BD, _ = self._pooled(state.params, state.statistics, fixed, batch, None)
-        return _ratings(state.params["head"], fixed, pooled_BD), pooled_BD
+        with exact_products():
+            pooled_BD, _ = self._pooled(state.params, state.statistics, fixed, batch, None)
+            return _ratings(state.params["head"], fixed, pooled_BD), pooled_BD
 
     @property
     def _optimizer(self) -> optax.GradientTransformation:
@@ -324,8 +327,7 @@ def _pool(x_BFC, mask_BF, statistic):
 
 def _ratings(head, fixed: Fixed, pooled_BD) -> jax.Array:
     z_BD = (pooled_BD - fixed.mean_D) / fixed.scale_D
-    exact = jax.lax.Precision.HIGHEST
-    return jnp.matmul(z_BD, head["weights_DT"], precision=exact) + head["bias_T"]
+    return z_BD @ head["weights_DT"] + head["bias_T"]
 
 
 def _is_weight(params):

@@ -1,6 +1,7 @@
 """One step of CTC training, and the state that it carries."""
 
 import dataclasses
+from contextlib import AbstractContextManager
 from functools import cache, cached_property, partial
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ class Trainer:
         continuing repeats it, on any number of devices.
         """
         key = jax.random.fold_in(jax.random.key(self.seed), number)
-        with jax.default_matmul_precision("highest"):  # all but the network: GPUs default to TF32
+        with exact_products():  # all but the network, which has a precision of its own
             (_, (losses, statistics)), gradient = jax.value_and_grad(self._loss, has_aux=True)(
                 state.params, state.statistics, batch, key
             )
@@ -264,6 +265,11 @@ def _kernel_axes(params):
     """Kernels are (taps, in, out); Muon sees (taps * in, out). Norms and biases get AdamW."""
     axes = optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1), output_axis=2)
     return jax.tree.map(lambda p: axes if p.ndim == 3 else None, params)
+
+
+def exact_products() -> AbstractContextManager[None]:
+    """In it, products whose precision nobody gives are float32: GPUs default to TF32."""
+    return jax.default_matmul_precision("highest")
 
 
 def to_float(wave_BN: Array) -> jax.Array:

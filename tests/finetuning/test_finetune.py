@@ -4,10 +4,12 @@ import dataclasses
 import json
 
 import audmetric
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 from made_extraction import settings as extraction_settings
+from made_training import rounded_products
 
 import emoasr
 from emoasr import eval, extract, finetune
@@ -249,6 +251,37 @@ def test_a_loss_that_is_not_finite_is_named_and_its_fold_goes_on_at_another_rate
 def test_of_several_devices_one_is_used_which_is_said():
     assert run.devices_note(1) == ""
     assert "--config.shard=1/2" in run.devices_note(2)
+
+
+def test_no_product_of_a_step_is_left_to_what_a_device_rounds_to(small_recognizer):
+    """Those of augmentation, attention and CTC's loss neither: GPUs default to TF32."""
+    opened = saved.load(small_recognizer)
+    model, frontend = opened.model, opened.config.frontend
+    graph, layers, statistics, below = network.partition(model, 0, recognizes=True)
+    tuner = network.Tuner(
+        graph, 2, "gate", "attention", "ccc", 0, 0, True, 0.1, 0.01, 1.0, 0.1, frontend
+    )
+    head = {"weights_DT": np.zeros((16, 1)), "bias_T": np.zeros(1)}
+    state = tuner.start(head | network.first_attention(16, 0)._asdict(), layers, statistics)
+    fixed = network.Fixed(below, np.zeros(16), np.ones(16), np.zeros(1))
+    rated = np.ones((1, 1), np.float32)
+    batch = network.Batch(
+        np.zeros((1, 20 * 512), np.int16),
+        np.array([20 * 512]),
+        np.zeros((1, 1, 0, 8)),
+        rated,
+        rated,
+    )
+    spoken = recognition.Spoken(
+        np.zeros((1, 20, 20)), np.array([20]), np.ones((1, 2), int), np.array([2])
+    )
+    key = jax.random.key(0)
+    programs = [
+        network.Tuner.step.trace(tuner, fixed, state, batch, 0.1, key),
+        network.Tuner.recognize.trace(tuner, fixed, state, spoken, key),
+        network.Tuner.predict.trace(tuner, fixed, state, batch),
+    ]
+    assert list(map(rounded_products, programs)) == [0, 0, 0]
 
 
 def test_a_recognizer_of_another_kind_trains_a_head_alone(rated, small_recognizer):
