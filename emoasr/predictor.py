@@ -19,9 +19,9 @@ from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.inference import columns
 from emoasr.inference.attention import AttentivePooler
 from emoasr.inference.calls import Call, Kept
+from emoasr.inference.device_functions import DeviceFunction
 from emoasr.inference.frames import FrameFunction
 from emoasr.inference.inputs import Input
-from emoasr.inference.long_recordings import DeviceFunction
 from emoasr.prediction import contributions, model, recordings, saved, tables
 from emoasr.prediction.contributions import Contributions
 from emoasr.prediction.saved import SavedPredictor

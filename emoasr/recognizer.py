@@ -18,8 +18,9 @@ from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.asr.vocabulary import OURS, Vocabulary
 from emoasr.errors import UserError, one_line
-from emoasr.inference import columns, compilation_cache, frames, long_recordings
+from emoasr.inference import columns, compilation_cache, frames
 from emoasr.inference.calls import Call, Kept
+from emoasr.inference.device_functions import DeviceFunction
 from emoasr.inference.frames import Activations, FrameFunction
 from emoasr.inference.inputs import Input
 from emoasr.inference.pooling import POOLINGS, Pooler
@@ -56,9 +57,7 @@ class Recognizer(SavedRecognizer):
         vocabulary_file: what its symbols are, of transformers with a CTC head; None: of others.
     """
 
-    _functions: dict[Any, long_recordings.DeviceFunction] = dataclasses.field(
-        default_factory=dict, init=False
-    )
+    _functions: dict[Any, DeviceFunction] = dataclasses.field(default_factory=dict, init=False)
 
     def features(
         self,
@@ -243,9 +242,7 @@ class Recognizer(SavedRecognizer):
             f"  trained on {data}>"
         )
 
-    def device_function(
-        self, kind: Literal["units", "frames"], *how: Any
-    ) -> long_recordings.DeviceFunction:
+    def device_function(self, kind: Literal["units", "frames"], *how: Any) -> DeviceFunction:
         """A device function of this recognizer, with what was compiled for it before.
 
         Args:
@@ -254,7 +251,7 @@ class Recognizer(SavedRecognizer):
         """
         if (kind, *how) not in self._functions:
             frontend = self.config.frontend
-            made: long_recordings.DeviceFunction
+            made: DeviceFunction
             if kind == "units":
                 made = Pooler({"neural": self.model}, frontend, *how)
             else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emoasr.asr.frontend import FrontEnd
-from emoasr.inference.long_recordings import Program
+from emoasr.inference.device_functions import Program
 
 
 class SimulatedDevice:

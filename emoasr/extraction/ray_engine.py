@@ -21,7 +21,7 @@ from emoasr.system import extras
 if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
     import ray
 
-    from emoasr.inference.long_recordings import DeviceFunction
+    from emoasr.inference.device_functions import DeviceFunction
     from emoasr.inference.planning import Plan
     from emoasr.inference.runner import Result
 

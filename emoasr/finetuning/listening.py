@@ -21,8 +21,8 @@ from emoasr.corpora import Corpus
 from emoasr.finetuning import network
 from emoasr.finetuning.network import Batch
 from emoasr.inference import bucketing, planning, runner
+from emoasr.inference.device_functions import DeviceFunction
 from emoasr.inference.frames import Activations, FrameFunction
-from emoasr.inference.long_recordings import DeviceFunction
 from emoasr.inference.pooling import Pooler
 
 

@@ -18,8 +18,7 @@ from flax import nnx
 
 from emoasr.asr import frontend as fe
 from emoasr.asr.networks.base import Network
-from emoasr.inference import compilation_cache
-from emoasr.inference.long_recordings import ChunkInfo, Program, waves
+from emoasr.inference.device_functions import OfNetwork, front
 
 _MASKED = -1e30  # score of a frame that has no weight
 
@@ -60,55 +59,31 @@ def pool(
     return jnp.einsum("bt,btx->bx", weight_BT, x_BTX, precision=exact), top_B, total_B
 
 
-class AttentivePooler:
+class AttentivePooler(OfNetwork):
     """From padded waveforms to activations pooled by attention; a `DeviceFunction`.
 
-    Attributes:
-        frontend: of the network.
-        receptive_field: frames at either side that an activation depends on.
+    Its programs give `neural` (B, X).
     """
 
     def __init__(self, network: Network, frontend: fe.FrontEnd, tap: str, attention: Attention):
         """Fixes what is computed: see `Pooler`."""
-        self.frontend, self.receptive_field = frontend, network.config.receptive_field
-        graph, state = nnx.split(network)
-        self._how, self._arrays = (graph, frontend, tap), (state, attention)
-
-    def compiled(self, n_rows: int, n_samples: int) -> Program:
-        """Gives `neural` (B, X) of waveforms with their lengths in samples."""
-        program = _pooled.lower(*self._how, *self._arrays, *waves(n_rows, n_samples), None)
-        return partial(_run, program.compile(), self._arrays)
-
-    def clear(self) -> None:
-        """Frees the compiled programs that nobody holds."""
-        compilation_cache.clear(_pooled)
-
-    def chunk(
-        self, wave_BN: fe.Array, lengths_B: fe.Array, info: ChunkInfo
-    ) -> dict[str, jax.Array]:
-        """The mean of chunks' own frames, and what it weighs."""
-        mean_BX, top_B, total_B = _pooled(*self._how, *self._arrays, wave_BN, lengths_B, info)
-        return {"mean": mean_BX, "top": top_B, "total": total_B}
+        super().__init__(_pooled, network, frontend, tap, attention)
 
     def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
-        """The features (X,) of an utterance, of its chunks."""
+        """The features (X,) of an utterance, of its chunks: their means and what each weighs."""
         del frames
         mean_PX, top_P, total_P = (
             np.concatenate([part[name] for part in parts]).astype(np.float64)
-            for name in ("mean", "top", "total")
+            for name in ("neural", "top", "total")
         )
         weight_P = total_P * np.exp(top_P - top_P.max())
         return {"neural": (weight_P @ mean_PX / weight_P.sum()).astype(np.float32)}
 
 
-def _run(program, arrays, wave_BN, lengths_B):
-    return {"neural": program(*arrays, wave_BN, lengths_B, None)[0]}
-
-
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _pooled(graph, frontend, tap, state, attention, wave_BN, lengths_B, info):
-    x_BTD, valid_B = frontend(wave_BN, lengths_B, None if info is None else info.top_B)
-    n_frames = frontend.n_padded(wave_BN.shape[1])
-    mask_BT = fe.frame_mask(frontend.n_frames(lengths_B), n_frames) if info is None else info.own_BT
+    x_BTD, valid_B, mask_BT = front(frontend, wave_BN, lengths_B, info)
     layers = nnx.merge(graph, state)(x_BTD, valid_B).taps[tap]
-    return pool(jnp.concatenate(layers, axis=-1), mask_BT, attention)
+    mean_BX, top_B, total_B = pool(jnp.concatenate(layers, axis=-1), mask_BT, attention)
+    weighs = {} if info is None else {"top": top_B, "total": total_B}
+    return {"neural": mean_BX, **weighs}

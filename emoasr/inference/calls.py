@@ -12,7 +12,8 @@ from tqdm import tqdm
 from emoasr.asr import frontend as fe
 from emoasr.audio.windows import Windows
 from emoasr.errors import UserError
-from emoasr.inference import frames, inputs, long_recordings, planning, runner
+from emoasr.inference import frames, inputs, planning, runner
+from emoasr.inference.device_functions import DeviceFunction
 from emoasr.inference.inputs import Input
 from emoasr.settings.choices import check_choice
 from emoasr.system import forks, processes
@@ -26,7 +27,7 @@ _MANY, _LONG = 50, 3600  # inputs, seconds of audio: more get a progress bar
 class Kept:
     """A device function whose programs stay in memory from call to call: there are few shapes."""
 
-    def __init__(self, function: long_recordings.DeviceFunction):
+    def __init__(self, function: DeviceFunction):
         self.frontend, self.receptive_field = function.frontend, function.receptive_field
         self.chunk, self.merge = function.chunk, function.merge
         self.compiled = functools.cache(function.compiled)
@@ -113,7 +114,7 @@ class Call:
         file = what if isinstance(what, str) else None
         return Stretch(file, 0.0 if start is None else start.total_seconds())
 
-    def results(self, function: long_recordings.DeviceFunction) -> Iterator[runner.Result]:
+    def results(self, function: DeviceFunction) -> Iterator[runner.Result]:
         """Every result; an input that has none is an error, or left out."""
         workers, frontend = processes.count(0), self._frontend
         plan = planning.make_plan(
@@ -129,9 +130,7 @@ class Call:
                     yield result
                 bar.update(len(result.indices))
 
-    def each_frames(
-        self, function: long_recordings.DeviceFunction
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    def each_frames(self, function: DeviceFunction) -> Iterator[tuple[int, np.ndarray]]:
         """Inputs, in any order, and what a frame function gives of each, (T, width)."""
         for result in self.results(function):
             arrays = result.arrays["values"], result.arrays["frames"]

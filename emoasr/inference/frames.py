@@ -14,8 +14,7 @@ from flax import nnx
 
 from emoasr.asr import frontend as fe
 from emoasr.asr.networks.base import Network, Output
-from emoasr.inference import compilation_cache
-from emoasr.inference.long_recordings import ChunkInfo, Program, waves
+from emoasr.inference.device_functions import OfNetwork, front
 
 
 class OfFrames(Protocol):
@@ -51,14 +50,10 @@ class Activations:
         return jnp.concatenate(output.taps[self.tap], axis=-1)
 
 
-class FrameFunction:
+class FrameFunction(OfNetwork):
     """From padded waveforms to an array of every frame; a `DeviceFunction`.
 
     Its programs give `values` (B, T, ...) and `frames` (B,), the number of valid ones.
-
-    Attributes:
-        frontend: of the network.
-        receptive_field: frames at either side that a frame's values depend on.
     """
 
     def __init__(
@@ -76,24 +71,7 @@ class FrameFunction:
             of_frames: what to make of the network's output.
             arrays: its last argument.
         """
-        self.frontend, self.receptive_field = frontend, network.config.receptive_field
-        graph, state = nnx.split(network)
-        self._how, self._arrays = (graph, frontend, of_frames), (state, arrays)
-
-    def compiled(self, n_rows: int, n_samples: int) -> Program:
-        """Gives `values` and `frames` of waveforms with their lengths in samples."""
-        program = _values.lower(*self._how, *self._arrays, *waves(n_rows, n_samples), None)
-        return partial(_run, program.compile(), self._arrays)
-
-    def clear(self) -> None:
-        """Frees the compiled programs that nobody holds."""
-        compilation_cache.clear(_values)
-
-    def chunk(
-        self, wave_BN: fe.Array, lengths_B: fe.Array, info: ChunkInfo
-    ) -> dict[str, jax.Array]:
-        """As a program, of chunks of utterances."""
-        return _values(*self._how, *self._arrays, wave_BN, lengths_B, info.top_B)
+        super().__init__(_values, network, frontend, of_frames, arrays)
 
     def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
         """The values of an utterance, of its chunks and their own frames."""
@@ -101,16 +79,12 @@ class FrameFunction:
         return {"values": np.concatenate(values), "frames": np.array(sum(map(len, values)))}
 
 
-def _run(program, arrays, wave_BN, lengths_B):
-    return program(*arrays, wave_BN, lengths_B, None)
-
-
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _values(graph, frontend, of_frames, state, arrays, wave_BN, lengths_B, top_B):
-    output = nnx.merge(graph, state)(*frontend(wave_BN, lengths_B, top_B))
-    frames_B = frontend.n_frames(lengths_B)
-    mask_BT = fe.frame_mask(frames_B, frontend.n_padded(wave_BN.shape[1]))
-    return {"values": of_frames(output, mask_BT, arrays), "frames": frames_B}
+def _values(graph, frontend, of_frames, state, arrays, wave_BN, lengths_B, info):
+    x_BTD, valid_B, mask_BT = front(frontend, wave_BN, lengths_B, info)
+    output = nnx.merge(graph, state)(x_BTD, valid_B)
+    values = of_frames(output, mask_BT, arrays)
+    return {"values": values, "frames": frontend.n_frames(lengths_B)}
 
 
 def times(frontend: fe.FrontEnd, n_frames: int) -> np.ndarray:

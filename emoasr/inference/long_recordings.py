@@ -12,65 +12,15 @@ Shape suffixes: B utterances, N samples, T frames.
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
 from emoasr.asr import frontend as fe
 from emoasr.audio.chunks import Chunk
+from emoasr.inference.device_functions import ChunkInfo, DeviceFunction
 
 _RESAMPLED = 2  # frames at a chunk's ends in which a resampler is at work
-
-
-class ChunkInfo(NamedTuple):
-    """What a device function must know of chunks, one a row.
-
-    Attributes:
-        top_B: the whole utterance's largest mel power, dB.
-        own_BT: True on the chunk's own frames, False on its context.
-    """
-
-    top_B: fe.Array
-    own_BT: fe.Array
-
-
-# arrays with B rows, of padded waveforms (B, N) and their lengths (B,) in samples
-Program = Callable[[Any, Any], dict[str, Any]]
-
-
-class DeviceFunction(Protocol):
-    """Waveforms in, arrays out: what a pass over a corpus computes.
-
-    Attributes:
-        frontend: what it does with the waveforms.
-        receptive_field: frames at either side that one frame's result depends on.
-    """
-
-    frontend: fe.FrontEnd
-    receptive_field: int
-
-    def compiled(self, n_rows: int, n_samples: int) -> Program:
-        """The function for batches of one shape."""
-        ...
-
-    def clear(self) -> None:
-        """Frees the compiled programs that nobody holds."""
-        ...
-
-    def chunk(self, wave_BN: Any, lengths_B: Any, info: ChunkInfo) -> dict[str, Any]:
-        """What `merge` needs, arrays with B rows, of chunks of utterances."""
-        ...
-
-    def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, Any]:
-        """An utterance's row of each array, of its chunks in order, and their own frames."""
-        ...
-
-
-def waves(n_rows: int, n_samples: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
-    """What a program for a shape is compiled for: waveforms (B, N) and lengths (B,)."""
-    wave_BN = jax.ShapeDtypeStruct((n_rows, n_samples), np.float32)
-    return wave_BN, jax.ShapeDtypeStruct((n_rows,), np.int32)
 
 
 def compute(

@@ -15,7 +15,7 @@ from flax import nnx
 from emoasr.asr import frontend as fe
 from emoasr.asr.networks.base import Network
 from emoasr.inference import compilation_cache
-from emoasr.inference.long_recordings import ChunkInfo, Program, waves
+from emoasr.inference.device_functions import ChunkInfo, Program, front, waves
 from emoasr.settings.choices import POOLINGS
 
 _STATISTICS = ("mean", "max", "std")  # all that any pooling is made of
@@ -116,10 +116,7 @@ class Pooler:
 @partial(jax.jit, static_argnums=(0, 1))
 def _front(frontend, statistics, wave_BN, lengths_B, info):
     """What a network takes, the mask of frames to be pooled; and MFCCs pooled, if so asked."""
-    top_B = None if info is None else info.top_B
-    x_BTD, valid_B = frontend(wave_BN, lengths_B, top_B)
-    n_frames = frontend.n_padded(wave_BN.shape[1])
-    mask_BT = fe.frame_mask(frontend.n_frames(lengths_B), n_frames) if info is None else info.own_BT
+    x_BTD, valid_B, mask_BT = front(frontend, wave_BN, lengths_B, info)
     pooled = [pool(x_BTD, mask_BT, how) for how in statistics or ()]
     sets = {"mfcc": jnp.concatenate(pooled, axis=1)} if pooled else {}
     return (x_BTD, valid_B, mask_BT), sets

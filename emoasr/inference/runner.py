@@ -17,7 +17,7 @@ from emoasr.audio.chunks import Chunk
 from emoasr.audio.reading import AudioError, is_silent
 from emoasr.errors import UserError
 from emoasr.inference import bucketing, long_recordings
-from emoasr.inference.long_recordings import DeviceFunction
+from emoasr.inference.device_functions import DeviceFunction, Program
 from emoasr.inference.planning import Plan, Source
 
 # shapes; of a pass with more, only the programs at work stay in memory
@@ -82,10 +82,10 @@ def run(plan: Plan, function: DeviceFunction) -> Iterator[Result]:
         yield _in_chunks(plan, i, function)
 
 
-def _programs(plan: Plan, function: DeviceFunction) -> Iterator[long_recordings.Program]:
+def _programs(plan: Plan, function: DeviceFunction) -> Iterator[Program]:
     """The program of each bucket, longest first, compiled while the one before is at work."""
 
-    def program(bucket: bucketing.Bucket) -> long_recordings.Program:
+    def program(bucket: bucketing.Bucket) -> Program:
         return function.compiled(bucket.batch_size, bucket.n_hops * plan.hop_length)
 
     buckets = plan.buckets[::-1]
