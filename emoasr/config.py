@@ -8,9 +8,15 @@ FEATURE_SETS = ("neural", "random", "mfcc", "egemaps")
 
 
 def experiment(kind: str) -> ml_collections.ConfigDict:
-    """Fields of `emoasr.extract` and `emoasr.eval`, for a corpus of the given kind."""
+    """Fields of `emoasr.extract`, `.eval` and `.finetune`, for a corpus of the given kind."""
     c = ml_collections.ConfigDict()
+    _extraction(c, kind)
+    _evaluation(c)
+    _finetuning(c)
+    return c
 
+
+def _extraction(c: ml_collections.ConfigDict, kind: str) -> None:
     c.corpus = ml_collections.ConfigDict()
     c.corpus.kind = kind  # table, folder, or a corpus: how it is read
     c.corpus.path = ""  # of the corpus: on disk, or in a store, as s3://BUCKET/FOLDER
@@ -37,6 +43,8 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.ray.gpu_memory = 0.9  # fraction of its GPU memory that each takes
     c.shard = ""  # "3/16": only the third of 16 parts; `extract --merge` joins them
 
+
+def _evaluation(c: ml_collections.ConfigDict) -> None:
     c.eval = ml_collections.ConfigDict()
     c.eval.name = ""  # of the folder eval/NAME; empty: made of what was asked, such as linear-100
     c.eval.targets = ("arousal", "valence")  # columns of the labels, of numbers or classes
@@ -59,6 +67,8 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.eval.battery = False  # True: ablations and controls too: leaks, layers, other models
     c.eval.scale = (1.0, 5.0)  # predictions are clipped to it; (): to the range of training ratings
 
+
+def _finetuning(c: ml_collections.ConfigDict) -> None:
     c.finetune = ml_collections.ConfigDict()  # what emoasr.finetune trains, end to end
     c.finetune.init = "trained"  # weights to start from: config.recognizer's, or "random"
     c.finetune.layers = 5  # the last so many are trained with the head; 0: the head alone; -1: all
@@ -79,7 +89,6 @@ def experiment(kind: str) -> ml_collections.ConfigDict:
     c.finetune.clip_norm = 1.0  # of the gradient
     c.finetune.batch_frames = 4096  # MFCC frames a batch, padding included
     c.finetune.buckets = 6  # lengths compiled for
-    return c
 
 
 def pretraining(kind: str) -> ml_collections.ConfigDict:

@@ -65,7 +65,7 @@ def notes(base: Base) -> dict[str, str]:
     """What each field of a kind of configuration means."""
     sources = [path.read_text(encoding="utf-8") for path in shipped(base).values()]
     found: dict[str, str] = {}
-    for source in (*sources, inspect.getsource(base)):
+    for source in (*sources, *map(inspect.getsource, _parts(base))):
         found |= {m[1]: m[2] for m in map(_SET.fullmatch, source.splitlines()) if m}
     for group, made_from in _DATACLASSES.items():
         text = (inspect.getdoc(made_from) or "").partition("Attributes:\n")[2]
@@ -130,6 +130,13 @@ def shown(value: Any) -> str:
     if not isinstance(value, tuple):
         return str(value)
     return ",".join(map(str, value)) if all(map(str, value)) else repr(value)
+
+
+def _parts(base: Base) -> list[Any]:
+    """The function that sets a kind's defaults, and those of its module that it calls."""
+    function: Any = base
+    called = map(function.__globals__.get, function.__code__.co_names)
+    return [function, *filter(inspect.isfunction, called)]
 
 
 def _owners(base: Base) -> dict[str, list[str]]:
