@@ -2,16 +2,15 @@
 {
   const PAGE = JSON.parse(document.getElementById("charts").textContent);
   const DARK = matchMedia("(prefers-color-scheme: dark)");
-  const drawn = new Map(); // by element, what Vega-Embed returned
+  const drawn = new Map(); // by element, its description and what Vega-Embed makes of it
 
   const charts = () => [...document.querySelectorAll(".chart")];
   const selects = (group) => [...document.querySelectorAll(`select[data-group="${group}"]`)];
   const params = (group) => [...document.querySelectorAll(`select[data-param-of="${group}"]`)];
   const chosen = (group) => selects(group).map((select) => select.value);
 
-  // The same with the colours of a dark page, where it is dark; data hold no colours.
+  // The same with the colours of a dark page; data hold no colours.
   function recoloured(value) {
-    if (!DARK.matches) return value;
     if (typeof value === "string") return PAGE.dark[value] ?? value;
     if (Array.isArray(value)) return value.map(recoloured);
     if (value === null || typeof value !== "object") return value;
@@ -19,11 +18,10 @@
     return Object.fromEntries(parts.map(([k, v]) => [k, k === "data" ? v : recoloured(v)]));
   }
 
-  const options = () => ({
+  const options = (config) => ({
     ast: true, // expressions are interpreted: the page's policy forbids making code of text
-    config: recoloured(PAGE.config),
+    config,
     renderer: "svg",
-    tooltip: { theme: DARK.matches ? "dark" : "light" },
     actions: { export: true, source: false, compiled: false, editor: false },
   });
 
@@ -41,8 +39,29 @@
 
   async function embed(element, description) {
     const before = drawn.get(element);
-    drawn.set(element, vegaEmbed(element, recoloured(description), options()));
-    (await before)?.finalize();
+    const config = { ...PAGE.config, background: "transparent" };
+    const seen = DARK.matches ? recoloured : (value) => value;
+    const made = vegaEmbed(element, seen(description), options(seen(config)));
+    drawn.set(element, { made, description });
+    (await before?.made)?.finalize();
+  }
+
+  // A saved picture is light on any page, as those of the folder figures are.
+  async function save(event) {
+    const link = event.target.closest(".vega-actions a");
+    if (!link) return;
+    event.preventDefault();
+    const { made, description } = drawn.get(event.currentTarget);
+    const { view } = await made;
+    const width = description.width === "container" ? { width: view.width() } : {};
+    const aside = document.createElement("div");
+    const light = await vegaEmbed(aside, { ...description, ...width }, options(PAGE.config));
+    light.view.setState(view.getState());
+    const file = document.createElement("a");
+    file.download = link.download;
+    file.href = await light.view.toImageURL(link.download.split(".").at(-1), 2);
+    file.click();
+    light.finalize();
   }
 
   function draw(group) {
@@ -72,6 +91,7 @@
     }));
   }
 
+  for (const chart of charts()) chart.addEventListener("click", save);
   const groups = new Set(charts().map((chart) => chart.dataset.group));
   for (const group of groups) {
     draw(group);

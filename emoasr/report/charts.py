@@ -172,7 +172,7 @@ def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
         looks = {text: palette[name] for name, text in sets.items()}
         axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}
         title = f"{_metric(key)} from … (the outermost 1 % are in the first and last bar)"
-        along = vegalite.category("place", places, title=title, axis=axis)
+        along = vegalite.category("place", places, title=vegalite.wrapped(title), axis=axis)
         return vegalite.bars(points, along, "speakers", looks)
 
     rows: list[Any] = by_speaker.to_dict("records")

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from emoasr.report import wording
+from emoasr.report import style, wording
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("emoasr.report", "."),
@@ -35,7 +35,7 @@ def render(
     Args:
         template: a file of this folder.
         values: of its names; `css`, `policy` and those of `scripts` are added.
-        css: files of this folder, one after the other.
+        css: files of this folder, one after the other; colours are variables of `style.css`.
         scripts: by name in the template.
         media: where sound may come from, as a source list of a content security policy.
     """
@@ -43,7 +43,7 @@ def render(
     return _ENVIRONMENT.get_template(template).render(
         **values,
         **ours,
-        css=Markup("".join(map(file, css))),
+        css=Markup(style.css() + "".join(map(file, css))),
         policy=_policy(ours.values(), media),
     )
 

@@ -41,7 +41,7 @@ def render(
     """
     scripts = {"vega": drawing.script(), **_scripts("charts.js", "tables.js")}
     data = {
-        "config": {**style.CONFIG, "background": "transparent"},
+        "config": style.CONFIG,
         "dark": style.DARK,
         "charts": {c["id"]: c["variants"] for group in drawn.values() for c in group},
         "maps": _maps(maps),

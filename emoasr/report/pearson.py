@@ -146,7 +146,7 @@ def describe(maps: Sequence[Maps], title: str, end: float) -> Description:
     colour = {
         "field": "r",
         "type": "quantitative",
-        "scale": {"scheme": "purpleorange", "domain": [-end, end]},
+        "scale": vegalite.shades(style.DIVERGING, -end, end),
         "legend": {"orient": "right", "title": "r"},
         "condition": {"test": "datum.r === null", "value": style.UNDEFINED},
     }

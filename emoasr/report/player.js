@@ -110,10 +110,10 @@
       shown.seconds, high - low,
       ...marks.map((x) => across(x, "grid")),
       ...(band ? [shape("rect", {
-        x: 0, width: shown.seconds, y: y(band[1]), height: band[1] - band[0], fill: colour, class: "band",
+        x: 0, width: shown.seconds, y: y(band[1]), height: band[1] - band[0], style: `fill: ${colour}`, class: "band",
       })] : []),
-      across(level, "mean", { stroke: colour }),
-      shape("polyline", { points, class: "course", stroke: colour }),
+      across(level, "mean", { style: `stroke: ${colour}` }),
+      shape("polyline", { points, class: "course", style: `stroke: ${colour}` }),
     );
     const labels = element("div", { class: "marks" });
     for (const x of marks) {

@@ -5,8 +5,6 @@ from typing import Any
 
 from emoasr.report import html, style, wording
 
-_COLOURS = [look.colour for look in style.palette("abc").values()]  # each lane has its name too
-
 
 def render(content: Mapping[str, Any]) -> str:
     """Makes the page.
@@ -20,7 +18,7 @@ def render(content: Mapping[str, Any]) -> str:
         for recording in content["recordings"]
     ]
     lanes = [wording.visible(lane) for lane in content["lanes"]]
-    data = {"lanes": lanes, "colours": _COLOURS, "recordings": recordings}
+    data = {"lanes": lanes, "colours": style.SERIES, "recordings": recordings}
     values = {
         **content,
         "title": recordings[0]["name"] if len(recordings) == 1 else f"{len(recordings)} recordings",

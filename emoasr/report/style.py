@@ -1,8 +1,9 @@
-"""Colours, signs and type that all charts share.
+"""Colours, signs and type of all pages and charts.
 
 A colour is a feature set, the same in every chart; only `BLUE` and `VERMILION` are something else:
 better and worse. Colour-blind readers can distinguish all of them, on white and, as `DARK` has
-them, on a dark page; no two series differ in colour alone.
+them, on a dark page; no two series differ in colour alone. A scale's zero is `PAPER`, so that what
+is near zero recedes into the page, light or dark.
 """
 
 import dataclasses
@@ -14,7 +15,11 @@ from emoasr.settings.choices import BASELINE
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6B7280"  # the first two are Okabe and Ito's
 UNDEFINED = "#B3B3B3"
-INK, PAPER = "#1d2430", "#fff"
+INK, PAPER, _LINE = "#1d2430", "#ffffff", "#dfe3e8"
+
+DIVERGING = ("#3F1A78", "#8A72BE", PAPER, "#C97714", "#662E00")  # below zero, zero, above
+SHARES = (PAPER, "#08306b")  # from 0 to 1
+HALFWAY = 0.6  # a share from which on text is PAPER, not INK
 
 _BUILT_IN = ("neural", "random", "mfcc", "egemaps")  # the first colours are theirs in every report
 _COLOURS = ("#00856A", "#C28A00", "#B0479C", INK, "#4FA3D1", "#7A3E1D", "#DB7BA6", "#5B2A9D")
@@ -23,11 +28,34 @@ _SIGNS = (
     "triangle-left",
 )  # fmt: skip
 
-_GRID = "#e3e7ec"
+_PAGE = {  # of the style sheets, by their variables' names
+    "ink": INK,
+    "paper": PAPER,
+    "line": _LINE,
+    "soft": "#5b6675",
+    "shade": "#f5f7f9",
+    "accent": "#0067a3",
+    "warn": "#a33b00",
+    "warned": "#fff1e8",
+    **{f"series-{i}": colour for i, colour in enumerate(_COLOURS)},
+}
+SERIES = tuple(f"var(--{name})" for name in _PAGE if name.startswith("series"))
+
 DARK = {  # what a colour is on a dark page
     INK: "#e6e9ee",
     PAPER: "#14181f",
-    _GRID: "#333a45",
+    _LINE: "#333a45",
+    "#5b6675": "#a3acba",
+    "#f5f7f9": "#1d232c",
+    "#0067a3": "#6db8f0",
+    "#a33b00": "#ffb07c",
+    "#fff1e8": "#3a2416",
+    UNDEFINED: "#565d69",
+    "#3F1A78": "#DCCBFF",
+    "#8A72BE": "#8468C9",
+    "#C97714": "#C06A12",
+    "#662E00": "#FFD2A0",
+    "#08306b": "#7DB3E8",
     GREY: "#9aa3b2",
     BLUE: "#4DA9E8",
     VERMILION: "#FF8A3C",
@@ -48,7 +76,7 @@ CONFIG: dict[str, Any] = {  # Vega-Lite's
     "axis": {
         **_TEXT,
         "titleFontWeight": "normal",
-        "gridColor": _GRID,
+        "gridColor": _LINE,
         "domain": False,
         "ticks": False,
         "labelPadding": 6,
@@ -75,6 +103,19 @@ CONFIG: dict[str, Any] = {  # Vega-Lite's
     "point": {"size": 60, "opacity": 1, "strokeWidth": 1.5},
     "rule": {"strokeWidth": 1.5},
 }
+
+
+def css() -> str:
+    """The pages' colours as variables of their style sheets, such as `--ink`, light and dark."""
+
+    def variables(scheme: str, colours: Iterable[str]) -> str:
+        of = zip(_PAGE, colours, strict=True)
+        named = " ".join(f"--{name}: {colour};" for name, colour in of)
+        return f":root {{ color-scheme: {scheme}; {named} }}\n"
+
+    dark = variables("dark", [DARK[colour] for colour in _PAGE.values()])
+    light = variables("light", _PAGE.values())
+    return f"{light}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,11 @@ A point has a `value`, perhaps its interval from `low` to `high`, a `place` on t
 ever data or a label: never a field's name, nor in an expression.
 """
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from emoasr.report import style
 from emoasr.report.style import Look
@@ -21,21 +24,34 @@ _INTERVAL = {"x": "rule", "y": {"type": "area", "fillOpacity": 0.13}}
 _CELL = 70  # pixels that a column of a matrix takes
 _NARROW = 310  # pixels that a phone has for a legend
 _SIGN, _LETTER = 30, 7  # pixels of a legend's entry
+_ACROSS, _BELOW_TITLE = 34, 50  # letters of a line there on a phone
 
 
 def title(text: str, note: str) -> Description:
     """What stands above a chart: what it is of, and below, smaller, what is shown of it."""
-    return {"text": text, **({"subtitle": note} if note else {})}
+    lines = textwrap.wrap(note, _BELOW_TITLE)
+    return {"text": text, **({"subtitle": lines} if note else {})}
+
+
+def wrapped(text: str) -> list[str]:
+    """The lines of an axis's title, so that a phone shows all of it."""
+    return textwrap.wrap(text, _ACROSS)
 
 
 def axis(title: str | None, log: bool = False, zero: bool = False) -> Description:
     """A channel of numbers, but for its field."""
     return {
         "type": "quantitative",
-        "title": title,
+        "title": title and wrapped(title),
         "scale": {"type": "log", "nice": False} if log else {"zero": zero},
         "axis": {"tickCount": 6, "format": "~g", "grid": True},
     }
+
+
+def shades(colours: Sequence[str], low: float, high: float) -> Description:
+    """A scale of colours, evenly from low to high."""
+    domain = np.linspace(low, high, len(colours)).tolist()
+    return {"range": list(colours), "domain": domain, "interpolate": "rgb"}
 
 
 def category(field: str, values: Iterable[Any], **more: Any) -> Description:
@@ -117,9 +133,10 @@ def matrix(points: Sequence[Point], classes: Sequence[str], titles: tuple[str, s
     """
     size = _CELL * len(classes)
     axes = {"axis": {"grid": False, "labelAngle": 0, "labelLimit": 2 * _CELL}}
-    ink = {"condition": {"test": "datum.share > 0.5", "value": "white"}, "value": "black"}
+    test = f"datum.share > {style.HALFWAY}"
+    ink = {"condition": {"test": test, "value": style.PAPER}, "value": style.INK}
     share = {"field": "share", "type": "quantitative", "title": "share of the row"}
-    colour = {**share, "scale": {"domain": [0, 1], "scheme": "blues"}, "legend": None}
+    colour = {**share, "scale": shades(style.SHARES, 0, 1), "legend": None}
     return {
         "data": {"values": points},
         "width": size,

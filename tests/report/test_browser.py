@@ -138,13 +138,23 @@ def test_a_click_on_the_legend_shows_one_series(page):
     assert 0 < dots.evaluate_all(faint) < dots.count()
 
 
-def test_a_chart_can_be_saved(page):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_saved_picture_is_light_on_any_page(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_timeout(500)
     page.locator("#map summary").click()
     for link in page.locator("#map .vega-actions a").all():
         with page.expect_download() as download:
             link.click()
-        assert download.value.path().stat().st_size > 10_000
+        saved = download.value.path().read_bytes()
+        assert len(saved) > 10_000
         assert download.value.suggested_filename.endswith((".svg", ".png"))
+        if saved.startswith(b"<svg"):
+            assert f'fill="{style.INK}"'.encode() in saved
+            assert not [dark for dark in style.DARK.values() if f'"{dark}"'.encode() in saved]
+    page.locator("#map summary").click()
+    page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(500)
 
 
 def test_the_other_selectors_change_their_charts(own_page):
@@ -201,10 +211,12 @@ def test_a_phone_scrolls_one_way_only_and_tables_by_themselves(own_page):
     before = name.bounding_box()
     table.evaluate("scroller => { scroller.scrollLeft = 120; }")
     assert name.bounding_box() == before  # its column stays
-    ends = own_page.locator(".charts .role-legend-entry").evaluate_all(
-        "all => all.map(one => one.getBoundingClientRect().right)"
-    )
-    assert max(ends) <= 400
+    for text in (".role-legend-entry", ".role-title text", ".role-axis-title text"):
+        ends = own_page.locator(f".charts {text}").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect())"
+            ".flatMap(({left, right}) => [left, right])"
+        )
+        assert min(ends) >= 0 and max(ends) <= 400, text
     own_page.set_viewport_size({"width": 1200, "height": 900})
     own_page.wait_for_timeout(200)
     assert not hint.is_visible()

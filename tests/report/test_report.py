@@ -158,7 +158,8 @@ def test_every_chart_can_be_drawn(said_and_drawn):
         assert bool(group) == (name not in ("classes", "confusion", "distribution"))
         for chart in group:
             for description in chart["variants"].values():
-                json.dumps(description, allow_nan=False)
+                text = json.dumps([description, style.CONFIG], allow_nan=False)
+                assert set(re.findall(r"#[\da-fA-F]{6}\b", text)) <= set(style.DARK)
                 assert points(description)
                 assert "<svg" in vl_convert.vegalite_to_svg(description, config=style.CONFIG)
 
@@ -345,7 +346,7 @@ def test_maps_of_several_recognizers_have_their_own_shapes_and_one_scale(made, m
         description["spec"]["layer"][0]["encoding"]["color"]["scale"]["domain"]
         for description in (of_ours["description"], of_other["description"])
     ]
-    assert scales == [[-1, 1]] * 2
+    assert scales[0] == scales[1] and (scales[0][0], scales[0][-1]) == (-1, 1)
     assert '<option value="1">&lt;/script&gt;' in text
     names = [name for name in figures.draw([], {}, every) if name.endswith(".png")]
     assert [name.split("-")[1] for name in names] == [f"{i:02d}" for i in range(6)]

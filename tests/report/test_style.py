@@ -1,9 +1,17 @@
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emoasr.report import style
+
+SOURCES = [
+    path
+    for path in sorted(Path(style.__file__).parent.iterdir())
+    if path.suffix in (".css", ".js", ".jinja", ".py") and path.name != "style.py"
+]
 
 # What dichromats see, of linear RGB: Machado, Oliveira and Fernandes (2009), severity 1
 SEEN = {
@@ -48,17 +56,68 @@ def contrast(a, b):
     return high / low
 
 
+def on_page(colours, dark):
+    return [style.DARK[colour] if dark else colour for colour in colours]
+
+
+def along(colours, steps=40):
+    """Colours of a scale, evenly from its first to its last, as Vega interpolates them."""
+    values = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours]
+    places = np.linspace(0, len(colours) - 1, steps * (len(colours) - 1) + 1)
+    stops, channels = range(len(colours)), zip(*values, strict=True)
+    mixed = [np.interp(places, stops, channel) for channel in channels]
+    return ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in np.round(mixed).astype(int).T.tolist()]
+
+
+FROM_ZERO = {  # each scale from its zero to an end
+    "negative": style.DIVERGING[2::-1],
+    "positive": style.DIVERGING[2:],
+    "shares": style.SHARES,
+}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("scale", FROM_ZERO)
+def test_what_is_near_zero_recedes_into_the_page(scale, dark):
+    colours = along(on_page(FROM_ZERO[scale], dark))
+    sheet = style.css().split("@media")[dark]
+    assert f"--paper: {colours[0]};" in sheet
+    strength = [contrast(colour, colours[0]) for colour in colours]
+    assert strength[2] < 1.25  # a twentieth of the way
+    assert strength[-1] > 7
+    assert (np.diff(strength) > -0.005).all()
+    (undefined,) = on_page([style.UNDEFINED], dark)
+    assert min(distance(undefined, colour) for colour in colours) > 4 or scale == "shares"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_sign_is_as_strong_as_the_other(dark):
+    low, *_, high = on_page(style.DIVERGING, dark)
+    assert abs(lab(linear(low))[0] - lab(linear(high))[0]) < 8
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_numbers_can_be_read_on_every_share(dark):
+    colours = along(on_page(style.SHARES, dark))
+    ink, paper = on_page((style.INK, style.PAPER), dark)
+    for share, colour in zip(np.linspace(0, 1, len(colours)), colours, strict=True):
+        assert contrast(colour, paper if share > style.HALFWAY else ink) > 3.5, share
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_colours_are_named_in_one_place(path):
+    colour = r"#(?:[\da-fA-F]{3}){1,2}\b|\brgba?\(|\"scheme\"|\"(?:white|black)\""
+    assert not re.findall(colour, path.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_colour_blind_readers_can_tell_feature_sets_apart(dark):
-    def shown(colour):
-        return style.DARK.get(colour, colour) if dark else colour
-
-    sets = [shown(look.colour) for look in style.palette("abcdefgh").values()]
-    paper = shown(style.PAPER).replace("#fff", "#ffffff") if not dark else shown(style.PAPER)
+    sets = on_page([look.colour for look in style.palette("abcdefgh").values()], dark)
+    paper, *others = on_page((style.PAPER, style.BLUE, style.VERMILION, style.INK), dark)
     for a, b in itertools.combinations(sets, 2):
         assert distance(a, b) > 9, (a, b)
-    assert distance(shown(style.BLUE), shown(style.VERMILION)) > 30
-    for colour in (*sets, shown(style.BLUE), shown(style.VERMILION), shown(style.INK)):
+    assert distance(*others[:2]) > 30
+    for colour in (*sets, *others):
         assert contrast(colour, paper) > 2.7, colour
 
 
