@@ -44,7 +44,7 @@ class Contrasts:
 
     Attributes:
         feature_set: the network's.
-        targets: the ratings, then their pairs, "one - other".
+        targets: the ratings, then their pairs, "one − other".
         speakers: those of whom all ratings have one.
         n_utterances: (S,) of each.
         value_ST: early minus late, in Fisher's z.
@@ -138,7 +138,7 @@ def contrasts(dataset: Dataset, feature_set: str, dialogues: pd.Series) -> Contr
     with_pairs = [_with_pairs(of, pairs) for of in defined.values()]
     variance_ST = np.array([_jackknife(of[1:]) for of in with_pairs])
     names = dataset.targets
-    every = np.array([*names, *(f"{names[i]} - {names[j]}" for i, j in pairs)])
+    every = np.array([*names, *(f"{names[i]} − {names[j]}" for i, j in pairs)])
     varied = (variance_ST > 0).any(axis=0)  # not of a rating that is there twice
     return Contrasts(
         feature_set=feature_set,

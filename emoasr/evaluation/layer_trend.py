@@ -32,14 +32,14 @@ def over_layers(
         feature_set: whose layers they are; the verdicts begin with its name if it is not `neural`.
 
     Returns:
-        Records with feature_set, target (or "one - other"), n_speakers, rho, rho_low, rho_high, p,
+        Records with feature_set, target (or "one − other"), n_speakers, rho, rho_low, rho_high, p,
         rise, rise_low, rise_high (of CCC, last third minus first), verdict.
     """
     by_speaker = {target: _by_speaker(layers) for target, layers in predictions.items()}
     found = [_record(target, of, _verdict_of(target)) for target, of in by_speaker.items()]
     for one, other in itertools.combinations(by_speaker, 2):
         difference = by_speaker[one] - by_speaker[other]
-        found.append(_record(f"{one} - {other}", difference, _verdict_between(one, other)))
+        found.append(_record(f"{one} − {other}", difference, _verdict_between(one, other)))
     prefix = "" if feature_set == NEURAL else f"{feature_set}: "
     return [
         {"feature_set": feature_set, **record, "verdict": prefix + record["verdict"]}

@@ -24,7 +24,7 @@ _INTERVAL = {"x": "rule", "y": {"type": "area", "fillOpacity": 0.13}}
 _CELL = 70  # pixels that a column of a matrix takes
 _NARROW = 310  # pixels that a phone has for a legend
 _SIGN, _LETTER = 30, 7  # pixels of a legend's entry
-_ACROSS, _BELOW_TITLE = 34, 50  # letters of a line there on a phone
+_ACROSS, _BELOW_TITLE = 30, 50  # letters of a line there on a phone
 
 
 def title(text: str, note: str) -> Description:

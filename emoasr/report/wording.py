@@ -67,7 +67,12 @@ def interval(record: Mapping[str, Any], key: str) -> str:
 
 def bounds(low: float, high: float) -> str:
     """Two ends, as `[.231, .290]`; no line break inside."""
-    return f"[{number(low)},\N{NO-BREAK SPACE}{number(high)}]"
+    return together(f"[{number(low)}, {number(high)}]")
+
+
+def together(text: str) -> str:
+    """The same without a place to break a line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def set_name(feature_set: str) -> str:

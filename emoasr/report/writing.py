@@ -11,8 +11,12 @@ from emoasr.evaluation import correlation
 from emoasr.files import parquet
 from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.report import (
+    by_speaker,
     charts,
+    compared,
+    confusion,
     content,
+    curves,
     figures,
     markdown,
     page,
@@ -106,20 +110,20 @@ def all_charts(
     )
 
     return {
-        "classes": charts.classes(tables.of_classes(rows), palette),
-        "confusion": charts.confusion(classes["confusion"]) if classes else [],
-        "summary": charts.feature_sets(tables.of_ratings(rows), "summary", palette),
-        "differences": charts.pairs(tables.of_ratings(results["differences"]), "differences"),
+        "classes": compared.classes(tables.of_classes(rows), palette),
+        "confusion": confusion.confusion(classes["confusion"]) if classes else [],
+        "summary": compared.feature_sets(tables.of_ratings(rows), "summary", palette),
+        "differences": compared.pairs(tables.of_ratings(results["differences"]), "differences"),
         "predicted": residuals.scatter(rated, palette),
         "residuals": residuals.by_group(rated, labels, palette),
-        "speakers": charts.speakers(said["by_speaker"], palette),
-        "distribution": charts.distribution(said["by_speaker"], palette),
-        "selected": charts.selected(said["by_layer"], palette),
-        "controls": charts.feature_sets(of("controls"), "controls", palette),
-        "regressors": charts.feature_sets(of("regressors"), "regressors", palette, regressors),
-        "n_selected": charts.n_selected(of("n_selected"), palette),
-        "layers": charts.layers(of("layers"), palette),
-        "early-late": charts.early_late(speakers["each"], speakers["variation"], palette),
-        "refitted": charts.pairs(changed("refitted"), "refitted"),
-        **{a: charts.differences(changed(a), a) for a in _CHANGED},
+        "speakers": by_speaker.speakers(said["by_speaker"], palette),
+        "distribution": by_speaker.distribution(said["by_speaker"], palette),
+        "selected": curves.selected(said["by_layer"], palette),
+        "controls": compared.feature_sets(of("controls"), "controls", palette),
+        "regressors": compared.feature_sets(of("regressors"), "regressors", palette, regressors),
+        "n_selected": curves.n_selected(of("n_selected"), palette),
+        "layers": curves.layers(of("layers"), palette),
+        "early-late": by_speaker.early_late(speakers["each"], speakers["variation"], palette),
+        "refitted": compared.pairs(changed("refitted"), "refitted"),
+        **{a: compared.differences(changed(a), a) for a in _CHANGED},
     }

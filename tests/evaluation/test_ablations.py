@@ -10,7 +10,7 @@ from scipy import stats
 from emoasr.evaluation import evaluate
 from emoasr.evaluation.metrics import METRICS, VARIANTS
 from emoasr.inference.columns import unit_names
-from emoasr.report import charts, style
+from emoasr.report import curves, style
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_each_layer_is_analysed_alone_and_the_trend_is_tested(found):
     assert trends["valence"]["verdict"] == (
         "valence: later layers predict it better than earlier layers"
     )
-    difference = trends["arousal - valence"]
+    difference = trends["arousal − valence"]
     assert difference["verdict"] == "arousal is found in earlier layers than valence"
     assert difference["rho_low"] <= difference["rho"] <= difference["rho_high"] < 0
 
@@ -120,7 +120,7 @@ def test_each_layer_is_analysed_alone_and_the_trend_is_tested(found):
 def test_speakers_are_compared_in_every_network_and_what_is_missing_is_named(found):
     speakers = found.battery["speakers"]
     variation = {row["target"]: row for row in speakers["variation"]}
-    assert [*variation] == ["arousal", "valence", "arousal - valence"]
+    assert [*variation] == ["arousal", "valence", "arousal − valence"]
     assert variation["arousal"]["early_late_low"] > 0 > variation["valence"]["early_late_high"]
     assert {row["speaker"] for row in speakers["each"]} == {f"s{i}" for i in range(8)}
     assert {row["trait"] for row in speakers["traits"]} == {"spread of the ratings"}
@@ -141,7 +141,7 @@ def test_layers_of_every_network_follow_its_shape():
     ours, theirs = trends["neural", "arousal"], trends["whisper", "arousal"]
     assert ours.startswith("arousal: ") and theirs.startswith("whisper: arousal: ")
     of_layers = [r for r in found.battery["rows"] if r["analysis"] == "layers"]
-    charts_of = charts.layers(of_layers, style.palette(tables))
+    charts_of = curves.layers(of_layers, style.palette(tables))
     assert [c["title"] for c in charts_of] == ["arousal", "valence"]
 
 

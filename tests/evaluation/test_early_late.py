@@ -50,7 +50,7 @@ def test_values_and_variances_are_those_of_leaving_out_by_hand(dialogues):
     dataset = speakers(0.3, 0, n_speakers=4, sizes=(24,))
     of = pd.Series(np.arange(96) // 2, dataset.ratings.index).astype(str)
     found = found_in(dataset, of if dialogues else None)
-    assert found.targets == ("arousal", "valence", "arousal - valence")
+    assert found.targets == ("arousal", "valence", "arousal − valence")
     parts = np.arange(24) // (2 if dialogues else 1)
     values, variances = [], []
     for s in range(4):
@@ -120,4 +120,4 @@ def test_constant_units_ratings_twice_and_other_scales_change_nothing():
     dataset.ratings["again"] = dataset.ratings["arousal"]
     found = found_in(dataset)
     assert np.isfinite(found.value_ST).all()
-    assert "arousal - again" not in found.targets and "valence - again" in found.targets
+    assert "arousal − again" not in found.targets and "valence − again" in found.targets

@@ -15,7 +15,8 @@ import vl_convert
 from emoasr import report
 from emoasr.extraction import feature_tables
 from emoasr.report import (
-    charts,
+    by_speaker,
+    compared,
     content,
     drawing,
     extremes,
@@ -186,7 +187,7 @@ def test_the_forest_plot_says_which_is_better():
     for key, value in (("clipped_ccc", 0.2), ("clipped_mse_mean", 0.3)):
         one |= {key: value, f"{key}_low": 0.1, f"{key}_high": 0.4}
     other = {**one, "b": "z", "clipped_ccc_low": -0.1, "clipped_mse_mean": None}
-    variants = charts.differences([one, other], "differences")[0]["variants"]
+    variants = compared.differences([one, other], "differences")[0]["variants"]
     ccc, mse = (points(variants[f"{score} clipped"]) for score in ("ccc", "mse"))
     assert [(p["place"], p["series"], p["value"]) for p in ccc] == [
         ("x − y", "former is better", 0.2),
@@ -209,20 +210,20 @@ def test_differences_are_against_the_first_set_or_of_all_pairs_without_the_basel
     ]
 
     def places(found, which):
-        (chart,) = charts.pairs(found, "differences")
+        (chart,) = compared.pairs(found, "differences")
         return [p["place"] for p in points(chart["variants"][f"ccc clipped {which}"])]
 
     assert places(found, "first") == ["x − y", "x − z"]
     assert places(found, "all") == ["x − y", "x − z", "y − z"]
     alone = [d for d in found if (d["a"], d["b"]) == ("z", "mean")]
     assert places(alone, "first") == ["z − baseline (train…"]
-    assert charts.pairs([], "differences") == []
+    assert compared.pairs([], "differences") == []
 
 
 def test_names_that_look_alike_when_cut_keep_lines_of_their_own():
     names = [f"{'n' * 40}{i}" for i in range(3)]
     rows = [{"feature_set": n, "target": "t", "ccc": 0.1 * i} for i, n in enumerate(names)]
-    (chart,) = charts.feature_sets(rows_like(rows), "controls", style.palette(names))
+    (chart,) = compared.feature_sets(rows_like(rows), "controls", style.palette(names))
     places = [p["place"] for p in points(chart["variants"]["ccc plain"])]
     assert len(set(places)) == 3
     assert places[1:] == [f"{places[0]} (2)", f"{places[0]} (3)"]
@@ -267,14 +268,14 @@ def test_of_many_speakers_the_extremes_are_drawn_and_all_are_counted():
         for i in range(60)
     ]
     frame, palette = pd.DataFrame(rows), style.palette(["x", "mean"])
-    (chart,) = charts.speakers(frame, palette)
+    (chart,) = by_speaker.speakers(frame, palette)
     shown = [f"s{i:02d}" for i in (*range(58, 48, -1), *range(9, -1, -1))]  # s59 says little
     assert chart["variants"]["ccc clipped"]["encoding"]["y"]["scale"]["domain"] == shown
     assert {point["place"] for point in points(chart["variants"]["ccc clipped"])} == {*shown}
-    (chart,) = charts.distribution(frame, palette)
+    (chart,) = by_speaker.distribution(frame, palette)
     for variant in chart["variants"].values():
         assert sum(p["value"] for p in points(variant) if p["series"] == "x") == 60
-    assert charts.distribution(frame[frame.speaker < "s40"], palette) == []
+    assert by_speaker.distribution(frame[frame.speaker < "s40"], palette) == []
 
 
 def test_selected_units_are_counted_by_layer():
@@ -407,7 +408,7 @@ def test_a_wild_error_makes_the_axis_logarithmic():
         {"feature_set": name, "target": "t", "ccc": None, "mse_mean": error}
         for name, error in (("x", 0.3), ("y", 5000.0))
     ]
-    (chart,) = charts.feature_sets(rows_like(rows), "summary", style.palette("xy"))
+    (chart,) = compared.feature_sets(rows_like(rows), "summary", style.palette("xy"))
     description = chart["variants"]["mse plain"]
     assert '"type": "log"' in json.dumps(description)
     assert drawing.pictures(description)["png"].startswith(PNG)
