@@ -36,6 +36,7 @@ def opened(browser, path, beside=(), **context):
         return not own and not request.is_navigation_request()
 
     page = browser.new_page(**{"viewport": {"width": 1200, "height": 900}, **context})
+    page.set_default_timeout(120_000)  # ms; a busy machine draws slowly
     wrong = []
     page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -48,10 +49,13 @@ def opened(browser, path, beside=(), **context):
     assert wrong == []
 
 
-def until(page, expression, seconds=20):
-    """Waits until an expression is true; the pages' policy forbids `wait_for_function`."""
+def until(page, condition, seconds=120):
+    """Waits until a condition holds: a function, or an expression of the page's.
+
+    The pages' policy forbids `wait_for_function`.
+    """
     for _ in range(20 * seconds):
-        if page.evaluate(expression):
+        if condition() if callable(condition) else page.evaluate(condition):
             return
         page.wait_for_timeout(50)
-    raise AssertionError(f"did not come true: {expression}")
+    raise AssertionError(f"did not come true: {condition}")

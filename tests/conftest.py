@@ -14,7 +14,9 @@ from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet, ModelConfig
 from emoasr.corpora import demo
 
-hypothesis.settings.register_profile("emoasr", deadline=None)  # compilation and busy machines
+hypothesis.settings.register_profile(  # compilation and busy machines
+    "emoasr", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("emoasr")
 
 

@@ -1,12 +1,12 @@
 """Audio, tables and recognizers in object stores: as from disk, and few requests."""
 
+import contextlib
 import io
 import json
 import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -443,15 +443,20 @@ def test_without_credentials(store, remote, anew, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_an_endpoint_that_does_not_answer(anew, store, monkeypatch, silent):
-    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 0.5}})
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 0.1}})
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         if not silent:
             server.close()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        began = time.monotonic()
         message = output(opened, "folder", "s3://speech/clips")
-    assert "endpoint" in message and time.monotonic() - began < 15
+        tried = 0
+        with contextlib.suppress(OSError):
+            server.settimeout(0)
+            while silent:
+                server.accept()[0].close()
+                tried += 1
+    assert "endpoint" in message and tried <= 4  # without `clients._S3` there would be 25
 
 
 def test_a_store_that_is_gone_ends_the_run(store, anew, local, small_recognizer, monkeypatch):

@@ -23,6 +23,22 @@ def path(tmp_path_factory):
     return path
 
 
+NOTE_DRAWING = """() => {
+    const embed = window.vegaEmbed;
+    window.drawing = [];
+    window.vegaEmbed = (...given) => {
+        const made = embed(...given);
+        window.drawing.push(made);
+        return made;
+    };
+}"""
+
+
+def drawn(page):
+    """Waits for the charts that selectors have asked for."""
+    page.evaluate("Promise.all(window.drawing).then(() => null)")
+
+
 @contextlib.contextmanager
 def opened(chromium, path):
     """The page with its charts; what went wrong in it fails the test."""
@@ -30,6 +46,7 @@ def opened(chromium, path):
         page.wait_for_function(
             "[...document.querySelectorAll('.chart')].every(c => c.querySelector('svg.marks'))"
         )
+        page.evaluate(NOTE_DRAWING)
         yield page
 
 
@@ -49,7 +66,7 @@ def own_page(chromium, path):
 
 def cells(page):
     """Text and colour of every unit of the maps that are drawn."""
-    page.wait_for_timeout(300)  # until it is drawn
+    drawn(page)
     return page.locator("#map .mark-rect.role-mark path").evaluate_all(
         "all => all.map(one => [one.__data__.tooltip, one.getAttribute('fill')])"
     )
@@ -88,7 +105,7 @@ def test_the_selectors_change_the_map_and_not_its_colours(own_page):
     sizes = own_page.locator("#map .mark-rect.role-mark")
     assert [len(cells_of(group)) for group in sizes.all()] == [full, 1920 - full]
     own_page.locator("#map-marks").uncheck()
-    own_page.wait_for_timeout(300)
+    drawn(own_page)
     assert [len(cells_of(group)) for group in sizes.all()] == [1920, 0]
     own_page.locator("#map-marks").check()
     choose(own_page, "maps", 0, "speaker s3")
@@ -134,8 +151,7 @@ def test_a_click_on_the_legend_shows_one_series(page):
     dots = page.locator("#speakers-0 .mark-symbol.role-mark path")
     assert dots.evaluate_all(faint) == 0
     page.locator("#speakers-0 .role-legend-label text").first.click(force=True)
-    page.wait_for_timeout(300)
-    assert 0 < dots.evaluate_all(faint) < dots.count()
+    browsers.until(page, lambda: 0 < dots.evaluate_all(faint) < dots.count())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -168,7 +184,7 @@ def test_the_other_selectors_change_their_charts(own_page):
         before = marks.evaluate_all(shown)
         for select in own_page.locator(f'select[data-group="{group}"]:visible').all():
             select.select_option(index=1)
-        own_page.wait_for_timeout(500)
+        drawn(own_page)
         assert marks.evaluate_all(shown) != before, group
 
 
@@ -202,8 +218,7 @@ def test_a_script_of_somebody_else_does_not_run(chromium, path, tmp_path):
 
 def test_a_phone_scrolls_one_way_only_and_tables_by_themselves(own_page):
     own_page.set_viewport_size({"width": 400, "height": 800})
-    own_page.wait_for_timeout(500)  # Vega redraws
-    assert own_page.evaluate("document.documentElement.scrollWidth") <= 400
+    browsers.until(own_page, "document.documentElement.scrollWidth <= 400")  # Vega redraws
     table = own_page.locator(".scroll:has(.baseline)").first
     hint = table.locator("xpath=following-sibling::*[1]").locator(".hint")
     assert hint.is_visible()
@@ -218,8 +233,7 @@ def test_a_phone_scrolls_one_way_only_and_tables_by_themselves(own_page):
         )
         assert min(ends) >= 0 and max(ends) <= 400, text
     own_page.set_viewport_size({"width": 1200, "height": 900})
-    own_page.wait_for_timeout(200)
-    assert not hint.is_visible()
+    hint.wait_for(state="hidden")
 
 
 def rows_of(table):
@@ -292,8 +306,8 @@ def test_a_dark_page_has_dark_charts_in_its_own_colours(own_page):
     text = own_page.locator("#summary-0 .role-axis-label text").first
     assert text.get_attribute("fill") == style.INK
     own_page.emulate_media(color_scheme="dark")
-    own_page.wait_for_timeout(500)
-    assert text.get_attribute("fill") == style.DARK[style.INK]
+    browsers.until(own_page, lambda: text.get_attribute("fill") == style.DARK[style.INK])
+    drawn(own_page)
     dots = own_page.locator("#summary-0 .mark-symbol.role-mark path")
     colours = {dot.get_attribute("fill") for dot in dots.all()}
     neural = style.palette(["neural"])["neural"].colour
@@ -308,5 +322,5 @@ def test_one_speakers_dots_stand_out(page):
     count = "all => all.filter(one => Number(one.getAttribute('opacity')) > 0.3).length"
     assert dots.evaluate_all(count) == dots.count() == 48
     page.locator('select[name="who"]').select_option(label="s1")
-    page.wait_for_timeout(300)
+    drawn(page)
     assert dots.evaluate_all(count) == 12
