@@ -25,11 +25,13 @@ class Examples:
         ratings: (N, T), float64, missing ones NaN; the index is that of the corpus's table, sorted.
         groups: `speaker` and `session` of each utterance, as text.
         folds: as of an evaluation.
+        left_out: why, of each utterance that lacks a rating or its speaker.
     """
 
     ratings: pd.DataFrame
     groups: pd.DataFrame
     folds: list[Fold]
+    left_out: tuple[str, ...] = ()
 
     @property
     def targets(self) -> list[str]:
@@ -50,12 +52,12 @@ def gather(table: pd.DataFrame, settings: ml_collections.ConfigDict) -> Examples
     for target in settings.targets:
         _check_target(table, target)
     stand_in = pd.DataFrame({"none": np.arange(len(table)) % 2.0}, table.index)
-    datasets, _ = dataset.prepare({"none": stand_in}, table, settings)
+    datasets, skipped = dataset.prepare({"none": stand_in}, table, settings)
     ratings = pd.concat([d.ratings for d in datasets], axis=1)[list(settings.targets)].sort_index()
     groups = pd.concat([d.groups for d in datasets])
     groups = groups[~groups.index.duplicated()].loc[ratings.index]
     folds = splits.split(groups, settings.protocol, settings.partner)
-    found = Examples(ratings, groups, folds)
+    found = Examples(ratings, groups, folds, tuple(record["reason"] for record in skipped))
     if choices.group_folds(settings.protocol) and ratings.isna().any(axis=None):
         raise UserError(
             f"config.eval.protocol={settings.protocol}: not every utterance has all of "

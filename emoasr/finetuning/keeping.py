@@ -92,11 +92,13 @@ def keep(
     _print(of_targets, given, folds)
     n_epochs = int(np.median([made["epochs"] for made in folds[:n_folds]]))
     every = np.arange(len(found.ratings))
-    trained = training.train(
-        first, found.ratings.to_numpy(), every, schedule(seeds[0]), n_epochs, "all speakers"
-    )
-    _keep_predictor(run, first, trained, of_targets)
-    parquet.write(table, folder.predictions, {
+    how, what = schedule(seeds[0]), "all speakers"
+    with folder.noting_failure():
+        trained = training.train(first, found.ratings.to_numpy(), every, how, n_epochs, what)
+        ratings_NT, x_ND = trained.predict(first.speech, every)
+        training.finite(ratings_NT, f"{what}: a prediction", how)
+    _keep_predictor(run, first, trained, x_ND, of_targets)
+    folder.write_predictions(table, {
         "protocol": given.protocol, "partner": given.partner, "n_features": n_features,
         "recognizer": run.recognizer.digest, "corpus": run.corpus.name, "folds": folds,
         "finetune": config.finetune.to_dict(),
@@ -134,14 +136,13 @@ def _print(
 
 
 def _keep_predictor(
-    run: Run, material: Material, trained: Trained, of_targets: dict[str, Frames]
+    run: Run, material: Material, trained: Trained, x_ND: np.ndarray, of_targets: dict[str, Frames]
 ) -> None:
     """Writes the predictor, and where any layer was trained the recognizer that it takes."""
     config, found = run.config, run.found
     tuner, digest = trained.tuner, run.recognizer.digest
     if tuner.first < tuner.n_layers or config.finetune.init == "random":
         digest = _keep_recognizer(run, material, trained)
-    x_ND = trained.predict(material.speech, np.arange(len(found.ratings)))[1]
     fitted = fitting.fitted(x_ND, speaker_folds(found.groups, "in"))
     scale = tuple(map(float, config.eval.scale))
     model = Model(_targets(of_targets, trained), fitted, scale, trained.attention)

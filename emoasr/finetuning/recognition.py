@@ -93,8 +93,9 @@ def open_transcribed(
         corpus = data.CORPORA["transcribed"].load(config.corpus, workdir)
         splits, _, _ = data.open_splits(corpus, config, frontend)
     except UserError as error:  # which names pretrain's field
-        line = str(error).replace("config.corpus.path", "config.finetune.transcribed")
-        raise UserError(line) from None
+        field = "config.finetune.transcribed"
+        line = str(error).replace("config.corpus.path", field)
+        raise UserError(line if field in line else f"{field}: {line}") from None
     return Transcribed(splits, frontend, data.table_digest(corpus))
 
 

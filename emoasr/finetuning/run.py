@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -68,12 +69,14 @@ def finetune(
     missing = [task for task in own if not folder.fold(*task).exists()]
     whole = asked.shard is None
     if not missing and (not whole or keeping.is_finished(folder, seeds)):
-        print(f"finished already: {folder.path}")
+        print(f"finished already: {folder.path}" if own else f"shard {asked.shard}: has no fold")
         return
     if note := devices_note(jax.local_device_count()):
         print(note)
     heard = _hear(corpus, recognizer, tap, config.finetune, asked.workers)
     found = _readable(corpus, found, heard, config.eval)
+    for why, number in Counter(found.left_out).items():
+        print(f"left out: {number} utterance(s): {why}")
     material = functools.lru_cache(maxsize=1)(
         lambda seed: _material(
             config.finetune, corpus, found, recognizer, tap, heard, transcribed, seed
@@ -149,7 +152,7 @@ def _made_from(
         "config.recognizer": recognizer.digest,
         "the corpus": corpus.name,
         "the corpus's files": inputs_digest(corpus.fingerprints()),
-        "the transcribed speech": transcribed.digest if transcribed else "none",
+        **({"the transcribed speech": transcribed.digest} if transcribed else {}),
         **digests.of_inputs({}, corpus.table, columns),
     }
     return json.loads(json.dumps(made_from))
@@ -170,7 +173,8 @@ def _hear(
     else:
         heard = listening.pooled(corpus, recognizer, tap, settings.pooling, workers)
     for i, why in sorted(heard.failed.items())[:3]:
-        print(f"left out: {corpus.segment(i).path}: {why}")
+        path = str(corpus.segment(i).path)
+        print(f"left out: {why if path in why else f'{path}: {why}'}")
     if len(heard.failed) > 3:
         print(f"left out: {len(heard.failed) - 3} more utterances that cannot be read")
     return heard
@@ -245,15 +249,13 @@ def _train_fold(
     schedule, y_NT = _schedule(settings, task.seed), found.ratings.to_numpy()
     what = f"fold {fold.name!r}, seed {task.seed}"
     chooses = examples.held_out(fold, found.groups["speaker"], settings.held_out, task.seed)
-    try:
+    with folder.noting_failure():
         first = Training(material, y_NT, fold.train[~chooses], schedule)
         losses = training.choose_epoch(first, fold.train[chooses], schedule, what)
         n_epochs = int(np.argmin(losses))
         trained = training.train(material, y_NT, fold.train, schedule, n_epochs, what)
-    except UserError as error:
-        folder.failed(str(error))
-        raise
-    ratings_NT, _ = trained.predict(material.speech, fold.test)
+        ratings_NT, _ = trained.predict(material.speech, fold.test)
+        training.finite(ratings_NT, f"{what}: a prediction", schedule)
     table = found.groups[["speaker"]].iloc[fold.test].assign(seed=task.seed, fold=fold.name)
     table = table.assign(**dict(zip(found.targets, ratings_NT.T, strict=True)))
     folder.write_fold(*task, table, {

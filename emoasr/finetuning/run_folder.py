@@ -1,13 +1,15 @@
 """A finetuning's folder: which run it holds, its finished folds, what comes of them."""
 
+import contextlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from emoasr.errors import UserError
 from emoasr.files import parquet
 from emoasr.files.finished import check_same_run
 from emoasr.files.untrusted import read_json
@@ -68,6 +70,16 @@ class RunFolder:
         """Finishes a fold: its test utterances' predictions, and how it was trained."""
         parquet.write(table, self.fold(seed, number), dict(found))
 
-    def failed(self, why: str) -> None:
-        """Notes a loss that is not finite."""
-        write_atomically(self._failure, json.dumps({"why": why}) + "\n")
+    def write_predictions(self, table: pd.DataFrame, found: Mapping[str, Any]) -> None:
+        """Finishes the run: all folds' predictions, and how they were made."""
+        parquet.write(table, self.predictions, dict(found))
+        self._failure.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Notes that a training came to no end: the run may go on with another learning rate."""
+        try:
+            yield
+        except UserError as error:
+            write_atomically(self._failure, json.dumps({"why": str(error)}) + "\n")
+            raise

@@ -163,22 +163,20 @@ class Training:
             losses.append(loss)
         self.trained = dataclasses.replace(trained, state=state)
         self._epoch += 1
-        if not np.isfinite(mean := float(np.mean(jax.device_get(losses)))):
-            raise UserError(
-                f"{what}: the loss is {mean} in epoch {self._epoch}; finished folds are kept, the "
-                "others may go on with a lower config.finetune.learning_rate, here "
-                f"{schedule.learning_rate:g}"
-            )
+        of = f"{what}: the loss in epoch {self._epoch}"
+        finite(np.mean(jax.device_get(losses)), of, schedule)
 
-    def loss(self, utterances: np.ndarray) -> float:
-        """The loss over some utterances."""
+    def loss(self, utterances: np.ndarray, what: str) -> float:
+        """The loss over some utterances; `what` and errors as of `epoch`."""
         trained = self.trained
         predicted_MT, _ = trained.predict(self._speech, utterances)
         z_MT = (predicted_MT - trained.mean_T) / trained.scale_T
         y_MT = self._z_NT[utterances]
         weight_MT = np.isfinite(y_MT).astype(np.float32)
         loss = network.mse if trained.tuner.loss == "mse" else network.ccc_loss
-        return float(loss(z_MT, np.nan_to_num(y_MT), weight_MT))
+        found = loss(z_MT, np.nan_to_num(y_MT), weight_MT)
+        of = f"{what}: the loss on speakers held out after epoch {self._epoch}"
+        return float(finite(found, of, self._schedule))
 
 
 def train(
@@ -204,11 +202,32 @@ def choose_epoch(
     Returns:
         That loss before the first epoch and after each.
     """
-    losses = [training.loss(held_out)]
+    losses = [training.loss(held_out, what)]
     while len(losses) <= schedule.epochs and len(losses) - np.argmin(losses) <= schedule.patience:
         training.epoch(what)
-        losses.append(training.loss(held_out))
+        losses.append(training.loss(held_out, what))
     return losses
+
+
+def finite(values: Any, what: str, schedule: Schedule) -> np.ndarray:
+    """The values that a training gave, none of which is NaN or infinite.
+
+    Args:
+        values: losses, or predictions.
+        what: they are.
+        schedule: of the training.
+
+    Raises:
+        UserError: one is not finite.
+    """
+    values = np.asarray(values)
+    odd = values[~np.isfinite(values)]
+    if odd.size:
+        raise UserError(
+            f"{what} is {odd.flat[0]}; finished folds are kept, the others may go on with a lower "
+            f"config.finetune.learning_rate, here {schedule.learning_rate:g}"
+        )
+    return values
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in `cross_validation`

@@ -101,7 +101,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "distributed.process_id": (-1, 1 << 20),
     "distributed.timeout": (1, 86_400),
 }
-_WHOLE = ("eval.layers", "model.dilations", "beam_size")  # elements that must be whole numbers
+# of several numbers, those that must be whole
+_WHOLE = ("eval.layers", "finetune.seeds", "model.dilations", "beam_size")
 
 
 def check(config: ml_collections.ConfigDict, group: str = "") -> None:

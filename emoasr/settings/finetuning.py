@@ -67,6 +67,11 @@ def _check_transcribed(asked: ml_collections.ConfigDict) -> None:
             f"config.finetune.transcribed={asked.transcribed}: with config.finetune.layers=0 the "
             "recognizer stays as it is; leave it out, or train layers"
         )
+    if asked.data_dir and not asked.transcribed:
+        raise UserError(
+            f"config.finetune.data_dir={asked.data_dir}: is for the prepared audio of "
+            "config.finetune.transcribed, which is empty; give that too, or leave this out"
+        )
     if asked.transcribed:
         path = storage.path(asked.transcribed)
         storage.check_there(path, f"config.finetune.transcribed={path}")

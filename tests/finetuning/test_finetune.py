@@ -2,6 +2,11 @@
 
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import audmetric
 import jax
@@ -16,10 +21,12 @@ from emoasr import eval, extract, finetune
 from emoasr.asr import saved
 from emoasr.errors import UserError
 from emoasr.files import parquet
-from emoasr.finetuning import network, recognition, run
+from emoasr.finetuning import network, recognition, run, training
+from emoasr.finetuning.training import Training
 from emoasr.inference import attention
 from emoasr.training import step
 
+HERE = Path(__file__).parent
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 LAYERS = {"layers": 1, "epochs": 2, "seeds": (0, 1), "learning_rate": 0.05, "rate_below": 1.0}
@@ -88,20 +95,62 @@ def test_the_card_claims_no_more_for_the_intervals_than_is_true(finished):
     assert "a linear head, trained end to end, on all features" in card
 
 
-def test_a_killed_run_goes_on_and_shards_give_the_same(finished, rated, small_recognizer, tmp_path):
-    expected, _ = predictions(finished)
+def test_a_stopped_shard_goes_on_and_shards_give_the_same(
+    finished, rated, small_recognizer, tmp_path, monkeypatch
+):
     c = settings(rated, small_recognizer, **LAYERS)
+    c.shard = "1/2"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        strike(patch, "s2", signal.default_int_handler)
+        finetune.main(c, tmp_path)
+    folds = tmp_path / "finetune" / "folds"
+    assert [path.name for path in folds.iterdir()] == ["seed0-fold001.parquet"]
     for number in (1, 2):
         c.shard = f"{number}/2"
         finetune.main(c, tmp_path)
-        assert len(list((tmp_path / "finetune" / "folds").glob("*.parquet"))) == 4 * number
+        assert len(list(folds.iterdir())) == 4 * number
     c.shard = ""
-    kept = tmp_path / "finetune" / "folds" / "seed0-fold001.parquet"
-    kept.unlink()  # as if this fold had been killed
-    before = {path: path.stat().st_mtime_ns for path in kept.parent.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in folds.iterdir()}
     finetune.main(c, tmp_path)
     assert {p: p.stat().st_mtime_ns for p in before} == before  # finished ones stay
-    pd.testing.assert_frame_equal(predictions(tmp_path)[0], expected)
+    pd.testing.assert_frame_equal(predictions(tmp_path)[0], predictions(finished)[0])
+
+
+def strike(patch, speaker, how):
+    """A signal's handler is called, as the fold of a speaker is trained."""
+    epoch = Training.epoch
+
+    def struck(made, what):
+        epoch(made, what)
+        if f"fold {speaker!r}" in what:
+            how(signal.SIGINT, None)
+
+    patch.setattr(Training, "epoch", struck)
+
+
+def die(rated, recognizer, workdir):
+    """In a process with two devices: kill -9 in the second fold."""
+    assert jax.device_count() == 2
+    strike(pytest.MonkeyPatch(), "s1", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    finetune.main(settings(Path(rated), recognizer, **LAYERS), workdir)
+
+
+def test_a_killed_run_on_two_devices_goes_on_with_one(finished, rated, small_recognizer, tmp_path):
+    arguments = str(rated), str(small_recognizer), str(tmp_path)
+    killed = subprocess.run(
+        [sys.executable, "-u", "-c", f"import test_finetune; test_finetune.die(*{arguments})"],
+        capture_output=True, text=True,
+        env=os.environ | {
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+            "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parents[1]))),
+        },
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "2 devices: a process trains on the first" in killed.stdout
+    (kept,) = (tmp_path / "finetune" / "folds").iterdir()
+    assert kept.name == "seed0-fold001.parquet"
+    expected, _ = parquet.read(finished / "finetune" / "folds" / kept.name)
+    pd.testing.assert_frame_equal(parquet.read(kept)[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +217,7 @@ def test_the_head_alone_begins_as_the_evaluations_ridge(rated, small_recognizer,
 def test_beside_ctc_it_goes_on_recognizing(
     rated, small_recognizer, speech, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("emoasr.finetuning.training.choose_epoch", lambda *_: [1.0] * 4 + [0.0])
+    monkeypatch.setattr(training, "choose_epoch", lambda *_: [1.0] * 4 + [0.0])
     c = settings(rated, small_recognizer, **LAYERS | {"norms": "adapted", "seeds": (0,)})
     c.finetune.update({"ctc": 1.0, "transcribed": str(speech), "data_dir": str(tmp_path / "data")})
     finetune.main(c, tmp_path)
@@ -211,6 +260,10 @@ BAD = {  # what is wrong with the labels: the settings, and what the message nam
         {"finetune.transcribed": "/", "finetune.layers": 1},
         ["config.finetune.transcribed=/metadata.csv"],
     ),
+    "a folder for audio of no transcribed speech": (
+        {"finetune.data_dir": "x"},
+        ["config.finetune.data_dir=x", "finetune.transcribed, which is empty"],
+    ),
     "an unknown pooling": ({"finetune.pooling": "max"}, ["config.finetune.pooling", "attention"]),
 }
 
@@ -236,16 +289,65 @@ def test_what_cannot_be_trained_on_is_one_line_before_any_audio_is_heard(
     assert "\n" not in str(error.value) and all(part in str(error.value) for part in named)
 
 
-def test_a_loss_that_is_not_finite_is_named_and_its_fold_goes_on_at_another_rate(
-    rated, small_recognizer, tmp_path
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        ("epoch", "fold 's0', seed 0: the loss in epoch 1 is "),
+        ("loss", "fold 's0', seed 0: the loss on speakers held out after epoch 1 is "),
+        ("train", "fold 's0', seed 0: a prediction is "),
+        ("keep", "all speakers: a prediction is "),
+    ],
+)
+def test_what_is_not_finite_is_named_and_goes_on_at_another_rate(
+    function, what, rated, small_recognizer, tmp_path, monkeypatch
 ):
-    c = settings(rated, small_recognizer, **LAYERS | {"learning_rate": 1e38, "seeds": (0,)})
-    with pytest.raises(UserError, match="fold 's0', seed 0: the loss is .*learning_rate"):
+    c = settings(rated, small_recognizer, layers=1, learning_rate=3e38)
+    if function == "epoch":  # which has a second step, from what the first one made
+        c.finetune.batch_frames = 64
+    if function in ("train", "keep"):
+        monkeypatch.setattr(training, "choose_epoch", lambda *_: [1.0, 0.0])
+    if function == "keep":
+        monkeypatch.setattr(run, "_train_fold", trained_at_another_rate(run._train_fold))
+    with pytest.raises(UserError, match=f"{what}.*lower config.finetune.learning_rate, here 3e.38"):
         finetune.main(c, tmp_path)
     c.finetune.learning_rate = 0.01
     finetune.main(c, tmp_path)
     _, made = predictions(tmp_path)
     assert {of_fold["learning_rate"] for of_fold in made["folds"]} == {0.01}
+    c.finetune.learning_rate = 0.02
+    with pytest.raises(UserError, match=r"config\.finetune\.learning_rate.*--overwrite"):
+        finetune.main(c, tmp_path)
+
+
+def trained_at_another_rate(train_fold):
+    def function(task, settings, *arguments):
+        settings = settings.copy_and_resolve_references()
+        settings.learning_rate = 0.01
+        train_fold(task, settings, *arguments)
+
+    return function
+
+
+def test_who_is_left_out_is_said(rated, small_recognizer, tmp_path, capsys):
+    table = pd.read_csv(rated / "metadata.csv")
+    table.loc[0, "speaker"], table.loc[[1, 2], "valence"] = None, np.nan
+    missing = str(tmp_path / "missing.wav")
+    table = pd.concat([table, table.iloc[[-1]].assign(file=missing)])
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    c = settings(tmp_path, small_recognizer)
+    c.shard = "5/5"  # of four folds
+    finetune.main(c, tmp_path / "run")
+    assert "shard 5/5: has no fold" in capsys.readouterr().out
+    c.shard = ""
+    finetune.main(c, tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("left out")] == [
+        f"left out: {missing}: no such file",
+        "left out: 1 utterance(s): no speaker; needed for arousal",
+        "left out: 2 utterance(s): no rating of valence",
+        "left out: 1 utterance(s): no speaker; needed for valence",
+    ]
+    assert len(predictions(tmp_path / "run")[0]) == 11
 
 
 def test_of_several_devices_one_is_used_which_is_said():

@@ -83,12 +83,11 @@ def test_any_number_is_taken_or_refused_in_one_line(field, number):
         refused(*field, number)
 
 
+@pytest.mark.parametrize("field", ["eval.layers.first", "finetune.seeds"])
 @pytest.mark.parametrize("value", ["3", True, None, (1, "2"), (0.5,)])
-def test_what_is_no_number_is_refused(value):
-    c = config.experiment("table")
-    with c.unlocked():
-        c.eval.layers.first = value
-    with pytest.raises(UserError, match=r"config\.eval\.layers\.first=.*must be whole numbers"):
+def test_what_is_no_number_is_refused(field, value):
+    c = changed(config.experiment("table"), field, value)
+    with pytest.raises(UserError, match=rf"config\.{field}=.*must be whole numbers"):
         bounds.check(c)
 
 
