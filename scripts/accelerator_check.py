@@ -9,14 +9,14 @@ On the machine with the accelerator:
     python scripts/accelerator_check.py --reference=speech.npz --out=FOLDER
 
 A bare machine with Python 3.12, JAX and perhaps PyTorch on it, and no network, takes the rest as
-wheels. Make them here, carry the folder there with the checkout, and put both on Python's path; of
-packages that the lock has in two versions the older is for any JAX from 0.10 on:
+wheels, 92 of 217 MB. Make them here, with Python 3.12 on a machine of the same kind, carry the
+folder there with the checkout, and put both on Python's path. Of packages that the lock has in two
+versions the older is for any JAX from 0.10 on; strike what the machine has from `needed.txt`:
 
     grep -E '^[a-z]' requirements.lock | cut -d' ' -f1 |
         awk -F== '$1 !~ /^jax/ && !seen[$1]++' >needed.txt
-    pip download --no-deps --only-binary=:all: --python-version=3.12 \
-        --platform=manylinux_2_28_x86_64 --platform=manylinux2014_x86_64 -d wheels -r needed.txt
-    pip install --no-index --no-deps --target=site wheels/*.whl     # there
+    python3.12 -m pip wheel --no-deps -w wheels -r needed.txt
+    python -m pip install --no-index --no-deps --target=site wheels/*.whl     # there
     PYTHONPATH=site:. python scripts/accelerator_check.py --reference=speech.npz --out=FOLDER
 
 FOLDER receives `accelerator.json` and the same as tables, `accelerator.md`. A section that fails

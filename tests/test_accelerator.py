@@ -9,6 +9,8 @@ import accelerator_check as command
 import accelerator_ctc
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 from accelerator_setup import SMALL, saved_reference, setup_of
 
 from emoasr.settings import choices
@@ -94,6 +96,17 @@ def test_the_table_says_all(found):
     text = command.markdown(found)
     assert all(f"## {name} (" in text for name in command.SECTIONS)
     assert "one product of shifted copies" in text
+
+
+def test_the_command_writes_json_and_the_same_as_tables(found, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "check", lambda setup, seconds: found)
+    monkeypatch.setattr(command, "setup_of", lambda *_: None)
+    flags.FLAGS.mark_as_parsed()
+    with flagsaver.flagsaver(out=str(tmp_path / "new"), small=True):
+        command.main(["accelerator_check.py"])
+    written = tmp_path / "new"
+    assert json.loads((written / "accelerator.json").read_text()) == found
+    assert (written / "accelerator.md").read_text() == command.markdown(found)
 
 
 def test_a_failing_section_is_reported_and_the_others_go_on(monkeypatch, found):

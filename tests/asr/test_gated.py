@@ -194,7 +194,7 @@ def products(model: GatedConvNet) -> list[str]:
 
 
 def test_dilated_kernels_are_not_filled_with_zeros():
-    """XLA did that on GPUs before October 2025 (openxla/xla#32231): 15 to 23 times slower."""
+    """XLA did that on GPUs before JAX 0.8.1 (openxla/xla#32231): 15 to 23 times slower."""
     graph, state = nnx.split(network())
 
     def total(state, x_BTD):

@@ -5,7 +5,7 @@ with its gradient, a sum over taps 1.5 and 1.2, folding time into the batch 1.1 
 (the network's layers in a row, on two cores of an Intel Xeon).
 
 Elsewhere it is one product of shifted copies: it does not depend on what XLA makes of a dilated
-kernel. Before October 2025 XLA filled it with zeros on GPUs (openxla/xla#32231 measured 15 to 23
+kernel. Before JAX 0.8.1 XLA filled it with zeros on GPUs (openxla/xla#32231 measured 15 to 23
 times cuDNN's time), and the mending is of forward convolutions, not of a gradient's. No GPU was at
 hand to measure the two beside each other.
 
