@@ -113,12 +113,24 @@ def evaluated(workdir: Path) -> Outcome:
 
 def trained(workdir: Path) -> Outcome:
     """The recognizer's weights, and the losses of all steps."""
+    lines = (workdir / "pretrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    weights = _weights(workdir / "pretrain" / "recognizer")
+    return {"weights": weights, "metrics": pd.DataFrame({"row": lines})}
+
+
+def finetuned(workdir: Path) -> Outcome:
+    """Predictions of all folds, and the predictor's weights."""
+    folder = workdir / "finetune"
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    return {"predictions": predictions, "weights": _weights(folder / "predictor")}
+
+
+def _weights(folder: Path) -> pd.DataFrame:
     from safetensors.numpy import load_file
 
-    weights = load_file(workdir / "pretrain" / "recognizer" / "weights.safetensors")
+    weights = load_file(folder / "weights.safetensors")
     flat = {name: value.tobytes().hex() for name, value in sorted(weights.items())}
-    lines = (workdir / "pretrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return {"weights": pd.DataFrame({"value": flat}), "metrics": pd.DataFrame({"row": lines})}
+    return pd.DataFrame({"value": flat})
 
 
 def compare(expected: Outcome, found: Outcome) -> tuple[int, int]:
@@ -327,26 +339,26 @@ def _row(what: str, n: int, lost: int, wrong: int, note: str) -> dict[str, objec
 
 
 def noise(folder: Path, n: int) -> Path:
-    """A transcribed table of `n` recordings of noise: training on it takes little time."""
+    """A transcribed and rated table of `n` recordings of noise, on which training takes no time."""
     folder.mkdir()
-    dice, lines = np.random.default_rng(0), ["file,speaker,split,text"]
+    dice, lines = np.random.default_rng(0), ["file,speaker,split,arousal,text"]
     for i in range(n):
         wave_N = 0.1 * dice.normal(size=int(dice.integers(4000, 30000)))
         soundfile.write(folder / f"{i}.wav", wave_N, 16000)
         split = ("train", "train", "valid", "test")[i % 4]
-        lines.append(f"{i}.wav,{split}{i % 4},{split},{'abc'[: 1 + i % 3]}")
+        lines.append(f"{i}.wav,{split}{i % 4},{split},{1 + i % 5},{'abc'[: 1 + i % 3]}")
     (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     return folder
 
 
 def jobs(audio: Path, corpus: Path, evaluation: Path, recognizer: str = "") -> dict[str, Job]:
-    """The three commands.
+    """The commands that a run's folder belongs to.
 
     Args:
         audio: folder of recordings to extract.
-        corpus: transcribed table to train on.
+        corpus: transcribed and rated table to train on.
         evaluation: a run's folder with tables and labels to evaluate.
-        recognizer: to extract with; empty: the shipped one.
+        recognizer: to extract with and to finetune; empty: the shipped one.
     """
     sets = "('neural','random','mfcc','egemaps')"
     extract = [
@@ -362,6 +374,12 @@ def jobs(audio: Path, corpus: Path, evaluation: Path, recognizer: str = "") -> d
         "--config.train.buckets=1", "--config.model.n_blocks=1",
         "--config.model.dilations=(1,2)", "--workdir=WORKDIR",
     ]  # fmt: skip
+    finetune = [
+        "--config=table", f"--config.corpus.path={corpus / 'metadata.csv'}",
+        "--config.eval.targets=arousal",
+        f"--config.recognizer={recognizer}", "--config.finetune.layers=1",
+        "--config.finetune.epochs=2", "--config.finetune.buckets=1", "--workdir=WORKDIR",
+    ]  # fmt: skip
     return {
         "extract": Job("extract", extract, extracted),
         "eval": Job(
@@ -371,6 +389,7 @@ def jobs(audio: Path, corpus: Path, evaluation: Path, recognizer: str = "") -> d
             lambda workdir: shutil.copytree(evaluation, workdir),
         ),
         "pretrain": Job("pretrain", pretrain, trained),
+        "finetune": Job("finetune", finetune, finetuned),
     }
 
 
