@@ -45,11 +45,16 @@ def of_speakers(dataset: Dataset, labels: pd.DataFrame) -> Traits:
     """Looks up the traits of all speakers.
 
     Args:
-        dataset: utterances, their ratings, speakers and features.
+        dataset: utterances, their ratings, speakers and features; an error rate may be one.
         labels: of the run; of columns with numbers the mean counts, of classes each one's share.
     """
     labels, speaker = labels.loc[dataset.ratings.index], dataset.groups["speaker"].to_numpy()
-    columns = {str(name).casefold(): labels[name] for name in labels}
+    columns = {
+        str(name).casefold(): table[name]
+        for table in (*dataset.tables.values(), labels)
+        for name in table
+        if table is labels or name in _NUMBERS
+    }
     shared = {"utterances": labels.groupby(speaker).size().astype(float)}
     missing = []
     for what, names in _CLASSES.items():
@@ -61,9 +66,10 @@ def of_speakers(dataset: Dataset, labels: pd.DataFrame) -> Traits:
             missing.append(f"{what}: {why}")
     for name, what in _NUMBERS.items():
         if name in columns and is_rating(columns[name]):
-            shared[what] = columns[name].astype(float).groupby(speaker).mean()
+            shared[what] = columns[name].loc[labels.index].astype(float).groupby(speaker).mean()
     if not {_NUMBERS["cer"], _NUMBERS["wer"]} & shared.keys():
-        missing.append("the recognizer's error: the labels have no numbers in a column cer or wer")
+        where = "neither the labels nor a feature set have numbers in a column cer or wer"
+        missing.append(f"the recognizer's error: {where}")
     egemaps = dataset.tables.get("egemaps", pd.DataFrame())
     for what, name in _OF_SIGNAL.items():
         if name in egemaps:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -59,13 +60,22 @@ def test_unrelated_traits_are_seldom_significant_after_correction(monkeypatch):
     assert np.mean(np.array(least) < 0.05) <= 0.16
 
 
+def test_the_recognizers_error_may_be_a_feature_set():
+    """A corpus whose labels are published takes no further column."""
+    dataset, labels = made()
+    cer = pd.DataFrame({"cer": np.repeat(np.arange(N) / N, EACH)}, labels.index)[::-1]
+    known = traits.of_speakers(dataclasses.replace(dataset, tables={"errors": cer}), labels)
+    assert known.shared["character error rate"].tolist() == list(np.arange(N) / N)
+
+
 def test_what_is_not_at_hand_is_named():
     dataset, labels = made(sex=["f"] * N)
     without = Dataset({}, dataset.ratings, dataset.groups, ())
     assert traits.of_speakers(without, labels).missing == [
         "sex: one for all",
         "language: the labels have no column language",
-        "the recognizer's error: the labels have no numbers in a column cer or wer",
+        "the recognizer's error: neither the labels nor a feature set have numbers in a column cer "
+        "or wer",
         "speaking rate: there is no feature set egemaps with loudnessPeaksPerSec",
         "loudness: there is no feature set egemaps with loudness_sma3_amean",
         "reliability of ratings: the labels have no column arousal_ratings",

@@ -395,6 +395,18 @@ def test_a_recognizer_of_another_kind_trains_a_head_alone(rated, small_recognize
     run.check_recognizer(other, settings(rated, small_recognizer).finetune)
 
 
+def test_a_head_is_trained_on_a_recognizer_of_another_kind(rated, speech, tmp_path):
+    recognizer = HERE.parent / "asr" / "of_transformers" / "whisper"  # windows of a second
+    finetune.main(settings(rated, recognizer, learning_rate=0.05), tmp_path)
+    assert not (tmp_path / "finetune" / "recognizer").exists()
+    assert np.isfinite(predictions(tmp_path)[0]["arousal"]).all()
+    predictor = emoasr.load_predictor(tmp_path / "finetune" / "predictor", recognizer)
+    file = str(speech / "03.wav")
+    x_MD = predictor.recognizer.features(file, progress=False).to_numpy()
+    track = predictor.track(file, progress=False)[["arousal", "valence"]]
+    assert track.mean().to_numpy() == pytest.approx(predictor.model.unclipped(x_MD)[0], abs=1e-4)
+
+
 def test_attention_begins_as_the_mean():
     x_BFX = np.random.default_rng(0).normal(size=(1, 5, 6)).astype("f4")
     mask_BF = np.ones((1, 5), bool)
