@@ -135,11 +135,13 @@
   }
 
   function ruler(pixels) {
-    const step = STEPS.find((n) => n * pixels >= 64) ?? STEPS.at(-1);
+    const room = 64; // pixels of a time
+    const step = STEPS.find((n) => n * pixels >= room) ?? STEPS.at(-1);
     const made = element("div", { class: "ruler", id: "ruler" });
-    const first = Math.ceil(shown.start / step);
-    for (let i = first; i * step <= shown.start + shown.seconds; i += 1) {
-      const mark = element("span", {}, clock(i * step, step < 1 ? 1 : 0));
+    const [first, end] = [Math.ceil(shown.start / step), shown.start + shown.seconds];
+    for (let i = first; i * step <= end; i += 1) {
+      const fits = (end - i * step) * pixels >= room;
+      const mark = element("span", {}, fits ? clock(i * step, step < 1 ? 1 : 0) : "");
       mark.style.left = share(i * step - shown.start);
       made.append(mark);
     }
