@@ -17,6 +17,7 @@ default_role = "code"
 html_theme = "furo"
 html_title = f"emoasr {release}"
 html_static_path: list[str] = []
+html_show_copyright = False
 
 # Headings get anchors as on GitHub, so that links work in both places. Links to files outside of
 # `docs/`, such as WORKSPACE.md, are copied along.

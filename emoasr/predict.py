@@ -121,7 +121,7 @@ def on_files(files: Sequence[str], overwrite: bool = False, **options: Any) -> N
         raise UserError(f"none of {len(corpus.table)} inputs could be read")
     if target:
         tables.write(table, target, {"predictor": opened.digest})
-        print(f"{asked.output}: {len(table)} rows")
+        print(f"{asked.output}: {len(table)} row{'s' * (len(table) != 1)}")
     else:
         print(tables.track_text(table) if asked.track else tables.text(table, opened.targets))
     if player:

@@ -18,8 +18,9 @@ def metrics(predicted: pd.DataFrame, column: str) -> Metrics:
 
     `mse_mean`, `mse_variance` and `mse_std` are those of the folds' mean squared errors, each fold
     counting once, as in the paper's table 1; the variance is the population's (divided by the
-    number of folds). `pearson_mean` and `ccc_mean` (Lin 1989) are means over the folds where they
-    are defined. `rmse`, `mae`, `r2`, `pearson` and `ccc` pool the utterances of all test folds.
+    number of folds), undefined of a single fold. `pearson_mean` and `ccc_mean` (Lin 1989) are means
+    over the folds where they are defined. `rmse`, `mae`, `r2`, `pearson` and `ccc` pool the
+    utterances of all test folds.
 
     Args:
         predicted: columns `fold`, `label` and `column`.
@@ -31,11 +32,11 @@ def metrics(predicted: pd.DataFrame, column: str) -> Metrics:
     truth, prediction = predicted["label"].to_numpy(), predicted[column].to_numpy()
     folds = [(f["label"].to_numpy(), f[column].to_numpy()) for _, f in predicted.groupby("fold")]
     mse = np.array([audmetric.mean_squared_error(*fold) for fold in folds])
-    varies = np.ptp(truth) > 0 and len(truth) > 1
+    several, varies = len(mse) > 1, np.ptp(truth) > 0 and len(truth) > 1
     found = {
         "mse_mean": mse.mean(),
-        "mse_variance": mse.var(),
-        "mse_std": mse.std(),
+        "mse_variance": mse.var() if several else np.nan,
+        "mse_std": mse.std() if several else np.nan,
         "rmse": sklearn.metrics.root_mean_squared_error(truth, prediction),
         "mae": sklearn.metrics.mean_absolute_error(truth, prediction),
         "r2": sklearn.metrics.r2_score(truth, prediction) if varies else np.nan,

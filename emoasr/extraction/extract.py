@@ -86,9 +86,8 @@ def _say_what_eval_needs(corpus: Corpus, targets: Sequence[str]) -> None:
         print(f"{corpus.name}: has no {', '.join(lacking)}; "
               f"evaluate with --config.eval.targets={instead[0]}")  # fmt: skip
     elif lacking:
-        print(f"{corpus.name}: has no {', '.join(lacking)}, so there is nothing for emoasr.eval, "
-              "unless --config.eval.targets names a column of its own; emoasr.predict needs no "
-              "ratings")  # fmt: skip
+        print(f"{corpus.name}: has no {', '.join(lacking)}: emoasr predict needs none, emoasr eval "
+              "takes any column with --config.eval.targets")  # fmt: skip
 
 
 def _extract(

@@ -123,7 +123,8 @@ class Call:
         self._leave_out(plan.unreadable)
         seconds = plan.n_samples.sum() / self._frontend.sample_rate
         many = len(self.index) > _MANY or seconds > _LONG
-        with tqdm(total=len(self.index), disable=not (self._progress and many)) as bar:
+        shown = self._progress and many
+        with tqdm(desc="heard", total=len(self.index), unit="input", disable=not shown) as bar:
             for result in runner.run(plan, function):
                 self._leave_out(result.failed)
                 if len(result.indices):

@@ -66,11 +66,11 @@ def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
             of_set = np.array([row[key] for row in rows if row["feature_set"] == name])
             counts, _ = np.histogram(of_set.clip(ends[0], ends[-1]), ends)
             for place, n in zip(places, counts.tolist(), strict=True):
-                what = f"{text}\n{n} speakers with {charts.metric(key)} from {place}"
+                what = f"{text}\n{n} speakers with {wording.metric(key)} from {place}"
                 points.append({"place": place, "series": text, "value": n, "text": what})
         looks = {text: palette[name] for name, text in sets.items()}
         axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}
-        title = f"{charts.metric(key)} from … (the outermost 1 % are in the first and last bar)"
+        title = f"{wording.metric(key)} from … (the outermost 1 % are in the first and last bar)"
         along = vegalite.category("place", places, title=vegalite.wrapped(title), axis=axis)
         return vegalite.bars(points, along, "speakers", looks)
 

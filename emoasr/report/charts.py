@@ -67,8 +67,8 @@ def _note(key: str) -> str:
     if key.removeprefix("clipped_") not in ("ccc", "mse", "mse_mean"):
         return ""
     if not key.startswith("clipped_"):
-        return f"{metric(key)}, as predicted, not clipped"
-    return f"{metric(key)}, predictions clipped to the scale"
+        return f"{wording.metric(key)}, as predicted, not clipped"
+    return f"{wording.metric(key)}, predictions clipped to the scale"
 
 
 def axis(
@@ -78,7 +78,7 @@ def axis(
     higher = wording.higher_is_better(key)
     better = good if higher else {"right": "left", "up": "down"}[good]
     log = not higher and _spans_decades([point["value"] for point in points])
-    what = f"{metric(key)}, 95 % interval" if interval else metric(key)
+    what = f"{wording.metric(key)}, 95 % interval" if interval else wording.metric(key)
     return vegalite.axis(f"{what} {wording.together(f'({better}: better)')}", log)
 
 
@@ -93,7 +93,7 @@ def point(row: Row, key: str, place: str | int, series: str, text: str) -> dict[
     return {
         "place": place,
         "series": series,
-        "text": f"{text}\n{metric(key)} {wording.interval(row, key)}",
+        "text": f"{text}\n{wording.metric(key)} {wording.interval(row, key)}",
         **{field: rounded(row[k]) for field, k in fields.items() if row.get(k) is not None},
     }
 
@@ -114,11 +114,6 @@ def labels_of_sets(rows: Sequence[Row]) -> dict[str, str]:
     names = dict.fromkeys(row["feature_set"] for row in rows)
     shown = labels(wording.set_name(name) for name in names)
     return {name: shown[wording.set_name(name)] for name in names}
-
-
-def metric(key: str) -> str:
-    """What a metric is called, clipped or not."""
-    return wording.METRICS[key.removeprefix("clipped_")]
 
 
 def rounded(value: float) -> float:

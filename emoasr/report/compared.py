@@ -91,7 +91,7 @@ def _forest(found: Sequence[Row], key: str) -> Description:
     for d in charts.defined(found, key):
         pair = lines[d["a"], d["b"]]
         points.append(charts.point(d, key, pair, _judge(d, key), pair))
-    axis = vegalite.axis(f"{charts.metric(key)}, difference", zero=True)
+    axis = vegalite.axis(f"{wording.metric(key)}, difference", zero=True)
     return vegalite.dots(points, lines.values(), axis, _JUDGED)
 
 

@@ -166,7 +166,7 @@ def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
         if not of_target:
             continue
         best = [f"{wording.set_name(r['feature_set'])} {interval(r, key)}" for r in of_target[:2]]
-        metric = wording.METRICS[key.removeprefix("clipped_")]
+        metric = wording.metric(key)
         text = f"{target}: highest {metric}, {', then '.join(best)}"
         pair = {row["feature_set"] for row in of_target[:2]}
         for d in differences:

@@ -80,7 +80,7 @@ def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
 
 def as_text(table: pd.DataFrame) -> str:
     """A table of `paper_table` for a terminal."""
-    return table.to_string(float_format="{:.3f}".format, na_rep=wording.UNDEFINED)
+    return table.map(wording.number).to_string()
 
 
 def of_analysis(battery: Mapping[str, Any] | None, analysis: str) -> list[dict[str, Any]]:
@@ -91,15 +91,7 @@ def of_analysis(battery: Mapping[str, Any] | None, analysis: str) -> list[dict[s
 
 def main(rows: Rows, prefix: str) -> pd.DataFrame:
     """As `paper_table`, with intervals: text."""
-    by_set: dict[str, dict[tuple[str, str], str]] = {}
-    for row in rows:
-        name = wording.set_name(row["feature_set"])
-        line = by_set.setdefault(row["feature_set"], {("", "feature set"): name})
-        for key in _MAIN:
-            line[row["target"], wording.METRICS[key]] = wording.interval(row, prefix + key)
-    columns = list(dict.fromkeys(column for line in by_set.values() for column in line))
-    cells = [[line.get(c, wording.UNDEFINED) for c in columns] for line in by_set.values()]
-    return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(columns))
+    return _beside_each_other(rows, [prefix + key for key in _MAIN])
 
 
 def main_grid(rows: Rows, differences: Rows, prefix: str) -> Grid:
@@ -110,13 +102,41 @@ def main_grid(rows: Rows, differences: Rows, prefix: str) -> Grid:
         differences: of pairs of them.
         prefix: `clipped_` for the metrics of clipped predictions.
     """
-    frame = main(rows, prefix)
+    compared = [f"{prefix}ccc", f"{prefix}mse_mean"]
+    return _marked(main(rows, prefix), rows, differences, compared)
+
+
+def classes(rows: Rows) -> pd.DataFrame:
+    """As `main`, of targets that have classes."""
+    return _beside_each_other(rows, _OF_CLASSES)
+
+
+def classes_grid(rows: Rows, differences: Rows) -> Grid:
+    """The cells of `classes`, the best UAR of each target marked."""
+    return _marked(classes(rows), rows, differences, ["uar"])
+
+
+def _beside_each_other(rows: Rows, keys: Iterable[str]) -> pd.DataFrame:
+    """One line a feature set, the metrics of the targets side by side; empty without a row."""
+    by_set: dict[str, dict[tuple[str, str], str]] = {}
+    for row in rows:
+        name = wording.set_name(row["feature_set"])
+        line = by_set.setdefault(row["feature_set"], {("", "feature set"): name})
+        for key in keys:
+            line[row["target"], wording.metric(key)] = wording.interval(row, key)
+    columns = list(dict.fromkeys(column for line in by_set.values() for column in line))
+    cells = [[line.get(c, wording.UNDEFINED) for c in columns] for line in by_set.values()]
+    return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(columns) if columns else None)
+
+
+def _marked(frame: pd.DataFrame, rows: Rows, differences: Rows, keys: Iterable[str]) -> Grid:
+    """The cells of `_beside_each_other`, those that are unbeaten in a metric marked."""
     lines = [*dict.fromkeys(row["feature_set"] for row in rows)]
     columns = [*frame.columns]
     best = (
-        (lines.index(name), columns.index((target, wording.METRICS[key])))
-        for key in ("ccc", "mse_mean")
-        for name, target in unbeaten(rows, differences, prefix + key)
+        (lines.index(name), columns.index((target, wording.metric(key))))
+        for key in keys
+        for name, target in unbeaten(rows, differences, key)
     )
     return grid(frame, best)
 
@@ -201,28 +221,6 @@ def of_classes(rows: Rows) -> list[Mapping[str, Any]]:
     return [row for row in rows if "uar" in row]
 
 
-def classes(rows: Rows) -> pd.DataFrame:
-    """One line a feature set and target: metrics of predicted classes."""
-    return pd.DataFrame(
-        {
-            "target": row["target"],
-            "feature set": wording.set_name(row["feature_set"]),
-            "features": f"{row['n_selected']} of {row['n_features']}",
-            **{wording.METRICS[key]: wording.interval(row, key) for key in _OF_CLASSES},
-        }
-        for row in rows
-    )
-
-
-def classes_grid(rows: Rows, differences: Rows) -> Grid:
-    """The cells of `classes`, the best UAR of each target marked."""
-    frame = classes(rows)
-    best = set(unbeaten(rows, differences, "uar"))
-    column = [*frame.columns].index(wording.METRICS["uar"])
-    marked = [(r["feature_set"], r["target"]) in best for r in rows]
-    return grid(frame, ((i, column) for i, is_best in enumerate(marked) if is_best))
-
-
 def differences_of_classes(found: Rows) -> pd.DataFrame:
     """As `differences`, of classes."""
     return pd.DataFrame(
@@ -273,7 +271,7 @@ def permuted(found: Rows, rows: Rows) -> pd.DataFrame:
         key = wording.main_metric(found[0])
         true = of_row[0][key] if of_row else None
         values = repeats[key].dropna().astype(float)
-        metric = wording.METRICS[key.removeprefix("clipped_")]
+        metric = wording.metric(key)
         line = {"target": target, "feature set": name}
         line[f"{metric}, true labels"] = wording.number(true)
         if len(values):

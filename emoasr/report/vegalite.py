@@ -21,7 +21,7 @@ Point = Mapping[str, Any]
 TEXT = {"tooltip": {"field": "text"}}
 _LINE, _SERIES = 22, 12  # pixels that a line of dots takes, and each of its series if set apart
 _INTERVAL = {"x": "rule", "y": {"type": "area", "fillOpacity": 0.13}}
-_CELL = 70  # pixels that a column of a matrix takes
+_CELL, _ROW = 70, 42  # pixels that a cell of a matrix takes
 _NARROW = 310  # pixels that a phone has for a legend
 _SIGN, _LETTER = 30, 7  # pixels of a legend's entry
 _ACROSS, _BELOW_TITLE = 30, 50  # letters of a line there on a phone
@@ -126,24 +126,30 @@ def bars(points: Sequence[Point], place: Description, title: str, looks: Looks) 
 def matrix(points: Sequence[Point], classes: Sequence[str], titles: tuple[str, str]) -> Description:
     """Cells coloured by their `share` of the row, from 0 to 1, with their `count` in them.
 
+    Many classes take the width that the page has, so that their names stay as large as elsewhere.
+
     Args:
         points: the cells, by `place` (column) and `row`.
         classes: names of rows and columns.
         titles: of the rows and of the columns.
     """
-    size = _CELL * len(classes)
-    axes = {"axis": {"grid": False, "labelAngle": 0, "labelLimit": 2 * _CELL}}
+    n, names = len(classes), max(map(len, classes), default=0) * _LETTER
+    fits = _CELL * n + names <= _NARROW
+    slanted = names > (_CELL if fits else (_NARROW - names) / n)
+    axes = {"grid": False, "labelLimit": 2 * _CELL}
+    across = {"axis": {**axes, "labelAngle": -40 if slanted else 0}, "title": titles[1]}
+    down = {"axis": axes, "title": titles[0]}
     test = f"datum.share > {style.HALFWAY}"
     ink = {"condition": {"test": test, "value": style.PAPER}, "value": style.INK}
     share = {"field": "share", "type": "quantitative", "title": "share of the row"}
     colour = {**share, "scale": shades(style.SHARES, 0, 1), "legend": None}
     return {
         "data": {"values": points},
-        "width": size,
-        "height": size * 0.6,
+        "width": _CELL * n if fits else "container",
+        "height": _ROW * n,
         "encoding": {
-            "x": category("place", classes, **{**axes, "title": titles[1]}),
-            "y": category("row", classes, **{**axes, "title": titles[0]}),
+            "x": category("place", classes, **across),
+            "y": category("row", classes, **down),
         },
         "layer": [
             {"mark": "rect", "encoding": {"color": colour, **TEXT}},

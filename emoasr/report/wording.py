@@ -85,6 +85,11 @@ def higher_is_better(key: str) -> bool:
     return not key.removeprefix("clipped_").startswith(_ERRORS)
 
 
+def metric(key: str) -> str:
+    """What a metric is called, clipped or not."""
+    return METRICS[key.removeprefix("clipped_")]
+
+
 def main_metric(record: Mapping[str, Any]) -> str:
     """The key of the metric by which a row or a difference is judged first."""
     return "uar" if "uar" in record else "clipped_ccc"

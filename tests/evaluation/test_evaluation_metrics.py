@@ -19,3 +19,10 @@ def test_metrics_are_those_of_the_libraries():
     assert found["r2"] == pytest.approx(sk.r2_score(y, p))
     assert found["ccc"] == pytest.approx(audmetric.concordance_cc(y, p))
     assert found["pearson_mean"] == pytest.approx(np.mean(r))
+
+
+def test_errors_of_a_single_fold_have_no_spread():
+    frame = predicted()
+    found = metrics(frame[frame["fold"] == frame["fold"].iloc[0]], "prediction")
+    assert found["mse_mean"] > 0
+    assert found["mse_variance"] is None and found["mse_std"] is None

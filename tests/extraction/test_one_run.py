@@ -338,7 +338,7 @@ def test_too_little_room_is_known_before_work_starts(run, monkeypatch, request):
         ),
         (
             {"arousal": "energy", "valence": "pleasure"},
-            "has no arousal, valence, so there is nothing for emoasr.eval, unless",
+            "has no arousal, valence: emoasr predict needs none, emoasr eval takes any column",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from emoasr.extraction import feature_tables
 from emoasr.report import (
     by_speaker,
     compared,
+    confusion,
     content,
     drawing,
     extremes,
@@ -521,3 +522,17 @@ def test_in_short_says_whether_the_best_differ_significantly():
         rows, [{**pair, "clipped_ccc_low": -0.4, "clipped_ccc_high": -0.1}]
     )
     assert sentence.endswith("], a significant difference.")
+
+
+@pytest.mark.parametrize("n", [2, 5, 9, 14])
+@pytest.mark.parametrize("name", ["joy", "disappointment"])
+def test_names_under_a_confusion_matrix_lie_beside_each_other(n, name):
+    names = [f"{name}{i}" for i in range(n)]
+    counts = pd.DataFrame(np.eye(n, dtype=int), names, names)
+    (chart,) = confusion.confusion({"emotion": {"neural": counts}})
+    svg = vl_convert.vegalite_to_svg(figures.together([chart], "0"), config=style.CONFIG)
+    width = float(re.search(r'aria-label="[^"]*taken for[^"]*".*? d="M0,0h([\d.]+)', svg)[1])
+    labels = re.findall(rf'<text [^>]*transform="([^"]*)"[^>]*>({name}\d+)</text>', svg)
+    below = labels[:n]
+    assert sorted(text for _, text in below) == sorted(names)
+    assert all("rotate" in place or 6 * len(text) < width for place, text in below)
