@@ -48,6 +48,15 @@ class Job:
     steps: int
     timeout: int = 60
 
+    def flags(self, workdir: Path) -> list[str]:
+        """Those of `emoasr pretrain` that all its processes share."""
+        return [
+            *_SMALL, f"--workdir={workdir}", f"--config.corpus.path={self.corpus}",
+            f"--config.corpus.data_dir={self.corpus / 'prepared'}",
+            f"--config.train.steps={self.steps}", f"--config.train.eval_every={self.steps}",
+            f"--config.train.checkpoint_every={max(self.steps // 4, 1)}",
+        ]  # fmt: skip
+
     def start(
         self, workdir: Path, *more: str, devices: int = 1, processes: int = 1
     ) -> list[subprocess.Popen]:
@@ -63,11 +72,8 @@ class Job:
         xla = f"{xla} --xla_force_host_platform_device_count={devices}"
         at = f"127.0.0.1:{free_port()}" if processes > 1 else ""
         common = [
-            sys.executable, "-m", "emoasr.pretrain", *_SMALL, f"--workdir={workdir}",
-            f"--config.corpus.path={self.corpus}", f"--config.train.steps={self.steps}",
-            f"--config.corpus.data_dir={self.corpus / 'prepared'}",
-            f"--config.train.checkpoint_every={max(self.steps // 4, 1)}",
-            f"--config.train.eval_every={self.steps}", f"--config.distributed.coordinator={at}",
+            sys.executable, "-m", "emoasr.pretrain", *self.flags(workdir),
+            f"--config.distributed.coordinator={at}",
             f"--config.distributed.n_processes={processes}",
             f"--config.distributed.timeout={self.timeout}",
         ]  # fmt: skip

@@ -201,7 +201,7 @@ def kills(job: Job, n: int, folder: Path) -> dict[str, object]:
         nonlocal orphans
         process.kill()
         process.communicate()
-        orphans += _orphans(process.pid)
+        orphans += orphans_of(process.pid)
 
     moments = [dice.uniform(0, seconds) for _ in range(n)]
     runs, lost, wrong = struck(job, folder, expected, moments, [], kill)
@@ -225,7 +225,7 @@ def stops(name: str, job: Job, n: int, folder: Path) -> dict[str, object]:
         done = process.returncode == 0 and not lines  # all is written, Python is ending
         counts["status 0, done already"] += done
         counts["tracebacks"] += "Traceback" in message
-        counts["orphans"] += _orphans(process.pid)
+        counts["orphans"] += orphans_of(process.pid)
         if not (stopped or done):
             print(f"{name}: status {process.returncode}\n{message[-1500:]}", file=sys.stderr)
 
@@ -237,7 +237,7 @@ def stops(name: str, job: Job, n: int, folder: Path) -> dict[str, object]:
     return _row(f"{name}: Ctrl-C", n, lost, wrong, note)
 
 
-def _orphans(session: int) -> int:
+def orphans_of(session: int) -> int:
     """Whether processes of a session are left a while after its leader was killed."""
     for _ in range(50):
         try:
@@ -310,14 +310,20 @@ def damaged(job: Job, folder: Path, n: int) -> dict[str, object]:
                 process.communicate(timeout=dice.uniform(4, 8))
             process.kill()
             process.communicate()
-        for path in filter(Path.is_file, workdir.rglob("*")):
-            own = path.suffix == ".parquet" or ".rows" in path.parts
-            if own and dice.random() < 0.5:
-                os.truncate(path, dice.randrange(path.stat().st_size + 1))
-                struck += 1
+        struck += cut_off(workdir, dice)
         differs = compare(expected, job.finish(workdir))
         lost, wrong = lost + differs[0], wrong + differs[1]
     return _row(f"{job.name}: files cut off", struck, lost, wrong, f"{n} runs")
+
+
+def cut_off(workdir: Path, dice: random.Random) -> int:
+    """Truncates about half of the files that a run left of its own; how many."""
+    own = [path for path in workdir.rglob("*") if path.is_file()
+           and (path.suffix == ".parquet" or ".rows" in path.parts)]  # fmt: skip
+    struck = [path for path in own if dice.random() < 0.5]
+    for path in struck:
+        os.truncate(path, dice.randrange(path.stat().st_size + 1))
+    return len(struck)
 
 
 def second_process(job: Job, folder: Path) -> dict[str, object]:

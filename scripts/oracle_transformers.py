@@ -1,4 +1,4 @@
-"""Writes what tests/asr/test_transformers.py compares with: tiny random networks in PyTorch.
+"""Writes what tests/asr/test_transformers*.py compare with: tiny random networks in PyTorch.
 
     python -m venv oracle && oracle/bin/pip install torch transformers
     oracle/bin/python scripts/oracle_transformers.py tests/asr/of_transformers
@@ -20,7 +20,7 @@ from made_transformers import WAVES
 
 _ENCODER = {
     "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
-    "conv_dim": (6,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2,
+    "conv_dim": (24,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2,
     "vocab_size": 5, "pad_token_id": 0, "attn_implementation": "eager",
 }  # fmt: skip
 _LARGE = {"feat_extract_norm": "layer", "conv_bias": True, "do_stable_layer_norm": True}
@@ -50,8 +50,10 @@ def main(folder: Path, seed: int = 0) -> None:
         config = getattr(transformers, f"{family}Config")(**sizes)
         model = getattr(transformers, f"{family}{head}")(config).eval()
         randomise(model)
-        model.half().save_pretrained(folder / kind)
         processor = processor_of(family, sizes, normalise="large" in kind)
+        if hasattr(model, "lm_head"):
+            balance(model, processor)
+        model.half().save_pretrained(folder / kind)
         processor.save_pretrained(folder / kind)
         arrays = {}
         for i, wave_N in enumerate(WAVES):
@@ -60,12 +62,24 @@ def main(folder: Path, seed: int = 0) -> None:
 
 
 def randomise(model: torch.nn.Module) -> None:
-    """Weights large enough for every part to matter; halved numbers, so that float16 holds them."""
+    """Weights large enough for every part to matter; halved numbers, so that float16 holds them.
+
+    They are no larger: like few channels, large weights make networks whose norms divide by next to
+    nothing, and turn one rounding into many.
+    """
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            scale = 1.5 / max(weight[0].numel(), 1) ** 0.5 if weight.ndim > 1 else 0.3
+            scale = 1.0 / max(weight[0].numel(), 1) ** 0.5 if weight.ndim > 1 else 0.3
             offset = 1.0 if "norm" in name and name.endswith("weight") else 0.0
             weight.copy_((offset + scale * torch.randn_like(weight)).half().float())
+
+
+def balance(model: torch.nn.Module, processor) -> None:
+    """Takes the symbols' mean scores out of their biases: else one symbol wins on every frame."""
+    logits_TV = dict(expected(model, processor, WAVES[0]))["logits"]
+    with torch.no_grad():
+        bias = model.lm_head.bias
+        bias.copy_((bias - torch.from_numpy(logits_TV.mean(axis=0))).half().float())
 
 
 def processor_of(family: str, sizes: dict, normalise: bool):

@@ -21,12 +21,18 @@ hypothesis.settings.load_profile("emoasr")
 
 
 def pytest_collection_modifyitems(items):
-    """Files with slow tests first, so that two processes end together; TensorFlow's tests last.
+    """Files with slow tests first, and many quick ones last, so that two processes end together.
 
-    openSMILE crashes where TensorFlow was loaded before it.
+    openSMILE crashes where TensorFlow was loaded before it: after TensorFlow's tests come those
+    alone that never load openSMILE.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda i: (i.path.name == "test_convert.py", i.path not in slow))
+
+    def place(item):
+        after = item.path.parent.name == "evaluation"
+        return after, item.path.name == "test_convert.py", item.path not in slow
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

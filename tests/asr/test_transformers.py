@@ -1,4 +1,4 @@
-"""Whisper's and the wav2vec 2.0 family's encoders: what PyTorch says, and what no batch changes.
+"""Whisper's and the wav2vec 2.0 family's encoders: what PyTorch says, and what is refused.
 
 The folders beside this file are tiny and random; `scripts/oracle_transformers.py` wrote them.
 """
@@ -9,15 +9,13 @@ import shutil
 import warnings
 from pathlib import Path
 
-import hypothesis
 import jax
 import numpy as np
 import pytest
 import safetensors.numpy
 import soundfile
 from flax import nnx
-from hypothesis import strategies as st
-from made_transformers import WAVES, wave
+from made_transformers import WAVES, pooled, wave
 
 import emoasr
 from emoasr import transcribe as command
@@ -26,11 +24,11 @@ from emoasr.errors import UserError
 from emoasr.files import untrusted
 from emoasr.files.tensors import read_tensors
 from emoasr.inference import bucketing, planning
-from emoasr.inference.pooling import Pooler
 
 FOLDERS = Path(__file__).parent / "of_transformers"
 KINDS = sorted(path.name for path in FOLDERS.iterdir())
 HOP = 320
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -85,62 +83,11 @@ def test_other_random_networks_have_pytorchs_hidden_states_too(tmp_path):
         check_parity(emoasr.load_recognizer(tmp_path / kind), expected)
 
 
-@pytest.fixture(scope="module")
-def programs(recognizers):
-    """Pooled features of a padded batch, by kind; each shape is compiled once."""
-    poolers = {
-        kind: Pooler({"neural": r.model}, r.config.frontend, "residual", "mean")
-        for kind, r in recognizers.items()
-    }
-    compiled = {}
-
-    def run(kind, rows, n_rows, hops):
-        shape = kind, n_rows, hops
-        if shape not in compiled:
-            compiled[shape] = poolers[kind].compiled(n_rows, hops * HOP)
-        arrays = compiled[shape](*bucketing.pad(rows, n_rows, hops * HOP))
-        return np.asarray(arrays["neural"])[: len(rows)]
-
-    return run
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@hypothesis.settings(max_examples=10)
-@hypothesis.given(
-    lengths=st.lists(st.integers(1, 16000), min_size=1, max_size=4),
-    order=st.randoms(use_true_random=False),
-)
-def test_batch_order_and_padding_change_nothing(programs, kind, lengths, order):
-    rows = [wave(16000)[-n:] for n in lengths]
-    alone = np.concatenate([programs(kind, [row], 1, 50) for row in rows])
-    places = list(range(len(rows)))
-    order.shuffle(places)
-    together = programs(kind, [rows[i] for i in places], 4, 64)
-    assert np.isfinite(alone).all()
-    # 1e-5 of the largest value: what follows a layer norm is as exact as its largest term
-    atol = 1e-5 * max(1.0, float(np.abs(alone).max()))
-    np.testing.assert_allclose(together, alone[places], rtol=0, atol=atol)
-
-
-def pooled(recognizer, kind):
-    """PyTorch's hidden states of the waves, averaged over their own frames."""
-    front, expected = recognizer.config.frontend, np.load(FOLDERS / kind / "expected.npz")
-    own = [slice(int(front.n_frames(len(wave_N)))) for wave_N in WAVES]
-    return np.stack(
-        [expected[f"states{i}"][:, of].mean(axis=1).ravel() for i, of in enumerate(own)]
-    )
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_pooled_states_are_pytorchs(recognizer, programs, kind):
-    found = programs(kind, WAVES, 4, 64)
-    np.testing.assert_allclose(found, pooled(recognizer, kind), atol=1e-4)
-
-
 @pytest.mark.parametrize("kind", ["whisper", "wav2vec2"])
 def test_features_are_pooled_hidden_states(recognizer, kind):
     table = recognizer.features((WAVES, 16000))
-    np.testing.assert_allclose(table, pooled(recognizer, kind), atol=1e-4)
+    expected = pooled(recognizer.config.frontend, FOLDERS / kind)
+    np.testing.assert_allclose(table, expected, atol=1e-4)
     assert table.columns[0] == "layer00.unit000" and table.columns[-1] == "layer02.unit007"
 
 

@@ -1,7 +1,10 @@
 """Extraction goes on where it was: nothing twice, nothing lost, nothing stale."""
 
 import os
+import random
 import shutil
+import signal
+import time
 
 import faults
 import numpy as np
@@ -15,6 +18,7 @@ from emoasr import extract
 from emoasr.asr import saved
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables, outcome, row_store, run_summary
+from emoasr.files.run_lock import run_lock
 from emoasr.inference import runner
 
 SETS = ("neural", "random", "mfcc")
@@ -148,18 +152,47 @@ def test_what_can_be_read_again_is_not_left_out_for_good(folder, small_recognize
     assert_same(*(tables(tmp_path / run, ("neural",)) for run in ("run", "fresh")), atol=1e-6)
 
 
+class Here(faults.Job):
+    """A command that comes to its end in this process: that takes a quarter of the time."""
+
+    def finish(self, workdir):
+        arguments = [a.replace("WORKDIR", str(workdir)) for a in self.arguments]
+        assert extract.command(arguments) == 0
+        return self.outcome(workdir)
+
+
 @pytest.mark.slow
-def test_kills_at_random_moments_change_nothing(speech, small_recognizer, tmp_path):
-    audio = tmp_path / "audio"
+def test_a_kill_at_a_random_moment_and_files_cut_off_change_nothing(
+    speech, small_recognizer, tmp_path
+):
+    audio, killed, damaged = (tmp_path / name for name in ("audio", "killed", "damaged"))
     shutil.copytree(speech, audio, ignore=shutil.ignore_patterns("*.csv"))
-    job = faults.jobs(audio, audio, audio, str(small_recognizer))["extract"]
-    row = faults.kills(job, 1, tmp_path / "kills")
-    assert (row["times"], row["lost rows"], row["wrong rows"]) == (1, 0, 0)
-    assert row["note"].endswith(" 0 orphans")
-    row = faults.damaged(job, tmp_path / "kills", 1)
-    assert (row["lost rows"], row["wrong rows"]) == (0, 0)
-    row = faults.second_process(job, tmp_path / "kills")
-    assert (row["lost rows"], row["wrong rows"], row["note"]) == (0, 0, "refused")
+    made = faults.jobs(audio, audio, audio, str(small_recognizer))["extract"]
+    job, dice = Here(made.name, made.arguments, made.outcome), random.Random(0)
+    expected = job.finish(tmp_path / "undisturbed")
+    process = job.start(killed)
+    while not (killed / ".rows").exists():  # it is at work
+        assert process.poll() is None, faults.errors(process)
+        time.sleep(0.01)
+    time.sleep(dice.uniform(0, 0.5))  # openSMILE's processes take longer to start
+    process.kill()
+    faults.errors(process)
+    assert process.returncode == -signal.SIGKILL and not faults.orphans_of(process.pid)
+    shutil.copytree(killed, damaged)
+    assert faults.compare(expected, job.finish(killed)) == (0, 0)
+    assert faults.cut_off(damaged, dice) + faults.cut_off(killed, dice) > 0
+    for workdir in (damaged, killed):
+        assert faults.compare(expected, job.finish(workdir)) == (0, 0)
+
+
+def test_a_second_command_in_the_same_folder_is_refused(folder, small_recognizer, tmp_path, capsys):
+    arguments = [
+        "--config=folder", f"--config.corpus.path={folder}", f"--workdir={tmp_path}",
+        f"--config.recognizer={small_recognizer}",
+    ]  # fmt: skip
+    with run_lock(tmp_path):
+        assert extract.command(arguments) == 1
+    assert "another emoasr command is running there" in capsys.readouterr().err
 
 
 def test_eval_refuses_a_table_of_an_extraction_that_was_stopped(

@@ -17,6 +17,7 @@ from emoasr.extraction import feature_tables
 
 FOLDERS = Path(__file__).parents[1] / "asr" / "of_transformers"
 SETS = ("neural", "random")
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.mark.parametrize(("kind", "tap"), [("whisper", ""), ("wav2vec2", "residual")])
@@ -64,7 +65,7 @@ NAMES = ("neural", "whisper", "random-whisper", "w2v")
 
 
 @pytest.fixture(scope="module")
-def several(speech, small_recognizer, tmp_path_factory):
+def several(speech, small_recognizer, tmp_path_factory, quick_compilation):
     workdir = tmp_path_factory.mktemp("several")
     command.main(settings(speech, small_recognizer, feature_sets=ENTRIES), workdir)
     return workdir

@@ -40,8 +40,13 @@ def recognizer(rate=16000) -> saved.SavedRecognizer:
 TEACHER = recognizer()
 
 
-def trainer(augmented=False, weight=0.5, **train):
-    return made_training.trainer(augmented, teacher=TEACHER, teacher_weight=weight, **train)
+def trainer():
+    return made_training.trainer(teacher=TEACHER, teacher_weight=0.5)
+
+
+def stretching():
+    """One that stretches, and to which the teacher is all."""
+    return made_training.trainer(STRETCHED, teacher=TEACHER, teacher_weight=1.0, weight_decay=0.0)
 
 
 def taught(empty=0, beyond=0.0, states_TD=None):
@@ -68,7 +73,7 @@ def test_the_losses_of_the_teacher_and_of_ctc_fall():
 
 
 def test_by_itself_the_teacher_leaves_what_writes_as_it_was():
-    fixed, state = trainer(STRETCHED, weight=1.0, weight_decay=0.0)
+    fixed, state = stretching()
 
     def weights():
         return {name: w.copy() for name, w in saved.weights(fixed.network(state)).items()}
@@ -90,7 +95,7 @@ def test_the_exported_network_is_the_one_without_a_head():
 
 
 def test_empty_rows_and_what_stands_beyond_an_end_change_nothing():
-    fixed, state = trainer(STRETCHED)
+    fixed, state = stretching()
     shorter = batch().lengths_B - np.array([0, 512, 2048, 4096])
 
     def stepped(**made):
@@ -112,7 +117,7 @@ def test_empty_rows_and_what_stands_beyond_an_end_change_nothing():
 
 
 def test_speech_without_a_text_is_heard_by_the_teacher_alone():
-    fixed, state = trainer(weight=0.5)
+    fixed, state = trainer()
     found = taught()
     none = found._replace(n_labels_B=found.n_labels_B * np.array([1, 1, 1, 0], np.int32))
     _, all_four = fixed.step(copied(state), jnp.int32(0), found)
@@ -141,7 +146,7 @@ def test_hidden_states_are_stretched_as_the_speech_is(seed):
 
 @pytest.mark.parametrize("number", range(4))
 def test_a_step_compares_stretched_speech_with_stretched_states(number):
-    fixed, state = trainer(STRETCHED)
+    fixed, state = stretching()
     ramp_T = np.arange(float(N_FRAMES))
     states = taught(states_TD=np.repeat(ramp_T[:, None], N_UNITS, 1))
     _, metrics = fixed.step(state, jnp.int32(number), states)
