@@ -188,7 +188,14 @@ def _readable(
         return found
     if not heard.rows:
         raise UserError(f"no utterance of {corpus.name} could be read; see above")
-    return examples.gather(corpus.table.iloc[sorted(heard.rows)], settings)
+    read = examples.gather(corpus.table.iloc[sorted(heard.rows)], settings)
+    lost = sorted({fold.name for fold in found.folds} - {fold.name for fold in read.folds})
+    if lost:
+        raise UserError(
+            f"fold {', '.join(map(repr, lost))}: none of its utterances can be read, see above; "
+            "leave them out of the corpus"
+        )
+    return read
 
 
 def _material(
