@@ -62,12 +62,12 @@ def permuted(table, labels, rng):
 
 @pytest.mark.slow
 def test_intervals_between_equally_good_sets_include_zero():
-    assert min(shares_that_include_zero(24, equally_good).values()) > 0.85
+    assert min(shares_that_include_zero(40, equally_good).values()) > 0.85
 
 
 @pytest.mark.slow
 def test_intervals_on_permuted_labels_include_zero():
-    included = shares_that_include_zero(30, permuted)
+    included = shares_that_include_zero(50, permuted)
     # what CCC is left is the chance of the training folds, see the docstring of `bootstrap`
     assert included["mse_mean"] > 0.9 and included["ccc"] > 0.75
 
@@ -75,4 +75,4 @@ def test_intervals_on_permuted_labels_include_zero():
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [equally_good, permuted])
 def test_refitted_intervals_include_zero(make):
-    assert min(shares_that_include_zero(10, make, refitted).values()) > 0.9
+    assert min(shares_that_include_zero(16, make, refitted).values()) > 0.9

@@ -55,8 +55,9 @@ def test_it_follows_from_the_key_and_leaves_padding_zero(speech, option):
     assert not first[np.arange(LENGTHS.max()) >= LENGTHS[:, None]].any()
 
 
-def test_empty_rows_for_more_devices_change_nothing(speech):
-    strength = dict.fromkeys(OPTIONS, 1.0) | {"level": 6.0}  # one program for all
+@pytest.mark.parametrize("option", [*OPTIONS, "level"])
+def test_empty_rows_for_more_devices_change_nothing(speech, option):
+    strength = {option: 6.0 if option == "level" else 1.0}
     padded_BN = jnp.pad(speech, ((0, 2), (0, 0)))
     found = augmented(padded_BN, lengths_B=np.pad(LENGTHS, (0, 2)), **strength)
     np.testing.assert_allclose(found[: len(LENGTHS)], augmented(speech, **strength), atol=1e-5)
