@@ -16,7 +16,8 @@ exclude_patterns = ["**.ipynb_checkpoints"]
 default_role = "code"
 html_theme = "furo"
 html_title = f"emoasr {release}"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
 html_show_copyright = False
 
 # Headings get anchors as on GitHub, so that links work in both places. Links to files outside of

@@ -19,6 +19,7 @@ from absl import app, flags
 import emoasr
 from emoasr.asr import language_model, text
 from emoasr.corpora import table
+from emoasr.errors import UserError
 from emoasr.files.places import LANGUAGE_FILE
 from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
@@ -32,7 +33,11 @@ def main(argv: list[str]) -> None:
     if len(argv) != 3:
         raise app.UsageError("give the folder of a recognizer and that of a corpus")
     folder, corpus = Path(argv[1]), Path(argv[2])
-    rows = table.read_frame(corpus / "metadata.csv")
+    try:
+        emoasr.load_recognizer(folder)
+        rows = table.read_frame(corpus / "metadata.csv")
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
     rows = rows[~rows["text"].str.contains(r"\d")]
     rows = rows.assign(true=rows["text"].map(text.normalise))
     held_out = set(rows["true"][rows["split"] != "train"])

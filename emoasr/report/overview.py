@@ -64,7 +64,7 @@ def _beside(found: Mapping[str, Mapping[str, Any]], target: str) -> pd.DataFrame
         for name, one in found.items()
     }
     having = {name: cells for name, cells in metrics.items() if cells}
-    sets = dict.fromkeys(feature_set for cells in having.values() for feature_set in cells)
+    sets = tables.baseline_last(name for cells in having.values() for name in cells)
     return pd.DataFrame(
         {
             "feature set": wording.set_name(feature_set),

@@ -125,13 +125,14 @@ def _beside_each_other(rows: Rows, keys: Iterable[str]) -> pd.DataFrame:
         for key in keys:
             line[row["target"], wording.metric(key)] = wording.interval(row, key)
     columns = list(dict.fromkeys(column for line in by_set.values() for column in line))
-    cells = [[line.get(c, wording.UNDEFINED) for c in columns] for line in by_set.values()]
+    lines = (by_set[name] for name in baseline_last(by_set))
+    cells = [[line.get(c, wording.UNDEFINED) for c in columns] for line in lines]
     return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(columns) if columns else None)
 
 
 def _marked(frame: pd.DataFrame, rows: Rows, differences: Rows, keys: Iterable[str]) -> Grid:
     """The cells of `_beside_each_other`, those that are unbeaten in a metric marked."""
-    lines = [*dict.fromkeys(row["feature_set"] for row in rows)]
+    lines = baseline_last(row["feature_set"] for row in rows)
     columns = [*frame.columns]
     best = (
         (lines.index(name), columns.index((target, wording.metric(key))))
@@ -139,6 +140,11 @@ def _marked(frame: pd.DataFrame, rows: Rows, differences: Rows, keys: Iterable[s
         for name, target in unbeaten(rows, differences, key)
     )
     return grid(frame, best)
+
+
+def baseline_last(names: Iterable[str]) -> list[str]:
+    """Each feature set's name once, in their order, the baseline's after all."""
+    return sorted(dict.fromkeys(names), key=lambda name: name == BASELINE)
 
 
 def unbeaten(rows: Rows, differences: Rows, key: str) -> list[tuple[str, str]]:

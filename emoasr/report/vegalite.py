@@ -21,6 +21,7 @@ Point = Mapping[str, Any]
 TEXT = {"tooltip": {"field": "text"}}
 _LINE, _SERIES = 22, 12  # pixels that a line of dots takes, and each of its series if set apart
 _INTERVAL = {"x": "rule", "y": {"type": "area", "fillOpacity": 0.13}}
+_SPARE = 8  # pixels between the outermost sign or interval and the end of its axis
 _CELL, _ROW = 70, 42  # pixels that a cell of a matrix takes
 _NARROW = 310  # pixels that a phone has for a legend
 _SIGN, _LETTER = 30, 7  # pixels of a legend's entry
@@ -78,6 +79,7 @@ def dots(
         colours: of the lines; the series of a line are then one below the other, and differ
             in their signs alone.
     """
+    metric = {**metric, "scale": {**metric["scale"], "padding": _SPARE}}
     place = category("place", lines, axis={"grid": True})
     n_lines, apart = len(place["scale"]["domain"]), colours is not None
     colour, offset = _colour(looks), {}

@@ -23,6 +23,7 @@ from emoasr.report import (
     extremes,
     figures,
     markdown,
+    overview,
     page,
     pearson,
     scores,
@@ -536,3 +537,16 @@ def test_names_under_a_confusion_matrix_lie_beside_each_other(n, name):
     below = labels[:n]
     assert sorted(text for _, text in below) == sorted(names)
     assert all("rotate" in place or 6 * len(text) < width for place, text in below)
+
+
+def test_the_baseline_stands_below_sets_that_come_later():
+    of = {"corpus": "c", "setting": "s", "date": "2030-01-01"}
+    one, other = ({(name, "t"): ".5" for name in names} for names in (("x", "mean"), ("y", "mean")))
+    found = {"first": {**of, "metrics": one}, "second": {**of, "metrics": other}}
+    (grid,) = overview.build(found, [])["beside"].values()
+    assert [row[0] for row in grid.rows] == ["x", "y", "baseline (training mean)"]
+    rows = [("t", "x"), ("t", "mean"), ("u", "y"), ("u", "mean")]
+    rows = rows_like({"target": t, "feature_set": name, "ccc": 0.5} for t, name in rows)
+    table = tables.main_grid(rows, [], "")
+    assert [row[0] for row in table.rows] == ["x", "y", "baseline (training mean)"]
+    assert table.apart == [2]
