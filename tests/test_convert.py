@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import convert_tf1_checkpoint as command
+import librosa
 import numpy as np
 import pytest
 import soundfile
-from quick_librosa import librosa
 
 import emoasr
 from emoasr.errors import UserError

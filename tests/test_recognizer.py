@@ -1,9 +1,9 @@
 import audformat
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from quick_librosa import librosa
 
 import emoasr
 from emoasr.asr import saved

@@ -6,11 +6,11 @@ import hypothesis
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
+import librosa
 import numpy as np
 import pytest
 import scipy.fft
 import scipy.signal
-from quick_librosa import librosa
 
 from emoasr.asr import frontend
 from emoasr.audio import reading

@@ -1,11 +1,11 @@
 import hashlib
 
+import librosa
 import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from quick_librosa import librosa
 
 from emoasr.audio import reading
 from emoasr.corpora import demo, open_corpus
