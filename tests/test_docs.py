@@ -8,7 +8,9 @@ import re
 import shutil
 from pathlib import Path
 
+import audformat
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -52,6 +54,10 @@ def recordings(tmp_path_factory):
     (of_ctc / "vocab.json").write_text('{"A": 0, "<pad>": 1, "|": 2, "<unk>": 3, "B": 4}')
     config = json.loads((of_ctc / "config.json").read_text())
     (of_ctc / "config.json").write_text(json.dumps({**config, "pad_token_id": 1}))
+    (folder / "DIR").symlink_to(folder)  # a corpus, and its run
+    (folder / "runs" / "i").mkdir(parents=True)
+    labels = pd.DataFrame({"text": "What was said."}, audformat.filewise_index(["a.wav", "b.flac"]))
+    labels.to_parquet(folder / "runs" / "i" / "labels.parquet")
     return folder
 
 

@@ -102,6 +102,6 @@ def test_it_is_evaluated_on_its_splits(tmp_path, small_recognizer, capsys):
     c.eval.protocol = "predefined-test2"
     emoasr_eval.main(c, tmp_path / "run")
     printed = capsys.readouterr().out
-    assert "predefined-test1, 1 folds" in printed and "neither trained on nor tested" in printed
+    assert "predefined-test1, 1 fold" in printed and "neither trained on nor tested" in printed
     evaluations = {path.name for path in (tmp_path / "run" / "eval").iterdir() if path.is_dir()}
     assert evaluations == {"ridge-all-test1", "ridge-all-test2"}
