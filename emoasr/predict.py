@@ -42,6 +42,7 @@ from emoasr.errors import UserError, one_line
 from emoasr.files import places
 from emoasr.files.writing import ensure_folder
 from emoasr.settings import shards
+from emoasr.system import output
 
 _SUFFIXES = (".csv", ".parquet", ".json")
 _ONLY_FILES = "is for files, folders and tables, not for --config and --workdir"
@@ -121,7 +122,7 @@ def on_files(files: Sequence[str], overwrite: bool = False, **options: Any) -> N
         raise UserError(f"none of {len(corpus.table)} inputs could be read")
     if target:
         tables.write(table, target, {"predictor": opened.digest})
-        print(f"{asked.output}: {len(table)} row{'s' * (len(table) != 1)}")
+        print(f"{asked.output}: {output.counted(len(table), 'row')}")
     else:
         print(tables.track_text(table) if asked.track else tables.text(table, opened.targets))
     if player:

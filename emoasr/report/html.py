@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from emoasr.report import style, wording
+from emoasr.system import output
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("emoasr.report", "."),
@@ -20,6 +21,7 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.filters["counted"] = output.counted
 
 
 def render(

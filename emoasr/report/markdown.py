@@ -9,6 +9,7 @@ import jinja2
 
 from emoasr.report import wording
 from emoasr.report.tables import Grid
+from emoasr.system import output
 
 
 class _Ready(str):
@@ -97,3 +98,4 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_ENVIRONMENT.filters["counted"] = output.counted

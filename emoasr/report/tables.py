@@ -73,7 +73,7 @@ def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
     names = {prefix + key: wording.METRICS[key] for key in _PAPER}
     table = frame.pivot(index="feature_set", columns="target", values=list(names))
     columns = [(key, target) for target in frame["target"].unique() for key in names]
-    table = table.reindex(index=frame["feature_set"].unique(), columns=columns).astype(float)
+    table = table.reindex(index=baseline_last(frame["feature_set"]), columns=columns).astype(float)
     table.columns = pd.MultiIndex.from_tuples([(target, names[key]) for key, target in columns])
     return table.rename(index=wording.set_name).rename_axis(index=None)
 

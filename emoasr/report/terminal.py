@@ -41,7 +41,7 @@ def _counts(results: Mapping[str, Any]) -> list[str]:
     for row in {row["target"]: row for row in results["rows"]}.values():
         lines.append(
             f"{row['target']}: {row['n_utterances']} utterances, "
-            f"{row['protocol']}, {row['n_folds']} fold{'s' * (row['n_folds'] != 1)}"
+            f"{row['protocol']}, {output.counted(row['n_folds'], 'fold')}"
         )
     lines.append(f"skipped: {len(skipped)}")
     reasons = content.reasons(skipped)

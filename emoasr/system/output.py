@@ -29,6 +29,11 @@ def few(names: Sequence[str]) -> str:
     return f": {', '.join(map(one_line, names))}" if len(names) <= _FEW else ""
 
 
+def counted(n: int, noun: str) -> str:
+    """So many of something, as `1 fold` or `2 folds`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 @contextlib.contextmanager
 def any_reader(goes_on: bool) -> Iterator[None]:
     """Around a command: its streams take any text, and their readers may close them.

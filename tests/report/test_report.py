@@ -550,3 +550,6 @@ def test_the_baseline_stands_below_sets_that_come_later():
     table = tables.main_grid(rows, [], "")
     assert [row[0] for row in table.rows] == ["x", "y", "baseline (training mean)"]
     assert table.apart == [2]
+    every = dict.fromkeys(("mse_mean", "mse_variance", "mse_std", "pearson"), 0.5)
+    of_paper = tables.paper_table([{**row, **every} for row in rows])
+    assert [*of_paper.index] == ["x", "y", "baseline (training mean)"]
