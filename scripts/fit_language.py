@@ -9,6 +9,7 @@ texts of its training split and from WordNet's example sentences, less the texts
 splits. Error rates of these with beam search go into `recognizer.json` and the card.
 """
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError("give the folder of a recognizer and that of a corpus")
     folder, corpus = Path(argv[1]), Path(argv[2])
     try:
-        emoasr.load_recognizer(folder)
+        recognizer = emoasr.load_recognizer(folder)
         rows = table.read_frame(corpus / "metadata.csv")
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
@@ -45,17 +46,21 @@ def main(argv: list[str]) -> None:
     examples = examples[~examples.str.contains(r"\d")].map(text.normalise)
     texts = [*rows["true"][rows["split"] == "train"], *examples]
     texts = [t for t in dict.fromkeys(texts) if t and t not in held_out]
-    language_model.save(language_model.fit(texts, order=6, min_count=5), folder / LANGUAGE_FILE)
-    record = json.loads((folder / "recognizer.json").read_text(encoding="utf-8"))
-    record["language_model"] = {
+    file = folder / LANGUAGE_FILE
+    language_model.save(language_model.fit(texts, order=6, min_count=5), file)
+    recognizer = dataclasses.replace(recognizer, language_file=file)
+    about = {
         "kind": "6-gram of characters, contexts seen five times",
         "texts": f"{len(texts)}: the training splits', and the example sentences of WordNet 3.0",
         "beam_size": _BEAM.value,
-        "metrics": _error_rates(folder, corpus, rows),
+        "metrics": _error_rates(recognizer, corpus, rows),
     }
+    record = json.loads((folder / "recognizer.json").read_text(encoding="utf-8"))
+    record["language_model"] = about
     write_atomically(folder / "recognizer.json", json.dumps(record, indent=1) + "\n")
-    model_card.write(folder)
-    print(json.dumps(record["language_model"], indent=1))
+    card = recognizer.card | {"language_model": about}
+    model_card.write(folder, dataclasses.replace(recognizer, card=card))
+    print(json.dumps(about, indent=1))
 
 
 def _wordnet_examples() -> pd.Series:
@@ -69,9 +74,9 @@ def _wordnet_examples() -> pd.Series:
     return pd.Series(quotes)
 
 
-def _error_rates(folder: Path, corpus: Path, rows: pd.DataFrame) -> dict:
+def _error_rates(recognizer: emoasr.Recognizer, corpus: Path, rows: pd.DataFrame) -> dict:
     """CER and WER by split and set, as `recognizer.json` has them."""
-    recognizer, metrics = emoasr.load_recognizer(folder), {}
+    metrics = {}
     rows = rows[(rows["split"] != "train") & (rows["true"] != "")]
     for split, of_split in rows.groupby("split"):
         heard = recognizer.transcribe([corpus / f for f in of_split["file"]], _BEAM.value)

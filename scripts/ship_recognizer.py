@@ -29,8 +29,8 @@ def main(argv: list[str]) -> None:
         write_atomically(language_file, trained.language_file.read_bytes())
     else:
         language_file.unlink(missing_ok=True)  # an older recognizer's
-    model_card.write(Path(argv[2]))
     shipped = emoasr.load_recognizer(argv[2])
+    model_card.write(Path(argv[2]), shipped)
 
     random = np.random.default_rng(0)
     bursts = np.abs(np.sin(np.arange(5 * 16000) / 3000)) * random.normal(size=(6, 5 * 16000))

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr import __version__
-from emoasr.asr.saved import SavedRecognizer, load
+from emoasr.asr.saved import SavedRecognizer
 from emoasr.files import cards
 from emoasr.training import scoring
 
@@ -53,9 +53,13 @@ def record(
     }
 
 
-def write(folder: Path) -> None:
-    """Writes the model card of a recognizer that `record` described, as `README.md` beside it."""
-    recognizer = load(folder)
+def write(folder: Path, recognizer: SavedRecognizer) -> None:
+    """Writes the model card of a recognizer that `record` described, as `README.md` in its folder.
+
+    Args:
+        folder: the recognizer's.
+        recognizer: what lies there.
+    """
     about = {
         "model": recognizer.config.model,
         "frontend": recognizer.config.frontend,

@@ -128,7 +128,7 @@ class RunFolder:
             self.recognizer.rename(kept)
             print(f"the recognizer of {exported['steps']} steps: {kept}")
         saved.save(self.recognizer, model, frontend, record)
-        model_card.write(self.recognizer)
+        model_card.write(self.recognizer, saved.load(self.recognizer))
 
     def _exported(self) -> dict[str, Any]:
         """What the recognizer says of its training, if it is complete: its README comes last."""

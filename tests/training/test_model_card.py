@@ -26,7 +26,7 @@ def written(folder, recognizer, **changes) -> str:
     teacher = saved.load(c["train"]["teacher"]) if c["train"]["teacher"] else None
     record = model_card.record(c, init, teacher, SPLITS, {})
     saved.save(folder, trained.model, trained.config.frontend, record)
-    model_card.write(folder)
+    model_card.write(folder, saved.load(folder))
     return (folder / "README.md").read_text()
 
 
