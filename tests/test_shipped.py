@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 import emoasr
+from emoasr.asr import saved as recognizers
 from emoasr.asr import text
 from emoasr.prediction import card, saved
+from emoasr.training import model_card
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,12 @@ def test_its_card_names_data_terms_and_error_rates(recognizer):
         assert training[field]
     for name in ("lj_part1", "fotaq", "speechocean762"):
         assert 0 < metrics["test"][name]["cer"] < 1
+
+
+def test_its_card_is_what_this_version_writes(tmp_path):
+    folder = Path(emoasr.__file__).parent / "recognizers" / "english"
+    model_card.write(tmp_path, recognizers.load(folder))
+    assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text()
 
 
 def test_it_recognizes_unseen_speakers_as_well_as_its_card_says(recognizer, shared_data):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.audio import chunks, reading
-from emoasr.errors import UserError
+from emoasr.errors import UserError, one_line
 from emoasr.files import places, storage
 
 RATINGS = ("arousal", "valence", "dominance")
@@ -119,6 +119,10 @@ class Corpus:
         """The record of leaving utterance `i` out."""
         file, start, end = self.key(i)
         return Skipped(file, reason, step, start, end)
+
+    def silent(self, i: int) -> str:
+        """The warning, one line, that all samples of utterance `i` are zero."""
+        return one_line(f"{self.segment(i).path}: all samples are zero")
 
     def key(self, i: int) -> tuple[str, float | None, float | None]:
         """Utterance `i`'s file, start and end (seconds) as in the index; None where it has none."""

@@ -17,6 +17,7 @@ from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.labels import example
 from emoasr.evaluation.metrics import all_metrics
 from emoasr.evaluation.regression import FoldResult, PredictorConfig
+from emoasr.system import output
 
 REGRESSOR = "end to end"  # in the place of a regressor's name
 
@@ -146,7 +147,7 @@ def notes(
             )
             continue
         spread = ", ".join(
-            f"{target} {min(found):.3f} to {max(found):.3f}"
+            f"{target} {output.number(min(found))} to {output.number(max(found))}"
             for target, of_configs in each.items()
             for frames in [of_configs[one.config(name)]]
             for found in [[all_metrics(frame)["clipped_ccc"] or 0.0 for frame in frames.each]]

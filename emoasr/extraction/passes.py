@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from emoasr.corpora import Corpus
-from emoasr.errors import one_line
 from emoasr.extraction import egemaps, ray_engine
 from emoasr.extraction.row_store import RowStore
 from emoasr.extraction.run_summary import Findings
@@ -54,7 +53,7 @@ def device_pass(
     took |= {} if cluster else {"compilations": pooler.n_compilations}
     return Findings(
         [corpus.skip(i, "audio", why) for i, why in sorted(failed.items())],
-        [one_line(f"{corpus.segment(i).path}: all samples are zero") for i in silent],
+        [corpus.silent(i) for i in silent],
         computed=dict.fromkeys(sets, took),
     )
 

@@ -32,8 +32,10 @@ from emoasr.prediction import card, fitting
 from emoasr.prediction import saved as predictors
 from emoasr.prediction.manifest import Features, Record
 from emoasr.prediction.model import Model, Target
+from emoasr.report import wording
 from emoasr.report.provenance import version
 from emoasr.settings.finetuning import PLACES
+from emoasr.system import output
 
 NAME = "finetuned"
 
@@ -121,11 +123,9 @@ def _print(
     for target, frames in of_targets.items():
         row = Comparison(target, {config: frames.mean}, {config: frames.each}).row(config)
         each = [Comparison(target, {config: frame}).metrics[config] for frame in frames.each]
-        seeds = ", ".join(f"{m['clipped_ccc']:.3f}" for m in each if m["clipped_ccc"] is not None)
-        low, high = row["clipped_ccc_low"], row["clipped_ccc_high"]
-        limits = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+        seeds = ", ".join(output.number(metrics["clipped_ccc"]) for metrics in each)
         of_seeds = f"; each seed {seeds}" * (len(each) > 1)
-        print(f"{target}: CCC {row['clipped_ccc'] or float('nan'):.3f}{limits}{of_seeds}")
+        print(f"{target}: CCC {wording.interval(row, 'clipped_ccc')}{of_seeds}")
     epochs = [made["epochs"] for made in folds]
     rates = sorted({made["learning_rate"] for made in folds})
     seconds = sum(made["seconds"] for made in folds)
@@ -192,9 +192,12 @@ def _recognition(material: Material, finetuned: Network) -> dict[str, Any]:
     if not (transcribed := material.transcribed):
         return {}
     before, after = map(transcribed.error_rates, (material.network, finetuned))
+    cer, cer_after, wer, wer_after = (
+        output.number(rates[name]) for name in ("cer", "wer") for rates in (before, after)
+    )
     print(
-        f"CER on the validation speakers of the transcribed speech: {before['cer']:.3f} before, "
-        f"{after['cer']:.3f} after (WER {before['wer']:.3f}, {after['wer']:.3f})"
+        f"CER on the validation speakers of the transcribed speech: {cer} before, {cer_after} "
+        f"after (WER {wer}, {wer_after})"
     )
     return {"recognition": {"before": before, "after": after}}
 

@@ -34,11 +34,13 @@ class Heard(NamedTuple):
             be trained.
         failed: why others have none, by position.
         waves: samples (N,), int16, where training augments them.
+        silent: positions of those whose samples are all zero.
     """
 
     rows: dict[int, np.ndarray]
     failed: dict[int, str]
     waves: dict[int, np.ndarray]
+    silent: list[int]
 
 
 class _Mfccs(Network):
@@ -54,41 +56,40 @@ class _Mfccs(Network):
 
 def mfccs(corpus: Corpus, frontend: FrontEnd, workers: int, with_waves: bool = False) -> Heard:
     """MFCCs of every utterance, and perhaps its samples."""
-    found: dict[int, np.ndarray] = {}
-    failed: dict[int, str] = {}
+    found = Heard({}, {}, {}, [])
     function = FrameFunction(_Mfccs(), frontend, Activations("mfcc"))
-    for result in _results(corpus, function, workers, failed):
+    for result in _results(corpus, function, workers, found):
         values = zip(result.indices, result.arrays["values"], result.arrays["frames"], strict=True)
-        found |= {int(i): values_FD[:n] for i, values_FD, n in values}
-    waves: dict[int, np.ndarray] = {}
+        found.rows.update((int(i), values_FD[:n]) for i, values_FD, n in values)
     if with_waves:
-        heard = corpus.at(frontend.sample_rate, frontend.antialias)
-        waves = {i: encoding.int16(heard.samples(i)) for i in found}
-    return Heard(found, failed, waves)
+        at_rate = corpus.at(frontend.sample_rate, frontend.antialias)
+        found.waves.update((i, encoding.int16(at_rate.samples(i))) for i in found.rows)
+    return found
 
 
 def pooled(
     corpus: Corpus, recognizer: SavedRecognizer, tap: str, pooling: str, workers: int
 ) -> Heard:
     """Pooled features of every utterance."""
-    found: dict[int, np.ndarray] = {}
-    failed: dict[int, str] = {}
+    found = Heard({}, {}, {}, [])
     function = Pooler({"neural": recognizer.model}, recognizer.config.frontend, tap, pooling)
-    for result in _results(corpus, function, workers, failed):
-        found |= dict(zip(map(int, result.indices), result.arrays["neural"], strict=True))
-    return Heard(found, failed, {})
+    for result in _results(corpus, function, workers, found):
+        found.rows.update(zip(map(int, result.indices), result.arrays["neural"], strict=True))
+    return found
 
 
 def _results(
-    corpus: Corpus, function: DeviceFunction, workers: int, failed: dict[int, str]
+    corpus: Corpus, function: DeviceFunction, workers: int, found: Heard
 ) -> Iterator[runner.Result]:
+    """Of every batch; what cannot be read and what is silent goes to `found`."""
     frontend = function.frontend
     heard = corpus.at(frontend.sample_rate, frontend.antialias)
     plan = planning.make_plan(heard, frontend, workers=workers)
-    failed |= plan.unreadable
+    found.failed.update(plan.unreadable)
     with tqdm(total=len(corpus), desc="audio", unit="utt", disable=None) as bar:
         for result in runner.run(plan, function):
-            failed |= result.failed
+            found.failed.update(result.failed)
+            found.silent.extend(result.indices[result.silent].tolist())
             bar.update(len(result.indices) + len(result.failed))
             yield result
 

@@ -35,7 +35,7 @@ from emoasr.inference import compilation_cache
 from emoasr.settings import configurations
 from emoasr.settings.choices import ATTENTION
 from emoasr.settings.finetuning import PLACES, Asked
-from emoasr.system import limits
+from emoasr.system import limits, output
 
 _OF_EVAL = ("targets", "protocol", "partner")  # what folds depend on
 
@@ -76,7 +76,7 @@ def finetune(
     heard = _hear(corpus, recognizer, tap, config.finetune, asked.workers)
     found = _readable(corpus, found, heard, config.eval)
     for why, number in Counter(found.left_out).items():
-        print(f"left out: {number} utterance(s): {why}")
+        print(f"left out: {output.counted(number, 'utterance')}: {why}")
     material = functools.lru_cache(maxsize=1)(
         lambda seed: _material(
             config.finetune, corpus, found, recognizer, tap, heard, transcribed, seed
@@ -177,6 +177,8 @@ def _hear(
         print(f"left out: {why if path in why else f'{path}: {why}'}")
     if len(heard.failed) > 3:
         print(f"left out: {len(heard.failed) - 3} more utterances that cannot be read")
+    for i in sorted(heard.silent):
+        print(f"warning: {corpus.silent(i)}")
     return heard
 
 

@@ -9,6 +9,7 @@ import ml_collections
 from emoasr.evaluation import classification
 from emoasr.files import cards
 from emoasr.prediction.saved import SavedPredictor
+from emoasr.system import output
 
 VERSIONS = ("emoasr", "scikit-learn", "numpy")
 _METRICS = ("ccc", "mse_mean", "clipped_ccc", "clipped_mse_mean", *classification.METRICS)
@@ -60,5 +61,5 @@ def write(folder: Path, predictor: SavedPredictor) -> None:
 
 
 def _interval(found: list[float | None]) -> str:
-    value, low, high = ("-" if x is None else f"{x:.3f}" for x in found)
+    value, low, high = map(output.number, found)
     return f"{value} [{low}, {high}]"

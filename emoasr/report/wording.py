@@ -1,13 +1,12 @@
-"""How the report writes numbers, intervals and names."""
+"""How the report writes intervals and names; numbers as every command does, see `output.number`."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from emoasr.settings.choices import BASELINE
-
-UNDEFINED = "–"
+from emoasr.system.output import UNDEFINED as UNDEFINED
+from emoasr.system.output import number
 
 # Line breaks and tabs stay: Markdown and HTML fold them. The last are halves of characters.
 UNSEEN = re.compile(
@@ -46,15 +45,6 @@ _MEANINGS = {
 }
 _BASELINE = "baseline (training mean)"
 _ERRORS = ("mse", "rmse", "mae")
-
-
-def number(value: float | None) -> str:
-    """Three decimals and no zero before the point, as .259; a dash for None."""
-    if value is None or not math.isfinite(value):
-        return UNDEFINED
-    text = f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
-    text = re.sub(r"^(-?)0\.", r"\1.", text)
-    return "." + "0" * 3 if text == "-.000" else text.replace("-", "−")
 
 
 def interval(record: Mapping[str, Any], key: str) -> str:

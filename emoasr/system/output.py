@@ -2,12 +2,16 @@
 
 import contextlib
 import contextvars
+import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from emoasr.errors import UserError, one_line
+
+UNDEFINED = "–"
 
 _FEW = 3  # names in a line
 _VERBOSE = contextvars.ContextVar("verbose", default=False)
@@ -32,6 +36,15 @@ def few(names: Sequence[str]) -> str:
 def counted(n: int, noun: str) -> str:
     """So many of something, as `1 fold` or `2 folds`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def number(value: float | None) -> str:
+    """Three decimals and no zero before the point, as .259; `UNDEFINED` for None."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    text = f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+    text = re.sub(r"^(-?)0\.", r"\1.", text)
+    return "." + "0" * 3 if text == "-.000" else text.replace("-", "−")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from emoasr.errors import UserError
 from emoasr.inference import compilation_cache
 from emoasr.settings.choices import ModelConfig
 from emoasr.system import interrupts
+from emoasr.system.output import number
 from emoasr.training import data, job, model_card, multihost, scoring, sharding
 from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.metrics import MetricsLog
@@ -116,7 +117,7 @@ def _validate(
     """Logs the error rates on validation speakers, of a state that is in a checkpoint."""
     rates = scoring.error_rates(scoring.transcripts(trainer, state, valid))["all"]
     log.write(step, valid_cer=rates["cer"], valid_wer=rates["wer"])
-    tqdm.write(f"step {step}: validation CER {rates['cer']:.3f}, WER {rates['wer']:.3f}")
+    tqdm.write(f"step {step}: validation CER {number(rates['cer'])}, WER {number(rates['wer'])}")
     log.draw()
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from emoasr import __version__
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.files import cards
+from emoasr.system import output
 from emoasr.training import scoring
 
 _SAMPLES = 5  # transcripts a set
@@ -65,7 +66,7 @@ def write(folder: Path, recognizer: SavedRecognizer) -> None:
         "frontend": recognizer.config.frontend,
         "digest": recognizer.digest,
     }
-    cards.write(folder, "emoasr.training", about | recognizer.card)
+    cards.write(folder, "emoasr.training", about | recognizer.card, number=output.number)
 
 
 def _ancestor(init: SavedRecognizer) -> dict[str, Any]:

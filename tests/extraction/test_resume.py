@@ -44,7 +44,9 @@ def folder(speech, tmp_path):
     return shutil.copytree(speech, tmp_path / "speech")
 
 
-def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypatch, listened):
+def test_an_interrupted_run_goes_on(
+    folder, small_recognizer, tmp_path, monkeypatch, listened, capsys
+):
     c = settings(folder, small_recognizer, batch_frames=100, feature_sets=(*SETS, "egemaps"))
     soundfile.write(folder / "04.wav", np.zeros(9000), 16000)  # its warning must not be lost
     extract.main(c, tmp_path / "whole")
@@ -71,7 +73,9 @@ def test_an_interrupted_run_goes_on(folder, small_recognizer, tmp_path, monkeypa
     )
     for name in ("found", "used", "skipped", "warnings"):
         assert record(tmp_path / "run")[name] == record(tmp_path / "whole")[name]
-    assert "04.wav" in record(tmp_path / "run")["warnings"][0]
+    silent = f"{folder / '04.wav'}: all samples are zero"
+    assert record(tmp_path / "run")["warnings"] == [silent]
+    assert f"warning: {silent}\n" in capsys.readouterr().out
 
 
 def test_parts_that_a_kill_left_beside_a_finished_table_go(folder, small_recognizer, tmp_path):

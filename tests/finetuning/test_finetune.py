@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from made_extraction import settings as extraction_settings
 from made_training import rounded_products
 
@@ -24,9 +26,12 @@ from emoasr.files import parquet
 from emoasr.finetuning import network, recognition, run, training
 from emoasr.finetuning.training import Training
 from emoasr.inference import attention
+from emoasr.report import wording
+from emoasr.system import output
 from emoasr.training import step
 
 HERE = Path(__file__).parent
+WHISPER = HERE.parent / "asr" / "of_transformers" / "whisper"  # windows of a second
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 LAYERS = {"layers": 1, "epochs": 2, "seeds": (0, 1), "learning_rate": 0.05, "rate_below": 1.0}
@@ -196,12 +201,16 @@ def test_every_way_of_training_predicts_and_keeps_a_predictor(
     assert track.mean() == pytest.approx(table["arousal"].item(), abs=1e-4)
 
 
-def test_the_head_alone_begins_as_the_evaluations_ridge(rated, small_recognizer, tmp_path, undrawn):
+def test_the_head_alone_begins_as_the_evaluations_ridge(
+    rated, small_recognizer, tmp_path, undrawn, capsys
+):
     c = settings(rated, small_recognizer, epochs=0)
     c.feature_sets, c.eval.regressor, c.eval.n_selected = ("neural",), "ridge", 0
     c.eval.name, c.eval.predictions = "both", (f"head={tmp_path}",)
     extract.main(c, tmp_path)
+    capsys.readouterr()
     finetune.main(c, tmp_path)
+    ccc = dict(re.findall(r"^(\w+): CCC (.*)$", capsys.readouterr().out, re.MULTILINE))
     eval.main(c, tmp_path)
     results = json.loads((tmp_path / "eval" / "both" / "results.json").read_text())
     rows = {(row["feature_set"], row["target"]): row for row in results["rows"]}
@@ -210,6 +219,7 @@ def test_the_head_alone_begins_as_the_evaluations_ridge(rated, small_recognizer,
         head, ridge = rows["head", target], rows["neural", target]
         assert head["mse_mean"] == pytest.approx(ridge["mse_mean"], rel=1e-4)
         assert head["mse_mean_low"] == pytest.approx(ridge["mse_mean_low"], rel=1e-4)
+        assert ccc[target] == wording.interval(head, "clipped_ccc")  # as the evaluation writes it
     assert {"neural", "head"} in [{d["a"], d["b"]} for d in results["differences"]]
     assert any(note.startswith("head: one training") for note in results["notes"])
 
@@ -232,9 +242,8 @@ def test_beside_ctc_it_goes_on_recognizing(
     assert loss(folder) < 0.9 * loss(small_recognizer)
     card = saved.load(folder).card
     rates = card["recognition"]
-    assert f"{rates['before']['cer']:.3f} before, {rates['after']['cer']:.3f} after" in (
-        capsys.readouterr().out
-    )
+    cer = [output.number(rates[when]["cer"]) for when in ("before", "after")]
+    assert f"{cer[0]} before, {cer[1]} after" in capsys.readouterr().out
     assert str(tmp_path) not in str(card)
     c.finetune.ctc = 0.5
     with pytest.raises(UserError, match=r"config\.finetune\.ctc.*--overwrite"):
@@ -333,8 +342,18 @@ def trained_at_another_rate(train_fold):
     return function
 
 
-def test_who_is_left_out_is_said(rated, small_recognizer, tmp_path, capsys):
+def with_silence(rated, folder):
+    """The table of the rated recordings, in `folder`, and of a silent one; and where that lies."""
+    silent = str(folder / "silent.wav")
+    soundfile.write(silent, np.zeros(9000), 16000)
     table = pd.read_csv(rated / "metadata.csv")
+    table = pd.concat([table, table.iloc[[-1]].assign(file=silent)], ignore_index=True)
+    table.to_csv(folder / "metadata.csv", index=False)
+    return table, silent
+
+
+def test_who_is_left_out_and_what_is_silent_is_said(rated, small_recognizer, tmp_path, capsys):
+    table, silent = with_silence(rated, tmp_path)
     table.loc[0, "speaker"], table.loc[[1, 2], "valence"] = None, np.nan
     missing = str(tmp_path / "missing.wav")
     table = pd.concat([table, table.iloc[[-1]].assign(file=missing)])
@@ -346,13 +365,14 @@ def test_who_is_left_out_is_said(rated, small_recognizer, tmp_path, capsys):
     c.shard = ""
     finetune.main(c, tmp_path / "run")
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("left out")] == [
+    assert [line for line in lines if line.startswith(("left out", "warning"))] == [
         f"left out: {missing}: no such file",
-        "left out: 1 utterance(s): no speaker; needed for arousal",
-        "left out: 2 utterance(s): no rating of valence",
-        "left out: 1 utterance(s): no speaker; needed for valence",
+        f"warning: {silent}: all samples are zero",
+        "left out: 1 utterance: no speaker; needed for arousal",
+        "left out: 2 utterances: no rating of valence",
+        "left out: 1 utterance: no speaker; needed for valence",
     ]
-    assert len(predictions(tmp_path / "run")[0]) == 11
+    assert len(predictions(tmp_path / "run")[0]) == 12
 
 
 def test_of_several_devices_one_is_used_which_is_said():
@@ -400,12 +420,13 @@ def test_a_recognizer_of_another_kind_trains_a_head_alone(rated, small_recognize
     run.check_recognizer(other, settings(rated, small_recognizer).finetune)
 
 
-def test_a_head_is_trained_on_a_recognizer_of_another_kind(rated, speech, tmp_path):
-    recognizer = HERE.parent / "asr" / "of_transformers" / "whisper"  # windows of a second
-    finetune.main(settings(rated, recognizer, learning_rate=0.05), tmp_path)
+def test_a_head_is_trained_on_a_recognizer_of_another_kind(rated, speech, tmp_path, capsys):
+    _, silent = with_silence(rated, tmp_path)
+    finetune.main(settings(tmp_path, WHISPER, learning_rate=0.05), tmp_path)
+    assert f"warning: {silent}: all samples are zero\n" in capsys.readouterr().out
     assert not (tmp_path / "finetune" / "recognizer").exists()
     assert np.isfinite(predictions(tmp_path)[0]["arousal"]).all()
-    predictor = emoasr.load_predictor(tmp_path / "finetune" / "predictor", recognizer)
+    predictor = emoasr.load_predictor(tmp_path / "finetune" / "predictor", WHISPER)
     with pytest.warns(UserWarning, match="fitted on"):
         table = predictor.predict(str(speech / "03.wav"), progress=False)
     assert table["arousal_low"].item() <= table["arousal"].item() <= table["arousal_high"].item()
