@@ -1,0 +1,84 @@
+"""How well recognizers hear degraded speech: rooms, noise, telephones, clipping.
+
+    python scripts/robustness.py CORPUS RECOGNIZER [RECOGNIZER ...] [--utterances=300]
+
+CORPUS is a folder with `metadata.csv` (file, speaker, split, text), see `configs/english.py`;
+RECOGNIZER a folder, or `english`. It prints the character error rates, greedy, of every k-th
+utterance of the split `valid`: as it is, and degraded as `config.augment` degrades training speech,
+each kind by itself and on every utterance. All recognizers hear the same.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+from absl import app, flags
+
+import emoasr
+from emoasr.asr import text
+from emoasr.audio import reading
+from emoasr.corpora import table
+from emoasr.errors import UserError
+from emoasr.settings.choices import AugmentConfig
+from emoasr.training import waveforms
+
+_UTTERANCES = flags.DEFINE_integer("utterances", 300, "How many are heard.", lower_bound=1)
+
+_RATE = 16000
+_BATCH = 20  # utterances that are degraded at once: babble is of the others
+_AS_IT_IS = AugmentConfig()
+KINDS = {
+    "as it is": _AS_IT_IS,
+    "room": AugmentConfig(reverb=1.0),
+    "noise": AugmentConfig(add_noise=1.0),
+    "telephone": AugmentConfig(telephone=1.0),
+    "clipped": AugmentConfig(clip=1.0),
+}
+
+
+def main(argv: list[str]) -> None:
+    """Prints the table."""
+    if len(argv) < 3:
+        raise app.UsageError("give the folder of a corpus and one recognizer or more")
+    try:
+        rows = _validation(Path(argv[1]))
+        recognizers = {folder: emoasr.load_recognizer(folder) for folder in argv[2:]}
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+    true = rows["true"].tolist()
+    clean = [reading.read(reading.Segment(Path(argv[1]) / file)) for file in rows["file"]]
+    heard = pd.DataFrame(index=list(recognizers), columns=list(KINDS), dtype=float)
+    for kind, config in KINDS.items():
+        waves = list(degraded(clean, config))
+        for name, recognizer in recognizers.items():
+            written = recognizer.transcribe((waves, _RATE))["text"].tolist()
+            heard.loc[name, kind] = text.error_rates(true, written)["cer"]
+    print(f"{len(rows)} utterances, character error rates:\n")
+    print(heard.round(3).to_string())
+
+
+def degraded(waves: list[np.ndarray], config: AugmentConfig) -> Iterator[np.ndarray]:
+    """The waveforms (N,) after augmentation, the same ones whenever it is asked for."""
+    for start in range(0, len(waves), _BATCH):
+        batch = waves[start : start + _BATCH]
+        lengths_B = np.array([len(wave) for wave in batch])
+        wave_BN = np.zeros((len(batch), lengths_B.max()), np.float32)
+        for row_N, wave in zip(wave_BN, batch, strict=True):
+            row_N[: len(wave)] = wave
+        key = jax.random.fold_in(jax.random.key(0), start)
+        changed_BN = np.asarray(waveforms.augment(wave_BN, lengths_B, key, config, _RATE))
+        yield from (row_N[:n] for row_N, n in zip(changed_BN, lengths_B, strict=True))
+
+
+def _validation(corpus: Path) -> pd.DataFrame:
+    rows = table.read_frame(corpus / "metadata.csv")
+    rows = rows[(rows["split"] == "valid") & ~rows["text"].str.contains(r"\d")]
+    rows = rows.assign(true=rows["text"].map(text.normalise))
+    rows = rows[rows["true"] != ""]
+    return rows.iloc[:: max(1, len(rows) // _UTTERANCES.value)][: _UTTERANCES.value]
+
+
+if __name__ == "__main__":
+    app.run(main)
