@@ -119,7 +119,7 @@ def on_files(files: Sequence[str], overwrite: bool = False, **options: Any) -> N
     _say("skipped", skipped)
     _say("warning", [*table.attrs.pop("warnings", []), *known_speakers(opened, corpus.table)])
     if table.empty:
-        raise UserError(f"none of {len(corpus.table)} inputs could be read")
+        raise UserError(f"none of {output.counted(len(corpus.table), 'input')} could be read")
     if target:
         tables.write(table, target, {"predictor": opened.digest})
         print(f"{asked.output}: {output.counted(len(table), 'row')}")

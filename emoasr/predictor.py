@@ -28,6 +28,7 @@ from emoasr.prediction.saved import SavedPredictor
 from emoasr.recognizer import OnError, Recognizer, load_recognizer
 from emoasr.settings import bounds
 from emoasr.settings.choices import ATTENTION
+from emoasr.system.output import counted
 
 if TYPE_CHECKING:
     from emoasr.report.drawing import Picture
@@ -288,11 +289,11 @@ class Predictor(SavedPredictor):
 
     def __repr__(self) -> str:
         corpus = one_line(self.record.said("corpus") or "an unknown corpus")
-        features, n = self.record.features, len(self.record.speakers)
+        features = self.record.features
         low_high = " to ".join(f"{limit:g}" for limit in self.record.scale) or "not bounded"
         return (
             f"<Predictor of {', '.join(self.targets)} ({low_high}), digest {self.digest}\n"
-            f"  fitted on {corpus}, {n} speakers\n"
+            f"  fitted on {corpus}, {counted(len(self.record.speakers), 'speaker')}\n"
             f"  from the {features.statistic} of tap {features.tap} of recognizer "
             f"{features.recognizer}>"
         )

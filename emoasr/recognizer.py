@@ -27,6 +27,7 @@ from emoasr.inference.pooling import POOLINGS, Pooler
 from emoasr.inference.symbol_scores import SymbolScores
 from emoasr.settings import bounds
 from emoasr.settings.choices import check_choice
+from emoasr.system.output import counted
 
 Pooling = Literal["mean", "max", "std", "mean+std"]
 Tap = Literal["gate", "skip", "residual"]
@@ -217,8 +218,9 @@ class Recognizer(SavedRecognizer):
         table = call.finished(pd.DataFrame(heard, call.index, transcripts.Transcript._fields))
         doubts = table["confidence"].map(transcripts.doubt).dropna()
         if len(doubts):
-            which = f"{len(doubts)} of {len(table)} inputs, the first: {doubts.index[0]}"
-            warnings.warn(f"{which}: {doubts.iloc[0]}", stacklevel=2)
+            which = f"{len(doubts)} of {counted(len(table), 'input')}"
+            first = f"the first: {doubts.index[0]}: {doubts.iloc[0]}"
+            warnings.warn(f"{which}, {first}", stacklevel=2)
         if doubt := transcripts.doubt_of_all(table["confidence"]):
             warnings.warn(doubt, stacklevel=2)
         return table if words else table[["text", "times"]]
@@ -236,7 +238,8 @@ class Recognizer(SavedRecognizer):
         data = textwrap.shorten(one_line(training.get("data") or "unknown data"), _REPR_WIDTH)
         return (
             f"<Recognizer {one_line(name)}, digest {self.digest}\n"
-            f"  {n_parameters:,} parameters, {model.n_layers} layers x {model.n_channels} units\n"
+            f"  {n_parameters:,} parameters, {counted(model.n_layers, 'layer')} x "
+            f"{counted(model.n_channels, 'unit')}\n"
             f"  input at {frontend.sample_rate} Hz, {frontend.described}, in frames of "
             f"{1000 * frontend.hop_length / frontend.sample_rate:g} ms\n"
             f"  trained on {data}>"

@@ -52,7 +52,7 @@ def test_it_names_a_few_skipped_files_and_details_only_if_asked(
     lines = capsys.readouterr().out.splitlines()
     (skipped,) = [line for line in lines if line.startswith("  1 x ")]
     assert skipped.endswith(": bad.wav")
-    assert any("compilations, padding" in line for line in lines) == verbose
+    assert any(": 1 compilation, padding" in line for line in lines) == verbose
     assert any(" minutes of audio in " in line for line in lines)
 
 

@@ -15,6 +15,7 @@ from flax import nnx
 from emoasr.asr.networks.base import Network
 from emoasr.asr.recognizer_files import Tensors
 from emoasr.errors import UserError
+from emoasr.system.output import counted
 
 _PREFIXES = {  # of names, in networks with a head and without
     "whisper": ("model.encoder.", "encoder."),
@@ -47,7 +48,9 @@ def check_depth(n_blocks: int, tensors: Tensors, where: str) -> None:
     """
     last = f"encoder.layers.{n_blocks - 1}."
     if not any(last in name for name in tensors.shapes):
-        raise UserError(f"{where}: its weights lack {last}*; config.json has {n_blocks} layers")
+        raise UserError(
+            f"{where}: its weights lack {last}*; config.json has {counted(n_blocks, 'layer')}"
+        )
 
 
 def fill(network: Network, kind: str, tensors: Tensors, where: str) -> Network:

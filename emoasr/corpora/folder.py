@@ -13,6 +13,7 @@ from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, Skipped, folder_of
 from emoasr.errors import UserError, one_line
 from emoasr.files import storage
+from emoasr.system.output import counted
 
 _COMMON = {"aif", "aifc", "mp2", "oga", "opus", "snd", "sph", "wave"}  # not named like their format
 _FOREIGN = {"aac", "ac3", "amr", "ape", "m4a", "m4b", "mka", "webm", "wma", "wv"}  # not decodable
@@ -46,9 +47,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         )
     others = Counter(_suffix(p) or "no suffix" for p in seen if not is_audio(p))
     which = ", ".join(f"{one_line(suffix)} {n}" for suffix, n in others.most_common(5))
-    note = f"{len(audio)} audio files, {others.total()} others ignored" + f" ({which})" * bool(
-        which
-    )
+    counts = counted(len(audio), "audio file"), counted(others.total(), "other")
+    note = f"{', '.join(counts)} ignored" + f" ({which})" * bool(which)
     print(f"{one_line(root)}: {note}")
     frame = pd.DataFrame({"file": files})
     name = root.resolve().name if isinstance(root, Path) else root.name

@@ -13,6 +13,7 @@ from emoasr.corpora import table
 from emoasr.corpora.base import Corpus, contents, folder_of
 from emoasr.errors import UserError
 from emoasr.files import storage
+from emoasr.system.output import counted
 
 EMOTIONS = {
     "A": "anger", "C": "contempt", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral",
@@ -62,7 +63,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     frame, skipped = table.with_audio(frame, files, names, root, where)
     counts = ", ".join(f"{split} {n}" for split, n in frame["split"].value_counts().items())
     unknown = frame["speaker"].isna().sum()
-    note = f"{len(frame)} turns ({counts}), {unknown} of them by unknown speakers"
+    note = f"{counted(len(frame), 'turn')} ({counts}), {unknown} of them by unknown speakers"
     print(f"MSP-Podcast: {note}")
     return table.build(frame, "MSP-Podcast", root, source, skipped, (note,))
 

@@ -20,6 +20,7 @@ from emoasr.audio import encoding, reading
 from emoasr.corpora.base import Corpus, Skipped, inputs_digest
 from emoasr.errors import UserError
 from emoasr.files.run_lock import run_lock
+from emoasr.system.output import counted
 
 Splits = Callable[[], Mapping[str, np.ndarray]]
 
@@ -141,7 +142,7 @@ def prepare(
         with run_lock(folder.parent):
             for unfinished in folder.parent.glob(f"incomplete.*_{folder.name}"):
                 shutil.rmtree(unfinished)  # of a process that was killed
-            print(f"preparing {len(corpus)} utterances, once, in {folder}")
+            print(f"preparing {counted(len(corpus), 'utterance')}, once, in {folder}")
             builder.download_and_prepare()
     return builder
 

@@ -15,6 +15,7 @@ from emoasr.corpora import cells, identity
 from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, contents, folder_of
 from emoasr.errors import UserError, one_line, quoted
 from emoasr.files import places, storage, text_tables
+from emoasr.system.output import counted
 
 INDEX = ("file", "start", "end")
 
@@ -164,10 +165,11 @@ def _names(files: pd.Series) -> Iterator[str]:
     parted = files[files.str.contains("\\", regex=False)]
     for odd, what in (
         (blank, "begin or end with a blank"),
-        (parted, "hold backslashes; if these part folders, write / in their place"),
+        (parted, "hold backslashes (if these part folders, write / in their place)"),
     ):
         if len(odd):
-            yield f"warning: names of {len(odd)} files, such as {quoted(odd.iloc[0])}, {what}"
+            which = f"{counted(len(odd), 'file')}, such as {quoted(odd.iloc[0])}"
+            yield f"warning: names that {what}: of {which}"
 
 
 def with_audio(
@@ -188,8 +190,8 @@ def with_audio(
     found = files.notna().to_numpy()
     if not found.any():
         raise UserError(
-            f"config.corpus.path={root}: none of its {len(frame)} turns has audio{where}; "
-            f"{contents(root)}"
+            f"config.corpus.path={root}: none of its {counted(len(frame), 'turn')} has "
+            f"audio{where}; {contents(root)}"
         )
     skipped = (Skipped(name, "has labels, but its audio is not there") for name in names[~found])
     return frame.assign(file=files)[found].reset_index(drop=True), tuple(skipped)

@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupKFold
 from emoasr.evaluation import splits
 from emoasr.evaluation.metrics import Metrics, finite
 from emoasr.settings.choices import group_folds, held_out
+from emoasr.system.output import counted
 
 LOGISTIC = "logistic"
 SCORES = "logistic scores"  # the same model's scores before softmax, in place of its classes
@@ -24,7 +25,7 @@ def rare(target: pd.Series, fewest: int) -> dict[str, str]:
     """Classes of fewer utterances than `config.eval.fewest_of_class`, and that they are."""
     counts = target.value_counts()
     return {
-        str(name): f"{n} utterance(s), fewer than config.eval.fewest_of_class={fewest}"
+        str(name): f"{counted(n, 'utterance')}, fewer than config.eval.fewest_of_class={fewest}"
         for name, n in counts[counts < fewest].items()
     }
 

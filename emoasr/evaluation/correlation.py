@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from emoasr.evaluation import alignment
 from emoasr.evaluation.labels import groups_of, is_rating, values
 from emoasr.evaluation.layers import NEURAL, layout, recognizers
+from emoasr.system.output import counted
 
 MEAN = "mean over speakers"
 SIGNIFICANT = 0.05  # a unit is marked whose q is below
@@ -211,7 +212,7 @@ def _pearson(X: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _why(r: np.ndarray, y: np.ndarray) -> str:
     if len(y) < _FEWEST_UTTERANCES:
-        return f"{len(y)} utterance(s); a correlation needs {_FEWEST_UTTERANCES}"
+        return f"{counted(len(y), 'utterance')}; a correlation needs {_FEWEST_UTTERANCES}"
     if np.ptp(y) == 0:
         return f"all {len(y)} ratings are {y[0]:g}"
     return f"{np.isnan(r).sum()} of {r.size} features are constant"

@@ -14,6 +14,7 @@ from emoasr.evaluation import alignment, classification, layers, leaks, splits
 from emoasr.evaluation.labels import groups_of, is_rating, merged, values
 from emoasr.settings import choices
 from emoasr.settings.choices import BASELINE
+from emoasr.system.output import counted
 
 _FEWEST_SPEAKERS = 3  # two do not show how much speakers differ
 _SCALE_TOLERANCE = 0.01  # share of ratings off the scale; IEMOCAP has 4 of 10039
@@ -138,10 +139,10 @@ def _dataset(
         skipped += alignment.skip(target.index[target == name], f"{target.name} {name!r}: {why}")
     if target[kept].nunique() < 2:
         raise UserError(
-            f"config.eval.targets: {target.name}: {target[kept].nunique()} class(es) to "
-            f"distinguish in the {len(target)} utterances that have features"
-            f"{_first(unlearnable)}; give a "
-            "target with two or more"
+            f"config.eval.targets: {target.name}: "
+            f"{counted(target[kept].nunique(), 'class')} to distinguish in "
+            f"{counted(len(target), 'utterance')} with features{_first(unlearnable)}; give "
+            "a target with two or more"
         )
     number, classes = pd.factorize(target[kept], sort=True)
     ratings = pd.DataFrame({target.name: number.astype(float)}, target.index[kept])
@@ -201,7 +202,7 @@ def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> Non
     n_speakers, targets = groups["speaker"].nunique(), " and ".join(dataset.targets)
     if n_speakers < _FEWEST_SPEAKERS:
         raise UserError(
-            f"labels: {n_speakers} speaker(s) with {targets}; comparing feature sets "
+            f"labels: {counted(n_speakers, 'speaker')} with {targets}; comparing feature sets "
             f"across speakers needs {_FEWEST_SPEAKERS} or more"
         )
     if settings.partner == "out" and "session" not in groups:
@@ -212,8 +213,9 @@ def _check_dataset(dataset: Dataset, settings: ml_collections.ConfigDict) -> Non
     problem = splits.split_problem(groups, settings.protocol, settings.partner)
     if problem:
         raise UserError(
-            f"config.eval.protocol={settings.protocol}: {problem}; there are {len(groups)} "
-            f"utterances of {groups[group].nunique()} {group}(s) with {targets}"
+            f"config.eval.protocol={settings.protocol}: {problem}; with {targets} the labels have "
+            f"{counted(len(groups), 'utterance')} of "
+            f"{counted(groups[group].nunique(), group)}"
         )
     if settings.chosen_on == choices.DEV:
         if not (groups["split"] == choices.DEV).any():

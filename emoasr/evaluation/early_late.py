@@ -30,6 +30,7 @@ from threadpoolctl import threadpool_limits
 from emoasr.evaluation import meta_analysis, splits
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.layers import layout
+from emoasr.system.output import counted
 
 FEWEST_SPEAKERS = 4
 FEWEST_UTTERANCES = 10  # of a speaker, and dialogues, to leave out one at a time
@@ -119,7 +120,7 @@ def contrasts(dataset: Dataset, feature_set: str, dialogues: pd.Series) -> Contr
     table = dataset.tables[feature_set]
     shape = layout(table.columns, feature_set)
     if shape.n_layers < 2:
-        return f"{feature_set} has {shape.n_layers} layer(s)"
+        return f"{feature_set} has {counted(shape.n_layers, 'layer')}"
     n_each = max(1, round(shape.n_layers / 3)) * shape.n_units
     first = dataset.features(feature_set)[:, shape.first]
     x_ND = np.concatenate([first[:, :n_each], first[:, -n_each:]], axis=1).astype(np.float64)
@@ -129,8 +130,8 @@ def contrasts(dataset: Dataset, feature_set: str, dialogues: pd.Series) -> Contr
     defined = {name: of for name, of in found.items() if np.isfinite(of).all()}
     if len(defined) < FEWEST_SPEAKERS:
         return (
-            f"{len(defined)} speaker(s) with {FEWEST_UTTERANCES} utterances or more, and ratings "
-            f"that vary; comparing them needs {FEWEST_SPEAKERS}"
+            f"{counted(len(defined), 'speaker')} with {FEWEST_UTTERANCES} utterances or "
+            f"more, and ratings that vary; comparing them needs {FEWEST_SPEAKERS}"
         )
     kept = [part for part in parts if part[0] in defined]
     n_S = np.array([len(rows) for _, rows, _ in kept])

@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from emoasr.errors import UserError, did_you_mean
+from emoasr.system.output import counted
 
 
 def values(labels: pd.DataFrame, target: str) -> pd.Series:
@@ -74,8 +75,8 @@ def _classes(column: pd.Series) -> pd.Series:
     if len(words) and n_numbers > len(words):
         raise UserError(
             f"config.eval.targets: column {str(column.name)!r} of the labels holds numbers in "
-            f"{n_numbers} rows, but {words.iloc[0]!r} ({example(words.index)}); correct that cell, "
-            "or leave it empty, and extract again"
+            f"{counted(n_numbers, 'row')}, but {words.iloc[0]!r} ({example(words.index)}); correct "
+            "that cell, or leave it empty, and extract again"
         )
     return text
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from emoasr.errors import UserError
 from emoasr.evaluation.standardised import column_blocks
+from emoasr.system.output import counted
 
 # In few rows, or where a label hardly varies, some real feature is a line of it by chance. In 10
 # rows the probability that any of 10,000 normal features is one is below 1e-20 (1 - r² is Beta).
@@ -47,8 +48,8 @@ def check(tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame) -> None:
                 names = ", ".join(repr(str(name)) for name in table.columns[found[:3]])
                 raise UserError(
                     f"feature set {feature_set!r}: column {names} is the label {str(label)!r} "
-                    f"under another name or scale (compared in {len(kept)} rows), so that errors "
-                    "would say nothing; remove it from the features"
+                    f"under another name or scale (compared in {counted(len(kept), 'row')}), so "
+                    "that errors would say nothing; remove it from the features"
                 )
 
 

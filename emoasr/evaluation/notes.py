@@ -9,6 +9,7 @@ from emoasr.evaluation import splits
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.labels import example
 from emoasr.evaluation.standardised import row_blocks
+from emoasr.system.output import counted
 
 _MANY = 5  # speakers: more have one note together
 _FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
@@ -84,8 +85,8 @@ def _off_scale(dataset: Dataset) -> list[str]:
         off = rating[~rating.between(low, high)]
         if len(off):
             notes.append(
-                f"{len(off)} ratings of {target} are off the scale from {low:g} to {high:g}, such "
-                f"as {off.iloc[0]:g} ({example(off.index)})"
+                f"off the scale from {low:g} to {high:g}: {counted(len(off), 'rating')} of "
+                f"{target}, such as {off.iloc[0]:g} ({example(off.index)})"
             )
     return notes
 
@@ -95,8 +96,8 @@ def _rare(dataset: Dataset) -> list[str]:
     (target,) = dataset.targets
     counts = np.bincount(dataset.ratings[target].astype(int))
     notes = [
-        f"{target}: only {n} utterance(s) of {name!r}, which count in the unweighted average "
-        "recall as much as all of another class"
+        f"{target}: in the unweighted average recall {name!r} counts as much as any other class, "
+        f"with only {counted(n, 'utterance')}"
         for name, n in zip(dataset.classes, counts, strict=True)
         if n < _FEW_OF_CLASS
     ]

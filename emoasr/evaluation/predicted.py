@@ -166,8 +166,9 @@ def _results(
     lacking = index.difference(table.index)
     if len(lacking):
         raise UserError(
-            f"{_FIELD}: {name} has no prediction of {len(lacking)} of {len(index)} utterances "
-            f"({example(lacking)}); make both of the same corpus"
+            f"{_FIELD}: {name} has no prediction of {len(lacking)} of "
+            f"{output.counted(len(index), 'utterance')} ({example(lacking)}); make both of the "
+            "same corpus"
         )
     table = table.loc[index]
     folds = splits.split(dataset.groups, predicted.protocol, predicted.partner)

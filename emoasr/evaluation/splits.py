@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from emoasr.settings.choices import DEV, TRAIN, group_folds, held_out, test_split
+from emoasr.system.output import counted
 
 UNKNOWN = "unknown"  # stands for missing speakers, where splits are predefined
 
@@ -144,12 +145,14 @@ def _overlaps(groups: pd.DataFrame, test: str) -> list[str]:
         trained, tested = ({*groups[column][split == name]} - {UNKNOWN} for name in (TRAIN, test))
         if both := sorted(trained & tested):
             found.append(
-                f"warning: {len(both)} of {len(tested)} {column}s of split {test} are, by name, in "
-                f"training too, such as {both[0]}: their utterances were tested after all"
+                f"warning: {len(both)} of {counted(len(tested), column)} of split {test} are, by "
+                f"name, in training too, such as {both[0]}: their utterances were tested after all"
             )
     for name in (TRAIN, test):
         if n := int(((groups["speaker"] == UNKNOWN) & (split == name)).sum()):
-            found.append(f"split {name}: {n} utterances without a speaker count as one speaker")
+            found.append(
+                f"split {name}: {counted(n, 'utterance')} without a speaker, as if of one speaker"
+            )
     return found
 
 

@@ -31,7 +31,7 @@ from emoasr.inference import compilation_cache
 from emoasr.settings import feature_sets
 from emoasr.settings.extraction import Asked
 from emoasr.settings.feature_sets import FeatureSets
-from emoasr.system import limits
+from emoasr.system import limits, output
 
 
 def run(
@@ -155,7 +155,7 @@ def _row_stores(
     if "egemaps" in new:
         named["egemaps"] = egemaps.column_names()
     needed = sum(row_store.bytes_needed(len(keys), len(names)) for names in named.values())
-    limits.check_room(folder, needed, f"{len(keys)} rows of {', '.join(named)}")
+    limits.check_room(folder, needed, f"{output.counted(len(keys), 'row')} of {', '.join(named)}")
     stores = {}
     for name in new:
         here = provenance.environment(name, asked.work.platform)
@@ -167,7 +167,7 @@ def _row_stores(
         if there != here:
             print(f"{table}: was made with {there}; all rows are made anew, with {here}")
         if n_rows := sum(key in rows for key in keys):
-            print(f"{name}: {n_rows} of {len(keys)} rows are there already")
+            print(f"{name}: {n_rows} of {output.counted(len(keys), 'row')} are there already")
     return stores
 
 

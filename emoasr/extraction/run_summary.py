@@ -114,7 +114,8 @@ def _print(
         audio = f"{hours:.2f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
         print(f"{audio} of audio in {summary['seconds']:.1f} s")
     for name, took in summary["computed"].items():
-        compiled = f"{took['compilations']} compilations, " if "compilations" in took else ""
+        n = took.get("compilations")
+        compiled = "" if n is None else f"{output.counted(n, 'compilation')}, "
         output.detail(f"{name}: {compiled}padding {took['padding']:.1%}")
     for line in summary["warnings"]:
         print(f"warning: {line}")

@@ -12,6 +12,7 @@ import numpy as np
 from emoasr.corpora import Corpus
 from emoasr.errors import UserError
 from emoasr.settings.shards import Shard, parse
+from emoasr.system.output import counted
 
 
 def part_of(corpus: Corpus, shard: Shard) -> Corpus:
@@ -22,8 +23,8 @@ def part_of(corpus: Corpus, shard: Shard) -> Corpus:
     """
     if shard.count > len(corpus):
         raise UserError(
-            f"config.shard={shard}: {corpus.name} has only {len(corpus)} utterances; "
-            "ask for fewer shards"
+            f"config.shard={shard}: {corpus.name} has only "
+            f"{counted(len(corpus), 'utterance')}; ask for fewer shards"
         )
     edges = np.linspace(0, len(corpus), shard.count + 1).astype(int)
     part = corpus.table.iloc[edges[shard.number - 1] : edges[shard.number]]

@@ -18,6 +18,7 @@ import pandas as pd
 
 from emoasr.errors import UserError, quoted
 from emoasr.files import storage
+from emoasr.system.output import counted
 
 SEPARATORS = (",", ";", "\t")
 NAMELESS = "Unnamed: "  # and the position: what pandas calls a column without a name
@@ -67,8 +68,9 @@ class TextTable:
         for number, row in enumerate(rows, 1):
             if len(row) < expected or any(map(str.strip, row[expected:])):
                 raise UserError(
-                    f"{self.path}: row {number} ({quoted(row[0])}) has {len(row)} cells, the "
-                    f"header {expected}; quote cells that hold a separator, and leave none out"
+                    f"{self.path}: row {number} ({quoted(row[0])}) has "
+                    f"{counted(len(row), 'cell')}, the header {expected}; quote cells that "
+                    "hold a separator, and leave none out"
                 )
             yield row[:expected]
 

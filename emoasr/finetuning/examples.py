@@ -13,6 +13,7 @@ from emoasr.errors import UserError
 from emoasr.evaluation import dataset, labels, splits
 from emoasr.evaluation.splits import Fold
 from emoasr.settings import choices
+from emoasr.system.output import counted
 
 _FEWEST = 4  # speakers: one is tested, one chooses the epoch, two are trained on
 
@@ -101,8 +102,8 @@ def _check_target(table: pd.DataFrame, target: str) -> None:
         )
     if len(n_rated) < _FEWEST:
         raise UserError(
-            f"labels: {len(n_rated)} speaker(s) with {target}; finetuning needs {_FEWEST} "
-            "or more: one is tested, one chooses the epoch, two are trained on"
+            f"labels: {counted(len(n_rated), 'speaker')} with {target}; finetuning needs "
+            f"{_FEWEST} or more: one is tested, one chooses the epoch, two are trained on"
         )
 
 

@@ -90,7 +90,8 @@ def finetune(
         run = keeping.Run(config, folder, corpus, found, recognizer, tap)
         keeping.keep(run, material, schedule)
     else:
-        print(f"shard {asked.shard}: {len(own)} folds are there; run without --config.shard last")
+        there = output.counted(len(own), "fold")
+        print(f"shard {asked.shard}: finished, {there}; run without --config.shard last")
 
 
 def devices_note(number: int) -> str:
@@ -176,7 +177,8 @@ def _hear(
         path = str(corpus.segment(i).path)
         print(f"left out: {why if path in why else f'{path}: {why}'}")
     if len(heard.failed) > 3:
-        print(f"left out: {len(heard.failed) - 3} more utterances that cannot be read")
+        more = output.counted(len(heard.failed) - 3, "more utterance")
+        print(f"left out: {more} that cannot be read")
     for i in sorted(heard.silent):
         print(f"warning: {corpus.silent(i)}")
     return heard

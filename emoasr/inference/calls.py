@@ -16,7 +16,7 @@ from emoasr.inference import frames, inputs, planning, runner
 from emoasr.inference.device_functions import DeviceFunction
 from emoasr.inference.inputs import Input
 from emoasr.settings.choices import check_choice
-from emoasr.system import forks, processes
+from emoasr.system import forks, output, processes
 
 BATCH_FRAMES = 8192  # of a batch, padding included; longer inputs are computed in chunks
 
@@ -172,8 +172,9 @@ class Call:
         table.attrs["skipped"] = skipped
         if skipped:
             warnings.warn(
-                f"{len(skipped)} of {len(self.index)} inputs left out, the first: "
-                f"input {skipped[0]['input']}: {skipped[0]['reason']}; see .attrs['skipped']",
+                f"{len(skipped)} of {output.counted(len(self.index), 'input')} left out, the "
+                f"first: input {skipped[0]['input']}: {skipped[0]['reason']}; see "
+                ".attrs['skipped']",
                 stacklevel=4,
             )
         return table

@@ -7,6 +7,7 @@ from emoasr.errors import UserError, quoted
 from emoasr.files import untrusted
 from emoasr.settings import bounds, values
 from emoasr.settings.choices import ATTENTION, POOLINGS, TAPS, check_choice
+from emoasr.system.output import counted
 
 FORMAT = 1
 MOST_BYTES = 1 << 22
@@ -137,8 +138,9 @@ def _check(path: untrusted.Source, record: Record) -> None:
         ),
         (
             len(classes) == len(targets) and all(len(of_target) != 1 for of_target in classes),
-            f"classes is {quoted(classes)}; must be a list for each of {len(targets)} targets, "
-            "empty for a rating, else of two or more classes",
+            f"classes is {quoted(classes)}; must be a list for each of "
+            f"{counted(len(targets), 'target')}, empty for a rating, else of two or more "
+            "classes",
         ),
         (
             len(names) - len(targets) <= _MOST_CLASSES,

@@ -14,6 +14,7 @@ import pandas as pd
 from emoasr.errors import one_line
 from emoasr.inference.attention import Attention
 from emoasr.prediction import intervals
+from emoasr.system.output import counted
 
 KNOWN_BY = 8  # features of an utterance
 _SAME = 1e-4  # largest difference between an utterance's features in two runs, and more
@@ -236,7 +237,7 @@ def warnings(
     ):
         if which:
             some = ", ".join(map(one_line, which[:3])) + ", ..." * (len(which) > 3)
-            lines.append(f"{len(which)} of {len(names)} inputs {what}: {some}")
+            lines.append(f"{len(which)} of {counted(len(names), 'input')} {what}: {some}")
     return lines
 
 

@@ -24,6 +24,7 @@ from emoasr.inference import frames
 from emoasr.inference.planning import Source
 from emoasr.prediction.model import Model
 from emoasr.prediction.saved import SavedPredictor
+from emoasr.system.output import counted
 
 MOST, MOST_DRAWN = 500, 20  # recordings of a page, of a picture
 WITHIN = 120.0  # seconds of sound that lie within the page; a longer recording stays a file
@@ -206,13 +207,13 @@ def content(
         version: of emoasr.
     """
     record = predictor.record
-    n, folder = len(record.speakers), _common_folder([recording["name"] for recording in shown])
+    folder = _common_folder([recording["name"] for recording in shown])
     return {
         "targets": record.targets,
         "lanes": [output.name for output in predictor.model.outputs],
         "scores": any(record.classes),
-        "predictor": f"a predictor fitted on {record.said('corpus') or 'an unknown corpus'}, {n} "
-        f"speakers (digest {predictor.digest})",
+        "predictor": f"a predictor fitted on {record.said('corpus') or 'an unknown corpus'}, "
+        f"{counted(len(record.speakers), 'speaker')} (digest {predictor.digest})",
         "limits": record.said("limits"),
         "version": version,
         "hears": hears,

@@ -24,6 +24,7 @@ from emoasr.prediction import manifest
 from emoasr.prediction.manifest import Record
 from emoasr.prediction.model import KNOWN_BY, ClassTarget, Fitted, Model, Target
 from emoasr.settings.choices import ATTENTION, POOLINGS
+from emoasr.system.output import counted
 
 _RECORD, _WEIGHTS = places.PREDICTOR_FILES
 _MOST = {_RECORD: manifest.MOST_BYTES, _WEIGHTS: 1 << 28}  # bytes
@@ -132,8 +133,8 @@ def known_speakers(predictor: SavedPredictor, labels: pd.DataFrame) -> list[str]
         return []
     some = ", ".join(map(one_line, known[:5])) + ", ..." * (len(known) > 5)
     return [
-        f"{len(known)} of {len(there)} speakers are called like some that the predictor was fitted "
-        f"on ({some}): if they are the same, its intervals and error figures do not hold"
+        f"{len(known)} of {counted(len(there), 'speaker')} are called like some that the predictor "
+        f"was fitted on ({some}): if they are the same, its intervals and error figures do not hold"
     ]
 
 

@@ -11,6 +11,7 @@ from emoasr.report.charts import Chart, Palette, Row
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
 from emoasr.report.wording import label, labels, number
+from emoasr.system.output import counted
 
 _BINS = 20  # of a histogram
 
@@ -66,7 +67,7 @@ def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
             of_set = np.array([row[key] for row in rows if row["feature_set"] == name])
             counts, _ = np.histogram(of_set.clip(ends[0], ends[-1]), ends)
             for place, n in zip(places, counts.tolist(), strict=True):
-                what = f"{text}\n{n} speakers with {wording.metric(key)} from {place}"
+                what = f"{text}\n{counted(n, 'speaker')} with {wording.metric(key)} from {place}"
                 points.append({"place": place, "series": text, "value": n, "text": what})
         looks = {text: palette[name] for name, text in sets.items()}
         axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}

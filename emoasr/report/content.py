@@ -11,6 +11,7 @@ from emoasr.evaluation.correlation import Maps
 from emoasr.report import extremes, pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
 from emoasr.settings.choices import TRAIN
+from emoasr.system.output import counted
 
 _ALPHA = 0.05
 _TRAITS = 12  # rows of a table; the others are in results.json
@@ -135,7 +136,7 @@ def _speakers(predictions: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]
 def setting(provenance: Mapping[str, Any], rows: tables.Rows) -> str:
     """How feature sets were evaluated: protocol, model, features, in a sentence."""
     n = provenance["n_selected"]
-    features = f"the {n} best features by F score" if n else "all features"
+    features = f"the {counted(n, 'best feature')} by F score" if n else "all features"
     leak = provenance["config"]["eval"]["selection"]["scope"] == "all"
     fitted = "selected on all utterances" if leak else "everything fitted inside each training fold"
     alone = provenance["config"]["eval"]["partner"] == "out"
@@ -264,7 +265,7 @@ def differing(speakers: Mapping[str, tables.Rows]) -> list[str]:
         found = f"{len(clear)}: {wording.listed(clear)}" if clear else "none"
         if asked:
             goes = f"early − late goes with a trait of the speakers in {found}"
-            sentences.append(f"{name}: of {len(asked)} questions, {goes}")
+            sentences.append(f"{name}: of {counted(len(asked), 'question')}, {goes}")
     return sentences
 
 

@@ -11,6 +11,7 @@ from emoasr.evaluation.correlation import MEAN, SIGNIFICANT, Maps
 from emoasr.report import extremes, style, vegalite
 from emoasr.report.vegalite import Description
 from emoasr.report.wording import few, number, visible
+from emoasr.system.output import counted
 
 LEVEL = f"{SIGNIFICANT:g}".lstrip("0")  # as it is written: .05
 
@@ -96,7 +97,7 @@ def note(m: Maps, name: str) -> str:
         return f"{target}: no rating."
     r, q = found
     if name == MEAN:
-        who = f"{(~np.isnan(m.r).all(axis=(1, 2))).sum()} speakers with a correlation"
+        who = counted((~np.isnan(m.r).all(axis=(1, 2))).sum(), "speaker") + " with a correlation"
     else:
         who = f"{m.n_utterances[m.speakers.index(name)]} utterances"
     if np.isnan(r).all():

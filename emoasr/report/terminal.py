@@ -40,7 +40,7 @@ def _counts(results: Mapping[str, Any]) -> list[str]:
     ]
     for row in {row["target"]: row for row in results["rows"]}.values():
         lines.append(
-            f"{row['target']}: {row['n_utterances']} utterances, "
+            f"{row['target']}: {output.counted(row['n_utterances'], 'utterance')}, "
             f"{row['protocol']}, {output.counted(row['n_folds'], 'fold')}"
         )
     lines.append(f"skipped: {len(skipped)}")
@@ -49,7 +49,9 @@ def _counts(results: Mapping[str, Any]) -> list[str]:
         files = [s["file"] for s in skipped if content.reason(s) == reason]
         lines.append(f"  {count} x {reason}{output.few(files)}")
     if reasons[_REASONS_PRINTED:]:
-        lines.append(f"  and {len(reasons) - _REASONS_PRINTED} more reasons, in the report")
+        lines.append(
+            f"  and {output.counted(len(reasons) - _REASONS_PRINTED, 'more reason')}, in the report"
+        )
     return lines
 
 

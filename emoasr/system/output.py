@@ -34,8 +34,10 @@ def few(names: Sequence[str]) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """So many of something, as `1 fold` or `2 folds`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    """So many of something, as `1 fold` or `2 folds`, `0 classes` or `3 entries`."""
+    if n != 1:
+        noun = re.sub(r"(?<![aeiou])y$", "ie", noun) + ("es" if noun.endswith("s") else "s")
+    return f"{n} {noun}"
 
 
 def number(value: float | None) -> str:

@@ -153,7 +153,7 @@ def open_splits(
         buckets = splits[name].buckets
         padding = bucketing.padding_share(buckets, -(-samples // frontend.hop_length))
         print(f"{name}: {used[name]}")
-        output.detail(f"{name}: {len(buckets)} shapes, padding {padding:.1%}")
+        output.detail(f"{name}: {output.counted(len(buckets), 'shape')}, padding {padding:.1%}")
     for reason, n in Counter(s.reason for s in skipped).most_common():
         print(f"skipped {n}: {reason}{output.few([s.file for s in skipped if s.reason == reason])}")
     record = {"used": used, "skipped": [dataclasses.asdict(s) for s in skipped]}

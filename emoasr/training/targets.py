@@ -29,7 +29,7 @@ from emoasr.audio import chunks
 from emoasr.errors import UserError
 from emoasr.files.run_lock import run_lock
 from emoasr.inference import frames, planning, runner
-from emoasr.system import limits, processes
+from emoasr.system import limits, output, processes
 
 _FORMAT = 1
 _BLOCK = 1 << 16  # frames in memory at a time
@@ -152,7 +152,7 @@ def made(folder: Path, teacher: SavedRecognizer, speech: Speech, ours: FrontEndC
         with run_lock(folder):
             what = "the teacher's hidden states"
             limits.check_room(folder, store.n_bytes(missing), what, "--config.corpus.data_dir")
-            print(f"{what} of {len(missing)} utterances, once, in {folder}")
+            print(f"{what} of {output.counted(len(missing), 'utterance')}, once, in {folder}")
             for i, states_KD in _heard(teacher, speech, missing):
                 theirs = teacher.config.frontend
                 store.put(i, at_frames(states_KD, theirs, int(frames_of[i]), ours))

@@ -225,7 +225,7 @@ def test_folder_counts_what_it_ignores(tmp_path, capsys):
     for name in ("a.wav", "b.txt", "c.md"):
         (tmp_path / name).touch()
     opened("folder", tmp_path)
-    assert "1 audio files, 2 others ignored" in capsys.readouterr().out
+    assert "1 audio file, 2 others ignored" in capsys.readouterr().out
 
 
 def test_folder_lists_a_broken_link_and_walks_a_folder_named_like_audio(tmp_path):

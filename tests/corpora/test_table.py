@@ -73,8 +73,8 @@ def test_a_spreadsheet_of_a_country_with_decimal_commas(tmp_path):
         ("file,speaker\na,NA\nb,x\n", "column speaker: taken as missing: 'NA' 1 x"),
         ("file,stress\na,1\nb,2\nc,4.o\n", "column 'stress' is text, because of '4.o' in row 3"),
         (",file\n0,a\n", "columns not used, as they have no name or hold lists or by"),
-        ("file\nwav\\a.wav\n", "names of 1 files, such as 'wav\\\\a.wav', hold backslashes"),
-        ("file\n a.wav\n", "names of 1 files, such as ' a.wav', begin or end with a blank"),
+        ("file\nwav\\a.wav\n", "write / in their place): of 1 file, such as 'wav\\\\a.wav'"),
+        ("file\n a.wav\n", "names that begin or end with a blank: of 1 file, such as ' a.wav'"),
     ],
 )  # fmt: skip
 def test_what_may_be_meant_otherwise_is_noted(tmp_path, text, note):

@@ -161,7 +161,7 @@ def foreign_index(table, labels):
         (no_utterance_with_both, "feature set 'x': none of its utterances is in the labels"),
         (no_finite_row, "feature set 'x': every row has NaN or infinity, .* column 'f2'"),
         (no_utterances, "feature set 'x': it has no rows"),
-        (ratings_of_text, r"config.eval.targets: valence: 1 class\(es\) to distinguish"),
+        (ratings_of_text, r"config.eval.targets: valence: 1 class to distinguish"),
         (
             numbers_and_a_word,
             "'valence' of the labels holds numbers in 47 rows, but 'n/a' .file wav/0007.wav",

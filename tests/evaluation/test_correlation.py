@@ -129,7 +129,7 @@ def test_what_is_undefined_is_nan_and_explained(tables):
     assert np.flatnonzero(np.isnan(maps.r[2].ravel())).tolist() == [1]
     assert maps.undefined == {
         "s0": "all 6 ratings are 2.1",
-        "s1": "2 utterance(s); a correlation needs 3",
+        "s1": "2 utterances; a correlation needs 3",
         "s2": "1 of 1920 features are constant",
     }
 

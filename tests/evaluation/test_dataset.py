@@ -13,8 +13,8 @@ from emoasr.evaluation import evaluate
         ({"targets": ("dominance",)}, "config.eval.targets: .*'dominance'.*arousal, valence"),
         (
             {"targets": ("speaker",)},
-            r"config.eval.targets: speaker: 0 class\(es\) to distinguish in the 48 utterances that "
-            r"have features \('s0': nobody whom training has when speaker s0 is held out has",
+            r"config.eval.targets: speaker: 0 classes to distinguish in 48 utterances with "
+            r"features \('s0': nobody whom training has when speaker s0 is held out has",
         ),
         ({"targets": ("arousl",)}, "no column 'arousl'.*did you mean arousal"),
         ({"scale": (0.0, 1.0)}, r"config.eval.scale=\(0.0, 1.0\): but ratings of arousal"),
@@ -57,7 +57,7 @@ def test_a_rating_off_the_scale_is_named():
     labels.loc["wav/0007.wav", "valence"] = 5.5
     (note,) = evaluate.evaluate({"x": table}, labels, run_folder.settings()).notes
     assert note == (
-        "1 ratings of valence are off the scale from 1 to 5, such as 5.5 (file wav/0007.wav)"
+        "off the scale from 1 to 5: 1 rating of valence, such as 5.5 (file wav/0007.wav)"
     )
 
 

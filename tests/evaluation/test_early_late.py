@@ -101,7 +101,7 @@ def test_the_true_spread_and_a_new_speaker_are_found():
 
 def test_few_speakers_are_one_sentence_and_those_left_out_are_named():
     assert found_in(speakers(0, 0, n_speakers=3)) == (
-        "3 speaker(s) with 10 utterances or more, and ratings that vary; comparing them needs 4"
+        "3 speakers with 10 utterances or more, and ratings that vary; comparing them needs 4"
     )
     dataset = speakers(0, 0, n_speakers=7)
     dataset.ratings.loc[dataset.groups["speaker"] == "s01", "valence"] = 3.0

@@ -181,7 +181,7 @@ def test_whoever_is_in_both_splits_is_named_and_unknown_speakers_are_kept(given_
         "1 of 4 speakers of split test are, by name, in training too, such as s0" in n
         for n in notes
     )
-    assert "split train: 1 utterances without a speaker count as one speaker" in notes
+    assert "split train: 1 utterance without a speaker, as if of one speaker" in notes
 
 
 @pytest.mark.parametrize("sessions", [True, False])

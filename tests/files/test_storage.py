@@ -213,7 +213,7 @@ def test_objects_that_stand_for_folders_are_no_files(store, local):
     store.put("s3://speech/marked/sub/00.wav", (local / "00.wav").read_bytes())
     corpus = opened("folder", "s3://speech/marked/")
     assert corpus.name == "marked" and corpus.table.index.tolist() == ["sub/00.wav"]
-    assert corpus.notes == ("1 audio files, 0 others ignored",)
+    assert corpus.notes == ("1 audio file, 0 others ignored",)
     assert [str(path) for path in corpus.root.iterdir()] == ["s3://speech/marked/sub"]
 
 

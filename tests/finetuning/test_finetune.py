@@ -251,7 +251,7 @@ def test_beside_ctc_it_goes_on_recognizing(
 
 
 BAD = {  # what is wrong with the labels: the settings, and what the message names
-    "three speakers": ({}, ["3 speaker(s)", "needs 4"]),
+    "three speakers": ({}, ["3 speakers", "needs 4"]),
     "a speaker without ratings": ({}, ["speaker 's1'", "no rating of arousal"]),
     "a constant target": ({}, ["arousal is 2 in every rating", "'s0'"]),
     "classes": ({"eval.targets": ("split",)}, ["split is of classes"]),
