@@ -6,7 +6,7 @@ ones, which are kept. Cost and result are those of the recordings; evaluation ne
 the targets.
 
     python -m emoasr.extract --config=configs/table.py --config.corpus.path=FILE --workdir=runs/t
-    python -m emoasr.eval --config=configs/table.py --config.corpus.path=FILE --workdir=runs/t
+    python -m emoasr.eval --config=configs/table.py --workdir=runs/t
 """
 
 import ml_collections

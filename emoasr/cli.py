@@ -37,7 +37,9 @@ class Command:
         run: the function that does the work; it takes the configuration, the workdir, and whether
             another run's finished work may be replaced.
         base: the defaults that its configurations start from.
-        uses: fields and groups that it reads, for the help; empty: all.
+        uses: fields and groups that it reads; empty: all. The help shows these, and others that are
+            given as flags are named in a warning.
+        keeps: whether it stores all other fields too, for the commands that go on with its folder.
         default_config: the configuration without `--config`; None: the one that `emoasr.extract`
             stored in the workdir.
         lock_name: the name of its lock, where several processes share one workdir; see `run_lock`.
@@ -53,11 +55,16 @@ class Command:
     run: Run
     base: configurations.Base
     uses: tuple[str, ...] = ()
+    keeps: bool = False
     default_config: str | None = None
     lock_name: Callable[[ml_collections.ConfigDict], str] = lambda _: ""
     instead: Mapping[str, Run] = dataclasses.field(default_factory=dict)
     options: Callable[[flags.FlagValues], None] = lambda _: None
     on_files: Callable[..., None] | None = None
+
+    def reads(self, field: str) -> bool:
+        """Whether a field, such as `eval.scale`, is one that it uses."""
+        return not self.uses or any(f"{field}.".startswith(f"{name}.") for name in self.uses)
 
 
 def run(command: Command, arguments: Sequence[str] | None = None) -> int:
@@ -171,6 +178,7 @@ def _run(command: Command, arguments: list[str]) -> int:
             f"give --config=NAME, or the --workdir of an extraction; configurations: {names}"
         )
     given = fields.given(values)
+    _name_unused(command, given)
     if values.overrides:
         from emoasr.settings import overrides
 
@@ -181,6 +189,17 @@ def _run(command: Command, arguments: list[str]) -> int:
     workdir = _workdir(values.workdir, source)
     chosen = functools.partial(chosen, **_values(values, options))
     return _work(chosen, config, workdir, values.overwrite, command.lock_name)
+
+
+def _name_unused(command: Command, given: Iterable[str]) -> None:
+    """Warns of fields that were given as flags and have no effect.
+
+    They are no mistake: some give `extract` and `eval` the same flags.
+    """
+    unused = [f"--config.{name}" for name in given if not (command.keeps or command.reads(name))]
+    if unused:
+        what = ", ".join(unused)
+        print(f"warning: emoasr {command.name} does not use {what}; see --help", file=sys.stderr)
 
 
 def _values(values: flags.FlagValues, names: Iterable[str]) -> dict[str, Any]:
@@ -278,7 +297,7 @@ def _help(command: Command, values: flags.FlagValues) -> str:
     lines += [f"  {name:18} {_first_line(path)}" for name, path in shipped]
     lines += ["", "Flags:", describe(values), "", f"Fields of the configuration. {head}"]
     for name, (value, note) in fields.explained(command.base, config).items():
-        if not command.uses or name.split(".")[0] in command.uses:
+        if command.reads(name):
             lines += [f"  --config.{name}={value}", _indented(note)]
     return "\n".join(lines)
 

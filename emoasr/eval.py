@@ -57,7 +57,8 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     """Evaluates the feature tables in `workdir`, writes the results and prints the main table.
 
     Args:
-        config: `feature_sets`, `workers` and `eval`.
+        config: `feature_sets`, `workers`, `eval`, and of `corpus` `kind` and `consistent`, by which
+            the paper's own numbers stand beside these.
         workdir: folder that `emoasr.extract` has filled.
         overwrite: whether finished work of another run in `workdir` may be replaced.
 
@@ -151,7 +152,13 @@ def _read(
     return test, joined
 
 
-_COMMAND = cli.Command("eval", __doc__, main, experiment, uses=("feature_sets", "workers", "eval"))
+_COMMAND = cli.Command(
+    "eval",
+    __doc__,
+    main,
+    experiment,
+    uses=("corpus.kind", "corpus.consistent", "feature_sets", "workers", "eval"),
+)
 
 
 def command(arguments: Sequence[str] | None = None) -> int:

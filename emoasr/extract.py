@@ -75,6 +75,7 @@ _COMMAND = cli.Command(
         "corpus", "feature_sets", "recognizer", "tap", "pooling", "seed", "batch_frames", "buckets",
         "compute_dtype", "workers", "engine", "ray", "shard",
     ),
+    keeps=True,
     lock_name=shards.lock_name,
     instead={"merge": merge},
 )  # fmt: skip

@@ -64,9 +64,12 @@ _COMMAND = cli.Command(
     __doc__,
     main,
     experiment,
-    uses=("corpus", "recognizer", "tap", "workers", "shard", "eval", "finetune"),
+    uses=(
+        "corpus", "recognizer", "tap", "workers", "shard", "eval.targets", "eval.protocol",
+        "eval.partner", "eval.scale", "eval.terms", "eval.limits", "finetune",
+    ),
     lock_name=shards.lock_name,
-)
+)  # fmt: skip
 
 
 def command(arguments: Sequence[str] | None = None) -> int:

@@ -395,6 +395,27 @@ def test_help_shows_what_a_command_uses_and_not_more(call):
     assert set(configurations.leaves(config.pretraining(""))) <= shown["pretrain"]
 
 
+@pytest.mark.parametrize("command", ["extract", "eval", "finetune", "predict", "pretrain"])
+def test_flags_without_an_effect_are_named(call, monkeypatch, command):
+    """Those that a command's help does not have; a configuration's file is for all commands."""
+    base = config.pretraining if command == "pretrain" else config.experiment
+    name = next(iter(configurations.shipped(base)))
+    known = configurations.leaves(configurations.load(configurations.shipped(base)[name]))
+    flags = [f"--config.{field}={fields.shown(value)}" for field, value in known.items()]
+    helped = set(re.findall(r"^  --(config\.\S+?)=", call(command, "--help")[1], re.MULTILINE))
+    monkeypatch.setattr("emoasr.cli._work", lambda *_: 0)
+    assert call(command, f"--config={name}", "--workdir=run") == (0, "", "")
+    status, _, errors = call(command, f"--config={name}", "--workdir=run", *flags)
+    named = set(re.findall(r"--(config\.[\w.]+)", errors))
+    of_others = {f"config.{field}" for field in known} - helped
+    kept_for_others = command == "extract"  # eval and finetune take the configuration it stores
+    assert (status, named) == (0, set() if kept_for_others else of_others)
+    assert errors.count("\n") == bool(named) and errors.startswith("warning: " * bool(named))
+    if command == "finetune":
+        assert {"config.eval.regressor", "config.feature_sets"} <= named
+        assert not {"config.eval.targets", "config.eval.scale"} & named
+
+
 def test_help_with_a_configuration_shows_its_values(call):
     printed = call("extract", "--config=emotale", "--help")[1]
     assert "feature_sets=neural,random,mfcc,egemaps,random-1,random-2" in printed
