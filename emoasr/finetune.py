@@ -15,8 +15,8 @@ speaker is only predicted.
 The workdir receives, under `finetune/`: `folds/`, a table for each fold and seed; at the end
 `predictions.parquet`, which `emoasr.eval` takes beside feature sets, and, trained on all speakers,
 `recognizer/` and `predictor/`, for `emoasr predict --predictor=... --recognizer=...`. The same
-command goes on after the last finished fold; other settings are refused in the same workdir, unless
---overwrite is given: then all folds are made anew.
+command goes on after the last finished fold; folds of another version of emoasr are made anew.
+Other settings are refused in the same workdir, unless --overwrite is given: then all are made anew.
 
 In parts, side by side, as on several GPUs: --config.shard=1/3 to 3/3 with the same workdir, then
 once without it. For the recognizer to go on recognizing: --config.finetune.transcribed=DIR, speech

@@ -26,7 +26,7 @@ from emoasr.evaluation.splits import speaker_folds
 from emoasr.files import parquet
 from emoasr.finetuning import training
 from emoasr.finetuning.examples import Examples
-from emoasr.finetuning.run_folder import RunFolder
+from emoasr.finetuning.run_folder import RunFolder, Task
 from emoasr.finetuning.training import Material, Schedule, Trained
 from emoasr.prediction import card, fitting
 from emoasr.prediction import saved as predictors
@@ -65,14 +65,6 @@ class Run(NamedTuple):
     tap: str
 
 
-def is_finished(folder: RunFolder, seeds: Sequence[int]) -> bool:
-    """Whether predictions of all these trainings are together, which is done last."""
-    if not folder.predictions.exists():
-        return False
-    table, _ = parquet.read(folder.predictions)
-    return set(table["seed"]) == set(seeds)
-
-
 def keep(
     run: Run, material: Callable[[int], Material], schedule: Callable[[int], Schedule]
 ) -> None:
@@ -85,7 +77,7 @@ def keep(
     """
     config, folder, found = run.config, run.folder, run.found
     seeds, n_folds = tuple(map(int, config.finetune.seeds)), len(found.folds)
-    read = [parquet.read(folder.fold(s, number)) for s in seeds for number in range(n_folds)]
+    read = [parquet.read(folder.fold(Task(s, number))) for s in seeds for number in range(n_folds)]
     table, folds = pd.concat([t for t, _ in read]), [made for _, made in read]
     first = material(seeds[0])
     n_features = first.speech.pooled_ND.shape[1]

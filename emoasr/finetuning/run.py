@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import ml_collections
@@ -29,7 +29,7 @@ from emoasr.finetuning.examples import Examples
 from emoasr.finetuning.listening import Heard
 from emoasr.finetuning.network import Tuner
 from emoasr.finetuning.recognition import Transcribed
-from emoasr.finetuning.run_folder import RunFolder
+from emoasr.finetuning.run_folder import RunFolder, Task
 from emoasr.finetuning.training import Material, Schedule, Training
 from emoasr.inference import compilation_cache
 from emoasr.settings import configurations
@@ -38,13 +38,6 @@ from emoasr.settings.finetuning import PLACES, Asked
 from emoasr.system import limits, output
 
 _OF_EVAL = ("targets", "protocol", "partner")  # what folds depend on
-
-
-class Task(NamedTuple):
-    """One fold of one training."""
-
-    seed: int
-    number: int
 
 
 def finetune(
@@ -66,9 +59,9 @@ def finetune(
     own = tasks
     if shard := asked.shard:
         own = [task for i, task in enumerate(tasks) if i % shard.count == shard.number - 1]
-    missing = [task for task in own if not folder.fold(*task).exists()]
+    missing = folder.missing(own)
     whole = asked.shard is None
-    if not missing and (not whole or keeping.is_finished(folder, seeds)):
+    if not missing and (not whole or folder.is_finished(seeds)):
         print(f"finished already: {folder.path}" if own else f"shard {asked.shard}: has no fold")
         return
     if note := devices_note(jax.local_device_count()):
@@ -269,7 +262,7 @@ def _train_fold(
         training.finite(ratings_NT, f"{what}: a prediction", schedule)
     table = found.groups[["speaker"]].iloc[fold.test].assign(seed=task.seed, fold=fold.name)
     table = table.assign(**dict(zip(found.targets, ratings_NT.T, strict=True)))
-    folder.write_fold(*task, table, {
+    folder.write_fold(task, table, {
         "fold": fold.name, "seed": task.seed, "epochs": n_epochs, "losses": losses,
         "learning_rate": schedule.learning_rate, "seconds": round(time.monotonic() - started, 1),
     })  # fmt: skip

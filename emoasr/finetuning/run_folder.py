@@ -3,20 +3,31 @@
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from emoasr import __version__
 from emoasr.errors import UserError
+from emoasr.extraction.finished_tables import metadata_of
 from emoasr.files import parquet
 from emoasr.files.finished import check_same_run
 from emoasr.files.untrusted import read_json
 from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.system.output import counted
 
 _SEEDS, _RATE = "config.finetune.seeds", "config.finetune.learning_rate"
 _MOST_BYTES = 1 << 20  # of the stored settings
+
+
+class Task(NamedTuple):
+    """One fold of one training; `number` counts from 0."""
+
+    seed: int
+    number: int
 
 
 class RunFolder:
@@ -60,19 +71,41 @@ class RunFolder:
     def _failure(self) -> Path:
         return self.path / "failed.json"
 
-    def fold(self, seed: int, number: int) -> Path:
-        """The table of a finished fold; `number` counts from 0."""
-        return self.path / "folds" / f"seed{seed}-fold{number + 1:03d}.parquet"
+    def fold(self, task: Task) -> Path:
+        """The table of a finished fold."""
+        return self.path / "folds" / f"seed{task.seed}-fold{task.number + 1:03d}.parquet"
 
-    def write_fold(
-        self, seed: int, number: int, table: pd.DataFrame, found: Mapping[str, Any]
-    ) -> None:
+    def missing(self, tasks: Iterable[Task]) -> list[Task]:
+        """The folds to train: as of extract's tables, those of another version too, which it says.
+
+        Args:
+            tasks: all folds that are asked for.
+        """
+        missing, others = [], Counter[str]()
+        for task in tasks:
+            path = self.fold(task)
+            if (version := _version(path)) != __version__:
+                missing.append(task)
+                others.update([version] if path.exists() else [])
+        for version, n in others.items():
+            what = f"{counted(n, 'fold')} made with emoasr {version}"
+            print(f"{self.path}: {what}; made anew, with {__version__}")
+        return missing
+
+    def is_finished(self, seeds: Sequence[int]) -> bool:
+        """Whether this version put predictions of all these trainings together: done last."""
+        if _version(self.predictions) != __version__:
+            return False
+        table, _ = parquet.read(self.predictions)
+        return set(table["seed"]) == set(seeds)
+
+    def write_fold(self, task: Task, table: pd.DataFrame, found: Mapping[str, Any]) -> None:
         """Finishes a fold: its test utterances' predictions, and how it was trained."""
-        parquet.write(table, self.fold(seed, number), dict(found))
+        parquet.write(table, self.fold(task), {**found, "version": __version__})
 
     def write_predictions(self, table: pd.DataFrame, found: Mapping[str, Any]) -> None:
         """Finishes the run: all folds' predictions, and how they were made."""
-        parquet.write(table, self.predictions, dict(found))
+        parquet.write(table, self.predictions, {**found, "version": __version__})
         self._failure.unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -83,3 +116,8 @@ class RunFolder:
         except UserError as error:
             write_atomically(self._failure, json.dumps({"why": str(error)}) + "\n")
             raise
+
+
+def _version(path: Path) -> str:
+    """Of emoasr, by which a table was written."""
+    return str(metadata_of(path).get("version", "of an unknown version"))

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,34 @@ def test_a_stopped_shard_goes_on_and_shards_give_the_same(
     finetune.main(c, tmp_path)
     assert {p: p.stat().st_mtime_ns for p in before} == before  # finished ones stay
     pd.testing.assert_frame_equal(predictions(tmp_path)[0], predictions(finished)[0])
+
+
+def test_folds_of_another_version_are_made_anew_which_is_said(
+    finished, rated, small_recognizer, tmp_path, capsys
+):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "finetune"
+    first, second, *others = sorted((folder / "folds").iterdir())
+    for path, version in ((first, {"version": "0.0.1"}), (second, {})):
+        table, made = parquet.read(path)
+        del made["version"]
+        table[["arousal", "valence"]] = 9.0
+        parquet.write(table, path, made | version)
+    before = {path: path.stat().st_mtime_ns for path in others}
+    c = settings(rated, small_recognizer, **LAYERS)
+    finetune.main(c, tmp_path)
+    printed = capsys.readouterr().out
+    for version in ("0.0.1", "of an unknown version"):
+        what = f"1 fold made with emoasr {version}; made anew, with {emoasr.__version__}"
+        assert f"{folder}: {what}" in printed
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    pd.testing.assert_frame_equal(predictions(tmp_path)[0], predictions(finished)[0])
+    table, made = predictions(tmp_path)
+    assert made["version"] == emoasr.__version__
+    parquet.write(table, folder / "predictions.parquet", made | {"version": "0.0.1"})
+    for finished_now in (False, True):  # of the whole, too
+        finetune.main(c, tmp_path)
+        assert ("finished already" in capsys.readouterr().out) == finished_now
 
 
 def strike(patch, speaker, how):
