@@ -19,7 +19,7 @@ from made_transformers import WAVES, pooled, wave
 
 import emoasr
 from emoasr import transcribe as command
-from emoasr.asr.networks import transformer
+from emoasr.asr.networks import transformer, whisper
 from emoasr.errors import UserError
 from emoasr.files import untrusted
 from emoasr.files.tensors import read_tensors
@@ -68,8 +68,16 @@ def test_hidden_states_are_pytorchs(recognizer, kind):
 
 
 @pytest.mark.parametrize("kind", ["whisper", "wavlm"])  # nothing masked; positions, and masks
-def test_attention_in_parts_is_attention(recognizer, kind, monkeypatch):
-    monkeypatch.setattr(transformer, "_MOST_SCORES", 2000)  # a few frames, and a rest
+@pytest.mark.parametrize("at_once", [4, 64])  # heads: some and a rest; all
+def test_attention_of_several_heads_at_once_is_attention(recognizer, kind, at_once, monkeypatch):
+    monkeypatch.setattr(transformer, "_HEADS_AT_ONCE", {"cpu": at_once})
+    check_parity(recognizer, np.load(FOLDERS / kind / "expected.npz"))
+
+
+@pytest.mark.parametrize("kind", ["whisper"])
+@pytest.mark.parametrize("at_once", [7, 28])  # frames of 50; the second part would end with 56
+def test_a_last_layer_in_parts_is_a_layer(recognizer, kind, at_once, monkeypatch):
+    monkeypatch.setattr(whisper, "_LAST_AT_ONCE", at_once)
     check_parity(recognizer, np.load(FOLDERS / kind / "expected.npz"))
 
 

@@ -3,7 +3,8 @@
 Names of parameters are those of Hugging Face's wav2vec 2.0, so that reading weights needs few
 translations.
 
-Shape suffixes: B utterances, T frames, C channels (units), H heads, D channels of a head.
+Shape suffixes: B utterances, T frames, Q frames that attend to them, C channels (units), H heads, D
+channels of a head.
 """
 
 import math
@@ -14,7 +15,9 @@ from flax import nnx
 
 _PRECISION = jax.lax.Precision.HIGHEST  # GPUs default to TF32
 _MASKED = -1e30  # score of a frame that is not to be attended to
-_MOST_SCORES = 1 << 21  # of attention at once: more do not stay in a CPU's cache
+# Heads whose attention is computed at once: the scores of more do not stay in a CPU's cache;
+# elsewhere what memory holds, 9 MB each of 1500 frames.
+_HEADS_AT_ONCE, _HEADS_ELSEWHERE = {"cpu": 1}, 64
 _GATES = 8  # numbers of which WavLM makes a head's two gates
 _OFFSET = 2.0  # of WavLM's gate, its paper's equation (2)
 
@@ -103,20 +106,27 @@ class EncoderLayer(nnx.Module):
         self.final_layer_norm = layer_norm(n_channels, rngs, epsilon)
 
     def __call__(
-        self, h_BTC: jax.Array, mask_BT: jax.Array | None, position_HTT: jax.Array | None = None
+        self,
+        h_BQC: jax.Array,
+        mask_BT: jax.Array | None,
+        position_HQT: jax.Array | None = None,
+        heard_BTC: jax.Array | None = None,
     ) -> jax.Array:
         """Runs the layer.
 
         Args:
-            h_BTC: activations.
+            h_BQC: activations.
             mask_BT: True on frames that may be attended to; None: all.
-            position_HTT: scores of relative positions, which are added to those of attention.
+            position_HQT: scores of relative positions, which are added to those of attention.
+            heard_BTC: activations that are attended to; None: `h_BQC`.
         """
+        heard_BTC = h_BQC if heard_BTC is None else heard_BTC
         if self._pre_norm:
-            h_BTC = h_BTC + self.attention(self.layer_norm(h_BTC), mask_BT, position_HTT)
-            return h_BTC + self.feed_forward(self.final_layer_norm(h_BTC))
-        h_BTC = self.layer_norm(h_BTC + self.attention(h_BTC, mask_BT, position_HTT))
-        return self.final_layer_norm(h_BTC + self.feed_forward(h_BTC))
+            normed = self.layer_norm(h_BQC), self.layer_norm(heard_BTC)
+            h_BQC = h_BQC + self.attention(*normed, mask_BT, position_HQT)
+            return h_BQC + self.feed_forward(self.final_layer_norm(h_BQC))
+        h_BQC = self.layer_norm(h_BQC + self.attention(h_BQC, heard_BTC, mask_BT, position_HQT))
+        return self.final_layer_norm(h_BQC + self.feed_forward(h_BQC))
 
 
 class _Attention(nnx.Module):
@@ -131,33 +141,31 @@ class _Attention(nnx.Module):
         self.gru_rel_pos_linear = linear(n_channels // n_heads, _GATES, rngs) if gated else None
         self.gru_rel_pos_const = nnx.Param(jnp.ones((1, n_heads, 1, 1))) if gated else None
 
-    def __call__(self, h_BTC, mask_BT, position_HTT):
-        q_BHTD, k_BHTD, v_BHTD = (
-            self._heads(project(h_BTC)) for project in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        scale = 1 / math.sqrt(q_BHTD.shape[-1])
+    def __call__(self, h_BQC, heard_BTC, mask_BT, position_HQT):
+        q_BHQD = self._heads(self.q_proj(h_BQC))
+        k_BHTD, v_BHTD = (self._heads(project(heard_BTC)) for project in (self.k_proj, self.v_proj))
+        scale = 1 / math.sqrt(q_BHQD.shape[-1])
 
-        def attend(frame):
-            """What one frame of each utterance hears (B, H, D)."""
-            q_BHD, position_HT, gate_BH1 = frame
-            scores_BHT = jnp.einsum("bhd,bhtd->bht", q_BHD * scale, k_BHTD, precision=_PRECISION)
-            if position_HT is not None:
-                scores_BHT += gate_BH1 * position_HT
-            if mask_BT is not None:
-                scores_BHT = jnp.where(mask_BT[:, None, :], scores_BHT, _MASKED)
-            weights_BHT = jnp.exp(scores_BHT - scores_BHT.max(axis=-1, keepdims=True))
-            heard_BHD = jnp.einsum("bht,bhtd->bhd", weights_BHT, v_BHTD, precision=_PRECISION)
-            return heard_BHD / weights_BHT.sum(axis=-1, keepdims=True)
+        def attend(head):
+            """What the frames of one utterance hear by one head (Q, D)."""
+            h, q_QD, k_TD, v_TD, mask_T, gate_Q1 = head
+            scores_QT = jnp.matmul(q_QD * scale, k_TD.T, precision=_PRECISION)
+            if position_HQT is not None:
+                scores_QT += gate_Q1 * position_HQT[h]
+            if mask_T is not None:
+                scores_QT = jnp.where(mask_T, scores_QT, _MASKED)
+            weights_QT = jnp.exp(scores_QT - scores_QT.max(axis=-1, keepdims=True))
+            heard_QD = jnp.matmul(weights_QT, v_TD, precision=_PRECISION)
+            return heard_QD / weights_QT.sum(axis=-1, keepdims=True)
 
-        frames = q_BHTD, position_HTT, self._gate(h_BTC)
-        frames = jax.tree.map(lambda x: jnp.moveaxis(x, -2, 0), frames)
-        n_scores = q_BHTD.size // q_BHTD.shape[-1]  # of each frame
-        at_once = max(1, _MOST_SCORES // n_scores)
-        if at_once < h_BTC.shape[1]:
-            heard_TBHD = jax.lax.map(attend, frames, batch_size=at_once)
-        else:
-            heard_TBHD = jax.vmap(attend)(frames)
-        return self.out_proj(jnp.moveaxis(heard_TBHD, 0, 1).reshape(h_BTC.shape))
+        n_rows, n_heads = q_BHQD.shape[:2]
+        h_BH = jnp.broadcast_to(jnp.arange(n_heads), (n_rows, n_heads))
+        mask_BHT = None if mask_BT is None else jnp.repeat(mask_BT[:, None], n_heads, axis=1)
+        each = h_BH, q_BHQD, k_BHTD, v_BHTD, mask_BHT, self._gate(h_BQC)
+        each = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), each)
+        at_once = _HEADS_AT_ONCE.get(jax.default_backend(), _HEADS_ELSEWHERE)
+        heard_BHQD = jax.lax.map(attend, each, batch_size=at_once).reshape(q_BHQD.shape)
+        return self.out_proj(jnp.swapaxes(heard_BHQD, 1, 2).reshape(h_BQC.shape))
 
     def _heads(self, x_BTC):
         return jnp.swapaxes(x_BTC.reshape(*x_BTC.shape[:2], self._n_heads, -1), 1, 2)

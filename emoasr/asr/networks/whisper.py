@@ -3,7 +3,8 @@
 Two convolutions over log-mel frames halve their number; a transformer hears all frames of a window,
 always as many as in training: what lies beyond an utterance is silence to it, not masked.
 
-Shape suffixes: B utterances, M mel bands, F mel frames, T frames, C channels (units).
+Shape suffixes: B utterances, M mel bands, F mel frames, T frames, Q some of them, C channels
+(units).
 """
 
 import dataclasses
@@ -21,6 +22,8 @@ from emoasr.asr.networks.transformer import (
     gelu,
     layer_norm,
 )
+
+_LAST_AT_ONCE = 256  # frames of the last layer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +80,28 @@ class WhisperEncoder(Network):
         """
         h_BTC = gelu(self.conv2(gelu(self.conv1(mel_BFM)))) + self.embed_positions.weight[...]
         states = [h_BTC]
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             h_BTC = layer(h_BTC, None)
             states.append(h_BTC)
-        states[-1] = self.layer_norm(h_BTC)
+        states.append(self.layer_norm(_of_own_frames(self.layers[-1], h_BTC, frames_B)))
         own_BT1 = frame_mask(frames_B, self.config.n_frames)[..., None]
         return Output(None, {"residual": tuple(jnp.where(own_BT1, h, 0.0) for h in states)})
+
+
+def _of_own_frames(layer, h_BTC, frames_B):
+    """What the last layer gives of utterances' own frames: mostly a few of a window's.
+
+    They are computed some at a time, as many as the longest utterance has.
+    """
+    size = min(_LAST_AT_ONCE, h_BTC.shape[1])
+
+    def some(i, own_BTC):
+        some_BQC = jax.lax.dynamic_slice_in_dim(h_BTC, i * size, size, axis=1)
+        some_BQC = layer(some_BQC, None, heard_BTC=h_BTC)
+        return jax.lax.dynamic_update_slice_in_dim(own_BTC, some_BQC, i * size, axis=1)
+
+    n_parts = -(-jnp.max(frames_B) // size)
+    return jax.lax.fori_loop(0, n_parts, some, jnp.zeros_like(h_BTC))
 
 
 class Positions(nnx.Module):
