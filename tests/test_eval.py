@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -377,9 +378,11 @@ def test_classes_and_ratings_have_one_report(tmp_path, capsys):
     table, labels = run_folder.corpus()
     labels["mood"] = np.where(table["f1"] > 0, "<b>up</b>", "down")
     config = run_folder.write(tmp_path / "w", {"mfcc": table, "egemaps": -table}, labels)
+    printed = []
     for targets in (("mood",), ("arousal", "mood")):
         command.main(changed(config, targets=targets, battery=len(targets) == 2), tmp_path / "w")
-        assert "Classes, with 95 % intervals by speaker" in capsys.readouterr().out
+        printed.append(capsys.readouterr().out)
+        assert "Classes, with 95 % intervals by speaker" in printed[-1]
     alone, both = (
         tmp_path / "w/eval/linear-5-mood",
         tmp_path / "w/eval/linear-5-arousal+mood-ablations",
@@ -389,18 +392,29 @@ def test_classes_and_ratings_have_one_report(tmp_path, capsys):
     assert {"classes.png", "confusion.png", "summary.png"} < {
         path.name for path in (both / "figures").iterdir()
     }
-    for folder in (alone, both):
+    for folder, out in zip((alone, both), printed, strict=True):
         rows = strictly((folder / "results.json").read_text())["rows"]
         (row,) = [r for r in rows if (r["target"], r["feature_set"]) == ("mood", "mfcc")]
         assert row["uar_low"] <= row["uar"] <= row["uar_high"]
         for page in ("report.html", "report.md"):
             text = (folder / page).read_text(encoding="utf-8")
             assert wording.number(row["uar"]) in text
+            for said in (text, out):  # what stands below them is named after what it predicts
+                assert "baseline (commonest class)" in said
+                assert ("baseline (training mean)" in said) == (folder == both)
             assert "<b>up</b>" not in text.replace('"<b>', "").replace("\\u003cb", "")
         predictions, _ = feature_tables.read(folder / "predictions.parquet")
         assert set(predictions["class"].dropna()) == {"<b>up</b>", "down"}
     index = (tmp_path / "w/eval/index.html").read_text(encoding="utf-8")
     assert wording.number(row["uar"]) in index
+    last = {
+        target: re.findall(r'<th scope="row">(.*?)</th>', of_target)[-1]
+        for target, of_target in re.findall(r"<h2>(.*?)</h2>(.*?)</table>", index, re.DOTALL)
+    }
+    assert last == {
+        "mood": "baseline (commonest class)",
+        "arousal": "baseline (training mean)",
+    }
 
 
 def test_a_missing_table_is_named(tmp_path):

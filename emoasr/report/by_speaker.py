@@ -42,7 +42,7 @@ def speakers(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
 
 def _speaker_text(row: Row) -> str:
     who = f"speaker {label(row['speaker'])}, n = {row['n']}"
-    return f"{label(wording.set_name(row['feature_set']))}, {who}"
+    return f"{label(wording.set_name(row))}, {who}"
 
 
 def distribution(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:

@@ -111,9 +111,9 @@ def without_baseline(rows: Sequence[Row], key: str) -> list[Row]:
 
 def labels_of_sets(rows: Sequence[Row]) -> dict[str, str]:
     """Labels by the feature sets' names, the baseline's its words."""
-    names = dict.fromkeys(row["feature_set"] for row in rows)
-    shown = labels(wording.set_name(name) for name in names)
-    return {name: shown[wording.set_name(name)] for name in names}
+    names = {row["feature_set"]: wording.set_name(row) for row in rows}
+    shown = labels(names.values())
+    return {name: shown[words] for name, words in names.items()}
 
 
 def rounded(value: float) -> float:

@@ -82,10 +82,10 @@ def pairs(found: Sequence[Row], group: str) -> list[Chart]:
 
 
 def _forest(found: Sequence[Row], key: str) -> Description:
-    names = labels((wording.set_name(d[side]) for d in found for side in "ab"), 16)
+    names = labels((wording.set_name(d, side) for d in found for side in "ab"), 16)
     lines = {}
     for d in found:
-        both = (names[wording.set_name(d[side])] for side in "ab")
+        both = (names[wording.set_name(d, side)] for side in "ab")
         lines[d["a"], d["b"]] = " − ".join(dict.fromkeys(both))
     points = []
     for d in charts.defined(found, key):

@@ -113,10 +113,7 @@ def _ratings(rows: tables.Rows, differences: tables.Rows) -> dict[str, Any]:
 def _meanings(config: Mapping[str, Any], rows: tables.Rows) -> dict[str, str]:
     """What each feature set is, by its name in the report."""
     layers, entries = config["eval"]["layers"], config.get("feature_sets", ())
-    return {
-        wording.set_name(name): wording.meaning(name, layers, entries)
-        for name in dict.fromkeys(row["feature_set"] for row in rows)
-    }
+    return {wording.set_name(row): wording.meaning(row, layers, entries) for row in rows}
 
 
 def _speakers(predictions: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]:
@@ -166,7 +163,7 @@ def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
         of_target.sort(key=lambda row: -row[key])
         if not of_target:
             continue
-        best = [f"{wording.set_name(r['feature_set'])} {interval(r, key)}" for r in of_target[:2]]
+        best = [f"{wording.set_name(r)} {interval(r, key)}" for r in of_target[:2]]
         metric = wording.metric(key)
         text = f"{target}: highest {metric}, {', then '.join(best)}"
         pair = {row["feature_set"] for row in of_target[:2]}
@@ -179,7 +176,7 @@ def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:
 
 def _difference(difference: Mapping[str, Any]) -> str:
     key = wording.main_metric(difference)
-    a, b = (wording.set_name(difference[side]) for side in "ab")
+    a, b = (wording.set_name(difference, side) for side in "ab")
     text = f"; {a} − {b} = {interval(difference, key)}"
     unclear = wording.includes_zero(difference, key)
     if unclear is None:

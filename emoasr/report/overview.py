@@ -49,7 +49,10 @@ def _outline(results: Mapping[str, Any]) -> dict[str, Any]:
         "setting": content.setting(provenance, results["rows"]),
         "date": provenance["date"],
         "metrics": {
-            (row["feature_set"], row["target"]): wording.interval(row, wording.main_metric(row))
+            (row["feature_set"], row["target"]): (
+                wording.set_name(row),
+                wording.interval(row, wording.main_metric(row)),
+            )
             for row in results["rows"]
         },
     }
@@ -59,16 +62,18 @@ def _beside(found: Mapping[str, Mapping[str, Any]], target: str) -> pd.DataFrame
     """One line a feature set, one column an evaluation that has the target."""
     metrics = {
         name: {
-            feature_set: text for (feature_set, t), text in one["metrics"].items() if t == target
+            feature_set: shown for (feature_set, t), shown in one["metrics"].items() if t == target
         }
         for name, one in found.items()
     }
     having = {name: cells for name, cells in metrics.items() if cells}
     sets = tables.baseline_last(name for cells in having.values() for name in cells)
+    names = {key: words for cells in having.values() for key, (words, _) in cells.items()}
+    nothing = ("", wording.UNDEFINED)
     return pd.DataFrame(
         {
-            "feature set": wording.set_name(feature_set),
-            **{name: cells.get(feature_set, wording.UNDEFINED) for name, cells in having.items()},
+            "feature set": names[feature_set],
+            **{name: cells.get(feature_set, nothing)[1] for name, cells in having.items()},
         }
         for feature_set in sets
     )

@@ -57,8 +57,7 @@ def grid(frame: pd.DataFrame, best: Iterable[tuple[int, int]] = ()) -> Grid:
     rows = [[str(cell) for cell in row] for row in frame.itertuples(index=False, name=None)]
     starts = np.cumsum([span for _, span in groups])[:-1].tolist()
     words = sum(name in _WORDS for name in head)
-    baseline = wording.set_name(BASELINE)
-    apart = [i for i, row in enumerate(rows) if baseline in row[:words]]
+    apart = [i for i, row in enumerate(rows) if {*wording.BASELINES} & {*row[:words]}]
     return Grid(groups, head, rows, words, starts, apart, set(best))
 
 
@@ -75,7 +74,8 @@ def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
     columns = [(key, target) for target in frame["target"].unique() for key in names]
     table = table.reindex(index=baseline_last(frame["feature_set"]), columns=columns).astype(float)
     table.columns = pd.MultiIndex.from_tuples([(target, names[key]) for key, target in columns])
-    return table.rename(index=wording.set_name).rename_axis(index=None)
+    shown = {row["feature_set"]: wording.set_name(row) for row in rows}
+    return table.rename(index=shown).rename_axis(index=None)
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -120,7 +120,7 @@ def _beside_each_other(rows: Rows, keys: Iterable[str]) -> pd.DataFrame:
     """One line a feature set, the metrics of the targets side by side; empty without a row."""
     by_set: dict[str, dict[tuple[str, str], str]] = {}
     for row in rows:
-        name = wording.set_name(row["feature_set"])
+        name = wording.set_name(row)
         line = by_set.setdefault(row["feature_set"], {("", "feature set"): name})
         for key in keys:
             line[row["target"], wording.metric(key)] = wording.interval(row, key)
@@ -176,7 +176,7 @@ def other_metrics(rows: Rows, prefix: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": row["target"],
-            "feature set": wording.set_name(row["feature_set"]),
+            "feature set": wording.set_name(row),
             "features": f"{row['n_selected']} of {row['n_features']}",
             **{wording.METRICS[key]: wording.interval(row, prefix + key) for key in _OTHER},
         }
@@ -207,8 +207,8 @@ def differences(found: Rows, prefix: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": d["target"],
-            "former": wording.set_name(d["a"]),
-            "latter": wording.set_name(d["b"]),
+            "former": wording.set_name(d, "a"),
+            "latter": wording.set_name(d, "b"),
             "CCC, difference": wording.interval(d, f"{prefix}ccc"),
             "mean MSE, difference": wording.interval(d, f"{prefix}mse_mean"),
             "Wilcoxon p": wording.p_value(d.get(f"{prefix}wilcoxon_p")),
@@ -219,12 +219,12 @@ def differences(found: Rows, prefix: str) -> pd.DataFrame:
 
 def of_ratings(rows: Rows) -> list[Mapping[str, Any]]:
     """Rows or differences whose target is a rating."""
-    return [row for row in rows if "uar" not in row]
+    return [row for row in rows if not wording.of_classes(row)]
 
 
 def of_classes(rows: Rows) -> list[Mapping[str, Any]]:
     """Rows or differences whose target has classes."""
-    return [row for row in rows if "uar" in row]
+    return [row for row in rows if wording.of_classes(row)]
 
 
 def differences_of_classes(found: Rows) -> pd.DataFrame:
@@ -232,8 +232,8 @@ def differences_of_classes(found: Rows) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": d["target"],
-            "former": wording.set_name(d["a"]),
-            "latter": wording.set_name(d["b"]),
+            "former": wording.set_name(d, "a"),
+            "latter": wording.set_name(d, "b"),
             "UAR, difference": wording.interval(d, "uar"),
             "Wilcoxon p": wording.p_value(d.get("wilcoxon_p")),
         }
@@ -256,7 +256,7 @@ def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.Da
     lines = []
     for there in of_analysis(battery, analysis):
         which = (there["feature_set"], there["target"])
-        line = {("", "target"): which[1], ("", "feature set"): wording.set_name(which[0])}
+        line = {("", "target"): which[1], ("", "feature set"): wording.set_name(there)}
         for metric in ("ccc", "mse_mean"):
             name, key = wording.METRICS[metric], f"clipped_{metric}"
             line[name, "main table"] = wording.number(main_rows.get(which, {}).get(key))
@@ -298,7 +298,7 @@ def analysis(battery: Mapping[str, Any], name: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": row["target"],
-            "feature set": wording.set_name(row["feature_set"]),
+            "feature set": wording.set_name(row),
             "regressor": row["regressor"],
             "selected": str(row["n_selected"]),
             "CCC": wording.interval(row, "clipped_ccc"),

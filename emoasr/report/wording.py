@@ -39,11 +39,21 @@ _MEANINGS = {
     "alone",
     "mfcc": "mean and standard deviation of the network's input, without a network",
     "egemaps": "the extended Geneva minimalistic acoustic parameter set, by openSMILE",
-    BASELINE: "the mean rating of the training fold as a constant prediction, without features; of "
-    "classes, the commonest one. If the held-out group's own mean is high, the mean of the others "
-    "is low; therefore its correlation over all folds is below zero",
 }
-_BASELINE = "baseline (training mean)"
+# by whether the target has classes: what it is called, and what it is
+_BASELINES = {
+    False: (
+        "baseline (training mean)",
+        "the mean rating of the training fold as a constant prediction, without features. If the "
+        "held-out group's own mean is high, the mean of the others is low; therefore its "
+        "correlation over all folds is below zero",
+    ),
+    True: (
+        "baseline (commonest class)",
+        "the commonest class of the training fold as a constant prediction, without features",
+    ),
+}
+BASELINES = tuple(name for name, _ in _BASELINES.values())
 _ERRORS = ("mse", "rmse", "mae")
 
 
@@ -65,9 +75,20 @@ def together(text: str) -> str:
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def set_name(feature_set: str) -> str:
-    """What a feature set is called: `mean` alone would read as the mean of the others."""
-    return _BASELINE if feature_set == BASELINE else feature_set
+def set_name(record: Mapping[str, Any], field: str = "feature_set") -> str:
+    """What a feature set is called: `mean` alone would read as the mean of the others.
+
+    Args:
+        record: a row or a difference, whose target may have classes.
+        field: its field that names the set: of a difference, `a` or `b`.
+    """
+    name = record[field]
+    return _BASELINES[of_classes(record)][0] if name == BASELINE else name
+
+
+def of_classes(record: Mapping[str, Any]) -> bool:
+    """Whether the target of a row or a difference has classes."""
+    return "uar" in record
 
 
 def higher_is_better(key: str) -> bool:
@@ -82,7 +103,7 @@ def metric(key: str) -> str:
 
 def main_metric(record: Mapping[str, Any]) -> str:
     """The key of the metric by which a row or a difference is judged first."""
-    return "uar" if "uar" in record else "clipped_ccc"
+    return "uar" if of_classes(record) else "clipped_ccc"
 
 
 def p_value(p: float | None, equals: str = "") -> str:
@@ -136,14 +157,19 @@ def labels(names: Iterable[str], most: int = 28) -> dict[str, str]:
     return found
 
 
-def meaning(name: str, layers: Mapping[str, Any], entries: Iterable[str] = ()) -> str:
+def meaning(
+    record: Mapping[str, Any], layers: Mapping[str, Any], entries: Iterable[str] = ()
+) -> str:
     """What a feature set is, in words.
 
     Args:
-        name: the feature set.
+        record: a row of it.
         layers: `config.eval.layers`: subsets of each recognizer's layers by name.
         entries: of `config.feature_sets`.
     """
+    name = record["feature_set"]
+    if name == BASELINE:
+        return _BASELINES[of_classes(record)][1]
     if name in _MEANINGS:
         return _MEANINGS[name]
     if name in layers:

@@ -225,7 +225,7 @@ def check_names(names: Iterable[str], layers: Mapping[str, Sequence[int]]) -> No
     if not names or BASELINE in names:
         raise UserError(
             f"config.feature_sets={tuple(names)}: must be one or more names, not {BASELINE!r}, "
-            "which is the name of the baseline (training mean) and always included"
+            "which is the name of the baseline (training mean, or commonest class), always included"
         )
     for name, numbers in layers.items():
         field = f"config.eval.layers.{name}"

@@ -368,7 +368,16 @@ def test_maps_of_several_recognizers_have_their_own_shapes_and_one_scale(made, m
     ],
 )
 def test_sets_of_some_layers_are_explained(name, meaning):
-    assert wording.meaning(name, {"first": (0, 1)}, ("neural", "w.x=FOLDER")) == meaning
+    row, entries = {"feature_set": name}, ("neural", "w.x=FOLDER")
+    assert wording.meaning(row, {"first": (0, 1)}, entries) == meaning
+
+
+@pytest.mark.parametrize("field", ["feature_set", "a", "b"])
+@pytest.mark.parametrize("key", ["clipped_ccc", "uar"])
+def test_the_baseline_is_named_after_what_it_predicts(field, key):
+    name = {"clipped_ccc": "training mean", "uar": "commonest class"}[key]
+    assert wording.set_name({field: "mean", key: 0.1}, field) == f"baseline ({name})"
+    assert wording.set_name({field: "x", key: 0.1}, field) == "x"
 
 
 def cells(description):
@@ -541,7 +550,8 @@ def test_names_under_a_confusion_matrix_lie_beside_each_other(n, name):
 
 def test_the_baseline_stands_below_sets_that_come_later():
     of = {"corpus": "c", "setting": "s", "date": "2030-01-01"}
-    one, other = ({(name, "t"): ".5" for name in names} for names in (("x", "mean"), ("y", "mean")))
+    baseline = {("mean", "t"): ("baseline (training mean)", ".5")}
+    one, other = ({(name, "t"): (name, ".5"), **baseline} for name in "xy")
     found = {"first": {**of, "metrics": one}, "second": {**of, "metrics": other}}
     (grid,) = overview.build(found, [])["beside"].values()
     assert [row[0] for row in grid.rows] == ["x", "y", "baseline (training mean)"]
