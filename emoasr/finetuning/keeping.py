@@ -65,6 +65,15 @@ class Run(NamedTuple):
     tap: str
 
 
+def of_predictor(settings: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The settings of `config.eval` that a predictor alone depends on, no fold does, as JSON."""
+    return {
+        "scale": [*map(float, settings.scale)],
+        "terms": settings.terms,
+        "limits": settings.limits,
+    }
+
+
 def keep(
     run: Run, material: Callable[[int], Material], schedule: Callable[[int], Schedule]
 ) -> None:
@@ -95,7 +104,7 @@ def keep(
     folder.write_predictions(table, {
         "protocol": given.protocol, "partner": given.partner, "n_features": n_features,
         "recognizer": run.recognizer.digest, "corpus": run.corpus.name, "folds": folds,
-        "finetune": config.finetune.to_dict(),
+        "finetune": config.finetune.to_dict(), "predictor": of_predictor(config.eval),
     })  # fmt: skip
     print(folder.predictions)
 

@@ -60,8 +60,8 @@ def finetune(
     if shard := asked.shard:
         own = [task for i, task in enumerate(tasks) if i % shard.count == shard.number - 1]
     missing = folder.missing(own)
-    whole = asked.shard is None
-    if not missing and (not whole or folder.is_finished(seeds)):
+    whole, of_predictor = asked.shard is None, keeping.of_predictor(config.eval)
+    if not missing and (not whole or folder.is_finished(seeds, of_predictor)):
         print(f"finished already: {folder.path}" if own else f"shard {asked.shard}: has no fold")
         return
     if note := devices_note(jax.local_device_count()):

@@ -92,12 +92,17 @@ class RunFolder:
             print(f"{self.path}: {what}; made anew, with {__version__}")
         return missing
 
-    def is_finished(self, seeds: Sequence[int]) -> bool:
-        """Whether this version put predictions of all these trainings together: done last."""
+    def is_finished(self, seeds: Sequence[int], predictor: Mapping[str, Any]) -> bool:
+        """Whether this version put predictions of all these trainings together: done last.
+
+        Args:
+            seeds: of the trainings.
+            predictor: settings that it alone depends on, no fold does.
+        """
         if _version(self.predictions) != __version__:
             return False
-        table, _ = parquet.read(self.predictions)
-        return set(table["seed"]) == set(seeds)
+        table, made = parquet.read(self.predictions)
+        return set(table["seed"]) == set(seeds) and made.get("predictor") == predictor
 
     def write_fold(self, task: Task, table: pd.DataFrame, found: Mapping[str, Any]) -> None:
         """Finishes a fold: its test utterances' predictions, and how it was trained."""

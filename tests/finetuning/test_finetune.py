@@ -150,6 +150,23 @@ def test_folds_of_another_version_are_made_anew_which_is_said(
         assert ("finished already" in capsys.readouterr().out) == finished_now
 
 
+@pytest.mark.parametrize(("name", "value"), [("scale", (0.0, 7.0)), ("limits", "whispered")])
+def test_what_only_the_predictor_depends_on_may_change_after_the_folds(
+    name, value, finished, rated, small_recognizer, tmp_path, capsys
+):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    folds = {path: path.stat().st_mtime_ns for path in (tmp_path / "finetune/folds").iterdir()}
+    c = settings(rated, small_recognizer, **LAYERS)
+    c.eval[name] = value
+    finetune.main(c, tmp_path)
+    assert "finished already" not in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in folds} == folds
+    card = (tmp_path / "finetune" / "predictor" / "README.md").read_text()
+    assert {"scale": "from 0 to 7", "limits": "whispered"}[name] in card
+    finetune.main(c, tmp_path)
+    assert "finished already" in capsys.readouterr().out
+
+
 def strike(patch, speaker, how):
     """A signal's handler is called, as the fold of a speaker is trained."""
     epoch = Training.epoch
