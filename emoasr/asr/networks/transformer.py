@@ -110,7 +110,7 @@ class EncoderLayer(nnx.Module):
         h_BQC: jax.Array,
         mask_BT: jax.Array | None,
         position_HQT: jax.Array | None = None,
-        heard_BTC: jax.Array | None = None,
+        heard: tuple[jax.Array, jax.Array] | None = None,
     ) -> jax.Array:
         """Runs the layer.
 
@@ -118,15 +118,18 @@ class EncoderLayer(nnx.Module):
             h_BQC: activations.
             mask_BT: True on frames that may be attended to; None: all.
             position_HQT: scores of relative positions, which are added to those of attention.
-            heard_BTC: activations that are attended to; None: `h_BQC`.
+            heard: `keys_values` of the frames that are attended to; None: of `h_BQC`.
         """
-        heard_BTC = h_BQC if heard_BTC is None else heard_BTC
+        heard = self.keys_values(h_BQC) if heard is None else heard
         if self._pre_norm:
-            normed = self.layer_norm(h_BQC), self.layer_norm(heard_BTC)
-            h_BQC = h_BQC + self.attention(*normed, mask_BT, position_HQT)
+            h_BQC = h_BQC + self.attention(self.layer_norm(h_BQC), heard, mask_BT, position_HQT)
             return h_BQC + self.feed_forward(self.final_layer_norm(h_BQC))
-        h_BQC = self.layer_norm(h_BQC + self.attention(h_BQC, heard_BTC, mask_BT, position_HQT))
+        h_BQC = self.layer_norm(h_BQC + self.attention(h_BQC, heard, mask_BT, position_HQT))
         return self.final_layer_norm(h_BQC + self.feed_forward(h_BQC))
+
+    def keys_values(self, h_BTC: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """What attention compares frames with, and what it takes of them, (B, H, T, D) each."""
+        return self.attention.keys_values(self.layer_norm(h_BTC) if self._pre_norm else h_BTC)
 
 
 class _Attention(nnx.Module):
@@ -141,9 +144,11 @@ class _Attention(nnx.Module):
         self.gru_rel_pos_linear = linear(n_channels // n_heads, _GATES, rngs) if gated else None
         self.gru_rel_pos_const = nnx.Param(jnp.ones((1, n_heads, 1, 1))) if gated else None
 
-    def __call__(self, h_BQC, heard_BTC, mask_BT, position_HQT):
+    def keys_values(self, h_BTC):
+        return self._heads(self.k_proj(h_BTC)), self._heads(self.v_proj(h_BTC))
+
+    def __call__(self, h_BQC, heard, mask_BT, position_HQT):
         q_BHQD = self._heads(self.q_proj(h_BQC))
-        k_BHTD, v_BHTD = (self._heads(project(heard_BTC)) for project in (self.k_proj, self.v_proj))
         scale = 1 / math.sqrt(q_BHQD.shape[-1])
 
         def attend(head):
@@ -161,7 +166,7 @@ class _Attention(nnx.Module):
         n_rows, n_heads = q_BHQD.shape[:2]
         h_BH = jnp.broadcast_to(jnp.arange(n_heads), (n_rows, n_heads))
         mask_BHT = None if mask_BT is None else jnp.repeat(mask_BT[:, None], n_heads, axis=1)
-        each = h_BH, q_BHQD, k_BHTD, v_BHTD, mask_BHT, self._gate(h_BQC)
+        each = h_BH, q_BHQD, *heard, mask_BHT, self._gate(h_BQC)
         each = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), each)
         at_once = _HEADS_AT_ONCE.get(jax.default_backend(), _HEADS_ELSEWHERE)
         heard_BHQD = jax.lax.map(attend, each, batch_size=at_once).reshape(q_BHQD.shape)

@@ -93,11 +93,11 @@ def _of_own_frames(layer, h_BTC, frames_B):
 
     They are computed some at a time, as many as the longest utterance has.
     """
-    size = min(_LAST_AT_ONCE, h_BTC.shape[1])
+    size, heard = min(_LAST_AT_ONCE, h_BTC.shape[1]), layer.keys_values(h_BTC)
 
     def some(i, own_BTC):
         some_BQC = jax.lax.dynamic_slice_in_dim(h_BTC, i * size, size, axis=1)
-        some_BQC = layer(some_BQC, None, heard_BTC=h_BTC)
+        some_BQC = layer(some_BQC, None, heard=heard)
         return jax.lax.dynamic_update_slice_in_dim(own_BTC, some_BQC, i * size, axis=1)
 
     n_parts = -(-jnp.max(frames_B) // size)
