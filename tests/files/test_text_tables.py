@@ -101,7 +101,7 @@ def test_empty_rows_count(tmp_path):
     [
         (b"", "is empty"),
         (b"\n\r\n", "is empty"),
-        (b"file,x\na\n", r"row 1 \('a'\) has 1 cells, the header 2"),
+        (b"file,x\na\n", r"row 1 \('a'\) has 1 cell, the header 2"),
         (b"file,x\na,1\nb,1,2\n", r"row 2 \('b'\) has 3 cells, the header 2"),
         (b'file,x\na,"b\n', "line 2: .*quotation marks"),
         (b'file,x\na,"b"c\n', "line 2: .*quotation marks"),
