@@ -81,8 +81,8 @@ def get_config() -> ml_collections.ConfigDict:
     c.card.terms = (
         "speechocean762: free for commercial and non-commercial purposes (CC BY 4.0); fotaq, "
         "bass, drascula: freeware, may be modified and distributed with a notice; kathleen: CC0; "
-        "asterisk_en: CC BY-SA 3.0; LibriSpeech, and the texts of VCTK: CC BY 4.0; the weights that "
-        "made synthetic speech: Apache-2.0 (Kokoro-82M, hibari), CC0 (joe)"
+        "asterisk_en: CC BY-SA 3.0; LibriSpeech, and the texts of VCTK: CC BY 4.0; the weights "
+        "that made synthetic speech: Apache-2.0 (Kokoro-82M, hibari), CC0 (joe)"
     )
     c.card.limits = (
         "English only; spelling follows the sound, as there is no language model in it; trained "

@@ -52,7 +52,7 @@ HOP = 0.1  # seconds
 NEAR = 0.5  # seconds from the join
 PAIRS = 3  # a speaker and target
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Of an extraction.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", "", "Of an extraction.")
 _SETS = {"coverage": ("neural",), "languages": ("neural",), "tracks": ("neural",),
          "joins": ("neural", "egemaps")}  # fmt: skip
 
@@ -61,6 +61,8 @@ def main(argv: list[str]) -> None:
     """Runs the check that `argv[1]` names."""
     if len(argv) != 2 or argv[1] not in _SETS:
         raise app.UsageError(f"give one of {', '.join(_SETS)}")
+    if not _WORKDIR.value:
+        raise app.UsageError("give --workdir")
     inputs = outcome.read(_SETS[argv[1]], Path(_WORKDIR.value))
     settings = config.experiment("table").eval
     settings.targets = tuple(t for t in RATINGS if t in inputs.labels)
@@ -147,7 +149,7 @@ class _Courses:
         folds = [t.fold_weights_FD.T for t in predictor.model.targets]
         weights_LCK = np.stack(folds, 1).reshape(shape.n_layers, shape.n_channels, -1)
         biases_K = np.stack([t.fold_biases_F for t in predictor.model.targets]).reshape(-1)
-        arrays = weights_LCK, biases_K.astype(np.float32)
+        arrays = weights_LCK, biases_K.astype(np.float32), None
         frontend = self._recognizer.config.frontend
         of_frames = Contributions(predictor.record.features.tap)
         self._function = FrameFunction(self._recognizer.model, frontend, of_frames, arrays)
@@ -213,7 +215,8 @@ def _predictor(inputs: outcome.Outcome, settings) -> Predictor:
     most_beyond = model.fitted.most_beyond
     targets, scale = settings.targets, tuple(settings.scale)
     record = Record(features, targets, ((),) * len(targets), scale, most_beyond, speakers, {})
-    return Predictor(model, record, "", emoasr.load_recognizer())
+    recognizer = emoasr.load_recognizer(inputs.extraction["config"]["recognizer"] or None)
+    return Predictor(model, record, "", recognizer)
 
 
 def _paths(inputs: outcome.Outcome) -> list[str]:
