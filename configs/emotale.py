@@ -14,8 +14,8 @@ mfcc .766 / .358 / .683, egemaps .784 / .482 / .710. The training mean's MSE is 
 The three taps (--config.tap=...), neural:
 
                      gate           skip           residual
-    linear on 100    .789 / .426    .785 / .420    .795 / .440
-    ridge on all     .817 / .517    .818 / .487    .815 / .485
+    linear on 100    .791 / .488    .782 / .498    .797 / .464
+    ridge on all     .815 / .549    .824 / .526    .806 / .514
 
     python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
     python -m emoasr.eval --config=configs/emotale.py --workdir=runs/e
