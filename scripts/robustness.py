@@ -21,16 +21,16 @@ from emoasr.asr import text
 from emoasr.audio import reading
 from emoasr.corpora import table
 from emoasr.errors import UserError
+from emoasr.inference import bucketing
 from emoasr.settings.choices import AugmentConfig
+from emoasr.system.output import counted
 from emoasr.training import waveforms
 
 _UTTERANCES = flags.DEFINE_integer("utterances", 300, "How many are heard.", lower_bound=1)
 
-_RATE = 16000
 _BATCH = 20  # utterances that are degraded at once: babble is of the others
-_AS_IT_IS = AugmentConfig()
 KINDS = {
-    "as it is": _AS_IT_IS,
+    "as it is": AugmentConfig(),
     "room": AugmentConfig(reverb=1.0),
     "noise": AugmentConfig(add_noise=1.0),
     "telephone": AugmentConfig(telephone=1.0),
@@ -53,9 +53,9 @@ def main(argv: list[str]) -> None:
     for kind, config in KINDS.items():
         waves = list(degraded(clean, config))
         for name, recognizer in recognizers.items():
-            written = recognizer.transcribe((waves, _RATE))["text"].tolist()
+            written = recognizer.transcribe((waves, reading.SAMPLE_RATE))["text"].tolist()
             heard.loc[name, kind] = text.error_rates(true, written)["cer"]
-    print(f"{len(rows)} utterances, character error rates:\n")
+    print(f"{counted(len(rows), 'utterance')}, character error rates:\n")
     print(heard.round(3).to_string())
 
 
@@ -63,13 +63,10 @@ def degraded(waves: list[np.ndarray], config: AugmentConfig) -> Iterator[np.ndar
     """The waveforms (N,) after augmentation, the same ones whenever it is asked for."""
     for start in range(0, len(waves), _BATCH):
         batch = waves[start : start + _BATCH]
-        lengths_B = np.array([len(wave) for wave in batch])
-        wave_BN = np.zeros((len(batch), lengths_B.max()), np.float32)
-        for row_N, wave in zip(wave_BN, batch, strict=True):
-            row_N[: len(wave)] = wave
+        wave_BN, lengths_B = bucketing.pad(batch, len(batch), max(map(len, batch)))
         key = jax.random.fold_in(jax.random.key(0), start)
-        changed_BN = np.asarray(waveforms.augment(wave_BN, lengths_B, key, config, _RATE))
-        yield from (row_N[:n] for row_N, n in zip(changed_BN, lengths_B, strict=True))
+        changed_BN = waveforms.augment(wave_BN, lengths_B, key, config, reading.SAMPLE_RATE)
+        yield from (row_N[:n] for row_N, n in zip(np.asarray(changed_BN), lengths_B, strict=True))
 
 
 def _validation(corpus: Path) -> pd.DataFrame:
