@@ -39,11 +39,11 @@ def main(argv: list[str]) -> None:
         rows = table.read_frame(corpus / "metadata.csv")
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
-    rows = rows[~rows["text"].str.contains(r"\d")]
+    rows = rows[~rows["text"].map(text.has_digits)]
     rows = rows.assign(true=rows["text"].map(text.normalise))
     held_out = set(rows["true"][rows["split"] != "train"])
     examples = _wordnet_examples()
-    examples = examples[~examples.str.contains(r"\d")].map(text.normalise)
+    examples = examples[~examples.map(text.has_digits)].map(text.normalise)
     texts = [*rows["true"][rows["split"] == "train"], *examples]
     texts = [t for t in dict.fromkeys(texts) if t and t not in held_out]
     file = folder / LANGUAGE_FILE

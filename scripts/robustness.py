@@ -71,7 +71,7 @@ def degraded(waves: list[np.ndarray], config: AugmentConfig) -> Iterator[np.ndar
 
 def _validation(corpus: Path) -> pd.DataFrame:
     rows = table.read_frame(corpus / "metadata.csv")
-    rows = rows[(rows["split"] == "valid") & ~rows["text"].str.contains(r"\d")]
+    rows = rows[(rows["split"] == "valid") & ~rows["text"].map(text.has_digits)]
     rows = rows.assign(true=rows["text"].map(text.normalise))
     rows = rows[rows["true"] != ""]
     return rows.iloc[:: max(1, len(rows) // _UTTERANCES.value)][: _UTTERANCES.value]

@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 from absl import app, flags
-from tqdm import tqdm
 
 from emoasr.corpora import table
+from emoasr.system import progress
 
 _SYNTHESIZERS = flags.DEFINE_string("synthesizers", "", "What setup_synthesis.sh made.")
 _TEXTS = flags.DEFINE_string("texts", "", "File with a text a line.")
@@ -134,7 +134,7 @@ def _spoken(
 ) -> list[dict]:
     """The first utterances of the plan that last as long as wanted."""
     plan, rows, seconds = _plan(engine, texts), [], 0.0
-    with tqdm(total=round(hours * 3600), unit="s", desc=engine) as bar:
+    with progress.bar(total=round(hours * 3600), unit="s", desc=engine) as bar:
         while seconds < hours * 3600:
             jobs = list(itertools.islice(plan, _AT_ONCE))
             for job, duration in zip(jobs, pool.map(speakers.speak, jobs), strict=True):

@@ -13,6 +13,7 @@ from emoasr.errors import UserError
 from emoasr.extraction import feature_tables
 from emoasr.files import parquet
 from emoasr.report import wording
+from emoasr.system.output import number
 
 SKIPPED = {"file": "x.wav", "start": None, "end": None, "step": "audio", "reason": "is empty"}
 
@@ -398,7 +399,7 @@ def test_classes_and_ratings_have_one_report(tmp_path, capsys):
         assert row["uar_low"] <= row["uar"] <= row["uar_high"]
         for page in ("report.html", "report.md"):
             text = (folder / page).read_text(encoding="utf-8")
-            assert wording.number(row["uar"]) in text
+            assert number(row["uar"]) in text
             for said in (text, out):  # what stands below them is named after what it predicts
                 assert "baseline (commonest class)" in said
                 assert ("baseline (training mean)" in said) == (folder == both)
@@ -406,7 +407,7 @@ def test_classes_and_ratings_have_one_report(tmp_path, capsys):
         predictions, _ = feature_tables.read(folder / "predictions.parquet")
         assert set(predictions["class"].dropna()) == {"<b>up</b>", "down"}
     index = (tmp_path / "w/eval/index.html").read_text(encoding="utf-8")
-    assert wording.number(row["uar"]) in index
+    assert number(row["uar"]) in index
     last = {
         target: re.findall(r'<th scope="row">(.*?)</th>', of_target)[-1]
         for target, of_target in re.findall(r"<h2>(.*?)</h2>(.*?)</table>", index, re.DOTALL)

@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import soundfile
 from made_training import rows, settings, weights
 from tensorboardX.proto import event_pb2
 
@@ -133,9 +134,13 @@ def test_killed_and_run_again_ends_like_an_unbroken_run(
     killed.kill()  # perhaps while it saves the fourth step
     assert killed.wait() == -signal.SIGKILL
     assert not (tmp_path / "pretrain" / "recognizer").exists()
+    begun = tmp_path / "pretrain" / "config.json"
+    begun.write_text(json.dumps({**json.loads(begun.read_text()), "version": "0.0.1"}))
     capsys.readouterr()
     pretrain.main(settings(speech, data_dir), tmp_path)
-    assert re.search("continuing after step [24] of 6", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search("continuing after step [24] of 6", printed)
+    assert "note: emoasr 0.0.1 has trained this so far" in printed
     ours, theirs = weights(tmp_path), weights(unbroken)
     for name, value in theirs.items():
         np.testing.assert_allclose(ours[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
@@ -181,9 +186,10 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
     folder.mkdir()
     for path in speech.glob("*.wav"):
         (folder / path.name).symlink_to(path)
+    soundfile.write(folder / "silent.wav", np.zeros(16000, np.int16), 16000)
     lines = [
         ("00.wav", "ab"), ("01.wav", "..."), ("02.wav", "at 7 pm"), ("03.wav", "abc " * 99),
-        ("04.wav", ""), ("gone.wav", "ab"),
+        ("04.wav", ""), ("gone.wav", "ab"), ("silent.wav", "ab"),
     ]  # fmt: skip
     text = "".join(f"{file},x,train,{words}\n" for file, words in lines)
     table(folder, text + "05.wav,y,valid,ab\n06.wav,z,dev,ab\n")
@@ -196,8 +202,17 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
         pretrain.main(settings(folder, tmp_path), tmp_path / "run")
     record = json.loads((tmp_path / "run" / "pretrain" / "corpus.json").read_text())
     reasons = {s["file"]: s["reason"] for s in record["skipped"]}
-    assert set(reasons) == {"01.wav", "02.wav", "03.wav", "04.wav", "06.wav", "gone.wav"}
+    assert set(reasons) == {
+        "01.wav",
+        "02.wav",
+        "03.wav",
+        "04.wav",
+        "06.wav",
+        "gone.wav",
+        "silent.wav",
+    }
     assert "signs" in reasons["01.wav"] and "digits" in reasons["02.wav"]
     assert "frames" in reasons["03.wav"] and "no text" in reasons["04.wav"]
+    assert "all samples are zero" in reasons["silent.wav"]
     assert record["used"]["train"]["utterances"] == 1
     assert "skipped 1: digits" in capsys.readouterr().out

@@ -92,9 +92,15 @@ def fit(texts: Iterable[str], order: int = 6, min_count: int = 3) -> LanguageMod
     Args:
         texts: training texts; normalised here.
         order: symbols of the longest n-grams.
-        min_count: contexts of two symbols or more are kept if they occur at least so often.
+        min_count: contexts of two symbols or more are kept if they occur at least so often; where
+            none does, there are no longer n-grams.
+
+    Raises:
+        UserError: there are no texts.
     """
     encoded = [np.concatenate([[0], encode(text), [0]]) for text in texts]
+    if not encoded:
+        raise UserError("a language model needs texts, and there are none")
     contexts = [np.zeros(1, np.int64)]
     rows = [np.full((1, _V), 1 / _V)]
     for n in range(order):
@@ -102,6 +108,8 @@ def fit(texts: Iterable[str], order: int = 6, min_count: int = 3) -> LanguageMod
         before, symbol = grams // _V, grams % _V
         codes, total = np.unique(before, return_counts=True)
         codes = codes[total >= (min_count if n > 1 else 1)]
+        if not len(codes):
+            break
         place = np.minimum(np.searchsorted(codes, before), len(codes) - 1)
         known = codes[place] == before
         counts = np.zeros((len(codes), _V))

@@ -26,6 +26,11 @@ def normalise(text: str) -> str:
     return " ".join("".join(c if c in _CLASS else " " for c in plain).split())
 
 
+def has_digits(text: str) -> bool:
+    """Whether a text has digits: how those were read ("twelve", "one two") is not known."""
+    return any(c.isdigit() for c in text)
+
+
 def encode(text: str) -> np.ndarray:
     """Normalised text as CTC classes, int32 (L,)."""
     return np.array([_CLASS[c] for c in normalise(text)], np.int32)

@@ -108,12 +108,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 i,
                 {
                     "audio": audio,
-                    "digest": hashlib.sha256(audio.tobytes()).hexdigest()[:16],
+                    "digest": digest(audio),
                     "n_samples": len(samples),
                     "file": self._corpus.key(i)[0],
                     **self._labels.iloc[i],
                 },
             )
+
+
+def digest(audio: np.ndarray) -> str:
+    """A hash of samples (N,), int16, which every example has."""
+    return hashlib.sha256(audio.tobytes()).hexdigest()[:16]
 
 
 def prepare(

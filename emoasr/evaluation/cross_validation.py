@@ -8,12 +8,12 @@ import joblib
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from emoasr.evaluation import regression, splits
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.regression import FoldResult, PredictorConfig
 from emoasr.evaluation.splits import Fold
+from emoasr.system import progress
 
 Results = Sequence[tuple[Fold, FoldResult]]
 
@@ -91,7 +91,7 @@ def run(
     results: dict[PredictorConfig, list[tuple[Fold, FoldResult]]] = {
         config: [] for group in alike.values() for config in group
     }
-    bar = tqdm(fitted, what, len(tasks), unit="fold", leave=False, disable=None)
+    bar = progress.bar(fitted, desc=what, total=len(tasks), unit="fold", leave=False)
     for (_, fold), of_fold in zip(tasks, bar, strict=True):
         for config, result in of_fold.items():
             results[config].append((fold, result))

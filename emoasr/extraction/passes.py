@@ -8,7 +8,6 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from emoasr.corpora import Corpus
 from emoasr.extraction import egemaps, ray_engine
@@ -17,6 +16,7 @@ from emoasr.extraction.run_summary import Findings
 from emoasr.inference import bucketing, planning, runner
 from emoasr.inference.pooling import Pooler
 from emoasr.settings.extraction import Work
+from emoasr.system import progress
 
 
 def device_pass(
@@ -77,7 +77,8 @@ def egemaps_pass(
     unreadable = set(unreadable)
     missing = [int(i) for i in _missing(keys, [rows]) if corpus.key(int(i)) not in unreadable]
     skipped = []
-    with _flushed_on_failure([rows]), tqdm(total=len(missing), unit="utt", desc="egemaps") as bar:
+    shown = progress.bar(total=len(missing), unit="utt", desc="egemaps")
+    with _flushed_on_failure([rows]), shown as bar:
         for part in egemaps.extract(corpus, missing, work.workers):
             rows.put([keys[i] for i in part.indices], part.values)
             skipped += part.skipped
@@ -120,7 +121,7 @@ def _with_progress(
         audio, unit = 60 * audio, "min"
     total = audio[_planned(plan)[1]].sum() + 1e-9  # sums in another order may exceed it
     form = f"{{l_bar}}{{bar}}| {{n:.2f}}/{{total:.2f}} {unit} of audio [{{elapsed}}<{{remaining}}]"
-    with tqdm(total=total, desc=name, bar_format=form) as bar:
+    with progress.bar(total=total, desc=name, bar_format=form) as bar:
         for result in results:
             yield result
             bar.update(audio[result.indices].sum())

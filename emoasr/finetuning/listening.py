@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import nnx
-from tqdm import tqdm
 
 from emoasr.asr.frontend import FrontEnd
 from emoasr.asr.networks.base import Network, Output
@@ -24,6 +23,7 @@ from emoasr.inference import bucketing, planning, runner
 from emoasr.inference.device_functions import DeviceFunction
 from emoasr.inference.frames import Activations, FrameFunction
 from emoasr.inference.pooling import Pooler
+from emoasr.system import progress
 
 
 class Heard(NamedTuple):
@@ -86,7 +86,7 @@ def _results(
     heard = corpus.at(frontend.sample_rate, frontend.antialias)
     plan = planning.make_plan(heard, frontend, workers=workers)
     found.failed.update(plan.unreadable)
-    with tqdm(total=len(corpus), desc="audio", unit="utt", disable=None) as bar:
+    with progress.bar(total=len(corpus), desc="audio", unit="utt") as bar:
         for result in runner.run(plan, function):
             found.failed.update(result.failed)
             found.silent.extend(result.indices[result.silent].tolist())

@@ -14,7 +14,6 @@ from typing import Any, cast
 import jax
 import ml_collections
 import numpy as np
-from tqdm import tqdm
 
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
@@ -35,7 +34,7 @@ from emoasr.inference import compilation_cache
 from emoasr.settings import configurations
 from emoasr.settings.choices import ATTENTION
 from emoasr.settings.finetuning import PLACES, Asked
-from emoasr.system import limits, output
+from emoasr.system import limits, output, progress
 
 _OF_EVAL = ("targets", "protocol", "partner")  # what folds depend on
 
@@ -75,7 +74,7 @@ def finetune(
             config.finetune, corpus, found, recognizer, tap, heard, transcribed, seed
         )
     )
-    bar = tqdm(missing, "folds", unit="fold", disable=None)
+    bar = progress.bar(missing, desc="folds", unit="fold")
     for task in bar:
         _train_fold(task, config.finetune, material(task.seed), found, folder)
     if whole:

@@ -10,8 +10,8 @@ from emoasr.report import charts, extremes, scores, style, vegalite, wording
 from emoasr.report.charts import Chart, Palette, Row
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
-from emoasr.report.wording import label, labels, number
-from emoasr.system.output import counted
+from emoasr.report.wording import label, labels
+from emoasr.system.output import counted, number
 
 _BINS = 20  # of a histogram
 

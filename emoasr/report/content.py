@@ -11,7 +11,7 @@ from emoasr.evaluation.correlation import Maps
 from emoasr.report import extremes, pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
 from emoasr.settings.choices import TRAIN
-from emoasr.system.output import counted
+from emoasr.system.output import UNDEFINED, counted, number
 
 _ALPHA = 0.05
 _TRAITS = 12  # rows of a table; the others are in results.json
@@ -254,7 +254,7 @@ def differing(speakers: Mapping[str, tables.Rows]) -> list[str]:
         said = f"in {wording.listed(more)}" if more else "in no rating"
         sentences.append(f"{name}: speakers differ by more than sampling gives {said}")
         clear = [
-            f"{t['target']} with {t['trait']} (rho {wording.number(t['rho'])}, "
+            f"{t['target']} with {t['trait']} (rho {number(t['rho'])}, "
             f"corrected p {wording.p_value(t['p_corrected'], '= ')})"
             for t in asked
             if t["p_corrected"] < _ALPHA
@@ -279,7 +279,7 @@ def _feature_tables(made: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "feature set": name,
-            **{field: str(about.get(field) or wording.UNDEFINED) for field in fields},
+            **{field: str(about.get(field) or UNDEFINED) for field in fields},
         }
         for name, about in made.items()
     )

@@ -11,7 +11,8 @@ from emoasr.report import charts, style, vegalite
 from emoasr.report.charts import Chart, Palette, Row
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
-from emoasr.report.wording import label, labels, number
+from emoasr.report.wording import label, labels
+from emoasr.system.output import number
 
 
 def layers(rows: Sequence[Row], palette: Palette) -> list[Chart]:

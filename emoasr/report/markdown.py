@@ -10,6 +10,7 @@ import jinja2
 from emoasr.report import wording
 from emoasr.report.tables import Grid
 from emoasr.system import output
+from emoasr.system.output import UNDEFINED
 
 
 class _Ready(str):
@@ -37,7 +38,7 @@ def render(content: Mapping[str, Any], pictures: Sequence[str]) -> str:
     text = _ENVIRONMENT.get_template("report.md.jinja").render(
         **content,
         in_words=wording.listed(content["counts"]),
-        dash=wording.UNDEFINED,
+        dash=UNDEFINED,
         maps=[*zip(titles, maps, strict=True)],
         pictures=pictures,
         picture=picture,

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr.report import content, page, tables, wording
+from emoasr.system.output import UNDEFINED
 
 
 def render(folder: Path) -> str:
@@ -69,7 +70,7 @@ def _beside(found: Mapping[str, Mapping[str, Any]], target: str) -> pd.DataFrame
     having = {name: cells for name, cells in metrics.items() if cells}
     sets = tables.baseline_last(name for cells in having.values() for name in cells)
     names = {key: words for cells in having.values() for key, (words, _) in cells.items()}
-    nothing = ("", wording.UNDEFINED)
+    nothing = ("", UNDEFINED)
     return pd.DataFrame(
         {
             "feature set": names[feature_set],

@@ -6,6 +6,7 @@ from typing import Any
 from emoasr.evaluation.correlation import Maps
 from emoasr.report import charts, drawing, html, pearson, style, wording
 from emoasr.report.charts import Chart
+from emoasr.system.output import UNDEFINED
 
 _MOST_LISTED = 2000  # utterances left out
 _SECTIONS = {
@@ -62,7 +63,7 @@ def render(
         "pair_options": _pair_options(content["rated_sets"]),
         "target_options": _target_options(content["map_targets"]),
         "in_words": wording.listed(content["counts"]),
-        "dash": wording.UNDEFINED,
+        "dash": UNDEFINED,
         "most_listed": _MOST_LISTED,
         "charts_json": html.in_script(data),
     }

@@ -10,8 +10,8 @@ import pandas as pd
 from emoasr.evaluation.correlation import MEAN, SIGNIFICANT, Maps
 from emoasr.report import extremes, style, vegalite
 from emoasr.report.vegalite import Description
-from emoasr.report.wording import few, number, visible
-from emoasr.system.output import counted
+from emoasr.report.wording import few, visible
+from emoasr.system.output import counted, number
 
 LEVEL = f"{SIGNIFICANT:g}".lstrip("0")  # as it is written: .05
 

@@ -10,8 +10,9 @@ from emoasr.report import extremes, vegalite
 from emoasr.report.charts import Chart, Palette
 from emoasr.report.style import Look
 from emoasr.report.vegalite import Description
-from emoasr.report.wording import label, labels, number, visible
+from emoasr.report.wording import label, labels, visible
 from emoasr.settings.choices import BASELINE
+from emoasr.system.output import number
 
 MOST = 3000  # utterances in a chart
 _GROUPINGS = ("session", "language", "sex", "gender")  # besides the speaker

@@ -8,6 +8,7 @@ import pandas as pd
 
 from emoasr.report import wording
 from emoasr.settings.choices import BASELINE
+from emoasr.system.output import UNDEFINED, number
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -80,7 +81,7 @@ def paper_table(rows: Rows, prefix: str = "") -> pd.DataFrame:
 
 def as_text(table: pd.DataFrame) -> str:
     """A table of `paper_table` for a terminal."""
-    return table.map(wording.number).to_string()
+    return table.map(number).to_string()
 
 
 def of_analysis(battery: Mapping[str, Any] | None, analysis: str) -> list[dict[str, Any]]:
@@ -126,7 +127,7 @@ def _beside_each_other(rows: Rows, keys: Iterable[str]) -> pd.DataFrame:
             line[row["target"], wording.metric(key)] = wording.interval(row, key)
     columns = list(dict.fromkeys(column for line in by_set.values() for column in line))
     lines = (by_set[name] for name in baseline_last(by_set))
-    cells = [[line.get(c, wording.UNDEFINED) for c in columns] for line in lines]
+    cells = [[line.get(c, UNDEFINED) for c in columns] for line in lines]
     return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(columns) if columns else None)
 
 
@@ -193,9 +194,9 @@ def beside_the_paper(rows: Rows, paper: Rows) -> pd.DataFrame:
             "target": theirs["target"],
             "feature set": theirs["feature_set"],
             "mean MSE, here": wording.interval(row, "mse_mean"),
-            "in the paper": wording.number(theirs["mse_mean"]),
-            "variance, here": wording.number(row["mse_variance"]),
-            "paper's": wording.number(theirs["mse_variance"]),
+            "in the paper": number(theirs["mse_mean"]),
+            "variance, here": number(row["mse_variance"]),
+            "paper's": number(theirs["mse_variance"]),
         }
         for row, theirs in both
         if row is not None
@@ -259,8 +260,8 @@ def against_main(battery: Mapping[str, Any], rows: Rows, analysis: str) -> pd.Da
         line = {("", "target"): which[1], ("", "feature set"): wording.set_name(there)}
         for metric in ("ccc", "mse_mean"):
             name, key = wording.METRICS[metric], f"clipped_{metric}"
-            line[name, "main table"] = wording.number(main_rows.get(which, {}).get(key))
-            line[name, "here"] = wording.number(there.get(key))
+            line[name, "main table"] = number(main_rows.get(which, {}).get(key))
+            line[name, "here"] = number(there.get(key))
             line[name, "difference"] = wording.interval(changes.get(which, {}), key)
         lines.append(line)
     return pd.DataFrame(lines)
@@ -279,18 +280,18 @@ def permuted(found: Rows, rows: Rows) -> pd.DataFrame:
         values = repeats[key].dropna().astype(float)
         metric = wording.metric(key)
         line = {"target": target, "feature set": name}
-        line[f"{metric}, true labels"] = wording.number(true)
+        line[f"{metric}, true labels"] = number(true)
         if len(values):
             p = None if true is None else (1 + np.sum(values >= true)) / (1 + len(values))
             line |= {
                 "permuted: repeats": str(len(values)),
-                "mean": wording.number(values.mean()),
-                "lowest": wording.number(values.min()),
-                "highest": wording.number(values.max()),
+                "mean": number(values.mean()),
+                "lowest": number(values.min()),
+                "highest": number(values.max()),
                 "p": wording.p_value(p),
             }
         lines.append(line)
-    return pd.DataFrame(lines).fillna(wording.UNDEFINED)
+    return pd.DataFrame(lines).fillna(UNDEFINED)
 
 
 def analysis(battery: Mapping[str, Any], name: str) -> pd.DataFrame:
@@ -319,10 +320,10 @@ def variation(found: Rows) -> pd.DataFrame:
             "I²": f"{100 * row['i2']:.0f} %",
             f"Q ({row['n_speakers'] - 1} df)": f"{row['q']:.1f}",
             "p": wording.p_value(row["p"]),
-            "dealt out, p": wording.number(row["dealt_p"]),
+            "dealt out, p": number(row["dealt_p"]),
         }
         for row in found
-    ).fillna(wording.UNDEFINED)
+    ).fillna(UNDEFINED)
 
 
 def traits(found: Rows) -> pd.DataFrame:
@@ -333,7 +334,7 @@ def traits(found: Rows) -> pd.DataFrame:
             "feature set": row["feature_set"],
             "trait": row["trait"],
             "speakers": str(row["n_speakers"]),
-            "rho": wording.number(row["rho"]),
+            "rho": number(row["rho"]),
             "p": wording.p_value(row["p"]),
             "corrected p": wording.p_value(row["p_corrected"]),
         }

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from emoasr.settings.choices import BASELINE
-from emoasr.system.output import UNDEFINED as UNDEFINED
 from emoasr.system.output import number
 
 # Line breaks and tabs stay: Markdown and HTML fold them. The last are halves of characters.

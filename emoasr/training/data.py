@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from emoasr.asr import text
 from emoasr.asr.frontend import FrontEnd, FrontEndConfig
 from emoasr.asr.saved import SavedRecognizer
-from emoasr.corpora import transcribed, vctk
+from emoasr.corpora import prepared, transcribed, vctk
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.corpora.transcribed import Split
 from emoasr.errors import UserError
@@ -134,9 +134,9 @@ def open_splits(
     Raises:
         UserError: of the corpus; a split has no usable utterance.
     """
-    prepared = transcribed.prepare(corpus, config.corpus.data_dir)
-    splits, used, skipped = {}, {}, list(prepared.skipped)
-    for name, split in prepared.splits.items():
+    speech = transcribed.prepare(corpus, config.corpus.data_dir)
+    splits, used, skipped = {}, {}, list(speech.skipped)
+    for name, split in speech.splits.items():
         listener = teacher.config.frontend if teacher and name == "train" else None
         splits[name], left_out = usable(split, config.train, frontend, listener)
         skipped += left_out
@@ -157,7 +157,7 @@ def open_splits(
     for reason, n in Counter(s.reason for s in skipped).most_common():
         print(f"skipped {n}: {reason}{output.few([s.file for s in skipped if s.reason == reason])}")
     record = {"used": used, "skipped": [dataclasses.asdict(s) for s in skipped]}
-    return splits, record, prepared.data_dir
+    return splits, record, speech.data_dir
 
 
 def table_digest(corpus: Corpus) -> str:
@@ -202,6 +202,8 @@ def usable(
             reason = f"longer than train.max_seconds={train.max_seconds:g}"
         if not reason and teacher and not teacher.n_frames(row["n_samples"]):
             reason = "too short for the teacher"
+        if not reason and row["digest"] == prepared.digest(np.zeros(row["n_samples"], np.int16)):
+            reason = "silent: all samples are zero"
         if reason:
             skipped.append(Skipped(row["file"], reason, "pretrain"))
         else:
@@ -217,7 +219,7 @@ def _unreadable(written: str, classes: np.ndarray, n_frames: int) -> str | None:
     """Why CTC cannot learn a text; None: it can."""
     if not written.strip():
         return "no text"
-    if any(c.isdigit() for c in written):
+    if text.has_digits(written):
         return "digits in the text: how they were read is not known"
     if not len(classes):
         return "text of signs only"

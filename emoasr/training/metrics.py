@@ -15,10 +15,10 @@ import vl_convert
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tqdm import tqdm
 
 from emoasr.errors import UserError
 from emoasr.files.writing import write_atomically
+from emoasr.system import progress
 from emoasr.training import multihost
 from emoasr.training.step import learning_rates
 
@@ -43,7 +43,7 @@ class MetricsLog:
         self._folder, self._train, self._pending = folder, train, pending
         self._writes = multihost.is_first()
         self._rates = learning_rates(train.learning_rate, train.warmup_steps, train.steps)
-        self._bar = tqdm(
+        self._bar = progress.bar(
             total=train.steps, initial=step, unit="step", desc="pretrain", disable=not self._writes
         )
         self._path = folder / "metrics.jsonl"
@@ -90,7 +90,7 @@ class MetricsLog:
                     "--overwrite"
                 )
         self.write(step, **means, learning_rate=float(self._rates(step - 1)))
-        self._bar.set_postfix(loss=f"{means['loss']:.3f}")
+        self._bar.set_postfix(loss=f"{means['loss']:.3f}", refresh=False)
 
     def pending(self) -> list[dict[str, float]]:
         """Metrics of the steps since the last row, for a checkpoint."""

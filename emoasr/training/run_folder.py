@@ -8,6 +8,7 @@ from typing import Any
 
 import ml_collections
 
+from emoasr import __version__
 from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet
@@ -105,7 +106,9 @@ class RunFolder:
             if self._is_other:
                 shutil.rmtree(self.path)
                 self.path.mkdir()
-            record = {**self.settings, "made_from": self._made_from}
+            elif not self.is_finished():
+                self._note_version()
+            record = {**self.settings, "made_from": self._made_from, "version": __version__}
             write_atomically(self.path / "corpus.json", json.dumps(corpus, indent=1))
             write_atomically(self._record, json.dumps(record, indent=1))
         elif not self._record.exists():
@@ -113,6 +116,11 @@ class RunFolder:
                 f"{self._record} is not there, though process 0 wrote it; give a --workdir that "
                 "all machines share"
             )
+
+    def _note_version(self) -> None:
+        before = self._before.get("version", __version__)
+        if before != __version__:
+            print(f"note: emoasr {before} has trained this so far, {__version__} goes on")
 
     def is_finished(self) -> bool:
         """Whether the recognizer is there that this training would end with."""

@@ -20,7 +20,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from emoasr.asr.frontend import FrontEnd, FrontEndConfig
 from emoasr.asr.networks.base import Output
@@ -29,7 +28,7 @@ from emoasr.audio import chunks
 from emoasr.errors import UserError
 from emoasr.files.run_lock import run_lock
 from emoasr.inference import frames, planning, runner
-from emoasr.system import limits, output, processes
+from emoasr.system import limits, output, processes, progress
 
 _FORMAT = 1
 _BLOCK = 1 << 16  # frames in memory at a time
@@ -166,7 +165,7 @@ def _heard(
     frontend = teacher.config.frontend
     function = frames.FrameFunction(teacher.model, frontend, _Middle(teacher.tap(None)))
     plan = planning.make_plan(speech, frontend, workers=processes.count(0)).only(wanted)
-    with tqdm(total=len(wanted), desc="teacher", unit="utt") as bar:
+    with progress.bar(total=len(wanted), desc="teacher", unit="utt") as bar:
         for result in runner.run(plan, function):
             states, n_frames = result.arrays["values"], result.arrays["frames"]
             for i, states_KD, n in zip(result.indices, states, n_frames, strict=True):

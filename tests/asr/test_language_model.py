@@ -46,6 +46,18 @@ def test_counted_by_hand():
     assert probability == pytest.approx((1 + p0) / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize("texts", [["a"], [""], ["ab", "ba"], ["it"] * 4])
+def test_few_texts_give_shorter_contexts(texts):
+    model = language_model.fit(texts, order=6, min_count=5)
+    np.testing.assert_allclose(np.exp(model.log_prob_SV).sum(axis=1), 1, atol=1e-5)
+    assert len(model.contexts) < 6
+
+
+def test_without_texts_there_is_no_model():
+    with pytest.raises(UserError, match="needs texts"):
+        language_model.fit([])
+
+
 def test_it_is_the_same_after_saving(model, tmp_path):
     language_model.save(model, tmp_path / "language.safetensors")
     read = language_model.load(tmp_path / "language.safetensors")

@@ -31,6 +31,7 @@ from emoasr.report import (
     tables,
     wording,
 )
+from emoasr.system.output import number
 
 PNG = b"\x89PNG"
 
@@ -76,7 +77,7 @@ def test_the_table_has_the_papers_layout(made):
      (12345.6, "12,346"), (None, "–"), (np.nan, "–")],
 )  # fmt: skip
 def test_numbers(value, text):
-    assert wording.number(value) == text
+    assert number(value) == text
 
 
 def test_intervals():
