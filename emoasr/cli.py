@@ -19,7 +19,7 @@ from absl import flags, logging
 import emoasr
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files.places import local
-from emoasr.settings import configurations, fields
+from emoasr.settings import configurations, dependent, fields
 from emoasr.system import interrupts, limits, output
 
 _WIDTH = 100
@@ -178,28 +178,33 @@ def _run(command: Command, arguments: list[str]) -> int:
             f"give --config=NAME, or the --workdir of an extraction; configurations: {names}"
         )
     given = fields.given(values)
-    _name_unused(command, given)
+    before = configurations.leaves(config)
+    changed = [name for name in _used(command, given) if given[name] != before.get(name)]
     if values.overrides:
         from emoasr.settings import overrides
 
         overrides.apply(config, local(values.overrides), given)
     config.update_from_flattened_dict(given)
     config.lock()
+    for sentence in dependent.without_effect(config, changed):
+        print(f"warning: {sentence}; see --help", file=sys.stderr)
     chosen = next((f for name, f in command.instead.items() if values[name].value), command.run)
     workdir = _workdir(values.workdir, source)
     chosen = functools.partial(chosen, **_values(values, options))
     return _work(chosen, config, workdir, values.overwrite, command.lock_name)
 
 
-def _name_unused(command: Command, given: Iterable[str]) -> None:
-    """Warns of fields that were given as flags and have no effect.
+def _used(command: Command, given: Iterable[str]) -> list[str]:
+    """The fields that a command uses, of those that were given as flags; warns of the others.
 
     They are no mistake: some give `extract` and `eval` the same flags.
     """
-    unused = [f"--config.{name}" for name in given if not (command.keeps or command.reads(name))]
+    used = [name for name in given if command.keeps or command.reads(name)]
+    unused = [f"--config.{name}" for name in given if name not in used]
     if unused:
         what = ", ".join(unused)
         print(f"warning: emoasr {command.name} does not use {what}; see --help", file=sys.stderr)
+    return used
 
 
 def _values(values: flags.FlagValues, names: Iterable[str]) -> dict[str, Any]:

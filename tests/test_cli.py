@@ -416,6 +416,15 @@ def test_flags_without_an_effect_are_named(call, monkeypatch, command):
         assert not {"config.eval.targets", "config.eval.scale"} & named
 
 
+def test_a_flag_that_needs_another_is_named_unless_that_is_there(call, monkeypatch):
+    monkeypatch.setattr("emoasr.cli._work", lambda *_: 0)
+    given = ("extract", "--config=emotale", "--workdir=run", "--config.ray.actors=3")
+    assert call(*given)[2] == (
+        "warning: --config.ray.actors has an effect only with --config.engine=ray; see --help\n"
+    )
+    assert call(*given, "--config.engine=ray") == (0, "", "")
+
+
 def test_help_with_a_configuration_shows_its_values(call):
     printed = call("extract", "--config=emotale", "--help")[1]
     assert "feature_sets=neural,random,mfcc,egemaps,random-1,random-2" in printed

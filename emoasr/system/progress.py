@@ -15,5 +15,6 @@ def bar(iterable: Iterable | None = None, **options: Any) -> tqdm:
     A terminal draws a bar over itself; in a log every state of it would stay.
     """
     if not sys.stderr.isatty():
-        options = {"mininterval": _LOG_SECONDS, "maxinterval": _LOG_SECONDS, **options}
+        seldom = {"mininterval": _LOG_SECONDS, "maxinterval": _LOG_SECONDS}
+        options = {**seldom, **options, "leave": True}  # what comes next begins a line
     return tqdm(iterable, **options)

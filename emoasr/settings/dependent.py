@@ -1,0 +1,61 @@
+"""Fields that have an effect only while another one has a certain value."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import ml_collections
+
+from emoasr.settings.configurations import leaves
+
+
+class _Needs(NamedTuple):
+    """What a field needs: another field, which of its values do, and how a flag gives one."""
+
+    field: str
+    does: Callable[[Any], bool]
+    flag: str
+
+
+_WINDOWS = _Needs("corpus.window", bool, "corpus.window=SECONDS")
+_RAY = _Needs("engine", lambda engine: engine == "ray", "engine=ray")
+_SELECTION = _Needs("eval.n_selected", bool, "eval.n_selected=NUMBER")
+_CROSSING = _Needs("eval.train_workdir", bool, "eval.train_workdir=DIR")
+_LAYERS = _Needs("finetune.layers", bool, "finetune.layers=NUMBER")
+_TEACHER = _Needs("train.teacher", bool, "train.teacher=FOLDER")
+_PROCESSES = _Needs("distributed.coordinator", bool, "distributed.coordinator=HOST:PORT")
+_BY_NUMBER = _Needs(
+    "distributed.coordinator", lambda where: where != "auto", "distributed.coordinator=HOST:PORT"
+)
+
+# by field, or by what the fields of a group begin with
+_NEEDS = {
+    "corpus.hop": (_WINDOWS,),
+    "ray.": (_RAY,),
+    "eval.selection.": (_SELECTION,),
+    "eval.train_scale": (_CROSSING,),
+    "finetune.norms": (_LAYERS,),
+    "finetune.rate_below": (_LAYERS,),
+    "train.teacher_weight": (_TEACHER,),
+    "distributed.n_processes": (_PROCESSES, _BY_NUMBER),
+    "distributed.process_id": (_PROCESSES, _BY_NUMBER),
+    "distributed.timeout": (_PROCESSES,),
+}
+
+
+def without_effect(config: ml_collections.ConfigDict, names: Iterable[str]) -> Iterator[str]:
+    """Says of each field that was set, but has no effect, what it needs.
+
+    Args:
+        config: with the fields that were set.
+        names: of those, such as `ray.actors`.
+
+    Yields:
+        Sentences, such as "--config.ray.actors has an effect only with --config.engine=ray".
+    """
+    values = leaves(config)
+    for name in names:
+        for begin, needs in _NEEDS.items():
+            if name == begin or (begin.endswith(".") and name.startswith(begin)):
+                lacking = [need.flag for need in needs if not need.does(values[need.field])]
+                if lacking:
+                    yield f"--config.{name} has an effect only with --config.{lacking[0]}"
