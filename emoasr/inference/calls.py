@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from emoasr.asr import frontend as fe
 from emoasr.audio.windows import Windows
@@ -15,7 +16,7 @@ from emoasr.inference import frames, inputs, planning, runner
 from emoasr.inference.device_functions import DeviceFunction
 from emoasr.inference.inputs import Input
 from emoasr.settings.choices import check_choice
-from emoasr.system import forks, output, processes, progress
+from emoasr.system import forks, output, processes
 
 BATCH_FRAMES = 8192  # of a batch, padding included; longer inputs are computed in chunks
 
@@ -123,9 +124,7 @@ class Call:
         seconds = plan.n_samples.sum() / self._frontend.sample_rate
         many = len(self.index) > _MANY or seconds > _LONG
         shown = self._progress and many
-        with progress.bar(
-            desc="heard", total=len(self.index), unit="input", disable=not shown
-        ) as bar:
+        with tqdm(desc="heard", total=len(self.index), unit="input", disable=not shown) as bar:
             for result in runner.run(plan, function):
                 self._leave_out(result.failed)
                 if len(result.indices):

@@ -1,4 +1,7 @@
-"""Progress bars of long work, on stderr."""
+"""Progress bars of commands, on stderr.
+
+The Python interface has bars of its own: a notebook is no terminal, but shows them.
+"""
 
 import sys
 from collections.abc import Iterable
