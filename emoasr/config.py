@@ -32,7 +32,7 @@ def _extraction(c: ml_collections.ConfigDict, kind: str) -> None:
 
     c.batch_frames = 0  # in a batch, padding included; 0: as suits the network and device
     c.buckets = 24  # lengths compiled for, at most; fewer where compiling costs more than padding
-    c.compute_dtype = "float32"  # of factors; for accelerators also "tensorfloat32", "bfloat16"
+    c.compute_dtype = "float32"  # of factors; or "tensorfloat32", "bfloat16" (speed guide)
     c.workers = 0  # decoding threads and openSMILE processes; 0: one a core
     c.engine = "local"  # or "ray": on the machines of a Ray cluster
     c.ray = ml_collections.ConfigDict()
@@ -112,7 +112,7 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
     c.train.steps = 4000  # batches in all
     c.train.batch_frames = 8192  # MFCC frames a batch, over all devices, padding included
     c.train.buckets = 6  # lengths compiled for
-    c.train.compute_dtype = "float32"  # of factors; for GPUs also "tensorfloat32", "bfloat16"
+    c.train.compute_dtype = "float32"  # of factors; or "tensorfloat32", "bfloat16" (speed guide)
     c.train.resident = 0.2  # share of a device's memory that the speech may take, to lie there
     c.train.max_seconds = 20.0  # longer utterances are left out
     c.train.optimizer = "adamw"  # or "muon", for the kernels

@@ -5,7 +5,8 @@ weights, on the same batch of MFCCs without padding, float32. First both must gi
 FLOP are those of the convolutions, forward and backward.
 
 Then whole steps of a training from prepared speech (noise of as many utterances, read, augmented,
-heard by the front end and learnt from): fed batch by batch, and from speech on the device.
+heard by the front end and learnt from): fed batch by batch, from speech on the device, and so with
+factors in bfloat16.
 """
 
 import statistics
@@ -24,7 +25,7 @@ from timing import alternate
 from emoasr import config
 from emoasr.asr.text import BLANK
 from emoasr.training import data, sharding
-from emoasr.training.step import create, ctc_loss
+from emoasr.training.step import Trainer, create, ctc_loss
 
 _STEPS = 6  # of a training, in one run
 _BATCHES = 3  # of different utterances
@@ -70,26 +71,32 @@ def _whole_steps(repeats: int, n_utterances: int, n_frames: int) -> list[dict[st
     settings = config.pretraining("transcribed")
     settings.train.batch_frames, settings.train.buckets = n_utterances * n_frames, 1
     trainer, state = create(settings)
-    state = sharding.replicate(state, trainer.mesh)
+    settings.train.compute_dtype = "bfloat16"
+    rounding, _ = create(settings)
     with tempfile.TemporaryDirectory() as folder:
         settings.corpus.path = settings.corpus.data_dir = folder
         _write_noise(Path(folder), n_utterances * _BATCHES, n_frames * trainer.frontend.hop_length)
         corpus = data.CORPORA["transcribed"].load(settings.corpus, Path(folder))
         examples = data.open_splits(corpus, settings, trainer.frontend)[0]["train"]
 
-        def train(share: float) -> Callable[[], None]:
+        def train(share: float, trainer: Trainer = trainer) -> Callable[[], None]:
             endless = examples.training(10**6, 0, trainer.mesh, share) if share else None
+            carried = sharding.replicate(jax.tree.map(np.asarray, state), trainer.mesh)
 
             def run() -> None:
-                nonlocal state
+                nonlocal carried
                 batches = endless or examples.training(_STEPS, 0, trainer.mesh, 0)
                 for number in range(_STEPS):
-                    state, metrics = trainer.step(state, np.int32(number), next(batches))
+                    carried, metrics = trainer.step(carried, np.int32(number), next(batches))
                 jax.block_until_ready(metrics)
 
             return run
 
-        peers = {"a training's step, fed": train(0), "of speech on the device": train(1)}
+        peers = {
+            "a training's step, fed": train(0),
+            "of speech on the device": train(1),
+            "and in bfloat16": train(1, rounding),
+        }
         seconds = alternate(peers, repeats)
     found = [
         {"peer": name, "median_s": statistics.median(s) / _STEPS, "min_s": min(s) / _STEPS,

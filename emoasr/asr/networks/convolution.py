@@ -1,8 +1,10 @@
 """Dilated convolution over time, as each kind of device computes it well.
 
-On a CPU it is XLA's own. One product of shifted copies takes 1.4 times as long there and 1.2 times
-with its gradient, a sum over taps 1.5 and 1.2, folding time into the batch 1.1 and 1.0 to 1.1
-(the network's layers in a row, on two cores of an Intel Xeon).
+On a CPU it is XLA's own where factors are float32. One product of shifted copies takes 1.4 times as
+long there and 1.2 times with its gradient, a sum over taps 1.5 and 1.2, folding time into the batch
+1.1 and 1.0 to 1.1 (the network's layers in a row, on two cores of an Intel Xeon). Where factors are
+bfloat16 it is products of shifted copies: XLA has fast products for them there, if the processor
+has, but no fast convolution.
 
 Elsewhere it is one product of shifted copies: it does not depend on what XLA makes of a dilated
 kernel. Before JAX 0.8.1 XLA filled it with zeros on GPUs (openxla/xla#32231 measured 15 to 23
@@ -58,15 +60,19 @@ def _convolution(x_BTC, kernel_KIO, dilation, precision, result):
 
 def _shifted_product(x_BTC, kernel_KIO, dilation, precision, result):
     n_taps, n_in, n_out = kernel_KIO.shape
-    n_rows, n_frames, _ = x_BTC.shape
-    side = n_taps // 2 * dilation
-    padded_BTC = jnp.pad(x_BTC, ((0, 0), (side, side), (0, 0)))
-    starts = range(0, n_taps * dilation, dilation)
-    copies = [padded_BTC[:, start : start + n_frames] for start in starts]
+    copies = _shifted(x_BTC, n_taps, dilation, axis=1)
     flat_XC = jnp.concatenate(copies, axis=-1).reshape(-1, n_taps * n_in)
     flat_CO = kernel_KIO.reshape(-1, n_out)
     y_XO = jnp.matmul(flat_XC, flat_CO, precision=precision, preferred_element_type=result)
-    return y_XO.reshape(n_rows, n_frames, n_out)
+    return y_XO.reshape(*x_BTC.shape[:2], n_out)
+
+
+def _shifted(x, n_taps, dilation, axis):
+    """A copy of `x` for each tap: what that tap hears, zeros beyond the ends."""
+    side, n_frames = n_taps // 2 * dilation, x.shape[axis]
+    padded = jnp.pad(x, [(side, side) if i == axis else (0, 0) for i in range(x.ndim)])
+    starts = range(0, n_taps * dilation, dilation)
+    return [lax.slice_in_dim(padded, start, start + n_frames, axis=axis) for start in starts]
 
 
 FORMS = {"cpu": _convolution, "gpu": _shifted_product}
@@ -74,19 +80,63 @@ FORMS = {"cpu": _convolution, "gpu": _shifted_product}
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _rounded(x_BTC, kernel_KIO, dilation, precision, dtype):
-    factors = x_BTC.astype(dtype), kernel_KIO.astype(dtype)
-    return _convolve(*factors, dilation, precision, jnp.dtype("float32"))
+    return _forward(x_BTC, kernel_KIO, dilation, precision, dtype)[0]
 
 
 def _forward(x_BTC, kernel_KIO, dilation, precision, dtype):
     factors = x_BTC.astype(dtype), kernel_KIO.astype(dtype)
+    if _by_bits(dtype):
+        return _bit_product(*factors, dilation), factors
     return _convolve(*factors, dilation, precision, jnp.dtype("float32")), factors
 
 
 def _backward(dilation, precision, dtype, factors, dy_BTO):
     """By itself JAX would multiply the gradient, float32, by the factors turned back to float32."""
+    dy_BTO = dy_BTO.astype(dtype)
+    if _by_bits(dtype):
+        return _bit_gradients(*factors, dy_BTO, dilation)
     _, gradients = jax.vjp(lambda *f: _convolve(*f, dilation, precision, dtype), *factors)
-    return tuple(d.astype(jnp.float32) for d in gradients(dy_BTO.astype(dtype)))
+    return tuple(d.astype(jnp.float32) for d in gradients(dy_BTO))
 
 
 _rounded.defvjp(_forward, _backward)
+
+
+def _by_bits(dtype):
+    return dtype == "bfloat16" and FORMS.get(jax.default_backend()) is _convolution
+
+
+def _bit_product(x_BTC, kernel_KIO, dilation):
+    """The product of shifted copies, moved as integers.
+
+    XLA multiplies bfloat16 as such on a CPU, but turns it into float32 to copy it.
+    """
+    n_taps, n_in, n_out = kernel_KIO.shape
+    copies = _shifted(_bits(x_BTC), n_taps, dilation, axis=1)
+    x_XC = jnp.concatenate(copies, axis=-1).reshape(-1, n_taps * n_in)
+    y_XO = _product(x_XC, _bits(kernel_KIO).reshape(-1, n_out))
+    return y_XO.reshape(*x_BTC.shape[:2], n_out)
+
+
+def _bit_gradients(x_BTC, kernel_KIO, dy_BTO, dilation):
+    """Of `_bit_product`, by products that XLA need not transpose: those are slower there."""
+    n_taps, n_in, n_out = kernel_KIO.shape
+    dy_BTO = _bits(dy_BTO)
+    back_KOI = _bits(kernel_KIO)[::-1].swapaxes(1, 2)
+    copies = _shifted(dy_BTO, n_taps, dilation, axis=1)
+    dx_XI = sum(
+        _product(copy.reshape(-1, n_out), tap) for copy, tap in zip(copies, back_KOI, strict=True)
+    )
+    x_CBT = jnp.transpose(_bits(x_BTC), (2, 0, 1))
+    x_CX = jnp.concatenate(_shifted(x_CBT, n_taps, dilation, axis=2)).reshape(n_taps * n_in, -1)
+    dkernel_CO = _product(x_CX, dy_BTO.reshape(-1, n_out))
+    return dx_XI.reshape(x_BTC.shape), dkernel_CO.reshape(kernel_KIO.shape)
+
+
+def _bits(x):
+    return lax.bitcast_convert_type(x, jnp.uint16)
+
+
+def _product(a_XY, b_YZ):
+    a_XY, b_YZ = (lax.bitcast_convert_type(bits, jnp.bfloat16) for bits in (a_XY, b_YZ))
+    return jnp.matmul(a_XY, b_YZ, preferred_element_type=jnp.float32)
