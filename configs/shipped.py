@@ -43,7 +43,6 @@ children):
         --engines=kokoro=1.98,hibari=3.04,joe=.11
     python -m emoasr.pretrain --config=shipped --config.corpus.path=NATURAL --workdir=runs/6 \
         --config.train.init=runs/5/pretrain/recognizer --config.train.steps=3750 $MORE
-
     python scripts/synthesize_speech.py DIR OTHER --synthesizers=SYNTHESIZERS --texts=PROMPTS \
         --engines=kokoro=2.18,hibari=7.53,joe=.11  # then take hibari's first 5120 out of its table
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 python -m emoasr.pretrain --config=shipped \
