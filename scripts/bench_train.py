@@ -9,6 +9,7 @@ heard by the front end and learnt from): fed batch by batch, from speech on the 
 factors in bfloat16.
 """
 
+import dataclasses
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -71,8 +72,7 @@ def _whole_steps(repeats: int, n_utterances: int, n_frames: int) -> list[dict[st
     settings = config.pretraining("transcribed")
     settings.train.batch_frames, settings.train.buckets = n_utterances * n_frames, 1
     trainer, state = create(settings)
-    settings.train.compute_dtype = "bfloat16"
-    rounding, _ = create(settings)
+    rounding = dataclasses.replace(trainer, compute_dtype="bfloat16")
     with tempfile.TemporaryDirectory() as folder:
         settings.corpus.path = settings.corpus.data_dir = folder
         _write_noise(Path(folder), n_utterances * _BATCHES, n_frames * trainer.frontend.hop_length)

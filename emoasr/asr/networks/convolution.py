@@ -59,12 +59,17 @@ def _convolution(x_BTC, kernel_KIO, dilation, precision, result):
 
 
 def _shifted_product(x_BTC, kernel_KIO, dilation, precision, result):
+    flat_XC, flat_CO = _as_product(x_BTC, kernel_KIO, dilation)
+    y_XO = jnp.matmul(flat_XC, flat_CO, precision=precision, preferred_element_type=result)
+    return y_XO.reshape(*x_BTC.shape[:2], -1)
+
+
+def _as_product(x_BTC, kernel_KIO, dilation):
+    """The two factors, matrices, whose product is the convolution."""
     n_taps, n_in, n_out = kernel_KIO.shape
     copies = _shifted(x_BTC, n_taps, dilation, axis=1)
     flat_XC = jnp.concatenate(copies, axis=-1).reshape(-1, n_taps * n_in)
-    flat_CO = kernel_KIO.reshape(-1, n_out)
-    y_XO = jnp.matmul(flat_XC, flat_CO, precision=precision, preferred_element_type=result)
-    return y_XO.reshape(*x_BTC.shape[:2], n_out)
+    return flat_XC, kernel_KIO.reshape(-1, n_out)
 
 
 def _shifted(x, n_taps, dilation, axis):
@@ -111,11 +116,8 @@ def _bit_product(x_BTC, kernel_KIO, dilation):
 
     XLA multiplies bfloat16 as such on a CPU, but turns it into float32 to copy it.
     """
-    n_taps, n_in, n_out = kernel_KIO.shape
-    copies = _shifted(_bits(x_BTC), n_taps, dilation, axis=1)
-    x_XC = jnp.concatenate(copies, axis=-1).reshape(-1, n_taps * n_in)
-    y_XO = _product(x_XC, _bits(kernel_KIO).reshape(-1, n_out))
-    return y_XO.reshape(*x_BTC.shape[:2], n_out)
+    y_XO = _product(*_as_product(_bits(x_BTC), _bits(kernel_KIO), dilation))
+    return y_XO.reshape(*x_BTC.shape[:2], -1)
 
 
 def _bit_gradients(x_BTC, kernel_KIO, dy_BTO, dilation):
