@@ -23,7 +23,7 @@ from jax import lax
 from emoasr.asr.networks import convolution
 from emoasr.settings.choices import ModelConfig
 
-_XLAS_OWN, _ONE_PRODUCT = convolution.FORMS["cpu"], convolution.FORMS["gpu"]
+_XLAS_OWN, _ONE_PRODUCT = (convolution.FORMS[kind].convolve for kind in ("cpu", "gpu"))
 
 
 def sum_of_taps(x_BTC, kernel_KCO, dilation, precision, result):
@@ -72,7 +72,8 @@ def rows(setup: Setup) -> Iterator[dict[str, Any]]:
         expected = None
         for name, way in WAYS.items():
             jax.clear_caches()  # of the way before
-            with mock.patch.dict(convolution.FORMS, {jax.default_backend(): way}):
+            form = convolution.Form(way)
+            with mock.patch.dict(convolution.FORMS, {jax.default_backend(): form}):
                 computed = functools.partial(_block, dtype, model.dilations)
                 y_BTC, row = _timed(computed, block, sizes.repeats, work_s)
             expected = y_BTC if expected is None else expected

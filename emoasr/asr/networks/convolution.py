@@ -14,7 +14,9 @@ hand to measure the two beside each other.
 Shape suffixes: B utterances, T frames, C or I channels in, O channels out, K taps.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,10 +46,10 @@ def over_time(
 
 
 def _convolve(x_BTC, kernel_KIO, dilation, precision, result):
-    form = FORMS.get(jax.default_backend(), _shifted_product)
+    convolve = _form().convolve
     if len(kernel_KIO) == 1:  # XLA's gradient of a 2-D product is the faster one on CPUs too
-        form = _shifted_product
-    return form(x_BTC, kernel_KIO, dilation, precision, result)
+        convolve = _shifted_product
+    return convolve(x_BTC, kernel_KIO, dilation, precision, result)
 
 
 def _convolution(x_BTC, kernel_KIO, dilation, precision, result):
@@ -80,7 +82,23 @@ def _shifted(x, n_taps, dilation, axis):
     return [lax.slice_in_dim(padded, start, start + n_frames, axis=axis) for start in starts]
 
 
-FORMS = {"cpu": _convolution, "gpu": _shifted_product}
+class Form(NamedTuple):
+    """How a kind of device convolves.
+
+    Attributes:
+        convolve: takes activations, kernel, dilation, precision, and the result's type.
+        bits: whether factors in bfloat16 are moved as integers instead, and multiplied.
+    """
+
+    convolve: Callable[..., jax.Array]
+    bits: bool = False
+
+
+FORMS = {"cpu": Form(_convolution, bits=True), "gpu": Form(_shifted_product)}
+
+
+def _form() -> Form:
+    return FORMS.get(jax.default_backend(), FORMS["gpu"])
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
@@ -108,7 +126,7 @@ _rounded.defvjp(_forward, _backward)
 
 
 def _by_bits(dtype):
-    return dtype == "bfloat16" and FORMS.get(jax.default_backend()) is _convolution
+    return dtype == "bfloat16" and _form().bits
 
 
 def _bit_product(x_BTC, kernel_KIO, dilation):
