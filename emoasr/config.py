@@ -107,6 +107,7 @@ def pretraining(kind: str) -> ml_collections.ConfigDict:
 
     c.train = ml_collections.ConfigDict()
     c.train.init = ""  # recognizer (name, folder or URL) to start from; empty: random weights
+    c.train.init_weight = 0.0  # of its parameters in the result, beside those that training found
     c.train.teacher = ""  # recognizer whose hidden states to learn besides; empty: none
     c.train.teacher_weight = 0.5  # of that loss; CTC's has the rest; 0: no teacher; 1: no CTC
     c.train.steps = 4000  # batches in all

@@ -80,6 +80,20 @@ def test_training_can_start_from_a_recognizer(unbroken, speech, data_dir, tmp_pa
     assert card["init"]["digest"] == ancestor.digest and card["init"]["steps"] == 6
 
 
+def test_the_result_can_lie_between_the_first_and_the_last_weights(
+    unbroken, speech, data_dir, tmp_path
+):
+    trained = str(unbroken / "pretrain" / "recognizer")
+    for weight in (0.0, 0.25):
+        c = settings(speech, data_dir, init=trained, init_weight=weight, steps=2)
+        pretrain.main(c, tmp_path / str(weight))
+    first, last, mean = map(weights, (unbroken, tmp_path / "0.0", tmp_path / "0.25"))
+    moved = {name for name in first if not np.array_equal(first[name], last[name])}
+    assert any("kernel" in name for name in moved) and any("var" in name for name in moved)
+    for name, value in mean.items():
+        np.testing.assert_allclose(value, 0.25 * first[name] + 0.75 * last[name], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("train", "message"),
     [

@@ -90,6 +90,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "train.weight_decay": (0, _INF),
     "train.clip_norm": (1e-9, _INF),
     "train.seed": _SEED,
+    "train.init_weight": (0, 1),
     "train.teacher_weight": (0, 1),
     "train.log_every": (1, _INF),
     "train.eval_every": (1, _INF),

@@ -21,6 +21,7 @@ _RAY = _Needs("engine", lambda engine: engine == "ray", "engine=ray")
 _SELECTION = _Needs("eval.n_selected", bool, "eval.n_selected=NUMBER")
 _CROSSING = _Needs("eval.train_workdir", bool, "eval.train_workdir=DIR")
 _LAYERS = _Needs("finetune.layers", bool, "finetune.layers=NUMBER")
+_INIT = _Needs("train.init", bool, "train.init=FOLDER")
 _TEACHER = _Needs("train.teacher", bool, "train.teacher=FOLDER")
 _PROCESSES = _Needs("distributed.coordinator", bool, "distributed.coordinator=HOST:PORT")
 _BY_NUMBER = _Needs(
@@ -35,6 +36,7 @@ _NEEDS = {
     "eval.train_scale": (_CROSSING,),
     "finetune.norms": (_LAYERS,),
     "finetune.rate_below": (_LAYERS,),
+    "train.init_weight": (_INIT,),
     "train.teacher_weight": (_TEACHER,),
     "distributed.n_processes": (_PROCESSES, _BY_NUMBER),
     "distributed.process_id": (_PROCESSES, _BY_NUMBER),

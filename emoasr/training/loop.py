@@ -20,7 +20,7 @@ from emoasr.training import data, job, model_card, multihost, scoring, sharding
 from emoasr.training.checkpoints import TrainingCheckpoints
 from emoasr.training.metrics import MetricsLog
 from emoasr.training.run_folder import RunFolder
-from emoasr.training.step import State, Trainer, create
+from emoasr.training.step import State, Trainer, averaged, create
 
 
 def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = False) -> None:
@@ -54,8 +54,11 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
                 speech = splits["train"]
                 splits["train"] = speech.taught(data_dir, folder.teacher, trainer.frontend)
 
+        first = jax.device_get(state)  # steps take the memory of what they are given
         state = sharding.replicate(state, trainer.mesh)
         state = _fit(config.train, trainer, state, splits, folder.path)
+        if weight := config.train.init_weight:
+            state = averaged(first, state, weight)
 
         splits.pop("train")
         recognized = {

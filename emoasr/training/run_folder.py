@@ -25,7 +25,9 @@ _WITHOUT_EFFECT = (
     "train.checkpoint_every",
 )  # fmt: skip
 _STEPS = "config.train.steps"
-_OLDER = {"config.train.teacher": "", "config.train.teacher_weight": 0.0}  # runs without these
+_OLDER = {  # runs without these
+    "config.train.init_weight": 0.0, "config.train.teacher": "", "config.train.teacher_weight": 0.0,
+}  # fmt: skip
 _MOST_BYTES = 1 << 20  # of the stored settings
 
 
@@ -67,6 +69,8 @@ class RunFolder:
         self.teacher = saved.load(train.teacher) if taught else None
         for name, recognizer in (("init", self.init), ("teacher", self.teacher)):
             asked[f"config.train.{name}"] = recognizer.digest if recognizer else ""
+        if not self.init:
+            asked["config.train.init_weight"] = 0.0
         if not self.teacher:
             asked["config.train.teacher_weight"] = 0.0
         if asked[_STEPS] > self._before.get("made_from", {}).get(_STEPS, asked[_STEPS]):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 import optax
 import optax.contrib
 from flax import nnx
@@ -209,6 +210,27 @@ def create(
         train.teacher_weight if taught_by else 0.0,
     )  # fmt: skip
     return trainer, State(params, others[0], trainer.optimizer.init(params))
+
+
+def averaged(init: State, trained: State, weight: float) -> State:
+    """The state that training ended with, its weights averaged with those that it began with.
+
+    Of two networks on one path of training the mean often generalises better than either
+    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+
+    Args:
+        init: the first state, on the host; all processes have it alike.
+        trained: the last one, on every device.
+        weight: of `init`'s parameters and statistics of norms.
+    """
+
+    def mean(old: np.ndarray, new: jax.Array) -> jax.Array:
+        if not jnp.issubdtype(new.dtype, jnp.floating):
+            return new  # a counter
+        return weight * old + (1.0 - weight) * new
+
+    params, statistics = jax.tree.map(mean, init[:2], trained[:2])
+    return trained._replace(params=params, statistics=statistics)
 
 
 def _start_from(

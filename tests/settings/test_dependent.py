@@ -14,6 +14,7 @@ CASES = [
     ("eval.train_scale", {"eval.train_workdir": "runs/a"}),
     ("finetune.norms", {"finetune.layers": -1}),
     ("finetune.rate_below", {"finetune.layers": 2}),
+    ("train.init_weight", {"train.init": "english"}),
     ("train.teacher_weight", {"train.teacher": "whisper"}),
     ("distributed.timeout", {"distributed.coordinator": "auto"}),
     ("distributed.process_id", {"distributed.coordinator": "a:1"}),
