@@ -14,7 +14,8 @@ A voice, as in `synthesis_voices.txt`:
                                         breath noise in dB
     j:                                  Piper's joe
 
-and `rs=.94` behind k: or j: for resampling, which moves pitch and formants and keeps the tempo.
+`rs=.94` behind k: or j: for resampling, which moves pitch and formants and keeps the tempo; and
+`as=θs+d.t` behind k: or h: for an accent, see `accents.py`.
 Tempo, level and the silence around each utterance are drawn from its seed.
 """
 
@@ -27,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import soundfile
+from accents import accented
 from hibari import Hibari, dsp
 from hibari.g2p import G2P
 from scipy.signal import resample_poly
@@ -49,9 +51,10 @@ def _g2p(british: bool) -> G2P:
     return G2P(british=british)
 
 
-def _phonemes(text: str, british: bool = False) -> list[str]:
+def _phonemes(text: str, accent: str, british: bool = False) -> list[str]:
     """Of each sentence."""
-    return [_g2p(british)(sentence) for sentence in Hibari.split_sentences(text)]
+    sentences = Hibari.split_sentences(text)
+    return [accented(_g2p(british)(sentence), accent) for sentence in sentences]
 
 
 @functools.cache
@@ -74,12 +77,12 @@ def _blend(blend: str, row: int) -> np.ndarray:
     return sum(_style(name)[row] * (float(weight) / total) for name, weight in parts)
 
 
-def kokoro(text: str, voice: str, speed: float) -> tuple[np.ndarray, int]:
+def kokoro(text: str, voice: str, accent: str, speed: float) -> tuple[np.ndarray, int]:
     """Kokoro-82M, int8."""
     session, vocabulary = _kokoro()
     timbre, _, prosody = voice.partition("/")
     spoken = []
-    for phonemes in _phonemes(text, british=timbre.startswith("b")):
+    for phonemes in _phonemes(text, accent, british=timbre.startswith("b")):
         tokens = [vocabulary[p] for p in phonemes if p in vocabulary][:508]
         if tokens:
             style = _blend(timbre, len(tokens) - 1).copy()
@@ -100,11 +103,11 @@ def _hibari() -> Hibari:
 
 
 def hibari(
-    text: str, options: dict[str, float], speed: float, random: np.random.Generator
+    text: str, options: dict[str, float], accent: str, speed: float, random: np.random.Generator
 ) -> tuple[np.ndarray, int]:
     """hibari, a source-filter student of Kokoro's af_heart: its pitch and formants are free."""
     model, spoken = _hibari(), []
-    for phonemes in _phonemes(text):
+    for phonemes in _phonemes(text, accent):
         ids = model.ids(phonemes)
         if len(ids) >= 3:
             inputs = {"ids": np.array([ids], np.int64), "speed": np.array([speed], np.float32)}
@@ -170,15 +173,16 @@ def speak(text: str, voice: str, random: np.random.Generator) -> np.ndarray:
     """Samples at 16 kHz of `text`, read by `voice`."""
     engine, _, rest = voice.partition(":")
     parts = rest.split(",") if rest else []
-    pairs = [part.split("=") for part in parts if "=" in part]
-    options = {name: float(value) for name, value in pairs}
+    settings = dict(part.split("=") for part in parts if "=" in part)
+    accent = settings.pop("as", "")
+    options = {name: float(value) for name, value in settings.items()}
     name = next((part for part in parts if "=" not in part), "")
     resampling = options.get("rs", 1.0)
     speed = float(random.uniform(0.88, 1.18))
     if engine == "k":
-        samples, rate = kokoro(text, name, speed / resampling)
+        samples, rate = kokoro(text, name, accent, speed / resampling)
     elif engine == "h":
-        samples, rate = hibari(text, options, speed, random)
+        samples, rate = hibari(text, options, accent, speed, random)
     else:
         samples, rate = joe(text, speed / resampling, random)
     down = round(rate * resampling) // 50 * 50

@@ -11,8 +11,10 @@ digits or abbreviations, such as the prompts that VCTK's speakers read.
 
 Voices are in `scripts/synthesis_voices.txt`: Kokoro's 54 and 100 blends of them, 100 of hibari, 20
 of Piper's joe. Kokoro's sound most natural and differ most from one another; 2 CPU cores make 3
-hours of it in an hour, 40 of hibari, 15 of joe. The same arguments draw the same texts and voices
-(joe's models draw noise of their own); what is there is not spoken again.
+hours of it in an hour, 40 of hibari, 15 of joe. Other blends of Kokoro, 200, and 400 voices of
+hibari are in `scripts/synthesis_accents.txt`, each with a foreign accent of its own (`accents.py`):
+give that as `--voices`, and OUT of a first call as CORPUS. The same arguments draw the same texts
+and voices (joe's models draw noise of their own); what is there is not spoken again.
 """
 
 import itertools
@@ -34,9 +36,11 @@ from emoasr.system import progress
 _SYNTHESIZERS = flags.DEFINE_string("synthesizers", "", "What setup_synthesis.sh made.")
 _TEXTS = flags.DEFINE_string("texts", "", "File with a text a line.")
 _ENGINES = flags.DEFINE_list("engines", ["kokoro=1"], "ENGINE=HOURS, of kokoro, hibari, joe.")
+_VOICES = flags.DEFINE_string(
+    "voices", str(Path(__file__).with_name("synthesis_voices.txt")), "File with a voice a line."
+)
 _JOBS = flags.DEFINE_integer("jobs", 2, "Utterances spoken at once.", lower_bound=1)
 
-_VOICES = Path(__file__).with_name("synthesis_voices.txt")
 _SEEDS = {"kokoro": 7, "hibari": 13, "joe": 11}  # of texts and voices
 _AT_ONCE = 64  # utterances between two looks at the hours
 
@@ -50,7 +54,7 @@ def main(argv: list[str]) -> None:
     python = Path(_SYNTHESIZERS.value, "venv", "bin", "python")
     if not python.exists():
         raise SystemExit(f"error: --synthesizers={_SYNTHESIZERS.value}: not made; see --help")
-    texts = _lines(Path(_TEXTS.value))
+    texts = _lines("texts")
     known = table.read_frame(corpus / "metadata.csv")
 
     speakers = _Speakers(python, out)
@@ -80,13 +84,15 @@ def _wanted_hours(given: list[str]) -> dict[str, float]:
     return wanted
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(flag: str) -> list[str]:
+    """Those of the file that a flag names, but for empty ones."""
+    path = Path(flags.FLAGS[flag].value)
     if not path.is_file():
-        raise SystemExit(f"error: --texts={path}: no such file; see --help")
-    texts = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    if not any(texts):
-        raise SystemExit(f"error: --texts={path}: no text in it")
-    return [text for text in texts if text]
+        raise SystemExit(f"error: --{flag}={path}: no such file; see --help")
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    if not any(lines):
+        raise SystemExit(f"error: --{flag}={path}: nothing in it")
+    return [line for line in lines if line]
 
 
 class _Speakers:
@@ -116,8 +122,9 @@ class _Speakers:
 
 def _plan(engine: str, texts: list[str]) -> Iterator[dict]:
     """Utterances without end; a text comes again when all were read, by another voice."""
-    lines = [line.split() for line in _VOICES.read_text(encoding="utf-8").splitlines()]
-    voices = [(name, voice) for name, voice in lines if voice[0] == engine[0]]
+    voices = [(n, v) for n, v in map(str.split, _lines("voices")) if v[0] == engine[0]]
+    if not voices:
+        raise SystemExit(f"error: --voices={_VOICES.value}: has no voice of {engine}")
     random = np.random.default_rng(_SEEDS[engine] + 1)
     random.permutation(len(voices))  # kept, so that texts stay those of the speech made so far
     order = random.permutation(len(texts))

@@ -1,12 +1,18 @@
 """The script that adds synthetic speech, with silence in place of the synthesizers'."""
 
+import re
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import synthesize_speech
 from absl import app, flags
 from absl.testing import flagsaver
+from accents import accented
+
+SCRIPTS = Path(synthesize_speech.__file__).parent
+VOICES, ACCENTS = SCRIPTS / "synthesis_voices.txt", SCRIPTS / "synthesis_accents.txt"
 
 SILENT = """#!{python}
 import json, sys
@@ -38,8 +44,9 @@ def made(tmp_path):
     python.write_text(SILENT.format(python=sys.executable, log=str(log)))
     python.chmod(0o755)
 
-    def run(*hours):
+    def run(*hours, **others):
         given = {"synthesizers": str(tmp_path), "texts": str(texts), "engines": list(hours)}
+        given |= others
         with flagsaver.flagsaver(**given):
             synthesize_speech.main(["", str(corpus), str(tmp_path / "out")])
         table = pd.read_csv(tmp_path / "out" / "metadata.csv")
@@ -60,6 +67,48 @@ def test_speech_is_added_by_hours_and_not_spoken_twice(made):
     again, spoken_then = made("kokoro=0.01", "joe=0.005")
     pd.testing.assert_frame_equal(again, table)
     assert spoken_then == spoken
+
+
+def test_voices_with_accents_come_from_a_file_of_their_own(made):
+    table, _ = made("kokoro=0.01", voices=str(ACCENTS))
+    speakers = {line.split()[0] for line in ACCENTS.read_text(encoding="utf-8").splitlines()}
+    assert set(table["speaker"][1:].str.removeprefix("kokoro/")) <= speakers
+    with pytest.raises(SystemExit, match=r"--voices=.*has no voice of joe"):
+        made("joe=0.01", voices=str(ACCENTS))
+    with pytest.raises(SystemExit, match="--voices=nowhere: no such file"):
+        made("joe=0.01", voices="nowhere")
+
+
+@pytest.mark.parametrize("voices", [VOICES, ACCENTS], ids=lambda path: path.stem)
+def test_voices_are_named_once_and_made_of_kokoros(voices):
+    lines = [line.split() for line in voices.read_text(encoding="utf-8").splitlines()]
+    names, specified = zip(*lines, strict=True)
+    assert len(set(names)) == len(names) and len(set(specified)) == len(specified)
+    known = {name for name, _ in map(str.split, VOICES.read_text(encoding="utf-8").splitlines())}
+    for voice in specified:
+        for part in voice.partition(":")[2].split(","):
+            name, _, value = part.partition("=")
+            if name == "as":
+                assert all(re.fullmatch(r"\w\.?\w{0,2}", rule) for rule in value.split("+")), voice
+            elif value:
+                assert name in ("f0", "fw", "fr", "wb", "tl", "br", "rs") and float(value) > -9
+            elif name:
+                assert {n.partition("*")[0] for n in re.split("[+/]", name)} <= known, voice
+
+
+@pytest.mark.parametrize(
+    ("accent", "expected"),
+    [
+        ("", "ðə bˈɛdz ɡˈʊd"),
+        ("ðd+ʊu", "də bˈɛdz ɡˈud"),
+        ("d.t", "ðə bˈɛdz ɡˈʊt"),
+        ("d.", "ðə bˈɛdz ɡˈʊ"),
+        ("d.t+ts", "ðə bˈɛdz ɡˈʊs"),
+        ("z.zə", "ðə bˈɛdzə ɡˈʊd"),
+    ],
+)
+def test_accents_replace_sounds_everywhere_or_at_the_ends_of_words(accent, expected):
+    assert accented("ðə bˈɛdz ɡˈʊd", accent) == expected
 
 
 @pytest.mark.parametrize("hours", ["festival=1", "kokoro", "joe=-1", "hibari=much"])
