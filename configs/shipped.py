@@ -62,23 +62,23 @@ had validation and test error rates of .433, .336, .493 and .444; it was lost be
 
 What decided the second recipe, each 300 batches from the first recognizer (`train.steps=300
 train.warmup_steps=30 train.buckets=4`), validation CER: AdamW at 1.5e-3 with the first settings
-.539; Muon at 2e-3 .534; Muon without dropout and with lighter augmentation (band_limit .25, one
-mel mask, no time masks, noise .5) .527. At its end that run overfitted its training data
-(training loss .81; 40 utterances of each training set with a CER of .11 to .28), and augmentation
-alone changed little (run 3). With synthetic speech and regularisation the fourth was still learning
-when it ended (training loss 1.35). Averaging the weights of runs 4 and 5, by .3 and .7, gives a
-validation CER of .424, by half and half .427. An average over steps hardly helps where the learning
-rate ends at zero: after 300 batches from the shipped recognizer, on 3200 of its training
-utterances, the last weights have a validation CER of .425, averages with a decay of .9, .98 and .99
-.425, .425 and .423. Weights of run 7 by .75 with those of run 6 by .25 have .399 instead of .403,
-but .382 instead of .383 on all test speakers; of run 8 and 7 by half and half .388 instead of .389
-and .374 instead of .376, with the language model .339 instead of .341 and .327 instead of .329. Run 6 still had error rates of .37 (speechocean762)
-to .23 (fotaq) on 50 utterances of its own training speech, and .12 on hibari's: it was too short,
-and hibari learned. So run 7 has nearly twice as many frames, and less dropout. Statistics of norms
-taken of speech as it is, not augmented, are worse (.431 instead of .420). Run 8 knows its training
-speech (60 utterances of each set: CER .16 of fotaq, .17 of LibriSpeech, .31 of speechocean762), and
-synthetic voices also where the texts are new (Kokoro .11, new .14; hibari .06, new .10): what it
-lacks is voices, not hours of these. Not tried: a curriculum.
+.539; Muon at 2e-3 .534; Muon without dropout and with lighter augmentation (band_limit .25, one mel
+mask, no time masks, noise .5) .527. At its end that run overfitted its training data (training loss
+.81; 40 utterances of each training set with a CER of .11 to .28), and augmentation alone changed
+little (run 3). With synthetic speech and regularisation the fourth was still learning when it ended
+(training loss 1.35). Averaging the weights of runs 4 and 5, by .3 and .7, gives a validation CER of
+.424, by half and half .427. An average over steps hardly helps where the learning rate ends at
+zero: after 300 batches from the shipped recognizer, on 3200 of its training utterances, the last
+weights have a validation CER of .425, averages with a decay of .9, .98 and .99 .425, .425 and .423.
+Weights of run 7 by .75 with those of run 6 by .25 have .399 instead of .403, but .382 instead of
+.383 on all test speakers; of run 8 and 7 by half and half .388 instead of .389 and .374 instead of
+.376, with the language model .339 instead of .341 and .328 instead of .329. Run 6 still had error
+rates of .37 (speechocean762) to .23 (fotaq) on 50 utterances of its own training speech, and .12 on
+hibari's: it was too short, and hibari learned. So run 7 has nearly twice as many frames, and less
+dropout. Statistics of norms taken of speech as it is, not augmented, are worse (.431 instead of
+.420). Run 8 knows its training speech (60 utterances of each set: CER .16 of fotaq, .17 of
+LibriSpeech, .31 of speechocean762), and synthetic voices also where the texts are new (Kokoro .11,
+new .14; hibari .06, new .10): what it lacks is voices, not hours of these. Not tried: a curriculum.
 
 What lowers the error rate at once is a language model beside the recognizer: see its card.
 """

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 import optax
 import optax.contrib
 from flax import nnx
@@ -224,7 +223,7 @@ def averaged(init: State, trained: State, weight: float) -> State:
         weight: of `init`'s parameters and statistics of norms.
     """
 
-    def mean(old: np.ndarray, new: jax.Array) -> jax.Array:
+    def mean(old: jax.Array, new: jax.Array) -> jax.Array:
         if not jnp.issubdtype(new.dtype, jnp.floating):
             return new  # a counter
         return weight * old + (1.0 - weight) * new
