@@ -16,7 +16,7 @@ import numpy as np
 from emoasr import __version__
 from emoasr.errors import UserError, one_line
 from emoasr.settings.extraction import Cluster
-from emoasr.system import extras
+from emoasr.system import extras, interrupts
 
 if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
     import ray
@@ -51,7 +51,10 @@ def start(address: str) -> None:
         if address:  # Ray itself would ask for minutes
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), _PATIENCE).close()
-        ray.init(**options, configure_logging=False, log_to_driver=False, ignore_reinit_error=True)
+        with interrupts.kept_from_libraries():
+            ray.init(
+                **options, configure_logging=False, log_to_driver=False, ignore_reinit_error=True
+            )
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise UserError(
             f"config.ray.address={address}: no Ray cluster answers there ({_line(error)}); "

@@ -19,7 +19,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.machinery import ExtensionFileLoader
 from types import FrameType, TracebackType
 from typing import Any
@@ -149,6 +149,20 @@ def deferred() -> Iterator[Listener]:
 
 
 @contextlib.contextmanager
+def kept_from_libraries() -> Iterator[None]:
+    """Handlers that a library sets in the block are taken back at its end.
+
+    Ray's of SIGTERM would end a command in another way, and forked processes never.
+    """
+    before: dict[int, Any] = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            _set(before)
+
+
+@contextlib.contextmanager
 def kept_from_children() -> Iterator[None]:
     """Processes that are started in the block ignore Ctrl-C; this process ends them.
 
@@ -212,8 +226,12 @@ def _handlers(handlers: dict[int, Any]) -> Iterator[bool]:
     try:
         yield True
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+        _set(before)
+
+
+def _set(handlers: Mapping[int, Any]) -> None:
+    for signum, handler in handlers.items():
+        signal.signal(signum, signal.SIG_DFL if handler is None else handler)
 
 
 @contextlib.contextmanager

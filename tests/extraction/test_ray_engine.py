@@ -1,6 +1,7 @@
 """Extraction on Ray Data gives what extraction on one machine gives, whatever happens to nodes."""
 
 import shutil
+import signal
 import threading
 import time
 
@@ -14,6 +15,7 @@ import emoasr
 from emoasr import extract, predict
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables, ray_engine, row_store
+from emoasr.system import interrupts
 
 ray = pytest.importorskip("ray", reason="no Ray: the extra `ray` is not installed")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -56,7 +58,9 @@ def local(asked, tmp_path_factory):
 
 
 def test_ray_gives_the_rows_that_one_machine_gives(local, asked, tmp_path, capsys):
+    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     extract.main(asked("ray"), tmp_path)
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert_same(tables(tmp_path, SETS), tables(local, SETS), atol=1e-6)
     for field in ("found", "used", "skipped", "warnings", "tables"):
         assert record(tmp_path)[field] == record(local)[field], field
@@ -83,9 +87,10 @@ def test_wrong_numbers_are_told(asked, tmp_path, wrong):
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of two nodes that work."""
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    for _ in range(2):
-        made.add_node(num_cpus=1)
+    with interrupts.kept_from_libraries():
+        made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        for _ in range(2):
+            made.add_node(num_cpus=1)
     yield made
     made.shutdown()
 
