@@ -21,7 +21,7 @@ import itertools
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
     python = Path(_SYNTHESIZERS.value, "venv", "bin", "python")
     if not python.exists():
         raise SystemExit(f"error: --synthesizers={_SYNTHESIZERS.value}: not made; see --help")
-    texts = _lines("texts")
+    texts, voices = _lines("texts"), _voices(wanted)
     known = table.read_frame(corpus / "metadata.csv")
 
     speakers = _Speakers(python, out)
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
         rows = [
             row
             for engine, hours in wanted.items()
-            for row in _spoken(engine, hours, texts, speakers, pool)
+            for row in _spoken(engine, hours, _plan(engine, voices[engine], texts), speakers, pool)
         ]
     known["file"] = [str((corpus / file).resolve()) for file in known["file"]]
     synthetic = pd.DataFrame(rows).assign(split="train")
@@ -120,11 +120,18 @@ class _Speakers:
         return float(answer)
 
 
-def _plan(engine: str, texts: list[str]) -> Iterator[dict]:
+def _voices(engines: Iterable[str]) -> dict[str, list[list[str]]]:
+    """Name and specification of each engine's voices."""
+    lines = [line.split() for line in _lines("voices")]
+    voices = {engine: [line for line in lines if line[1][0] == engine[0]] for engine in engines}
+    for engine, own in voices.items():
+        if not own:
+            raise SystemExit(f"error: --voices={_VOICES.value}: has no voice of {engine}")
+    return voices
+
+
+def _plan(engine: str, voices: list[list[str]], texts: list[str]) -> Iterator[dict]:
     """Utterances without end; a text comes again when all were read, by another voice."""
-    voices = [(n, v) for n, v in map(str.split, _lines("voices")) if v[0] == engine[0]]
-    if not voices:
-        raise SystemExit(f"error: --voices={_VOICES.value}: has no voice of {engine}")
     random = np.random.default_rng(_SEEDS[engine] + 1)
     random.permutation(len(voices))  # kept, so that texts stay those of the speech made so far
     order = random.permutation(len(texts))
@@ -137,10 +144,10 @@ def _plan(engine: str, texts: list[str]) -> Iterator[dict]:
 
 
 def _spoken(
-    engine: str, hours: float, texts: list[str], speakers: _Speakers, pool: ThreadPoolExecutor
+    engine: str, hours: float, plan: Iterator[dict], speakers: _Speakers, pool: ThreadPoolExecutor
 ) -> list[dict]:
     """The first utterances of the plan that last as long as wanted."""
-    plan, rows, seconds = _plan(engine, texts), [], 0.0
+    rows, seconds = [], 0.0
     with progress.bar(total=round(hours * 3600), unit="s", desc=engine) as bar:
         while seconds < hours * 3600:
             jobs = list(itertools.islice(plan, _AT_ONCE))

@@ -69,12 +69,13 @@ def test_speech_is_added_by_hours_and_not_spoken_twice(made):
     assert spoken_then == spoken
 
 
-def test_voices_with_accents_come_from_a_file_of_their_own(made):
+def test_voices_with_accents_come_from_a_file_of_their_own(made, tmp_path):
     table, _ = made("kokoro=0.01", voices=str(ACCENTS))
     speakers = {line.split()[0] for line in ACCENTS.read_text(encoding="utf-8").splitlines()}
     assert set(table["speaker"][1:].str.removeprefix("kokoro/")) <= speakers
     with pytest.raises(SystemExit, match=r"--voices=.*has no voice of joe"):
-        made("joe=0.01", voices=str(ACCENTS))
+        made("hibari=0.01", "joe=0.01", voices=str(ACCENTS))
+    assert not (tmp_path / "out" / "hibari").exists()
     with pytest.raises(SystemExit, match="--voices=nowhere: no such file"):
         made("joe=0.01", voices="nowhere")
 

@@ -54,10 +54,11 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
                 speech = splits["train"]
                 splits["train"] = speech.taught(data_dir, folder.teacher, trainer.frontend)
 
-        first = jax.device_get(state)  # steps take the memory of what they are given
+        weight = config.train.init_weight
+        first = jax.device_get(state) if weight else None  # a step takes the memory of its state
         state = sharding.replicate(state, trainer.mesh)
         state = _fit(config.train, trainer, state, splits, folder.path)
-        if weight := config.train.init_weight:
+        if first:
             state = averaged(first, state, weight)
 
         splits.pop("train")

@@ -69,10 +69,8 @@ class RunFolder:
         self.teacher = saved.load(train.teacher) if taught else None
         for name, recognizer in (("init", self.init), ("teacher", self.teacher)):
             asked[f"config.train.{name}"] = recognizer.digest if recognizer else ""
-        if not self.init:
-            asked["config.train.init_weight"] = 0.0
-        if not self.teacher:
-            asked["config.train.teacher_weight"] = 0.0
+            if not recognizer:
+                asked[f"config.train.{name}_weight"] = 0.0
         if asked[_STEPS] > self._before.get("made_from", {}).get(_STEPS, asked[_STEPS]):
             self._made_from[_STEPS] = asked.pop(_STEPS)  # a run may be continued for longer
         self.check(asked)

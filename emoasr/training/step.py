@@ -211,16 +211,16 @@ def create(
     return trainer, State(params, others[0], trainer.optimizer.init(params))
 
 
-def averaged(init: State, trained: State, weight: float) -> State:
+def averaged(first: State, trained: State, weight: float) -> State:
     """The state that training ended with, its weights averaged with those that it began with.
 
     Of two networks on one path of training the mean often generalises better than either
     (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
     Args:
-        init: the first state, on the host; all processes have it alike.
+        first: the first state, on the host; all processes have it alike.
         trained: the last one, on every device.
-        weight: of `init`'s parameters and statistics of norms.
+        weight: of the first one's parameters and statistics of norms.
     """
 
     def mean(old: jax.Array, new: jax.Array) -> jax.Array:
@@ -228,7 +228,7 @@ def averaged(init: State, trained: State, weight: float) -> State:
             return new  # a counter
         return weight * old + (1.0 - weight) * new
 
-    params, statistics = jax.tree.map(mean, init[:2], trained[:2])
+    params, statistics = jax.tree.map(mean, first[:2], trained[:2])
     return trained._replace(params=params, statistics=statistics)
 
 
