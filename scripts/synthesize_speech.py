@@ -19,6 +19,7 @@ and voices (joe's models draw noise of their own); what is there is not spoken a
 
 import itertools
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
@@ -123,6 +124,12 @@ class _Speakers:
 def _voices(engines: Iterable[str]) -> dict[str, list[list[str]]]:
     """Name and specification of each engine's voices."""
     lines = [line.split() for line in _lines("voices")]
+    for line in lines:
+        if len(line) != 2 or not re.match("[khj]:", line[1]):
+            raise SystemExit(
+                f"error: --voices={_VOICES.value}: line {' '.join(line)!r}: give a name and "
+                "k:, h: or j: with what Kokoro, hibari or joe need; see synthesis_voices.txt"
+            )
     voices = {engine: [line for line in lines if line[1][0] == engine[0]] for engine in engines}
     for engine, own in voices.items():
         if not own:

@@ -80,6 +80,15 @@ def test_voices_with_accents_come_from_a_file_of_their_own(made, tmp_path):
         made("joe=0.01", voices="nowhere")
 
 
+@pytest.mark.parametrize("line", ["joe", "joe x:1", "joe j:1 2", "joe j"])
+def test_a_voice_that_is_not_one_is_named(made, tmp_path, line):
+    voices = tmp_path / "voices.txt"
+    voices.write_text(f"first j:1\n\n{line}\n")
+    with pytest.raises(SystemExit, match=f"--voices=.*voices.txt: line '{line}': give a name"):
+        made("joe=0.01", voices=str(voices))
+    assert not (tmp_path / "out" / "joe").exists()
+
+
 @pytest.mark.parametrize("voices", [VOICES, ACCENTS], ids=lambda path: path.stem)
 def test_voices_are_named_once_and_made_of_kokoros(voices):
     lines = [line.split() for line in voices.read_text(encoding="utf-8").splitlines()]
