@@ -11,10 +11,10 @@ splits. Error rates of these with beam search go into `recognizer.json` and the 
 
 import dataclasses
 import json
-import re
 from pathlib import Path
 
 import pandas as pd
+import training_texts
 from absl import app, flags
 
 import emoasr
@@ -25,7 +25,6 @@ from emoasr.files.places import LANGUAGE_FILE
 from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
 
-_WORDNET = flags.DEFINE_string("wordnet", "/usr/share/wordnet", "Folder with WordNet's data.*.")
 _BEAM = flags.DEFINE_integer("beam_size", 50, "Prefixes kept, in measuring.", 2)
 
 
@@ -41,11 +40,7 @@ def main(argv: list[str]) -> None:
         raise SystemExit(f"error: {error}") from error
     rows = rows[~rows["text"].map(text.has_digits)]
     rows = rows.assign(true=rows["text"].map(text.normalise))
-    held_out = set(rows["true"][rows["split"] != "train"])
-    examples = _wordnet_examples()
-    examples = examples[~examples.map(text.has_digits)].map(text.normalise)
-    texts = [*rows["true"][rows["split"] == "train"], *examples]
-    texts = [t for t in dict.fromkeys(texts) if t and t not in held_out]
+    texts = [text.normalise(t) for t in training_texts.of(rows, Path(training_texts.WORDNET.value))]
     file = folder / LANGUAGE_FILE
     language_model.save(language_model.fit(texts, order=6, min_count=5), file)
     recognizer = dataclasses.replace(recognizer, language_file=file)
@@ -61,17 +56,6 @@ def main(argv: list[str]) -> None:
     card = recognizer.card | {"language_model": about}
     model_card.write(folder, dataclasses.replace(recognizer, card=card))
     print(json.dumps(about, indent=1))
-
-
-def _wordnet_examples() -> pd.Series:
-    """WordNet's example sentences: what stands in quotes in its glosses."""
-    if not Path(_WORDNET.value, "data.noun").exists():
-        raise SystemExit(f"error: no WordNet in --wordnet={_WORDNET.value}; see --help")
-    quotes = []
-    for name in ("data.adj", "data.adv", "data.noun", "data.verb"):
-        for line in (Path(_WORDNET.value) / name).read_text().splitlines():
-            quotes += re.findall(r'"([^"]+)"', line.partition(" | ")[2])
-    return pd.Series(quotes)
 
 
 def _error_rates(recognizer: emoasr.Recognizer, corpus: Path, rows: pd.DataFrame) -> dict:

@@ -7,6 +7,7 @@ import fit_language
 import pandas as pd
 import pytest
 import ship_recognizer
+import training_texts
 from absl import flags
 from absl.testing import flagsaver
 from made_training import settings
@@ -46,7 +47,7 @@ def test_a_language_model_is_fitted_and_measured_with_one_loading(
     trained, speech, tmp_path, loads, monkeypatch
 ):
     examples = pd.Series([*(f"the cab and the {what}" for what in "bcdefg"), "No. 5", "ab"])
-    monkeypatch.setattr(fit_language, "_wordnet_examples", lambda: examples)
+    monkeypatch.setattr(training_texts, "_examples", lambda folder: examples)
     flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
     with flagsaver.flagsaver(beam_size=4):
         fit_language.main(["", str(trained), str(speech)])
@@ -68,3 +69,18 @@ def test_each_recognizer_is_loaded_once_to_be_shipped(trained, tmp_path, loads):
     ship_recognizer.main(["", str(trained), shipped])
     assert loads == [str(trained), shipped]
     assert (tmp_path / "shipped" / "README.md").exists()
+
+
+def test_texts_are_those_of_training_and_wordnets_examples(tmp_path, capsys):
+    for name in ("adj", "adv", "noun", "verb"):
+        (tmp_path / f"data.{name}").write_text('000 a word | a gloss; "an example of it"; "2 of"\n')
+    rows = [("train", "I CAN'T"), ("train", "Oh, no!"), ("train", "oh no"), ("train", "Room 5")]
+    rows += [("valid", "a secret"), ("train", "A secret!"), ("test", "a test"), ("train", "...")]
+    frame = pd.DataFrame(rows, columns=["split", "text"]).assign(file="a.wav", speaker="s")
+    frame.to_csv(tmp_path / "metadata.csv", index=False)
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    with flagsaver.flagsaver(wordnet=str(tmp_path)):
+        training_texts.main(["", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines() == ["i can't", "Oh, no!", "an example of it"]
+    with flagsaver.flagsaver(wordnet="nowhere"), pytest.raises(SystemExit, match="--wordnet=nowh"):
+        training_texts.main(["", str(tmp_path)])

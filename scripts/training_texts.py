@@ -1,0 +1,65 @@
+r"""Texts for synthetic speech and language models: a corpus', and WordNet's example sentences.
+
+    apt-get install wordnet-base
+    python scripts/training_texts.py CORPUS [--wordnet=/usr/share/wordnet] >TEXTS
+
+CORPUS is a folder with `metadata.csv` (file, speaker, split, text), see `configs/english.py`. Of
+its texts those of the training split are taken, and none, not WordNet's either, that its other
+splits have; each once, whatever its case and punctuation.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+from absl import app, flags
+
+from emoasr.asr import text
+from emoasr.corpora import table
+from emoasr.errors import UserError
+
+WORDNET = flags.DEFINE_string("wordnet", "/usr/share/wordnet", "Folder with WordNet's data.*.")
+
+
+def main(argv: list[str]) -> None:
+    """Prints them, a line each."""
+    if len(argv) != 2:
+        raise app.UsageError("give the folder of a corpus")
+    try:
+        rows = table.read_frame(Path(argv[1], "metadata.csv"))
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+    print(*of(rows, Path(WORDNET.value)), sep="\n")
+
+
+def of(rows: pd.DataFrame, wordnet: Path) -> list[str]:
+    """Texts of a corpus' training split and of WordNet, but for those with digits.
+
+    Args:
+        rows: of the corpus, with the columns split and text.
+        wordnet: folder with WordNet's data.*.
+
+    Raises:
+        SystemExit: WordNet is not there.
+    """
+    train = rows["split"] == "train"
+    held_out = set(rows["text"][~train].map(text.normalise))
+    given = pd.concat([rows["text"][train], _examples(wordnet)])
+    given = given[~given.map(text.has_digits)].map(lambda t: t.lower() if t.isupper() else t)
+    known = given.map(text.normalise)
+    return given[(known != "") & ~known.isin(held_out) & ~known.duplicated()].tolist()
+
+
+def _examples(wordnet: Path) -> pd.Series:
+    """WordNet's example sentences: what stands in quotes in its glosses."""
+    if not (wordnet / "data.noun").exists():
+        raise SystemExit(f"error: no WordNet in --wordnet={wordnet}; see --help")
+    quotes = []
+    for name in ("data.adj", "data.adv", "data.noun", "data.verb"):
+        for line in (wordnet / name).read_text().splitlines():
+            quotes += re.findall(r'"([^"]+)"', line.partition(" | ")[2])
+    return pd.Series(quotes)
+
+
+if __name__ == "__main__":
+    app.run(main)
