@@ -52,6 +52,11 @@ class Plan:
     omitted: list[str] = dataclasses.field(default_factory=list)
     networks: list[str] = dataclasses.field(default_factory=list)
 
+    @property
+    def configs(self) -> list[PredictorConfig]:
+        """All of them, the main table's first."""
+        return [*self.main, *(config for _, config in self.analyses)]
+
 
 def plan(
     dataset: Dataset, main: list[PredictorConfig], settings: ml_collections.ConfigDict

@@ -107,33 +107,21 @@ def evaluate(
     frames_of: dict[str, dict[PredictorConfig, Frames]] = {}
     for dataset in datasets:
         frames_of |= predicted.by_target(dataset, given)
-    plans = []
-    for dataset in datasets:
-        main = predictor_configs(dataset.tables, settings, bool(dataset.classes))
-        further = ablations.plan(dataset, main, settings) if settings.battery else None
-        plans.append(further or Plan(dataset, main))
-    protocols: dict[str, None] = {}
+    plans = [_planned(dataset, settings) for dataset in datasets]
     compared: dict[str, Comparison] = {}
     fitted: dict[str, CrossValidated] = {}
     for plan in plans:
-        configs = [*plan.main, *(config for _, config in plan.analyses)]
-        protocols |= dict.fromkeys(config.protocol for config in configs)
-        of_plan = cross_validation.run(plan.dataset, configs, workers, "folds")
+        of_plan = cross_validation.run(plan.dataset, plan.configs, workers, "folds")
         for target in plan.dataset.targets:
             fitted[target] = of_plan
-            frames = frames_of[target]
-            compared[target] = Comparison(
-                target,
-                of_plan.of_target(target) | {config: of.mean for config, of in frames.items()},
-                {config: of.each for config, of in frames.items()},
-            )
+            compared[target] = _comparison(target, of_plan, frames_of[target])
     main_of = {  # the baseline stays the last
         target: [*plan.main[:-1], *frames_of[target], plan.main[-1]]
         for plan in plans
         for target in plan.dataset.targets
     }
     each = [(config, target) for target in settings.targets for config in main_of[target]]
-    found_notes = notes.of(datasets, protocols, labels)
+    protocols = dict.fromkeys(config.protocol for plan in plans for config in plan.configs)
     return Evaluation(
         rows=[compared[target].row(config) for config, target in each],
         differences=[
@@ -149,8 +137,22 @@ def evaluate(
         ),
         skipped=skipped,
         datasets=datasets,
-        notes=[*found_notes, *predicted.notes(given, frames_of)],
+        notes=[*notes.of(datasets, protocols, labels), *predicted.notes(given, frames_of)],
     )
+
+
+def _planned(dataset: Dataset, settings: ml_collections.ConfigDict) -> Plan:
+    """What is fitted on a dataset, with the ablations and controls that are asked for."""
+    main = predictor_configs(dataset.tables, settings, bool(dataset.classes))
+    return ablations.plan(dataset, main, settings) if settings.battery else Plan(dataset, main)
+
+
+def _comparison(
+    target: str, fitted: CrossValidated, frames: Mapping[PredictorConfig, Frames]
+) -> Comparison:
+    """What was fitted beside predictions that were given."""
+    means = fitted.of_target(target) | {config: of.mean for config, of in frames.items()}
+    return Comparison(target, means, {config: of.each for config, of in frames.items()})
 
 
 def _together(predictions: list[pd.DataFrame]) -> pd.DataFrame:
