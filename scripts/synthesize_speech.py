@@ -7,7 +7,8 @@ r"""Adds synthetic speech to a transcribed corpus, for more texts and voices in 
 CORPUS is a folder with `metadata.csv` (file, speaker, split, text), see `configs/english.py`. OUT
 gets a `metadata.csv` of all its utterances, where they lie, and of the synthetic ones, all of the
 split `train`; give it as `--config.corpus.path=OUT`. FILE has a text a line: plain English without
-digits or abbreviations, such as the prompts that VCTK's speakers read.
+digits or abbreviations, such as the prompts that VCTK's speakers read, or what `training_texts.py`
+prints.
 
 Voices are in `scripts/synthesis_voices.txt`: Kokoro's 54 and 100 blends of them, 100 of hibari, 20
 of Piper's joe. Kokoro's sound most natural and differ most from one another; 2 CPU cores make 3
