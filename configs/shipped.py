@@ -93,33 +93,15 @@ from emoasr.settings import configurations
 def get_config() -> ml_collections.ConfigDict:
     """What `emoasr.pretrain` does for the shipped recognizer."""
     c = configurations.load(Path(__file__).with_name("english.py"))
-    c.model.dropout = 0.1
-    c.augment.band_limit = 0.4
-    c.augment.mel_masks = 2
-    c.augment.time_masks = 2
-    c.augment.time_mask = 8
-    c.augment.noise = 1.0
-    c.augment.warp = 1.2
-    c.augment.stretch = 1.2
-    c.augment.add_noise = 0.15
-    c.augment.telephone = 0.1
-    c.augment.reverb = 0.1
-    c.augment.level = 6.0
-    c.train.steps = 12000
-    c.train.batch_frames = 8192
-    c.train.compute_dtype = "bfloat16"
-    c.train.warmup_steps = 300
-    c.train.weight_decay = 0.1
-    c.train.log_every = 25
-    c.train.eval_every = 600
     c.card.name = "english"
     c.card.data = (
         "train splits of speechocean762, fotaq (Flight of the Amazon Queen), bass (Beneath a "
         "Steel Sky), drascula, kathleen (rhasspy), asterisk_en (Asterisk core sounds), LibriSpeech "
-        "(an utterance each of 251 readers of train-clean-100); and 13.8 hours of synthetic "
-        "speech by Kokoro-82M (2.3 hours), hibari (10.5 hours) and Piper's joe (1 hour), 774 "
-        "voices, 600 of them with a foreign accent, which read out prompts of VCTK, texts of the "
-        "first six sets and WordNet's example sentences"
+        "(an utterance each of 251 readers of train-clean-100); and 6.8 hours of synthetic speech "
+        "by Kokoro-82M (2.2 hours of 154 voices), hibari (4.5 hours) and Piper's joe, which read "
+        "out prompts of VCTK; earlier runs also heard 3 other hours of hibari, and 5.4 hours of "
+        "eSpeak NG, flite and SVOX Pico, which read out texts of the first six sets and WordNet's "
+        "example sentences"
     )
     c.card.terms = (
         "speechocean762: free for commercial and non-commercial purposes (CC BY 4.0); fotaq, "
