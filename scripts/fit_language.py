@@ -25,6 +25,7 @@ from emoasr.files.places import LANGUAGE_FILE
 from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
 
+flags.adopt_module_key_flags(training_texts)  # so that --help lists --wordnet
 _BEAM = flags.DEFINE_integer("beam_size", 50, "Prefixes kept, in measuring.", 2)
 
 
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> None:
         raise SystemExit(f"error: {error}") from error
     rows = rows[~rows["text"].map(text.has_digits)]
     rows = rows.assign(true=rows["text"].map(text.normalise))
-    texts = [text.normalise(t) for t in training_texts.of(rows, Path(training_texts.WORDNET.value))]
+    texts = [text.normalise(t) for t in training_texts.of(rows)]
     file = folder / LANGUAGE_FILE
     language_model.save(language_model.fit(texts, order=6, min_count=5), file)
     recognizer = dataclasses.replace(recognizer, language_file=file)

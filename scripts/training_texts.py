@@ -18,7 +18,7 @@ from emoasr.asr import text
 from emoasr.corpora import table
 from emoasr.errors import UserError
 
-WORDNET = flags.DEFINE_string("wordnet", "/usr/share/wordnet", "Folder with WordNet's data.*.")
+_WORDNET = flags.DEFINE_string("wordnet", "/usr/share/wordnet", "Folder with WordNet's data.*.")
 
 
 def main(argv: list[str]) -> None:
@@ -29,29 +29,29 @@ def main(argv: list[str]) -> None:
         rows = table.read_frame(Path(argv[1], "metadata.csv"))
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
-    print(*of(rows, Path(WORDNET.value)), sep="\n")
+    print(*of(rows), sep="\n")
 
 
-def of(rows: pd.DataFrame, wordnet: Path) -> list[str]:
+def of(rows: pd.DataFrame) -> list[str]:
     """Texts of a corpus' training split and of WordNet, but for those with digits.
 
     Args:
         rows: of the corpus, with the columns split and text.
-        wordnet: folder with WordNet's data.*.
 
     Raises:
         SystemExit: WordNet is not there.
     """
     train = rows["split"] == "train"
     held_out = set(rows["text"][~train].map(text.normalise))
-    given = pd.concat([rows["text"][train], _examples(wordnet)])
+    given = pd.concat([rows["text"][train], _examples()])
     given = given[~given.map(text.has_digits)].map(lambda t: t.lower() if t.isupper() else t)
     known = given.map(text.normalise)
     return given[(known != "") & ~known.isin(held_out) & ~known.duplicated()].tolist()
 
 
-def _examples(wordnet: Path) -> pd.Series:
+def _examples() -> pd.Series:
     """WordNet's example sentences: what stands in quotes in its glosses."""
+    wordnet = Path(_WORDNET.value)
     if not (wordnet / "data.noun").exists():
         raise SystemExit(f"error: no WordNet in --wordnet={wordnet}; see --help")
     quotes = []

@@ -47,7 +47,7 @@ def test_a_language_model_is_fitted_and_measured_with_one_loading(
     trained, speech, tmp_path, loads, monkeypatch
 ):
     examples = pd.Series([*(f"the cab and the {what}" for what in "bcdefg"), "No. 5", "ab"])
-    monkeypatch.setattr(training_texts, "_examples", lambda folder: examples)
+    monkeypatch.setattr(training_texts, "_examples", lambda: examples)
     flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
     with flagsaver.flagsaver(beam_size=4):
         fit_language.main(["", str(trained), str(speech)])
