@@ -17,7 +17,7 @@ from emoasr.prediction import intervals
 from emoasr.system.output import counted
 
 KNOWN_BY = 8  # features of an utterance
-_SAME = 1e-4  # largest difference between an utterance's features in two runs, and more
+_SAME = 1e-4  # more than features of a size of 1 differ in other batches, or on other processors
 _ROWS = 1024  # inputs at a time
 
 
@@ -137,16 +137,26 @@ class Fitted:
     known_UP: np.ndarray
 
     def beyond(self, x_MD: np.ndarray) -> np.ndarray:
-        """Share (M,) of each input's features that are below the lowest or above the highest."""
-        return np.mean((x_MD < self.lowest_D) | (x_MD > self.highest_D), axis=1)
+        """Share (M,) of each input's features that are below the lowest or above the highest.
+
+        Rounding does not count: an utterance that was fitted on has 0.
+        """
+        same_D = self._rounding()
+        below_MD, above_MD = x_MD < self.lowest_D - same_D, x_MD > self.highest_D + same_D
+        return np.mean(below_MD | above_MD, axis=1)
 
     def knows(self, x_MD: np.ndarray) -> np.ndarray:
         """Whether (M,) each input is one of the fitted utterances."""
-        some_MP = known_by(x_MD)
+        some_MP, same_P = known_by(x_MD), known_by(self._rounding()[None])[0]
         found_M = np.zeros(len(x_MD), bool)
         for i, some_P in enumerate(some_MP):
-            found_M[i] = (np.abs(self.known_UP - some_P).max(axis=1) < _SAME).any()
+            found_M[i] = (np.abs(self.known_UP - some_P) < same_P).all(axis=1).any()
         return found_M
+
+    def _rounding(self) -> np.ndarray:
+        """Larger (D,) than each feature's differences between two runs on the same speech."""
+        largest_D = np.maximum(np.abs(self.lowest_D), np.abs(self.highest_D))
+        return _SAME * np.maximum(largest_D, 1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,6 +73,16 @@ def test_inputs_beyond_the_range_and_inputs_fitted_on_are_found():
     assert predicted[["arousal", "arousal_low", "arousal_high"]].stack().between(1, 5).all()
 
 
+@pytest.mark.parametrize("size", [1, 100])
+def test_rounding_makes_no_fitted_utterance_another_one(size):
+    table, labels = run_folder.corpus(12, 12, made_predictors.N_UNITS)
+    table *= size
+    model, _ = made_predictors.fit(table, labels)
+    noise = np.random.default_rng(0).uniform(-1, 1, table.shape)
+    found = model.predict((table + 2e-5 * size * noise).astype(np.float32).to_numpy(), table.index)
+    assert (found["beyond"] == 0).all() and found["fitted"].all()
+
+
 def test_no_input_gives_no_row():
     model, _, table, _ = made_predictors.fitted()
     none = model.predict(table.to_numpy()[:0], table.index[:0])
