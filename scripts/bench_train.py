@@ -5,14 +5,15 @@ weights, on the same batch of MFCCs without padding, float32. First both must gi
 FLOP are those of the convolutions, forward and backward.
 
 Then whole steps of a training from prepared speech (noise of as many utterances, read, augmented,
-heard by the front end and learnt from): fed batch by batch, from speech on the device, and so with
-factors in bfloat16.
+heard by the front end and learnt from): fed batch by batch, from speech on the device, so with
+factors in bfloat16, and that where every step's memory goes back to the system.
 """
 
 import dataclasses
 import statistics
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from timing import alternate
 
 from emoasr import config
 from emoasr.asr.text import BLANK
+from emoasr.system import limits
 from emoasr.training import data, sharding
 from emoasr.training.step import Trainer, create, ctc_loss
 
@@ -79,16 +81,21 @@ def _whole_steps(repeats: int, n_utterances: int, n_frames: int) -> list[dict[st
         corpus = data.CORPORA["transcribed"].load(settings.corpus, Path(folder))
         examples = data.open_splits(corpus, settings, trainer.frontend)[0]["train"]
 
-        def train(share: float, trainer: Trainer = trainer) -> Callable[[], None]:
+        def train(
+            share: float,
+            trainer: Trainer = trainer,
+            memory: Callable[[], AbstractContextManager] = limits.freed_memory_kept,
+        ) -> Callable[[], None]:
             endless = examples.training(10**6, 0, trainer.mesh, share) if share else None
             carried = sharding.replicate(jax.tree.map(np.asarray, state), trainer.mesh)
 
             def run() -> None:
                 nonlocal carried
                 batches = endless or examples.training(_STEPS, 0, trainer.mesh, 0)
-                for number in range(_STEPS):
-                    carried, metrics = trainer.step(carried, np.int32(number), next(batches))
-                jax.block_until_ready(metrics)
+                with memory():
+                    for number in range(_STEPS):
+                        carried, metrics = trainer.step(carried, np.int32(number), next(batches))
+                    jax.block_until_ready(metrics)
 
             return run
 
@@ -96,6 +103,7 @@ def _whole_steps(repeats: int, n_utterances: int, n_frames: int) -> list[dict[st
             "a training's step, fed": train(0),
             "of speech on the device": train(1),
             "and in bfloat16": train(1, rounding),
+            "and no memory kept": train(1, rounding, nullcontext),
         }
         seconds = alternate(peers, repeats)
     found = [

@@ -39,11 +39,11 @@ from emoasr.system import limits, output, progress
 _OF_EVAL = ("targets", "protocol", "partner")  # what folds depend on
 
 
+@limits.freed_memory_kept()
 def finetune(
     config: ml_collections.ConfigDict, asked: Asked, workdir: Path, overwrite: bool = False
 ) -> None:
     """Trains as `emoasr.finetune.main` says, with settings that it has checked."""
-    limits.share_freed_memory()
     corpus = open_corpus(config.corpus, workdir)
     found = examples.gather(corpus.table, config.eval)
     recognizer = saved.load(config.recognizer or None)

@@ -22,7 +22,7 @@ _REMEDIES = {
     errno.EMFILE: "too many open files; raise the limit (ulimit -n)",
 }
 
-_ARENA_MAX = -8  # glibc's M_ARENA_MAX
+_ARENA_MAX, _MMAP_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -4, -3, -1  # glibc's, of mallopt
 
 
 @contextlib.contextmanager
@@ -87,5 +87,29 @@ def share_freed_memory() -> None:
 
     For commands, before they start threads; does nothing on systems other than Linux.
     """
+    _mallopt({_ARENA_MAX: 1})
+
+
+@contextlib.contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Within it, glibc keeps freed memory for what is allocated next, as by the next training step.
+
+    Else every step's memory goes back to the system, and comes again as new pages, which takes time
+    (the speed guide has figures). To be entered before threads are started; does nothing on systems
+    other than Linux.
+    """
+    share_freed_memory()
+    _mallopt({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1})
+    try:
+        yield
+    finally:  # where glibc's own adjustment of these ends
+        _mallopt({_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20})
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def _mallopt(parameters: dict[int, int]) -> None:
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, 1)
+        libc = ctypes.CDLL("libc.so.6")
+        for parameter, value in parameters.items():
+            libc.mallopt(parameter, value)

@@ -14,7 +14,7 @@ from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
 from emoasr.inference import compilation_cache
 from emoasr.settings.choices import ModelConfig
-from emoasr.system import interrupts
+from emoasr.system import interrupts, limits
 from emoasr.system.output import number
 from emoasr.training import data, job, model_card, multihost, scoring, sharding
 from emoasr.training.checkpoints import TrainingCheckpoints
@@ -23,6 +23,7 @@ from emoasr.training.run_folder import RunFolder
 from emoasr.training.step import State, Trainer, averaged, create
 
 
+@limits.freed_memory_kept()
 def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = False) -> None:
     """Trains as `emoasr.pretrain.main` says; every process of a job calls it."""
     _check_sizes(config)

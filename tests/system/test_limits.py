@@ -1,6 +1,8 @@
 """What the machine lacks becomes an error of one line."""
 
 import errno
+import platform
+import resource
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from emoasr import cli, config
 from emoasr.errors import UserError
 from emoasr.system import limits
+
+_SIZE = 64 << 20  # bytes of a large block
 
 
 @pytest.mark.parametrize(
@@ -43,3 +47,27 @@ def test_a_full_disk_ends_a_command_with_one_line(tmp_path, capsys):
     assert cli.run(command, ["--config=demo", f"--workdir={tmp_path}"]) == 1
     line = capsys.readouterr().err
     assert line.startswith("error: ") and "no space left" in line and line.count("\n") == 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries have no mallopt")
+def test_memory_is_kept_for_the_next_step_and_given_back_at_the_end():
+    with limits.freed_memory_kept():
+        _new_pages()
+        assert _new_pages() < 100
+        within = _resident()
+        _new_pages()
+        assert _resident() == pytest.approx(within, abs=8 << 20)
+    assert _resident() < within - _SIZE / 2
+    _new_pages()
+    assert _new_pages() > 1000
+
+
+def _new_pages() -> int:
+    """How often a large block, taken and freed, meets a page that was not there."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    assert len(b"x" * _SIZE) == _SIZE
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
