@@ -5,15 +5,15 @@ weights, on the same batch of MFCCs without padding, float32. First both must gi
 FLOP are those of the convolutions, forward and backward.
 
 Then whole steps of a training from prepared speech (noise of as many utterances, read, augmented,
-heard by the front end and learnt from): fed batch by batch, from speech on the device, so with
-factors in bfloat16, and that where every step's memory goes back to the system.
+heard by the front end and learnt from): fed batch by batch, from speech on the device, and so with
+factors in bfloat16.
 """
 
+import contextlib
 import dataclasses
 import statistics
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,10 @@ from timing import alternate
 
 from emoasr import config
 from emoasr.asr.text import BLANK
-from emoasr.system import limits
 from emoasr.training import data, sharding
-from emoasr.training.step import Trainer, create, ctc_loss
+from emoasr.training.step import State, Trainer, create, ctc_loss
 
-_STEPS = 6  # of a training, in one run
+STEPS = 6  # of a training, in one run
 _BATCHES = 3  # of different utterances
 
 
@@ -71,49 +70,52 @@ def rows(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]
 
 def _whole_steps(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]:
     """Seconds of a step with all that precedes it, by where the speech lies."""
-    settings = config.pretraining("transcribed")
-    settings.train.batch_frames, settings.train.buckets = n_utterances * n_frames, 1
-    trainer, state = create(settings)
-    rounding = dataclasses.replace(trainer, compute_dtype="bfloat16")
-    with tempfile.TemporaryDirectory() as folder:
-        settings.corpus.path = settings.corpus.data_dir = folder
-        _write_noise(Path(folder), n_utterances * _BATCHES, n_frames * trainer.frontend.hop_length)
-        corpus = data.CORPORA["transcribed"].load(settings.corpus, Path(folder))
-        examples = data.open_splits(corpus, settings, trainer.frontend)[0]["train"]
-
-        def train(
-            share: float,
-            trainer: Trainer = trainer,
-            memory: Callable[[], AbstractContextManager] = limits.freed_memory_kept,
-        ) -> Callable[[], None]:
-            endless = examples.training(10**6, 0, trainer.mesh, share) if share else None
-            carried = sharding.replicate(jax.tree.map(np.asarray, state), trainer.mesh)
-
-            def run() -> None:
-                nonlocal carried
-                batches = endless or examples.training(_STEPS, 0, trainer.mesh, 0)
-                with memory():
-                    for number in range(_STEPS):
-                        carried, metrics = trainer.step(carried, np.int32(number), next(batches))
-                    jax.block_until_ready(metrics)
-
-            return run
-
+    with noise(n_utterances, n_frames) as (trainer, state, examples):
+        rounding = dataclasses.replace(trainer, compute_dtype="bfloat16")
         peers = {
-            "a training's step, fed": train(0),
-            "of speech on the device": train(1),
-            "and in bfloat16": train(1, rounding),
-            "and no memory kept": train(1, rounding, nullcontext),
+            "a training's step, fed": training(trainer, state, examples, 0),
+            "of speech on the device": training(trainer, state, examples, 1),
+            "and in bfloat16": training(rounding, state, examples, 1),
         }
         seconds = alternate(peers, repeats)
     found = [
-        {"peer": name, "median_s": statistics.median(s) / _STEPS, "min_s": min(s) / _STEPS,
-         "max_s": max(s) / _STEPS}
+        {"peer": name, "median_s": statistics.median(s) / STEPS, "min_s": min(s) / STEPS,
+         "max_s": max(s) / STEPS}
         for name, s in seconds.items()
     ]  # fmt: skip
     for row in found:
         row["times_fed"] = found[0]["median_s"] / row["median_s"]
     return found
+
+
+@contextlib.contextmanager
+def noise(n_utterances: int, n_frames: int) -> Iterator[tuple[Trainer, State, data.Examples]]:
+    """A training that begins, and its prepared speech: noise, of some batches."""
+    settings = config.pretraining("transcribed")
+    settings.train.batch_frames, settings.train.buckets = n_utterances * n_frames, 1
+    trainer, state = create(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        settings.corpus.path = settings.corpus.data_dir = folder
+        _write_noise(Path(folder), n_utterances * _BATCHES, n_frames * trainer.frontend.hop_length)
+        corpus = data.CORPORA["transcribed"].load(settings.corpus, Path(folder))
+        yield trainer, state, data.open_splits(corpus, settings, trainer.frontend)[0]["train"]
+
+
+def training(
+    trainer: Trainer, state: State, examples: data.Examples, share: float
+) -> Callable[[], None]:
+    """A function that goes on by some steps; `share` is `config.train.resident`."""
+    endless = examples.training(10**6, 0, trainer.mesh, share) if share else None
+    carried = sharding.replicate(jax.tree.map(np.asarray, state), trainer.mesh)
+
+    def run() -> None:
+        nonlocal carried
+        batches = endless or examples.training(STEPS, 0, trainer.mesh, 0)
+        for number in range(STEPS):
+            carried, metrics = trainer.step(carried, np.int32(number), next(batches))
+        jax.block_until_ready(metrics)
+
+    return run
 
 
 def _write_noise(folder: Path, n: int, n_samples: int) -> None:

@@ -3,6 +3,7 @@
     python scripts/benchmark.py frontend   # this, model, train, extract: pip install -e '.[bench]'
     python scripts/benchmark.py model
     python scripts/benchmark.py train
+    python scripts/benchmark.py memory --repeats=3
     python scripts/benchmark.py eval --repeats=1
     python scripts/benchmark.py extract --audio=DIR   # and .[egemaps]; any folder of speech
     python scripts/benchmark.py scaling --audio=DIR --hours=1,2,4,8,16 --repeats=3
@@ -11,8 +12,8 @@
     python scripts/benchmark.py longfile --audio=DIR --minutes=180
 
 Prints a table and writes it, with machine and versions, to --out as JSON. What each one does is in
-`bench_device.py`, `bench_train.py`, `bench_eval.py`, `bench_extract.py`, `bench_scaling.py`,
-`bench_feeding.py` and `bench_start.py`.
+`bench_device.py`, `bench_train.py`, `bench_memory.py`, `bench_eval.py`, `bench_extract.py`,
+`bench_scaling.py`, `bench_feeding.py` and `bench_start.py`.
 """
 
 import json
@@ -24,6 +25,7 @@ import bench_device
 import bench_eval
 import bench_extract
 import bench_feeding
+import bench_memory
 import bench_scaling
 import bench_start
 import bench_train
@@ -36,8 +38,8 @@ from emoasr.errors import UserError
 from emoasr.system import extras
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each, in alternation.", 1)
-_FRAMES = flags.DEFINE_integer("frames", 256, "Frames an utterance (model, train).", 32)
-_BATCH = flags.DEFINE_integer("batch", 32, "Utterances a batch (model, train).", 1)
+_FRAMES = flags.DEFINE_integer("frames", 256, "Frames an utterance (model, train, memory).", 32)
+_BATCH = flags.DEFINE_integer("batch", 32, "Utterances a batch (model, train, memory).", 1)
 _AUDIO = flags.DEFINE_string(
     "audio", None, "Folder of audio (extract, scaling, feeding, start, longfile)."
 )
@@ -54,6 +56,7 @@ _BENCHMARKS = {
     "frontend": lambda: bench_device.frontend(_REPEATS.value),
     "model": lambda: bench_device.model(_REPEATS.value, _BATCH.value, _FRAMES.value),
     "train": lambda: bench_train.rows(_REPEATS.value, _BATCH.value, _FRAMES.value),
+    "memory": lambda: bench_memory.rows(_REPEATS.value, _BATCH.value, _FRAMES.value),
     "eval": lambda: bench_eval.rows(_REPEATS.value),
     "extract": lambda: bench_extract.rows(_audio(), _FILES.value, _REPEATS.value),
     "scaling": lambda: bench_scaling.rows(
