@@ -27,10 +27,11 @@ def rows(repeats: int, n_utterances: int, n_frames: int) -> list[dict[str, Any]]
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
                 kept = name == "memory kept"
                 found.append(pool.submit(_step, kept, n_utterances, n_frames).result())
-    summaries = [{"peer": name, **timing.summary(found)} for name, found in seconds.items()]
-    for row in summaries:
-        row["times_given_back"] = summaries[-1]["median_s"] / row["median_s"]
-    return summaries
+    last = statistics.median(seconds["memory given back"])
+    return [
+        {"peer": name, **timing.summary(s), "times_given_back": last / statistics.median(s)}
+        for name, s in seconds.items()
+    ]
 
 
 def _step(kept: bool, n_utterances: int, n_frames: int) -> float:
