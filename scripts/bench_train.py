@@ -22,7 +22,7 @@ import numpy as np
 import optax
 import soundfile
 from flax import nnx
-from timing import alternate
+from timing import alternate, summary
 
 from emoasr import config
 from emoasr.asr.text import BLANK
@@ -79,10 +79,8 @@ def _whole_steps(repeats: int, n_utterances: int, n_frames: int) -> list[dict[st
         }
         seconds = alternate(peers, repeats)
     found = [
-        {"peer": name, "median_s": statistics.median(s) / STEPS, "min_s": min(s) / STEPS,
-         "max_s": max(s) / STEPS}
-        for name, s in seconds.items()
-    ]  # fmt: skip
+        {"peer": name, **summary([s / STEPS for s in of_peer])} for name, of_peer in seconds.items()
+    ]
     for row in found:
         row["times_fed"] = found[0]["median_s"] / row["median_s"]
     return found

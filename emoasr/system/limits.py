@@ -87,7 +87,7 @@ def share_freed_memory() -> None:
 
     For commands, before they start threads; does nothing on systems other than Linux.
     """
-    _mallopt({_ARENA_MAX: 1})
+    _glibc("mallopt", _ARENA_MAX, 1)
 
 
 @contextlib.contextmanager
@@ -99,17 +99,18 @@ def freed_memory_kept() -> Iterator[None]:
     other than Linux.
     """
     share_freed_memory()
-    _mallopt({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1})
+    _glibc("mallopt", _MMAP_MAX, 0)
+    _glibc("mallopt", _TRIM_THRESHOLD, -1)
     try:
         yield
     finally:  # where glibc's own adjustment of these ends
-        _mallopt({_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20})
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        _glibc("mallopt", _MMAP_MAX, 65536)
+        _glibc("mallopt", _MMAP_THRESHOLD, 32 << 20)
+        _glibc("mallopt", _TRIM_THRESHOLD, 64 << 20)
+        _glibc("malloc_trim", 0)
 
 
-def _mallopt(parameters: dict[int, int]) -> None:
+def _glibc(function: str, *arguments: int) -> None:
+    """Calls a function of glibc, if that is there."""
     with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        for parameter, value in parameters.items():
-            libc.mallopt(parameter, value)
+        getattr(ctypes.CDLL("libc.so.6"), function)(*arguments)
