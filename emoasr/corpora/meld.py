@@ -54,7 +54,9 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
             f"{contents(root)}"
         )
     there = _clips(seen)
-    frame = pd.concat([_labels(source, split) for split, source in sources.items()])
+    frame = pd.concat(
+        [_labels(source, split) for split, source in sources.items()], ignore_index=True
+    )
     files = frame["clip"].map(there)
     where = f", such as {frame['clip'].iloc[0]}.wav in a folder of that split"
     frame, skipped = table.with_audio(frame, files, frame["clip"], root, where)
@@ -68,6 +70,7 @@ def _labels(source: storage.Place, split: str) -> pd.DataFrame:
     table.require(frame, list(_NAMES), source)
     frame = frame[list(_NAMES)].rename(columns=_NAMES)
     clip = f"{split}/dia" + frame["dialogue"] + "_utt" + frame["utterance"]
+    table.check_unique(pd.Index(clip), clip, source)
     session = f"{split} " + frame["dialogue"]
     frame = frame.assign(clip=clip, session=session, split=split)
     return frame.drop(columns=["dialogue", "utterance"])

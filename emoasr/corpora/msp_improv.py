@@ -66,7 +66,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 def _labels(source: storage.Place) -> pd.DataFrame:
     """A row a turn; lines with single raters' labels, and empty ones, are passed over."""
     text = source.read_bytes().decode("utf-8", errors="replace")
-    rows = []
+    rows = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.startswith("UTD-"):
             continue
@@ -74,10 +74,10 @@ def _labels(source: storage.Place) -> pd.DataFrame:
             raise UserError(
                 f"{source}: line {number}: {one_line(line)[:80]!r} is not like a turn's"
             )
-        rows.append(match.groupdict())
+        rows[number - 1] = match.groupdict()
     if not rows:
         raise UserError(f"{source}: has no line that begins with UTD-, as those of turns do")
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame.from_dict(rows, orient="index")  # rows are the file's lines
     for row in frame.index[~frame["emotion"].isin((*EMOTIONS, _NO_AGREEMENT))][:1]:
         raise UserError(
             f"{source}: {frame['name'][row]}: {frame['emotion'][row]!r} is none of its emotions, "

@@ -178,7 +178,7 @@ def with_audio(
     """The labelled turns whose audio is there, with `file`; and those whose audio is not.
 
     Args:
-        frame: a row a turn.
+        frame: a row a turn; the index, which error messages count rows by, is kept.
         files: the audio of each, relative to the root; missing where it is not there.
         names: what those without audio are called.
         root: the corpus's folder.
@@ -194,7 +194,7 @@ def with_audio(
             f"audio{where}; {contents(root)}"
         )
     skipped = (Skipped(name, "has labels, but its audio is not there") for name in names[~found])
-    return frame.assign(file=files)[found].reset_index(drop=True), tuple(skipped)
+    return frame.assign(file=files)[found], tuple(skipped)
 
 
 def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> None:
@@ -232,16 +232,17 @@ def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
         index = audformat.segmented_index(files, starts, ends)
     else:
         index = audformat.filewise_index(files)
-    _check_unique(index, frame, source)
+    check_unique(index, frame["file"], source)
     return index
 
 
-def _check_unique(index: pd.Index, frame: pd.DataFrame, source: storage.Place) -> None:
+def check_unique(index: pd.Index, files: pd.Series, source: storage.Place) -> None:
+    """Raises a UserError that names the first two rows with one entry in an index of `files`."""
     if index.has_duplicates:
         second = int(np.flatnonzero(index.duplicated())[0])
         first = int(np.flatnonzero(index == index[second])[0])
-        rows = f"rows {frame.index[first] + 1} and {frame.index[second] + 1}"
-        file = frame["file"].iloc[second]
+        rows = f"rows {files.index[first] + 1} and {files.index[second] + 1}"
         raise UserError(
-            f"{source}: {rows}, column file: {file!r} appears twice; remove one of them"
+            f"{source}: {rows}, column file: {files.iloc[second]!r} appears twice; remove one of "
+            "them"
         )

@@ -56,6 +56,18 @@ def test_a_split_alone_and_clips_that_are_missing(tmp_path):
     assert [s.file for s in corpus.skipped] == ["dev/dia1_utt0"]
 
 
+@pytest.mark.parametrize("split", FOLDERS)
+def test_a_clip_that_is_labelled_twice_is_named_by_its_table(tmp_path, split):
+    folder = release(tmp_path)
+    (folder / FOLDERS[split] / "dia0_utt0.wav").unlink()
+    with (folder / f"{split}_sent_emo.csv").open("a") as labels:
+        labels.write(ROW.format(n=1, speaker="Ross"))
+    with pytest.raises(
+        UserError, match=f"{split}_sent_emo.csv: rows 2 and 3, .*'{split}/dia1_utt0' appears twice"
+    ):
+        opened(folder)
+
+
 def test_what_is_not_the_release_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"has no train_sent_emo.csv; .*it is empty"):
         opened(tmp_path)

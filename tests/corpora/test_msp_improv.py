@@ -53,6 +53,13 @@ def test_turns_without_audio_are_skipped_and_none_is_refused(tmp_path):
         opened(folder)
 
 
+def test_lines_are_counted_as_they_are_in_the_file(tmp_path):
+    folder = release(tmp_path, OTHER, RATER, "", TURN, RATER, TURN)
+    next((folder / "Audio").rglob("*M03*.wav")).unlink()
+    with pytest.raises(UserError, match="Evalution.txt: rows 4 and 6, column file: .*twice"):
+        opened(folder)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

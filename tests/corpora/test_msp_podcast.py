@@ -67,6 +67,20 @@ def test_turns_without_audio_are_skipped(tmp_path):
     assert skipped.file == "Audios/MSP-PODCAST_0001_0008.wav"
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (ROWS[2].replace("6.4", "high"), "row 3 .*, column arousal: 'high' is not a number"),
+        (ROWS[1], "rows 2 and 3, column file: .* appears twice"),
+    ],
+)
+def test_rows_are_counted_with_those_that_have_no_audio(tmp_path, row, message):
+    folder = release(tmp_path, [*ROWS[:2], row])
+    (folder / "Audios" / "MSP-PODCAST_0001_0008.wav").unlink()
+    with pytest.raises(UserError, match=message):
+        opened(folder)
+
+
 def test_what_is_not_the_release_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"has no Labels/labels_consensus.csv; .*it is empty"):
         opened(tmp_path)
