@@ -28,6 +28,7 @@ from scipy import stats
 from emoasr.evaluation import classification
 from emoasr.evaluation.metrics import METRICS, VARIANTS, Metrics, finite, has_classes
 
+_LEVEL = 0.95
 _RESAMPLES = 2000
 _CELLS_AT_ONCE = 200_000  # of resampled speakers: bounds memory
 _ENSEMBLES = 40  # resampled means of trainings
@@ -39,7 +40,7 @@ class Bootstrap:
 
     Differences are therefore paired. Every metric in `metrics.METRICS` gets an interval, as
     predicted and clipped, or every one in `classification.METRICS`; it is None where a draw leaves
-    the metric undefined.
+    the metric undefined, and with fewer than two speakers.
 
     Attributes:
         keys: names of these metrics.
@@ -73,6 +74,10 @@ class Bootstrap:
             np.add.at(counts, (np.arange(len(draws))[:, None], draws), 1)
             return np.stack([_of_draws(means, counts) for means in cells])
 
+        self._drawn_KMB = np.full((len(cells), len(self.keys), 1), np.nan)
+        self._level = _LEVEL
+        if len(speakers) < 2:
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)
             drawn = stats.bootstrap(
@@ -215,5 +220,5 @@ def _weighted(value_BF: np.ndarray, weight_BF: np.ndarray) -> np.ndarray:
 
 def _level(n_speakers: int) -> float:
     """The level at which a percentile interval covers 95 % with few speakers."""
-    t = stats.t.ppf(0.975, n_speakers - 1)
+    t = stats.t.ppf((1 + _LEVEL) / 2, n_speakers - 1)
     return 1 - 2 * stats.norm.cdf(-t * np.sqrt(n_speakers / (n_speakers - 1)))

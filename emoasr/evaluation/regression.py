@@ -142,7 +142,8 @@ def fit(
         return {config: _baseline(config.regressor, y_NT, fold) for config in configs}
     at_PD = x_ND[fold.test] if at_PD is None else at_PD
     train, train_NT = Standardised(x_ND, fold.train), y_NT[fold.train]
-    score = _f_scores_of_classes if configs[0].regressor in (LOGISTIC, SCORES) else _f_scores
+    classes = configs[0].regressor in (LOGISTIC, SCORES)
+    score = _f_scores_of_classes if classes else _f_scores
     makers = dict(REGRESSORS)
     if speaker_N is not None:
         makers[LOGISTIC] = partial(Logistic, speaker_N[fold.train])
@@ -163,7 +164,7 @@ def fit(
             if config.chosen_on != TRAIN and config.regressor in CHOOSING:
                 dev = x_ND[fold.dev], y_NT[fold.dev]
             make = makers[config.regressor]
-            prediction_PT = _predict(make, train, train_NT, at_PD, best_TK, dev)
+            prediction_PT = _predict(make, train, train_NT, at_PD, best_TK, dev, not classes)
             best_scores_TK = np.take_along_axis(scores_TD, best_TK, 1)
             results[config] = FoldResult(prediction_PT, best_TK, best_scores_TK)
     return results
@@ -199,8 +200,9 @@ def _predict(
     at_PD: np.ndarray,
     best_TK: np.ndarray,
     dev: tuple[np.ndarray, np.ndarray] | None,
+    shared: bool,
 ) -> np.ndarray:
-    """Predictions (P, T); with all features kept, the ratings share one decomposition."""
+    """Predictions (P, T); with all features kept, one model predicts all, if `shared` allows it."""
 
     def predicted(kept: slice | np.ndarray, ratings: slice | list[int]) -> np.ndarray:
         model, x, y_NT = make(), _inputs(make, train, kept), train_NT[:, ratings]
@@ -210,9 +212,13 @@ def _predict(
             model.fit(x, y_NT, (train.scaled(dev[0][:, kept], kept), dev[1][:, ratings]))
         return model.predict(train.scaled(at_PD[:, kept], kept)).reshape(len(at_PD), -1)
 
-    if best_TK.shape[1] == train.shape[1]:
+    keeps_all = best_TK.shape[1] == train.shape[1]
+    if keeps_all and shared:
         return predicted(slice(None), slice(None))
-    each = [predicted(np.sort(best_K), [t]) for t, best_K in enumerate(best_TK)]
+    each = [
+        predicted(slice(None) if keeps_all else np.sort(best_K), [t])
+        for t, best_K in enumerate(best_TK)
+    ]
     return np.concatenate(each, axis=1)
 
 

@@ -148,6 +148,8 @@ def _overlaps(groups: pd.DataFrame, test: str) -> list[str]:
                 f"warning: {len(both)} of {counted(len(tested), column)} of split {test} are, by "
                 f"name, in training too, such as {both[0]}: their utterances were tested after all"
             )
+    if groups["speaker"][split == test].nunique() == 1:
+        found.append(f"warning: split {test} is of one speaker: no metric has an interval")
     for name in (TRAIN, test):
         if n := int(((groups["speaker"] == UNKNOWN) & (split == name)).sum()):
             found.append(

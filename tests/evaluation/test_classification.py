@@ -92,9 +92,10 @@ def test_classes_have_columns_of_their_own_and_selected_features(found):
     assert set(best) == {"f1", "f2"}
 
 
-def test_controls_of_classes():
+@pytest.mark.parametrize("n_selected", [2, 0, 100])  # a selection, all, more than there are
+def test_controls_of_classes(n_selected):
     table, labels = corpus(n_speakers=4, n_each=12)
-    settings = run_folder.settings(targets=("kind",), battery=True)
+    settings = run_folder.settings(targets=("kind",), battery=True, n_selected=n_selected)
     found = evaluate.evaluate({"x": table}, labels, settings)
     rows = [r for r in found.battery["rows"] if r["target"] == "kind"]
     assert {r["analysis"] for r in rows} == {"controls", "permuted"}

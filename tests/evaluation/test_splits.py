@@ -184,6 +184,21 @@ def test_whoever_is_in_both_splits_is_named_and_unknown_speakers_are_kept(given_
     assert "split train: 1 utterance without a speaker, as if of one speaker" in notes
 
 
+@pytest.mark.parametrize("target", ["valence", "kind"])
+@pytest.mark.parametrize("speaker", ["s3", None])
+def test_of_one_test_speaker_there_are_metrics_without_intervals(given_splits, speaker, target):
+    table, labels = given_splits
+    labels["kind"] = np.where(labels["valence"] > 3, "high", "low")
+    tested = labels["split"].str.lower() == "test"
+    labels["speaker"] = labels["speaker"].mask(tested, speaker)
+    settings = run_folder.settings(protocol="predefined-test", regressor="ridge", targets=(target,))
+    found = evaluate.evaluate({"x": table, "y": table + 1}, labels, settings)
+    assert any("split test is of one speaker: no metric has an interval" in n for n in found.notes)
+    key = "uar" if target == "kind" else "ccc"
+    for record in (evaluated.row(found, "x", target), found.differences[0]):
+        assert record[key] is not None and record[f"{key}_low"] is record[f"{key}_high"] is None
+
+
 @pytest.mark.parametrize("sessions", [True, False])
 def test_with_predefined_splits_the_partner_is_ablated_and_no_other_protocol(
     given_splits, sessions
