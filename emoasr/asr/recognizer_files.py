@@ -88,7 +88,7 @@ class Opened(NamedTuple):
 
     Attributes:
         folder: where it is, and whether it is ours or transformers'.
-        records: its JSON files, by name; a missing one of a processor has no fields.
+        records: its JSON files, by name; a missing processor's has no fields.
         tensors: its weights, none of them read yet.
         language_file: its language model; None: it has none.
     """

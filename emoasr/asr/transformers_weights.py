@@ -118,7 +118,7 @@ def _their_name(path: str, prefix: str, kind: str) -> str:
 
 
 def _folded(norm_11K: np.ndarray, direction_OIK: np.ndarray) -> np.ndarray:
-    """A convolution's kernel, of its weight norm (Salimans & Kingma 2016): one norm a position."""
+    """Folds weight norm (Salimans & Kingma 2016), one norm a position, into a kernel."""
     with np.errstate(divide="raise", over="raise", invalid="raise"):
         lengths_11K = np.sqrt(np.square(direction_OIK).sum(axis=(0, 1), keepdims=True))
         return norm_11K * direction_OIK / lengths_11K

@@ -157,7 +157,7 @@ def p_values(r: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def q_values(p: np.ndarray) -> np.ndarray:
-    """Corrects p values: of units with q < .05, one in twenty is expected to be a false finding.
+    """Corrects p values: of findings with q < .05, on average at most one in twenty is false.
 
     Benjamini and Hochberg's false discovery rate (1995, J. R. Stat. Soc. B 57: 289-300).
 

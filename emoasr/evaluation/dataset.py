@@ -101,7 +101,7 @@ def prepare(
 
 
 def side_by_side(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Joins the columns of tables with one index; if names collide, all get their table's name.
+    """Joins columns of tables with one index; if names collide, each gets its table's as prefix.
 
     Example:
         >>> one, other = pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"a": [3]})

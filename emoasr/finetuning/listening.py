@@ -184,7 +184,7 @@ def of_mfccs(
 def of_features(
     pooled_ND: np.ndarray, n_statistics: int, n_layers: int, n_buckets: int, batch_frames: int
 ) -> Speech:
-    """Speech for a head alone, of a network of any kind; each counts as 64 frames."""
+    """Speech for a head alone, of any kind of network; each utterance counts as 64 frames."""
     buckets = bucketing.plan_buckets([64] * len(pooled_ND), n_buckets, batch_frames)
     below_NSLC = pooled_ND.reshape(len(pooled_ND), n_statistics, n_layers, -1)
     rows = [np.zeros((1, 0), np.float32)] * len(pooled_ND)
