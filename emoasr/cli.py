@@ -39,12 +39,12 @@ class Command:
         base: the defaults that its configurations start from.
         uses: fields and groups that it reads; empty: all. The help shows these, and others that are
             given as flags are named in a warning.
-        keeps: whether it stores all other fields too, for the commands that go on with its folder.
+        keeps: whether it stores the other fields too, for later commands in its folder.
         default_config: the configuration without `--config`; None: the one that `emoasr.extract`
             stored in the workdir.
         lock_name: the name of its lock, where several processes share one workdir; see `run_lock`.
         instead: functions that run instead of `run`, each where the flag of its name is given.
-        options: defines further flags; `run` and its kind take their values by name.
+        options: defines further flags; the functions that run take their values by name.
         on_files: what to do with files, instead of `run`, where neither a configuration nor a
             workdir is given; it takes them, whether files may be replaced, and the values of
             `options`.

@@ -50,7 +50,7 @@ _ONLY_FILES = "is for files, folders and tables, not for --config and --workdir"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is asked of a prediction, besides its inputs; checked before anything heavy is imported.
+    """The options of a prediction, besides its inputs; checked before anything heavy is imported.
 
     Attributes:
         predictor: as for `emoasr.load_predictor`; empty: the shipped one.
@@ -130,7 +130,7 @@ def on_files(files: Sequence[str], overwrite: bool = False, **options: Any) -> N
 
 
 def _computed(opened, rows, asked: Options, player: Path | None):
-    """The table that is asked for; what is to be warned of and was skipped is in its `attrs`."""
+    """The table that is asked for; its `attrs` hold warnings, and inputs that were skipped."""
     if asked.track:
         opened.check_tracks()
     with warnings.catch_warnings(action="ignore"):

@@ -1,4 +1,4 @@
-"""A predictor to use from Python: ratings of recordings, and when in them they come about."""
+"""A predictor to use from Python: ratings of recordings, and what each frame contributes."""
 
 import dataclasses
 import functools
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictor(SavedPredictor):
-    """A fitted linear model and the recognizer that it listens with; see `emoasr.load_predictor`.
+    """A fitted linear model, and the recognizer that gives its features; see `load_predictor`.
 
     Inputs are those of `Recognizer`.
 
@@ -60,7 +60,7 @@ class Predictor(SavedPredictor):
         """Predicts each rating of each input, with an interval.
 
         A warning names inputs that are unlike the fitted speech (more of their features are beyond
-        its range than of 99 % of the fitted utterances), inputs that the predictor was fitted on
+        its range than for 99 % of the fitted utterances), inputs that the predictor was fitted on
         (as far as their features are the same), and silent ones.
 
         Args:
@@ -112,7 +112,7 @@ class Predictor(SavedPredictor):
     def track(self, x: Input, on_error: OnError = "raise", progress: bool = True) -> pd.DataFrame:
         """What every frame contributes to the predictions.
 
-        The mean over an utterance is its prediction, before that is brought within the scale. A
+        The mean over an utterance is its prediction, before that is clipped to the scale. A
         frame's contribution is no rating of that moment: the network has heard
         `recognizer.config.model.receptive_field` frames to each side of it. With attention it is
         weighted, see `prediction.contributions`.
@@ -125,8 +125,8 @@ class Predictor(SavedPredictor):
         Returns:
             One row a frame, every 32 ms, inputs in their order: `file`, with segments `start` and
             `end`, for arrays `input`; `time`, the second of the file, or of the array, around which
-            the frame lies; and a float32 column a rating. Of a target of classes, a column
-            `NAME_CLASS` each: the class's score, whose mean softmax makes a probability.
+            the frame lies; and a float32 column a rating. A target of classes has a
+            column `NAME_CLASS` for each: its score; softmax of the means gives probabilities.
 
         Raises:
             UserError: as `predict`; or the predictor's features are not means over time.
@@ -147,7 +147,7 @@ class Predictor(SavedPredictor):
     def page(
         self, x: Input, path: Path | str, on_error: OnError = "raise", progress: bool = True
     ) -> pd.DataFrame:
-        """Writes a page that plays: one HTML file to open in a browser, without any network.
+        """Writes a page that plays recordings: one HTML file for a browser, without any network.
 
         It shows each recording's waveform, the course of every rating (see `track`) with a cursor
         that moves while it plays, the words where they are heard, the units that contribute most,
@@ -156,7 +156,7 @@ class Predictor(SavedPredictor):
 
         Args:
             x: what to listen to, 500 recordings at most: see `Recognizer`.
-            path: the file to write; one that is there is replaced. Where no input can be read,
+            path: the file to write, replaced if it is there. Where no input can be read,
                 nothing is written.
             on_error: as for `predict`.
             progress: as for `predict`.

@@ -55,7 +55,7 @@ class Recognizer(SavedRecognizer):
         card: the rest of `recognizer.json`: training data, terms, metrics.
         digest: SHA-256 over weights and configuration, 16 hex digits; names it in feature tables.
         language_file: its language model, for transcripts; None: it has none.
-        vocabulary_file: what its symbols are, of transformers with a CTC head; None: of others.
+        vocabulary_file: its `vocab.json`, of transformers with a CTC head; None: of others.
     """
 
     _functions: dict[Any, DeviceFunction] = dataclasses.field(default_factory=dict, init=False)
@@ -168,8 +168,8 @@ class Recognizer(SavedRecognizer):
     ) -> pd.DataFrame:
         """Transcripts.
 
-        A warning says how many inputs the recognizer is so unsure of that they sound unlike its
-        training speech: another language, music, noise. Their transcripts are probably nonsense.
+        A warning counts inputs whose confidence is so low that they sound unlike the training
+        speech: another language, music, noise. Their transcripts are probably nonsense.
 
         Args:
             x: the recordings: see the class.

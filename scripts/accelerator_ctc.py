@@ -1,9 +1,9 @@
 """Section of `accelerator_check.py`: the CTC loss and its gradient, beside one of half the steps.
 
-Optax walks from the first frame to the last. All ways of writing a text pass the middle frame; what
-leads there from the first frame and, on the reversed text, from the last follows one rule, so here
-both halves are walked side by side: the same work in half as many steps, one after another. A CPU
-gains little from it; a GPU, whose steps are short, might.
+Optax runs the forward recursion from the first frame to the last. All paths of a text pass the
+middle frame; the backward recursion is the forward one of the reversed text, so here both run side
+by side, from both ends to the middle: the same work in half as many sequential steps. A CPU gains
+little from it; a GPU, whose steps are short, might.
 
 Shape suffixes: B utterances, R rows, 2 B: utterances forwards, then backwards; T frames, V classes,
 L labels, S a text's states, 2 L + 1: a blank before and after each label.
@@ -22,7 +22,7 @@ from emoasr.asr.frontend import frame_mask
 from emoasr.asr.text import BLANK
 from emoasr.training.step import ctc_loss
 
-_NEVER = -1e5  # the logarithm of what cannot be; finite, so that gradients are
+_NEVER = -1e5  # log probability of the impossible; finite, so that gradients are
 
 
 def from_both_ends(logits_BTV, frames_B, labels_BL, n_labels_B):
@@ -69,7 +69,7 @@ def _states(labels_RL):
 
 
 def _moved(before_RS, skips_RS):
-    """Logarithms of what comes to each state: from it, the one before, and the one before that."""
+    """Log probabilities of reaching each state: from it, the one before, the one before that."""
 
     def shifted(by):
         return jnp.pad(before_RS, ((0, 0), (by, 0)), constant_values=_NEVER)[:, :-by]

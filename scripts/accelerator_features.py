@@ -51,7 +51,7 @@ def beside_reference(setup: Setup) -> Iterator[dict[str, Any]]:
 
 
 def invariance(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Largest difference of features between batches, paddings and compilations; 0: not a bit."""
+    """Largest difference of features between batches, paddings and compilations; 0: equal."""
     hop = setup.recognizer.config.frontend.hop_length
     padded = (-(-max(map(len, setup.waves)) // hop) + 64) * hop
     for dtype in setup.sizes.dtypes:

@@ -80,7 +80,7 @@ class Job:
 
 
 def errors(process: subprocess.Popen) -> str:
-    """What it wrote to stderr until its end; a carriage return is what it is."""
+    """What it wrote to stderr until its end; carriage returns are kept."""
     return process.communicate()[1].decode(errors="replace")
 
 
@@ -104,7 +104,7 @@ def extracted(workdir: Path) -> Outcome:
 
 
 def evaluated(workdir: Path) -> Outcome:
-    """Predictions, selected features, figures of merit."""
+    """Predictions, selected features, metrics."""
     (path,) = workdir.glob("eval/*/results.json")
     results = json.loads(path.read_text(encoding="utf-8"))
     tables = {p.stem: pd.read_parquet(p) for p in sorted(path.parent.glob("*.parquet"))}

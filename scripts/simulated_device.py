@@ -1,4 +1,4 @@
-"""A device that computes nothing, in a known time: what keeps a fast one waiting shows anywhere."""
+"""A device that sleeps instead of computing: shows on any machine what a fast one waits for."""
 
 import time
 from collections.abc import Callable

@@ -92,7 +92,7 @@ def nearest(names: Collection[str]) -> Naming:
 
 
 def plain(names: Collection[str], source: Path) -> dict[str, str]:
-    """The checkpoint's names by what they would be without a number after `mean`.
+    """The checkpoint's names, by the same names without a number after `mean`.
 
     Raises:
         UserError: two names come out as one.

@@ -1,4 +1,4 @@
-"""Seconds of peers, run in turn: whatever else the machine does meanwhile meets all alike.
+"""Seconds of peers, run in turn: other load on the machine affects all alike.
 
 And seconds and memory of a whole command; for that this file runs itself as a script.
 """

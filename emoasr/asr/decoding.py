@@ -15,13 +15,13 @@ from emoasr.settings.choices import LANGUAGE_WEIGHT
 
 WEIGHT = LANGUAGE_WEIGHT  # this and the next chosen on validation speakers
 
-_BLANK_FACTOR = np.exp(-0.75)  # beside a language model, which makes texts too short
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # of a prefix's hash, odd
-_NONE, _DEAD = np.uint64(0), np.uint64(1)  # in place of a hash: before the empty prefix; score 0
+_BLANK_FACTOR = np.exp(-0.75)  # a penalty: a language model favours short texts
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # multiplier of the prefixes' rolling hash; odd
+_NONE, _DEAD = np.uint64(0), np.uint64(1)  # for a hash: before the empty prefix; score 0
 
 
 class Greedy:
-    """Greedy CTC decoding of class probabilities, as `BeamSearch` takes and gives them."""
+    """Greedy CTC decoding of class probabilities, with the interface of `BeamSearch`."""
 
     def __init__(self, symbols: Sequence[str] = SYMBOLS):
         """Decodes into these symbols."""
@@ -48,7 +48,7 @@ def greedy(best_T: np.ndarray, symbols: Sequence[str] = SYMBOLS) -> tuple[str, l
 
 
 class BeamSearch:
-    """CTC prefix beam search, weighed against a language model, many utterances at a time.
+    """CTC prefix beam search of a batch of utterances, optionally with a language model.
 
     A prefix's score is the probability of all paths that spell it (Graves et al. 2006, section 3.2;
     with the sums of Hannun et al. 2014, algorithm 1), times the language model's probability of it
@@ -87,7 +87,7 @@ class BeamSearch:
         self._blank = _BLANK_FACTOR if language else 1.0
 
     def __call__(self, scores_BTV: np.ndarray) -> list[tuple[str, list[int]]]:
-        """Decodes class probabilities of each frame; beyond an utterance's end, all blank.
+        """Decodes class probabilities; frames beyond an utterance's end must be all blank.
 
         Returns:
             For each utterance the text, spaces at the ends stripped, and for each of its characters
@@ -127,7 +127,7 @@ class BeamSearch:
         b, place = np.nonzero(beam.last_BK >= 0)
         again = b, place, beam.last_BK[b, place]  # "aa" needs a blank between
         longer_BKU[again] = factor_BKU[again] * beam.blank_BK[b, place]
-        # a prefix that is longer than another in the beam by one symbol: both ways to it in one
+        # a prefix that extends another in the beam by one symbol: both ways to it are added up
         b, child, parent = np.nonzero(beam.before_BK[:, :, None] == beam.hash_BK[:, None, :])
         came = longer_BKU[b, parent, last_BK[b, child]]
         longer_BKU[b, parent, last_BK[b, child]] = 0
@@ -169,7 +169,7 @@ class BeamSearch:
         )
 
     def _grown(self, parents: "_Beam", score, parent, symbol) -> "_Beam":
-        """Prefixes of one symbol more than `parents`, which stand at the places `parent`."""
+        """Extends the prefixes `parents`, at the beam places `parent`, by one symbol."""
         return _Beam(
             blank_BK=np.zeros_like(score),
             symbol_BK=score,
@@ -192,8 +192,8 @@ class _Beam(NamedTuple):
         state_BK: the language model's.
         hash_BK: of its symbols: equal for equal prefixes.
         before_BK: hash of the prefix without its last symbol.
-        parent_BK: where, in the beam a frame before, most of its score came from.
-        added_BK: the symbol that it has more than that one; -1: none.
+        parent_BK: place, in the beam a frame before, of the prefix that gave most of its score.
+        added_BK: the symbol by which it extends that prefix; -1: none.
     """
 
     blank_BK: np.ndarray
@@ -218,7 +218,7 @@ def _highest(scores: np.ndarray, n: int) -> np.ndarray:
 
 
 def _traced(steps: list[tuple[np.ndarray, np.ndarray]], b: int, place: int, symbols: Sequence[str]):
-    """The text of the prefix at a place of the last beam, and its frames."""
+    """Backtracks from a place of the last beam: the prefix's text and frames."""
     found, frames = [], []
     for frame in range(len(steps) - 1, -1, -1):
         parent_BK, symbol_BK = steps[frame]

@@ -25,16 +25,16 @@ _RATES = range(1000, 384001)  # Hz, that a front end may have
 
 
 class FrontEnd(Protocol):
-    """From padded waveforms to what a network hears; a frozen dataclass, and part of its digest.
+    """Turns padded waveforms into a network's input; a frozen dataclass, and part of its digest.
 
     Attributes:
         described: what a frame is, in words.
         sample_rate: of the waveforms, Hz.
         hop_length: samples from frame to frame of the network.
         antialias: see `audio.resample`.
-        window: frames that are heard at once, at most: longer recordings are heard window by
-            window, each by itself; None: a recording of any length is heard as a whole.
-        least: frames to which an utterance is padded at least.
+        window: most frames processed at once: longer recordings are processed window by window,
+            each by itself; None: a recording of any length is processed as a whole.
+        least: least frames: shorter utterances are padded to them.
         edge: frames at either end of a stretch of speech that depend on what lies beyond it.
     """
 
@@ -66,7 +66,7 @@ class FrontEnd(Protocol):
     def __call__(
         self, wave_BN: Array, lengths_B: Array, top_B: Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """What a padded batch is to the network, and how much of each row is not padding."""
+        """The network's input for a padded batch, and each row's length without padding."""
         ...
 
 
@@ -115,11 +115,11 @@ class FrontEndConfig:
 
     @property
     def window(self) -> None:
-        """None: recordings of any length are heard as a whole."""
+        """None: recordings of any length are processed as a whole."""
 
     @property
     def least(self) -> int:
-        """Frames to which an utterance is padded at least."""
+        """Least frames: shorter utterances are padded to them."""
         return 1
 
     @property
@@ -254,7 +254,7 @@ def dct(n_mels: int, n_mfcc: int) -> np.ndarray:
 
 @lru_cache
 def mel_basis(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """Triangles between neighbouring mel bands (F, M), of unit area, as `librosa.filters.mel`.
+    """Triangular mel filters of unit area (F, M), as `librosa.filters.mel`.
 
     Not taken from librosa, which would need numba and LLVM, a seventh of an installation.
     """

@@ -39,8 +39,8 @@ class LanguageModel:
 
         Args:
             contexts: for each length from 0 on the known contexts, ascending, as numbers of base
-                27 whose last digit is the latest symbol; without its first symbol a known context
-                is known too.
+                27 whose last digit is the latest symbol; a known context must also be known
+                without its first symbol.
             log_prob_SV: their rows, in that order.
 
         Raises:
@@ -63,7 +63,7 @@ class LanguageModel:
         self.start = int(self.next_SV[0, 0])  # as after a space
 
     def _states(self, codes: np.ndarray, length: int) -> np.ndarray:
-        """The states of the longest known ends of contexts of `length` symbols."""
+        """The states of the longest known suffixes of contexts of `length` symbols."""
         found = np.full(codes.shape, -1)
         for n in range(min(length, len(self.contexts) - 1), -1, -1):
             ends = codes % _V**n

@@ -21,12 +21,12 @@ _RANGE = 8.0  # powers of ten below the window's maximum at which it is clipped
 
 @dataclasses.dataclass(frozen=True)
 class LogMelConfig:
-    """What the front end computes; the defaults are those of Whisper but large-v3.
+    """What the front end computes; the defaults are those of all Whisper models but large-v3.
 
     Attributes:
-        n_mels: mel bands: 80, or 128 of large-v3.
+        n_mels: mel bands: 80; in large-v3 128.
         window: frames of the network in a window; utterances are padded with silence to it, and
-            longer recordings are heard window by window.
+            longer recordings are processed window by window.
         sample_rate: of the waveforms, Hz; files and arrays are resampled to it.
         n_fft: length of the transform, samples.
         hop_length: samples from frame to frame of the network.
@@ -42,12 +42,12 @@ class LogMelConfig:
 
     @property
     def least(self) -> int:
-        """Frames to which an utterance is padded at least: all of a window."""
+        """Least frames: utterances are padded to a whole window."""
         return self.window
 
     @property
     def edge(self) -> int:
-        """0: what lies beyond a window is not heard."""
+        """0: nothing depends on what lies beyond a window."""
         return 0
 
     @property

@@ -2,7 +2,7 @@
 
 The folder is ours, or one of Hugging Face's transformers, and may be untrusted: sizes and types are
 checked, no field chooses a file elsewhere, and nothing is allocated for what a file only claims to
-hold. What the records mean is for `manifest` and `transformers_config` to make out.
+hold. `manifest` and `transformers_config` interpret the records.
 """
 
 import collections
@@ -29,7 +29,7 @@ MOST_BYTES = {
     places.TRANSFORMERS_WEIGHTS: _MOST_OF_A_PART,
 }
 _TYPES: tuple[str, ...] = ("BF16", "F16", "F32")
-_UNREAD: tuple[str, ...] = ("I64",)  # of transformers: numbers of positions
+_UNREAD: tuple[str, ...] = ("I64",)  # of transformers: indices of positions
 _PART = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
@@ -87,8 +87,8 @@ class Opened(NamedTuple):
     """A recognizer's folder.
 
     Attributes:
-        folder: where it is, and whose kind it is of.
-        records: its JSON files, by name; a processor's that is not there has no fields.
+        folder: where it is, and whether it is ours or transformers'.
+        records: its JSON files, by name; a missing processor's has no fields.
         tensors: its weights, none of them read yet.
         language_file: its language model; None: it has none.
     """

@@ -67,7 +67,7 @@ class SavedRecognizer:
         card: the rest of `recognizer.json`: training data, terms, metrics.
         digest: SHA-256 over weights and configuration, 16 hex digits; names it in feature tables.
         language_file: its language model, for transcripts; None: it has none.
-        vocabulary_file: what its symbols are, of transformers with a CTC head; None: of others.
+        vocabulary_file: its `vocab.json`, of transformers with a CTC head; None: of others.
     """
 
     model: Network

@@ -202,7 +202,7 @@ def _check_wav2vec2(where: str, config: Wav2Vec2Config) -> None:
 
 
 def _log_mel(extractor: Record, model: WhisperConfig) -> LogMelConfig:
-    """Whisper's front end: what the network's size says, unless the processor's file objects."""
+    """Whisper's front end: by the network's size, with which the processor's file must agree."""
     frontend = LogMelConfig(n_mels=model.n_mels, window=model.n_frames)
     seconds = frontend.window * frontend.hop_length / frontend.sample_rate
     fixed = {**_FIXED_MEL, "feature_size": model.n_mels, "chunk_length": seconds}

@@ -25,7 +25,7 @@ _PREFIXES = {  # of names, in networks with a head and without
 }
 _HEAD = "lm_head."
 _LEAVES = {"kernel": "weight", "scale": "weight"}
-_RENAMED = (  # layers are called as those of wav2vec 2.0: what Whisper calls otherwise, and WavLM
+_RENAMED = (  # our layers have wav2vec 2.0's names; what Whisper and WavLM name otherwise
     (r"^(layers\.\d+)\.attention\.", r"\1.self_attn."),
     (r"^(layers\.\d+)\.layer_norm\.", r"\1.self_attn_layer_norm."),
     (r"^(layers\.\d+)\.feed_forward\.intermediate_dense\.", r"\1.fc1."),
@@ -84,7 +84,7 @@ def _path(key: tuple[Any, ...]) -> str:
 
 
 def _wanted(variables, kind: str, tensors: Tensors, where: str) -> dict[str, list[str]]:
-    """The tensors that make each variable: one; or of a normed kernel its norm and direction."""
+    """The tensors of each variable: one, or norm and direction of a kernel with weight norm."""
     prefix = next(
         (p for p in _PREFIXES[kind] if any(name.startswith(p) for name in tensors.shapes)), ""
     )
@@ -118,7 +118,7 @@ def _their_name(path: str, prefix: str, kind: str) -> str:
 
 
 def _folded(norm_11K: np.ndarray, direction_OIK: np.ndarray) -> np.ndarray:
-    """The kernel of a convolution with weight norm (Salimans & Kingma 2016), a norm a position."""
+    """Folds weight norm (Salimans & Kingma 2016), one norm a position, into a kernel."""
     with np.errstate(divide="raise", over="raise", invalid="raise"):
         lengths_11K = np.sqrt(np.square(direction_OIK).sum(axis=(0, 1), keepdims=True))
         return norm_11K * direction_OIK / lengths_11K

@@ -1,4 +1,4 @@
-"""What the classes of a recognizer's symbol scores are written as.
+"""The symbols that a recognizer's classes are written as.
 
 Ours write a space and a..z, the original's symbols. Folders of Hugging Face's transformers say it
 in `vocab.json`, which may come from strangers.
@@ -33,7 +33,7 @@ OURS = Vocabulary(tuple(text.SYMBOLS), tuple(range(text.BLANK + 1)))
 
 
 class Unread(NamedTuple):
-    """A `vocab.json`, which only transcripts need.
+    """A `vocab.json`, read only when transcripts are asked for.
 
     Attributes:
         name: of the file.

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from emoasr.asr.frontend import Array
 
 _EPSILON = 1e-7  # of the variance
-_WINDOW = 30  # seconds heard at once
+_WINDOW = 30  # seconds processed at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,17 +41,17 @@ class WaveformConfig:
 
     @property
     def window(self) -> int:
-        """Frames heard at once; longer recordings are heard window by window."""
+        """Frames processed at once; longer recordings are processed window by window."""
         return _WINDOW * self.sample_rate // self.hop_length
 
     @property
     def least(self) -> int:
-        """Frames to which an utterance is padded at least."""
+        """Least frames: shorter utterances are padded to them."""
         return 1
 
     @property
     def edge(self) -> int:
-        """0: what lies beyond a window is not heard."""
+        """0: nothing depends on what lies beyond a window."""
         return 0
 
     @property
@@ -100,7 +100,7 @@ class WaveformConfig:
         return seen
 
     def _heard(self, n_samples):
-        """Samples with the zeros that a short utterance is continued with."""
+        """Number of samples, with the zeros that continue a short utterance."""
         return n_samples + (n_samples > 0) * (self._shortest - n_samples) * (
             n_samples < self._shortest
         )

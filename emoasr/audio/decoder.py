@@ -1,4 +1,4 @@
-"""Decoding frames of a file from any place on, and from its beginning only once.
+"""Decodes a file from any place on; one that cannot seek exactly, from its beginning only once.
 
 After a seek MP3 and Opus give other samples than decoding from the beginning does, and some codecs
 cannot seek at all. Their frames are decoded in order; those of a file of which only segments are
@@ -71,7 +71,7 @@ def frames(
 
 
 class _Kept:
-    """The frames of a file from the beginning on, as far as any of its segments went."""
+    """The decoded frames of a file, from its beginning as far as any of its segments needed."""
 
     def __init__(self, path: Path):
         self._file = Decoder(sources.at_hand(path))

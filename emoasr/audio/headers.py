@@ -2,8 +2,8 @@
 
 libsndfile opens WAV, RF64, W64, AIFF, AU, SVX and Ogg files that were cut short as if they were
 complete; only its log shows the difference. (AVR, IRCAM, NIST, PAF and PVF files that were cut
-short cannot be recognized; FLAC and MP3 files can, by decoding them.) And of files that hold more
-than their header says it reads what is promised, without a word.
+short cannot be recognized; FLAC and MP3 files can, by decoding them.) Of files that hold more
+than their header says it silently reads what is promised.
 """
 
 import functools
@@ -31,13 +31,13 @@ _FILE_BYTES = re.compile(r"^Length : (\d+)", re.M)
 _AU_BYTES = re.compile(r"Data Offset : (\d+)\s+Data Size   : (\d+)")
 _NO_CHUNK = re.compile(r"Exiting parser|Should be >= 0")  # WAV, RF64, AIFF, CAF: not a chunk's name
 _REMEMBERED = 1024  # files
-_HEADERS = 4096  # bytes that chunks beside the samples may take in a file with such a place
+_HEADERS = 4096  # bytes that other chunks may take in a file whose parsing ends there
 _LEFT = 0.1  # seconds of sound that may follow: padding
-_WIDTHS = {  # bytes of a sample, of subtypes in which it has its own
+_WIDTHS = {  # bytes of a sample, of uncompressed subtypes
     "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
 }  # fmt: skip
 _BEGINNINGS = {"FLAC": b"fLaC\0\0\0\x22", "CAF": b"caff\0\1\0\0desc", "OGG": b"OggS\0\2"}
-_OGG_PAGE = re.compile(rb"OggS\x00[\x00\x01\x04\x05]")  # not a stream's first; all begin before
+_OGG_PAGE = re.compile(rb"OggS\x00[\x00\x01\x04\x05]")  # no stream's first page; those come before
 
 
 def promised_frames(file: soundfile.SoundFile) -> int | None:

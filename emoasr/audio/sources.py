@@ -48,7 +48,7 @@ def _in_store(path: storage.Remote, ahead: int) -> Iterator[storage.Stream]:
 
 
 def state(path: Path) -> tuple[Path, int, int, int]:
-    """What changes when another file takes a file's place."""
+    """What identifies a file's content: changes when the file is replaced or altered."""
     found = path.stat()
     return path, found.st_ino, found.st_size, found.st_mtime_ns
 

@@ -22,7 +22,7 @@ class Windows:
     hop: float
 
     def spans(self, seconds: float) -> list[tuple[float, float]]:
-        """Start and end of each window of a recording; one of it all, if it is shorter than one.
+        """Start and end of each window of a recording; of one shorter than a window, all of it.
 
         Windows lie within the recording: what is left after the last is shorter than a hop.
 

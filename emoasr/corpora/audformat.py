@@ -31,10 +31,10 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """Reads an audformat database: all utterances of its tables, with all their columns.
 
     Where there are tables of segments, these are the utterances, and tables of whole files add
-    their columns to each segment of the file. A column is named as it is there. Several columns
-    of one table and scheme with different raters, of numbers, are averaged under the scheme's
-    name, or kept. `split` is the type of a table's split; a scheme `speaker` whose labels have
-    fields, such as gender, gives a column a field.
+    their columns to each segment of the file. Columns keep their names. Several numeric columns of
+    one table and scheme, by different raters, are averaged under the scheme's name, or kept.
+    `split` is the type of a table's split; a scheme `speaker` whose labels have fields, such as
+    gender, gives a column for each field.
 
     Args:
         config: `path`, the folder with `db.yaml`; `tables`, names of those that are read, empty

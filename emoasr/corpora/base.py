@@ -89,12 +89,12 @@ class Corpus:
         return reading.read(self.segment(i), self.sample_rate, self.antialias)
 
     def chunks(self, i: int, size: int, context: int, hop: int) -> Iterator[chunks.Chunk]:
-        """Utterance `i` in chunks, see `chunks.of_file`. Raises: audio.AudioError."""
+        """Utterance `i` in chunks, see `chunks.of_file`. Raises: AudioError."""
         rate, antialias = self.sample_rate, self.antialias
         return chunks.of_file(self.segment(i), size, context, hop, rate, antialias)
 
     def fingerprints(self) -> list[bytes]:
-        """16 bytes an utterance, which change with its segment and its file's place, size or time.
+        """Digests, 16 bytes an utterance: of its segment and its file's place, size and time.
 
         For a file in a store, the mark of its content, such as S3's ETag, replaces the time.
         """
@@ -149,7 +149,7 @@ def _resolved(root: Path | zipfile.Path | storage.Remote) -> str:
 
 
 def inputs_digest(fingerprints: Iterable[bytes]) -> str:
-    """16 hex digits of a corpus: they change with its index, its place and any file of it."""
+    """A corpus's digest, 16 hex digits: changes with its index, its place and any of its files."""
     return hashlib.sha256(b"".join(fingerprints)).hexdigest()[:16]
 
 

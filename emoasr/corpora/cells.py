@@ -1,7 +1,7 @@
 """What the cells of a table say: text, numbers, times, or nothing.
 
-Here, and only here, labels become comparable, so that one person has one name: see
-`text_tables.normalised`, and `MISSING` for the words that say nothing.
+Labels are normalised here, and only here, so that one person has one name: see
+`text_tables.normalised`, and `MISSING` for the words that mean a missing value.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from emoasr.errors import UserError, quoted
 from emoasr.files import storage
 from emoasr.files.text_tables import normalised
 
-# In small letters; the same for every column of every table.
+# In lower case; the same for every column of every table.
 MISSING = frozenset(
     ("", "-", "--", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "null", "none", "missing")
 )
@@ -93,10 +93,10 @@ def missing_words(cells: pd.Series, found: pd.Series) -> str:
 
 
 def with_points(cells: pd.Series) -> pd.Series:
-    """Text with decimal points for decimal commas, if these are what the column's commas are.
+    """Text with decimal commas turned into points, if the column's commas are decimal ones.
 
-    They are if every cell with a comma has one, no cell has a point, and not all could be
-    thousands: `1,234` alone is refused by whoever wants a number.
+    They are if every cell with a comma has just one, no cell has a point, and not all could
+    separate thousands: `1,234` alone is refused where a number is needed.
     """
     commas = cells[cells.str.contains(",", regex=False, na=False)]
     decimal = (

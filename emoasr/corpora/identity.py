@@ -1,4 +1,4 @@
-"""What is one and the same: a recording that is listed twice, a label that is spelt two ways."""
+"""Finds duplicates: a recording that is listed twice, a label that is spelt two ways."""
 
 import dataclasses
 import os
@@ -13,11 +13,11 @@ from emoasr.corpora.base import Corpus
 from emoasr.errors import UserError, quoted
 from emoasr.files import storage
 
-_NOTHING = 0.01  # seconds: a segment that lacks no more of its file is the whole of it
+_NOTHING = 0.01  # seconds: a segment that lacks less of its file counts as all of it
 
 
 def check_recordings(corpus: Corpus, rows: pd.Index, source: storage.Place) -> None:
-    """Refuses the same part of one recording in two rows: it would be trained on and tested.
+    """Refuses the same part of one recording in two rows: it could be in training and test.
 
     A file may be named in many ways: `a.wav`, `./a.wav`, by its absolute path, by a link; and the
     whole of it by its duration, too.
@@ -59,7 +59,7 @@ def spelt_alike(labels: pd.Series) -> tuple[str, str] | None:
 
 
 def _identity(place: storage.Place) -> Any:
-    """What is equal for all names of one file."""
+    """A key that is equal for all names of one file."""
     if isinstance(place, Path):
         try:
             stat = place.stat()

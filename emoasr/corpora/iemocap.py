@@ -31,7 +31,7 @@ COLUMNS = (
     *iemocap_files.RATERS,
 )
 
-MAX_SPREAD = 1.0  # from the lowest to the highest of consistent listeners' ratings: neighbours
+MAX_SPREAD = 1.0  # highest minus lowest of consistent listeners' ratings: neighbouring values
 
 _TURNS = {  # by speaker: all, without xxx
     "Ses01_F": (873, 655), "Ses01_M": (946, 749), "Ses02_F": (859, 660), "Ses02_M": (952, 715),

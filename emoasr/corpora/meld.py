@@ -1,7 +1,7 @@
 """MELD (Poria et al., ACL 2019): turns of the series Friends, seven emotions, three splits.
 
-Facts are from the release (github.com/declare-lab/MELD): `train_sent_emo.csv` and its kind, and
-clips `dia0_utt0`, numbered anew in each split, so that one name is a clip of each. It has videos;
+Facts are from the release (github.com/declare-lab/MELD): `train_sent_emo.csv` and the like, and
+clips `dia0_utt0`, numbered anew in each split, so that one name is a clip in each. It has videos;
 their sound is extracted by the user, for example with ffmpeg, into folders named as those of the
 clips. A few clips are missing or broken.
 """

@@ -26,7 +26,7 @@ def of(arguments: Sequence[str]) -> Corpus:
     Raises:
         UserError: a folder without audio, or a table that cannot be read.
     """
-    with contextlib.redirect_stdout(sys.stderr):  # what loaders find is no prediction
+    with contextlib.redirect_stdout(sys.stderr):  # loaders print; stdout is for predictions
         corpora = [_opened(argument) for argument in arguments]
     tables = [corpus.table.set_axis(_paths(corpus)) for corpus in corpora]
     if any(t.index.nlevels > 1 for t in tables):

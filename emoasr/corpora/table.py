@@ -19,18 +19,18 @@ from emoasr.system.output import counted
 
 INDEX = ("file", "start", "end")
 
-# What pandas and Arrow raise for broken files; of a Parquet file's note about its index, anything.
+# What pandas and Arrow raise for broken files, or for broken metadata about a table's index.
 _BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
 
-_LIKENESS = 0.8  # likeness of names, from 0 to 1, from which one is proposed for the other
+_LIKENESS = 0.8  # similarity of names, from 0 to 1, from which on a renaming is proposed
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """Reads the table at `config.path`.
 
     Its columns (or index levels) are `file`, perhaps `start` and `end` (see `times`), any of
-    `LABELS`, and further ones, which are kept too. Whether the files exist is found out where they
-    are read.
+    `LABELS`, and further ones, which are kept too. Whether the files exist is only found out when
+    they are read.
 
     Args:
         config: `path`, a `.csv` or `.parquet` file; `root`, the folder that `file` is relative to,
@@ -209,8 +209,8 @@ def require(frame: pd.DataFrame, columns: list[str], source: storage.Place) -> N
 def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
     """The audformat index of a frame's columns `file` and perhaps `start`, `end`.
 
-    Segmented where there is a start or an end, else filewise. Where both are missing it is the
-    whole file; an end alone may be missing, and is the file's.
+    Segmented where there is a column of either, else filewise. A row without both is the whole
+    file; one with a start alone reaches to the file's end.
 
     Raises:
         UserError: a row without a file, an invalid time, or repeated rows.

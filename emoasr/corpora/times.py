@@ -1,4 +1,4 @@
-"""The grammar of times in tables: what is no sentence of it is no time.
+"""The grammar of times in tables; any other text is no time.
 
     1.5   .5   1e-3                      seconds
     1.5 s   500ms   2 min   0.5h         a number and its unit: ns, us, ms, s, min, h, d

@@ -18,7 +18,7 @@ def of(corpus: Corpus, windows: Windows) -> Corpus:
     """Cuts every utterance into windows, by the lengths that the files' headers give.
 
     Labels are those of the utterance. One that is shorter than a window stays whole, and is noted;
-    so does one whose header cannot be read, for whoever reads it to say why.
+    so does one whose header cannot be read: reading it will say why.
     """
     import audformat  # slow to import, and none is needed of a corpus that stays whole
 
@@ -56,6 +56,6 @@ def _seconds(corpus: Corpus, i: int) -> float | None:
 
 
 def _times(seconds: Sequence[float | None]) -> pd.Series:
-    """Rounded to nanoseconds, where pandas would cut off."""
+    """Times rounded to nanoseconds; pandas would truncate them."""
     nanoseconds = [None if s is None else round(s * 1e9) for s in seconds]
     return pd.to_timedelta(pd.Series(nanoseconds, dtype="Int64"), unit="ns")

@@ -138,7 +138,7 @@ def report(
 def _between_speakers(
     plan: Plan, labels: pd.DataFrame
 ) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
-    """Whether speakers differ in where their ratings show, and with what; what is not at hand."""
+    """Differences between speakers in where ratings show, and their traits; what is omitted."""
     dialogues = labels.get("dialogue", pd.Series(index=labels.index, dtype=object))
     dialogues = dialogues.loc[plan.dataset.ratings.index]
     every = [early_late.contrasts(plan.dataset, name, dialogues) for name in plan.networks]
@@ -172,7 +172,7 @@ def _changes(plan: Plan, compared: Comparison) -> list[dict[str, Any]]:
 def _refitted(
     main: Sequence[PredictorConfig], compared: Comparison, parts: list[jackknife.MetricsOfPart]
 ) -> list[dict[str, Any]]:
-    """The main table's differences, their intervals with models fitted without each speaker."""
+    """The main table's differences, with intervals by jackknife: fitted without each speaker."""
     return [
         {
             "analysis": "refitted",

@@ -37,7 +37,7 @@ def align(tables: Mapping[str, pd.DataFrame], labelled: pd.Index) -> dict[str, p
         same = table.index.equals(labelled)
         index = labelled if same else _as_labelled(table.index, labelled)
         table = table.set_axis(index)
-        # segments of a file that has no label become that file, once
+        # segments of an unlabelled file become that file, which is kept once
         aligned[name] = table[~index.duplicated()] if index.has_duplicates else table
     return aligned
 
@@ -158,7 +158,7 @@ def _match_by_open_end(ours: pd.MultiIndex, theirs: pd.MultiIndex) -> np.ndarray
 
 
 def _last_of_files(index: pd.MultiIndex) -> pd.DataFrame:
-    """Columns file, start, end, row: of each file the segments that no other one outlasts."""
+    """Columns file, start, end, row: of each file the segments that end last."""
     frame = index.to_frame(index=False).astype({"file": str}).assign(row=np.arange(len(index)))
     end = frame["end"].fillna(pd.Timedelta.max)
     return frame[end == end.groupby(frame["file"]).transform("max")]

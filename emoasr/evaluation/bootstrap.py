@@ -1,4 +1,4 @@
-"""Intervals of metrics: how far other speakers might have moved them.
+"""Intervals of metrics: how far they might be from these with other speakers.
 
 Intervals are 95 % by bootstrap over speakers: utterances of one speaker are alike, so that
 resampling utterances would give intervals that are too narrow. Percentiles are widened for few
@@ -12,8 +12,8 @@ be learned, in 97 % (MSE) and 79 % (CCC: too narrow there). The intervals of `ja
 in 92 % (MSE) and 94 % (CCC), and in all cases (too wide)
 (`pytest -s tests/evaluation/test_jackknife.py -k include_zero`).
 
-Where a prediction is the mean of several trainings, trainings are drawn with the speakers: the luck
-of training is in the interval, as far as so few show it.
+Where a prediction is the mean of several trainings, trainings are resampled with the speakers: the
+interval includes the variance between trainings, as far as so few show it.
 """
 
 import warnings
@@ -32,7 +32,7 @@ _LEVEL = 0.95
 _RESAMPLES = 2000
 _CELLS_AT_ONCE = 200_000  # of resampled speakers: bounds memory
 _ENSEMBLES = 40  # resampled means of trainings
-_FLAT = 1e-12  # a variance below is none
+_FLAT = 1e-12  # smaller variances count as zero
 
 
 class Bootstrap:
@@ -120,7 +120,7 @@ def limits_of_mean(values: np.ndarray) -> tuple[float | None, float | None]:
 
 
 def _resampled(trainings: Sequence[pd.DataFrame], mean: pd.DataFrame) -> Sequence[pd.DataFrame]:
-    """Means of trainings drawn with replacement; of one training that itself."""
+    """Means of trainings drawn with replacement; with fewer than two, their mean itself."""
     if len(trainings) < 2:
         return [mean]
     draws = np.random.default_rng(0).integers(len(trainings), size=(_ENSEMBLES, len(trainings)))
@@ -131,7 +131,7 @@ def _resampled(trainings: Sequence[pd.DataFrame], mean: pd.DataFrame) -> Sequenc
 
 
 def _of_draws(means: Sequence[Any], counts_BS: np.ndarray) -> np.ndarray:
-    """Metrics (M, B) of draws of speakers, each with the next of some means of trainings."""
+    """Metrics (M, B) of draws of speakers, which take the means of trainings in turn."""
     parts = [cells.metrics(counts_BS[i :: len(means)]) for i, cells in enumerate(means)]
     found_MB = np.empty((parts[0].size // parts[0].shape[-1], len(counts_BS)))
     for i, part in enumerate(parts):
@@ -146,7 +146,7 @@ class _Cells:
 
     def __init__(self, predicted: pd.DataFrame, speakers: np.ndarray):
         sums = pd.DataFrame({"n": np.ones(len(predicted))})
-        middle = predicted["label"].mean()  # centred: squares do not swallow the differences
+        middle = predicted["label"].mean()  # centred, against cancellation in sums of squares
         y = predicted["label"].to_numpy() - middle
         for prefix, column in VARIANTS.items():
             p = predicted[column].to_numpy() - middle

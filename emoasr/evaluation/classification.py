@@ -22,7 +22,7 @@ _INNER_FOLDS = 4
 
 
 def rare(target: pd.Series, fewest: int) -> dict[str, str]:
-    """Classes of fewer utterances than `config.eval.fewest_of_class`, and that they are."""
+    """Classes of fewer utterances than `config.eval.fewest_of_class`, and the reason in words."""
     counts = target.value_counts()
     return {
         str(name): f"{counted(n, 'utterance')}, fewer than config.eval.fewest_of_class={fewest}"

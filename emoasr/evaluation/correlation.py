@@ -14,7 +14,7 @@ from emoasr.evaluation.layers import NEURAL, layout, recognizers
 from emoasr.system.output import counted
 
 MEAN = "mean over speakers"
-SIGNIFICANT = 0.05  # a unit is marked whose q is below
+SIGNIFICANT = 0.05  # units with a smaller q are marked
 
 _FEWEST_UTTERANCES = 3  # two points always lie on a line
 _LARGEST_R = np.nextafter(1.0, 0.0)  # Fisher's z of 1 is infinite
@@ -157,7 +157,7 @@ def p_values(r: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def q_values(p: np.ndarray) -> np.ndarray:
-    """P values corrected so that q < .05 holds, on average, one false finding in twenty.
+    """Corrects p values: of findings with q < .05, on average at most one in twenty is false.
 
     Benjamini and Hochberg's false discovery rate (1995, J. R. Stat. Soc. B 57: 289-300).
 
@@ -172,7 +172,7 @@ def q_values(p: np.ndarray) -> np.ndarray:
 
 
 def as_table(maps: Sequence[Maps]) -> pd.DataFrame:
-    """All maps as rows: whose, the speaker (or "mean over speakers"), rating, unit, r, p and q."""
+    """All maps as rows: set, speaker (or "mean over speakers"), rating, layer, unit, r, p and q."""
     frames = []
     for m in maps:
         layers, units = np.indices(m.mean_r.shape).reshape(2, -1)

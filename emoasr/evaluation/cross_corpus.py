@@ -1,7 +1,7 @@
 """Two corpora as one evaluation: fitted on all utterances of one, tested on all of another.
 
 Both are joined into one dataset with predefined splits. Ratings of the training corpus are mapped
-linearly from its scale onto that of the test corpus, such that ends fall on ends.
+linearly from its scale onto that of the test corpus: lowest on lowest, highest on highest.
 """
 
 import dataclasses
@@ -98,7 +98,7 @@ def join(train: Run, test: Run, targets: Sequence[str], protocol: str, within: b
 
 
 def onto(rating: pd.Series, scale: tuple[float, ...], other: tuple[float, ...]) -> pd.Series:
-    """Ratings on another scale: a line from its lowest to the other's lowest, and so the highest.
+    """Maps ratings linearly onto another scale: lowest on lowest, highest on highest.
 
     Example:
         >>> onto(pd.Series([1.0, 4.0, 7.0]), (1, 7), (1, 5)).tolist()

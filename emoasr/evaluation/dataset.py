@@ -101,7 +101,7 @@ def prepare(
 
 
 def side_by_side(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The columns of tables with one index; where names meet, each has its table's before it.
+    """Joins columns of tables with one index; if names collide, each gets its table's as prefix.
 
     Example:
         >>> one, other = pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"a": [3]})
@@ -185,7 +185,7 @@ def _needed(labels: pd.DataFrame, group: str) -> list[str]:
 
 
 def _groups(labels: pd.DataFrame, group: str) -> pd.DataFrame:
-    """`speaker`, in its absence the session in its place, and `session` where all have one."""
+    """`speaker` (in its absence the group held out), and `session` where all have one."""
     if group == "split":
         speaker = groups_of(labels, "speaker").fillna(splits.UNKNOWN)
         labels = labels.assign(speaker=speaker, split=labels["split"].str.casefold())

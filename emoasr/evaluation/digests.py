@@ -1,4 +1,4 @@
-"""What an evaluation was made from, in a few letters: digests of its tables and labels."""
+"""What an evaluation was made from: short digests of its tables and labels."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

@@ -1,18 +1,18 @@
-"""Why only some speakers: how much more early layers correlate with a rating than late ones.
+"""Differences between speakers: how much more early layers correlate with a rating than late ones.
 
 For each speaker and rating: the mean of |Fisher's z| over the units of the first third of the
 layers, minus that over the last third. The units depend on each other, and both thirds on the same
-utterances, so that n - 3 says nothing of its sampling error: that is the jackknife's, over the
-speaker's utterances, or over dialogues where the labels have them.
+utterances, so that 1 / (n - 3) is not its sampling variance: that is estimated by jackknife, over
+the speaker's utterances, or over dialogues where the labels have them.
 
-The jackknife variance of some tens of utterances is itself so uncertain, and so bound up with the
-estimate, that as a weight it would make Cochran's Q too large. So each speaker gets its mean over
+The jackknife variance of some tens of utterances is itself so uncertain, and so correlated with the
+estimate, that as a weight it would make Cochran's Q too large. So each speaker gets the mean over
 speakers, in proportion to one over the number of utterances (as Hunter & Schmidt 2004, chapter 3,
-do with correlations). Of homogeneous speakers, Q was then significant (p < .05) in 6 %
-of cases, and in none where no unit correlates (too careful there;
+do with correlations). For homogeneous speakers, Q was then significant (p < .05) in 6 %
+of cases, and in none where no unit correlates (too conservative there;
 `pytest -s tests/evaluation/test_early_late.py -k homogeneous`). Where a unit has no correlation,
-|z| is above zero by chance, more so the fewer the utterances; the difference of two thirds is
-spared most of this, not all.
+|z| is above zero by chance, more so the fewer the utterances; most of this, not all, cancels in the
+difference of two thirds.
 
 Shape suffixes: N utterances of a speaker, G parts of them that the jackknife leaves out, D units,
 T ratings, S speakers.
@@ -35,8 +35,8 @@ from emoasr.system.output import counted
 FEWEST_SPEAKERS = 4
 FEWEST_UTTERANCES = 10  # of a speaker, and dialogues, to leave out one at a time
 _LARGEST_R = np.nextafter(1.0, 0.0)  # Fisher's z of 1 is infinite
-_CONSTANT = 1e-9  # share of the variance: what is left of less is rounding
-_DEALT = 99  # times that utterances are dealt out to speakers
+_CONSTANT = 1e-9  # share of the variance; what is left below it is rounding
+_DEALT = 99  # times that utterances are assigned to speakers at random
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Contrasts:
     Attributes:
         feature_set: the network's.
         targets: the ratings, then their pairs, "one − other".
-        speakers: those of whom all ratings have one.
+        speakers: those for whom it is defined for all ratings.
         n_utterances: (S,) of each.
         value_ST: early minus late, in Fisher's z.
         variance_ST: of its sampling error.
-        dealt_RST: as `value_ST`, of utterances dealt out to speakers at random, several times.
+        dealt_RST: as `value_ST`, of R random assignments of utterances to speakers.
         left_out: speakers with too few utterances, or a rating that hardly varies.
     """
 
@@ -112,7 +112,7 @@ def contrasts(dataset: Dataset, feature_set: str, dialogues: pd.Series) -> Contr
     Args:
         dataset: utterances, their ratings and speakers.
         feature_set: the network's; of several statistics of a unit, the first.
-        dialogues: of each utterance; those of one are left out together. Missing: it is alone.
+        dialogues: of each utterance; those of one are left out together. Missing: one by itself.
 
     Returns:
         What was found; or why speakers cannot be compared.
@@ -140,7 +140,7 @@ def contrasts(dataset: Dataset, feature_set: str, dialogues: pd.Series) -> Contr
     variance_ST = np.array([_jackknife(of[1:]) for of in with_pairs])
     names = dataset.targets
     every = np.array([*names, *(f"{names[i]} − {names[j]}" for i, j in pairs)])
-    varied = (variance_ST > 0).any(axis=0)  # not of a rating that is there twice
+    varied = (variance_ST > 0).any(axis=0)  # does not vary: a rating minus its copy
     return Contrasts(
         feature_set=feature_set,
         targets=tuple(every[varied].tolist()),
@@ -194,7 +194,7 @@ def _early_late(product_GD: np.ndarray, x_GD: np.ndarray, y_G: np.ndarray) -> np
         product_GD: sums of products of units and ratings, both around their means; the first row
             is of all utterances.
         x_GD: of squares of units; one that no longer varies is left out.
-        y_G: of squares of ratings; where they no longer vary, NaN comes of it.
+        y_G: of squares of ratings; where they no longer vary, the result is NaN.
     """
     varies_GD = x_GD > _CONSTANT * x_GD[0]
     y_G = np.where(y_G > _CONSTANT * y_G[0], y_G, np.nan)
@@ -210,10 +210,10 @@ def _early_late(product_GD: np.ndarray, x_GD: np.ndarray, y_G: np.ndarray) -> np
 
 
 def _dealt(x_ND: np.ndarray, y_NT: np.ndarray, parts: list[_Part]) -> np.ndarray:
-    """Early minus late with utterances dealt out to speakers at random: (R, S, T).
+    """Early minus late with utterances assigned to speakers at random: (R, S, T).
 
-    Units and ratings are centred and scaled within their own speakers before, so that speakers
-    made so are homogeneous: they differ by chance alone.
+    Units and ratings are first centred and scaled within their true speakers, so that the random
+    ones are homogeneous: they differ by chance alone.
     """
     rng = np.random.default_rng(0)
     x_ND = np.concatenate([_scaled(x_ND[rows]) for _, rows, _ in parts]).astype(np.float32)
@@ -248,7 +248,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 
 def _with_pairs(values: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
-    """Values (..., T) with the differences of their pairs behind."""
+    """Values (..., T), followed by the differences of their pairs."""
     return np.concatenate([values, *(values[..., [i]] - values[..., [j]] for i, j in pairs)], -1)
 
 
@@ -258,7 +258,7 @@ def _jackknife(values_GT: np.ndarray) -> np.ndarray:
 
 
 def _between(value_S: np.ndarray, n_S: np.ndarray) -> float:
-    """Squares around the mean, each speaker's as often as the speaker has utterances."""
+    """Squares around the mean, both weighted by the speakers' numbers of utterances."""
     return float(n_S @ (value_S - np.average(value_S, weights=n_S)) ** 2)
 
 

@@ -95,12 +95,12 @@ def each(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame
 
 
 def network_of(part: str) -> str:
-    """The set of which a layer or a subset is, by its name as `each` or `subsets` gives it."""
+    """The set that a layer or subset is part of, by its name as `each` or `subsets` gives it."""
     return part.rpartition(".")[0] or NEURAL
 
 
 def is_subset(name: str, tables: Collection[str], wanted: Collection[str]) -> bool:
-    """Whether one of some feature sets is one that `subsets` has made of another."""
+    """Whether a feature set is one that `subsets` made of another."""
     return network_of(name) in tables and name.rpartition(".")[2] in wanted
 
 
@@ -138,7 +138,7 @@ def subsets(
 
 
 def at_depth(numbers: Collection[int], n_layers: int, n_wanted: int) -> list[int]:
-    """Layers of one network that are where some layers of another are, from input to output.
+    """Layers of one network at the same relative depth as some layers of another.
 
     Args:
         numbers: of layers, from 0.

@@ -9,7 +9,7 @@ from emoasr.errors import UserError
 from emoasr.evaluation.standardised import column_blocks
 from emoasr.system.output import counted
 
-# In few rows, or where a label hardly varies, some real feature is a line of it by chance. In 10
+# In few rows, or where a label hardly varies, some real feature is linear in it by chance. In 10
 # rows the probability that any of 10,000 normal features is one is below 1e-20 (1 - r² is Beta).
 _FEWEST_ROWS = 10
 _FEWEST_OTHERS = 5  # rows whose label is not the commonest one; rows of a class that counts
@@ -20,7 +20,7 @@ _SCREENED = 64  # rows that are looked at first
 def check(tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame) -> None:
     """Refuses a feature that gives a label away.
 
-    That is a column equal to a numeric label or a line of it (a · label + b) but for one millionth
+    That is a column equal to a numeric label or linear in it (a · label + b) but for one millionth
     of its variance, in the rows that have the label: 10 or more, 5 of them with another value than
     the commonest; or a column that has one value for each class of a categorical label, and not the
     same for all, counting classes of 5 rows or more.
@@ -54,7 +54,7 @@ def check(tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame) -> None:
 
 
 def _lines(x_ND: np.ndarray, y_N: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Columns of x that are, in the rows kept, a line of y, or y itself."""
+    """Columns of x that are, in the rows kept, linear in y, or y itself."""
     _, counts = np.unique(y_N[kept], return_counts=True)
     if len(kept) < _FEWEST_ROWS or len(kept) - max(counts) < _FEWEST_OTHERS:
         return np.array([], int)
@@ -66,7 +66,7 @@ def _lines(x_ND: np.ndarray, y_N: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def _unexplained(x_ND: np.ndarray, y_N: np.ndarray) -> np.ndarray:
-    """Share of each column's variance that a line of y leaves, (D,); 1 for constant columns."""
+    """Share of each column's variance that a linear fit on y leaves, (D,); 1 if it is constant."""
     x_ND = x_ND.astype(np.float64)
     x_ND, y_N = x_ND - x_ND.mean(axis=0), y_N - y_N.mean()
     variance_D, of_y = np.sum(x_ND**2, axis=0), y_N @ y_N

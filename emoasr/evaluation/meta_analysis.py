@@ -10,7 +10,7 @@ class Pooled(NamedTuple):
     """What several estimates say together.
 
     Attributes:
-        mean: of the distribution from which the true values are.
+        mean: of the distribution of the true values.
         low, high: its 95 % interval.
         new_low, new_high: where the true value of a new one lies, with 95 % (prediction interval).
         tau: the true values' standard deviation.

@@ -37,7 +37,7 @@ def of(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) 
 def _same_features(dataset: Dataset) -> list[str]:
     """Notes on utterances of different speakers or sessions whose features are all equal.
 
-    One recording under two names would be trained on and tested.
+    One recording under two names could be in both training and test.
     """
     notes = []
     group = dataset.groups.agg(" ".join, axis=1)

@@ -27,9 +27,9 @@ class Rows(Protocol):
 
 
 class Ridge:
-    """The penalty, for each rating, is the one with the least leave-one-out error, as in RidgeCV.
+    """Ridge regression; each rating's penalty has the least leave-one-out error, as in RidgeCV.
 
-    Or the one with the least error on a development set.
+    Or the least error on a development set.
 
     With more utterances than features the features' covariance is decomposed, once for all ratings
     and penalties: G = V diag(w) V', with G = x'x. With q = x V, a penalty's weights are V a, where

@@ -159,5 +159,5 @@ def _overlaps(groups: pd.DataFrame, test: str) -> list[str]:
 
 
 def _in_several_sessions(groups: pd.DataFrame) -> int:
-    """How many speakers."""
+    """How many speakers speak in several sessions."""
     return int((groups.groupby("speaker")["session"].nunique() > 1).sum())

@@ -1,8 +1,8 @@
-"""What is known of each speaker from labels and signal, and what it goes with.
+"""Traits of each speaker from labels and signal, and what they correlate with.
 
-Rank correlations over speakers; p values by exchanging the speakers' values at random, corrected
-for the number of questions by the largest |rho| of each exchange (Westfall & Young 1993,
-Resampling-Based Multiple Testing): a corrected p is the share of exchanges in which any question
+Rank correlations over speakers; p values by permuting the speakers' values, corrected for the
+number of questions by the largest |rho| of each permutation (Westfall & Young 1993,
+Resampling-Based Multiple Testing): a corrected p is the share of permutations in which any question
 of that network had such a rho.
 """
 
@@ -28,7 +28,7 @@ _ABOUT_THEMSELVES = re.compile(r"[FM]\d+")  # IEMOCAP's actors, who count in no 
 
 
 class Traits(NamedTuple):
-    """Of all speakers; each is indexed by speaker, NaN where it is unknown.
+    """Traits of all speakers; each is indexed by speaker, NaN where it is unknown.
 
     Attributes:
         shared: by name.
@@ -46,7 +46,7 @@ def of_speakers(dataset: Dataset, labels: pd.DataFrame) -> Traits:
 
     Args:
         dataset: utterances, their ratings, speakers and features; an error rate may be one.
-        labels: of the run; of columns with numbers the mean counts, of classes each one's share.
+        labels: of the run; columns of numbers count as means, of classes as each one's share.
     """
     labels, speaker = labels.loc[dataset.ratings.index], dataset.groups["speaker"].to_numpy()
     columns = {
@@ -134,7 +134,7 @@ def associations(found: Contrasts, known: Traits) -> list[dict[str, Any]]:
 
     Returns:
         Records with feature_set, target, trait, n_speakers, rho, p, p_corrected (for all of this
-        network); none of a trait that fewer than `FEWEST` speakers have, or that is alike.
+        network); none of a trait that fewer than `FEWEST` speakers have, or all alike.
     """
     asked, ranks = [], []
     for t, target in enumerate(found.targets):
@@ -181,7 +181,7 @@ def _shares(column: pd.Series, speaker: np.ndarray) -> dict[str, pd.Series]:
 
 
 def _by_raters(cell: object) -> list[float]:
-    """Ratings of an utterance by all who count; none of a cell that says something else."""
+    """Ratings of an utterance by all who count; none if the cell holds something else."""
     try:
         said = json.loads(str(cell))
     except ValueError:

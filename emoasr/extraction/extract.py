@@ -99,7 +99,7 @@ def _extract(
     opened: Sequence[Listener],
     folder: Path,
 ) -> tuple[dict[str, parquet.Outline], Findings]:
-    """Makes the tables that cannot be kept, of a corpus that is a part of the whole, or all of it.
+    """Makes the tables that cannot be kept, of a corpus that is a shard of the whole, or all of it.
 
     Returns:
         The outline of each set's table, and what was found on the way.
@@ -119,7 +119,7 @@ def _extract(
         part = dataclasses.replace(listener.at_its_rate(whole), table=corpus.table)
         pooler = listener.pooler(asked.how, on_device)
         more = passes.device_pass(asked.work, part, keys, pooler, on_device)
-        if len(more.skipped) == len(whole):  # of a part, all may: the others have something
+        if len(more.skipped) == len(whole):  # a shard may lose all its utterances
             why = more.skipped[0].reason
             raise UserError(f"no utterance of {whole.name} could be read; the first: {why}")
         found = joined(found, more)
@@ -179,7 +179,7 @@ def _write_table(
     expected: Metadata,
     found: Findings,
 ) -> parquet.Outline:
-    """Writes the table of a feature set whose rows are complete; it takes their place."""
+    """Writes the table of a feature set whose rows are complete; it replaces them."""
     done = [i for i, key in enumerate(keys) if key in rows]
     done_keys = [keys[i] for i in done]
     metadata = {

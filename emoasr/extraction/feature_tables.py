@@ -53,7 +53,7 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     from the columns `file` and perhaps `start`, `end` (see `index_of`).
 
     Raises:
-        UserError: the file is missing or broken, or its index is none.
+        UserError: the file is missing or broken, or has an invalid index.
     """
     if path.suffix.lower() == ".csv":
         return _read_csv(path), {}
@@ -104,7 +104,7 @@ def _numbers(table: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
         for name in names[wrong][:1]:
             raise UserError(f"{path}: column {name!r} {what}")
     table = table.set_axis(names, axis="columns")
-    # yes, no and nothing: such columns are Python objects
+    # booleans with gaps: such columns are Python objects
     gaps = [name for name, dtype in table.dtypes.items() if dtype.kind == "O"]
     table = table.assign(**table[gaps].convert_dtypes()) if gaps else table
     return table.astype(

@@ -1,4 +1,4 @@
-"""What a run's folder holds already: tables, whose run they are, and which of them can be kept."""
+"""What a run's folder holds already: tables, which run made them, and which can be kept."""
 
 import shutil
 from collections.abc import Container, Iterable, Mapping
@@ -121,9 +121,9 @@ def kept(workdir: Path, expected: Mapping[str, Metadata], corpus: Corpus) -> dic
 
 
 def tidy(workdir: Path, names: Container[str]) -> None:
-    """Removes the tables of built-in sets but for these: another run's; and finished rows' parts.
+    """Removes other runs' tables of built-in sets, all but `names`; and parts of finished rows.
 
-    Parts of a finished table's rows are left where a command was killed before it removed them.
+    Such parts are left behind by a command that was killed before it removed them.
     """
     for name in names_in(workdir):
         if name in names:
@@ -149,7 +149,7 @@ def findings_of(metadata: Metadata) -> Findings:
 
 
 def _readable_now(corpus: Corpus, skipped: Skipped) -> bool:
-    """Whether what was unreadable is not now: rights change neither a file's size nor time."""
+    """Whether an unreadable file can be read now: permissions change neither its size nor time."""
     try:
         path = storage.joined(corpus.root, skipped.file)
         read(Segment(path, skipped.start or 0.0, skipped.end))

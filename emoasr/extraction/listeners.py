@@ -87,7 +87,7 @@ def of_run(recognizer: str, sets: FeatureSets, asked: Asked) -> list[Listener]:
         asked: the tap of that recognizer, and the seed of further ones' untrained twins.
 
     Raises:
-        UserError: a recognizer cannot be opened, or has not what the settings ask of it.
+        UserError: a recognizer cannot be opened, or lacks what the settings ask of it.
     """
     first = saved.load(recognizer or None)
     found = [Listener(first, first.tap(asked.how.tap, "config.tap"), "neural", sets.seeds)]
@@ -102,7 +102,7 @@ def of_run(recognizer: str, sets: FeatureSets, asked: Asked) -> list[Listener]:
 
 
 def calibrations(listeners: Collection[Listener]) -> dict[str, dict[str, Any]]:
-    """What says which speech gave each set of an untrained network its statistics."""
+    """By set of an untrained network, what identifies the speech that gave it its statistics."""
     return {
         name: listener.calibration.metadata
         for listener in listeners

@@ -26,8 +26,8 @@ def join_shards(
 ) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus.
 
-    What is left is what a run without shards leaves, `python -m emoasr.extract` goes on from it.
-    What is published comes from the shards' tables themselves.
+    The result is that of a run without shards, and `python -m emoasr.extract` continues from it.
+    All numbers come from the shards' tables themselves.
 
     Args:
         config: as of `extract.main`.
@@ -91,7 +91,7 @@ def _join(
 def _metadata_of(
     shard: Shard, expected: Mapping[str, Metadata], workdir: Path
 ) -> dict[str, Metadata]:
-    """What a shard's tables say that they are; refuses those that another extraction would change.
+    """Metadata of a shard's tables; refuses tables that another extraction would change.
 
     Raises:
         UserError: a table is missing, or was made of other files or with other settings.

@@ -11,7 +11,7 @@ from emoasr.errors import UserError, quoted
 from emoasr.extraction import feature_tables, run_summary
 from emoasr.settings.feature_sets import is_external
 
-_OF_ONE_CORPUS = {  # fields of a table's metadata that say of what it is, not how it was made
+_OF_ONE_CORPUS = {  # fields of a table's metadata that say what it is of, not how it was made
     "corpus", "synthetic", "source", "inputs", "calibration", "folder", "version", "environment",
     "skipped", "warnings", "rows", "labels",
 }  # fmt: skip
@@ -84,7 +84,7 @@ def check_comparable(one: Outcome, other: Outcome, folder: Path) -> None:
 def check_same_run(
     tables: dict[str, dict[str, Any]], recorded: dict[str, dict[str, Any]], folder: Path
 ) -> None:
-    """Refuses tables that are not those which the last extraction that came to its end left.
+    """Refuses tables that are not those of the last extraction that was completed.
 
     Args:
         tables: metadata by feature set.

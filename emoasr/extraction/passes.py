@@ -29,7 +29,7 @@ def device_pass(
     """Computes the rows of the feature sets that the accelerator computes.
 
     Args:
-        work: how it is dealt out.
+        work: how it is divided.
         corpus: utterances, at the front end's rate.
         keys: their fingerprints.
         pooler: what to compute.
@@ -68,7 +68,7 @@ def egemaps_pass(
     """Computes the rows of eGeMAPS, of every utterance that can be read and is long enough.
 
     Args:
-        work: how it is dealt out.
+        work: how it is divided.
         corpus: utterances.
         keys: their fingerprints.
         rows: the row store, which receives the rows that are missing.
@@ -107,7 +107,7 @@ def _hours(plan: planning.Plan, sample_rate: int) -> np.ndarray:
 
 
 def _planned(plan: planning.Plan) -> tuple[np.ndarray, np.ndarray]:
-    """The utterances in batches, and all."""
+    """The utterances planned in batches, and all that are planned."""
     short = np.concatenate([np.empty(0, int), *(bucket.indices for bucket in plan.buckets)])
     return short, np.concatenate([short, np.array(plan.long, int)])
 
@@ -141,11 +141,11 @@ def _metrics(plan: planning.Plan, sample_rate: int) -> dict[str, object]:
 
 @contextlib.contextmanager
 def _flushed_on_failure(sets: Iterable[RowStore]) -> Iterator[None]:
-    """Rows that came out are on disk, should the block be interrupted or fail."""
+    """Writes finished rows to disk if the block is interrupted or fails."""
     try:
         yield
     except BaseException:
-        with contextlib.suppress(OSError):  # perhaps what it failed of
+        with contextlib.suppress(OSError):  # perhaps the very cause
             for rows in sets:
                 rows.flush()
         raise

@@ -56,7 +56,7 @@ def of_run(
     Args:
         of_corpus: what says which corpus it is, see there.
         sets: feature sets.
-        listeners: that give them; the first hears the MFCCs.
+        listeners: the recognizers that give them; MFCCs are the first one's.
         how: the networks' settings.
     """
     frontend = _as_json(listeners[0].recognizer.config.frontend)
@@ -130,18 +130,18 @@ def of_rows(expected: Metadata, environment: Metadata) -> Metadata:
 
 
 def without_outcome(metadata: Metadata) -> Metadata:
-    """A table's metadata but for what may differ where a table is made in the same way again."""
+    """A table's metadata but for what may differ when the same table is made again."""
     beside = {*_OUTCOME, _MOVABLE}
     return {name: value for name, value in metadata.items() if name not in beside}
 
 
 def described(metadata: Metadata) -> Metadata:
-    """`identity`, and what may only be older."""
+    """`identity`, and what may have changed since: the fields of `_NEWER`."""
     return {**identity(metadata), **{k: metadata[k] for k in _NEWER if k in metadata}}
 
 
 def identity(metadata: Metadata) -> Metadata:
-    """What makes a table, or the labels, one run's and no other's, as a user would name it."""
+    """What identifies the run that a table, or the labels, are of, as a user would name it."""
     source = {f"config.corpus.{k}": value for k, value in metadata.get("source", {}).items()}
     how = {f"config.{k}": metadata[k] for k in How._fields if k in metadata}
     known = {*How._fields, *_NEWER, *_OUTCOME, _MOVABLE, "source", "feature_set", "synthetic"}

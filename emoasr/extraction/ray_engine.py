@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # workers set the device's memory before JAX is imported
 _MOST_BATCHES = 16  # of a task: what a lost machine costs
 _PATIENCE = 10.0  # seconds, for a cluster's head
 _LONG = -1  # in place of a bucket's number
-_TASKS = 4  # an actor, at least: so that no one is left waiting for another's last
+_TASKS = 4  # an actor, at least: so that none waits long for another's last
 
 
 def start(address: str) -> None:
@@ -78,7 +78,7 @@ def run(plan: "Plan", function: "DeviceFunction", cluster: Cluster) -> Iterator[
     tasks = _tasks(plan, cluster.actors)
     if not tasks:
         return
-    # in a list: a reference that Ray does not take for a value, so that actors can be started anew
+    # in a list, so that Ray passes the reference, not its value, and can restart actors
     held = [ray.put((plan, function))]
     dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
         _Actor,
@@ -118,7 +118,7 @@ def _tasks(plan: "Plan", n_actors: int) -> list[dict[str, int]]:
 
 
 def _environment(cluster: Cluster) -> dict[str, str]:
-    """Of an actor, before JAX is imported: it takes no more of a GPU than its share."""
+    """An actor's, set before JAX is imported: it takes no more of a GPU than its share."""
     if not cluster.gpus:
         return {"JAX_PLATFORMS": "cpu"}
     return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{min(cluster.gpus, 1.0) * cluster.gpu_memory:.3f}"}

@@ -1,9 +1,9 @@
-"""A feature set's rows on disk from the first batch on: where a run was killed, the next goes on.
+"""A feature set's rows on disk from the first batch on: a killed run continues where it stopped.
 
-Rows are kept by what they are of (`Corpus.fingerprints`), in a folder named after what they are
-made with: a row is taken up again exactly if it would come out the same. They lie in part files,
-each written beside its place and renamed. Once all are in a table, the table takes the parts'
-place, and a file of keys says what its rows are of.
+Rows are stored by their utterance's fingerprint (`Corpus.fingerprints`), in a folder named after a
+digest of what they are made with: a row is reused exactly if it would come out the same. They lie
+in part files, each written under another name and renamed. Once all are in a table, it replaces the
+parts, and a file of keys says which utterances its rows are of.
 
 Shape suffixes: R rows, C columns.
 """
@@ -40,7 +40,7 @@ class RowStore:
     """
 
     def __init__(self, folder: Path, made_with: Any, columns: Sequence[str]):
-        """Opens what is there; rows of parts that are cut off or altered are left out.
+        """Opens the rows on disk; those that are cut off or fail their checksum are left out.
 
         Args:
             folder: of this feature set's rows, whatever they were made with.
@@ -77,7 +77,7 @@ class RowStore:
     def put(
         self, keys: Sequence[bytes], values_RC: np.ndarray, silent: np.ndarray | bool = False
     ) -> None:
-        """Keeps rows; they are on disk when more come after some seconds, or after `flush`."""
+        """Adds rows; they are on disk when more come after some seconds, or after `flush`."""
         part_R = np.zeros(len(keys), self._dtype)
         part_R["key"] = np.array(keys, "V16")
         part_R["silent"], part_R["values"] = silent, values_RC
@@ -98,7 +98,7 @@ class RowStore:
         self._held, self._since = [], time.monotonic()
 
     def take_over(self, table: Path) -> None:
-        """Takes up the rows of a finished table, if it is the one that the keys here are of."""
+        """Reuses the rows of a finished table, if the file of keys here is that table's."""
         try:
             index = (self._folder / "keys").read_bytes()
             with pq.ParquetFile(table, page_checksum_verification=True) as file:
@@ -137,7 +137,7 @@ class RowStore:
         return _digest(index)
 
     def clear(self) -> None:
-        """Removes what the finished table has, and what was made with other settings."""
+        """Removes the rows that the finished table has, and rows made with other settings."""
         for other in self._folder.parent.iterdir():
             if other != self._folder:
                 shutil.rmtree(other)
@@ -151,7 +151,7 @@ class RowStore:
 
 
 def join_keys(parts: Mapping[Path, str], whole: Path) -> str:
-    """Makes the keys of several finished tables those of one that has their rows in that order.
+    """Joins the files of keys of several finished tables into that of their concatenation.
 
     Args:
         parts: the folder of each table's rows, as given to `RowStore`, with the digest of its keys
@@ -162,7 +162,7 @@ def join_keys(parts: Mapping[Path, str], whole: Path) -> str:
         The digest for its metadata.
 
     Raises:
-        UserError: the keys of a part are not those of its table, or its rows were made otherwise.
+        UserError: the keys of a part are not those of its table, or the parts' settings differ.
     """
     index, made_with = b"", set()
     for part, digest in parts.items():
@@ -180,7 +180,7 @@ def join_keys(parts: Mapping[Path, str], whole: Path) -> str:
 
 
 def bytes_needed(n_rows: int, n_columns: int) -> int:
-    """What a feature set's rows take on disk, and as much again in the table that follows them."""
+    """Disk space for a feature set's rows, and as much again for the table made of them."""
     return 2 * 4 * n_rows * n_columns
 
 
@@ -191,7 +191,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def _checksums(part_R: np.ndarray) -> np.ndarray:
-    """Of all but the field for it, which comes last."""
+    """The checksum of each row, of all but its own field, which comes last."""
     bytes_RN = part_R.view(np.uint8).reshape(len(part_R), part_R.dtype.itemsize)
     return np.array([zlib.crc32(row_N[:-4].tobytes()) for row_N in bytes_RN], np.uint32)
 

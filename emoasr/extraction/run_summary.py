@@ -24,7 +24,7 @@ class Findings(NamedTuple):
         skipped: utterances that were left out, and why.
         warnings: one line each.
         metrics: fields of `extract.json`.
-        computed: how it went, by each feature set that a device computed now.
+        computed: batches, padding and such, by each feature set that a device computed now.
     """
 
     skipped: Sequence[Skipped] = ()
@@ -95,7 +95,7 @@ def finish(
 
 
 def _hours(computed: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Hours of audio that were heard, by those who heard most of it."""
+    """Hours of audio computed now: the most that any feature set took."""
     hours = [took["hours_of_audio"] for took in computed.values()]
     return {"hours_of_audio": max(hours)} if hours else {}
 

@@ -16,7 +16,7 @@ from emoasr.system.output import counted
 
 
 def part_of(corpus: Corpus, shard: Shard) -> Corpus:
-    """A shard's stretch of a corpus: in order, so that tables of all shards need but be joined.
+    """A shard's stretch of a corpus: in order, so that the shards' tables need only be joined.
 
     Raises:
         UserError: there are more shards than utterances.

@@ -29,7 +29,7 @@ def check_same_run(
         elsewhere: the flag with which both runs have room.
 
     Returns:
-        Whether a value differs; one that only one of them has does so too.
+        Whether a value differs; one that only one of them has counts as different.
 
     Raises:
         UserError: one does, and the user did not ask.

@@ -24,7 +24,7 @@ SEPARATORS = (",", ";", "\t")
 NAMELESS = "Unnamed: "  # and the position: what pandas calls a column without a name
 
 _EXCELS_LINE = re.compile(r'"?sep=(.)"?\r?\n')  # before the header, where Excel writes it
-_NO_WIDTH = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))  # blanks that take no place
+_NO_WIDTH = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))  # blanks of no width
 
 
 def normalised(text: str) -> str:
@@ -157,7 +157,7 @@ def _decoded(data: bytes, path: storage.Place) -> tuple[str, list[str]]:
 def _header(text: str, path: storage.Place) -> tuple[list[str], str]:
     """The names of the columns, and the separator that gives a column `file`, or most columns.
 
-    Of a table with one column it is one that no cell holds, if there is one.
+    For a table with one column it is one that does not occur in it, if there is one.
     """
     lines = io.StringIO(text.lstrip("\r\n"), newline="")
     found = {}

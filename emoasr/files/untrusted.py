@@ -72,7 +72,7 @@ def fetched(path: Remote, most_bytes: int) -> Fetched:
 
 
 def own(file: Place, most_bytes: int) -> Source:
-    """The file, unless it is a link out of its folder: a stranger's must not choose other files.
+    """The file, unless it is a link out of its folder: that must not choose other files.
 
     Links of Hugging Face's cache, from `snapshots/REVISION` into `blobs` beside it, are followed.
 

@@ -36,7 +36,7 @@ def ensure_folder(path: Path, what: str = "folder") -> Path:
 
     Args:
         path: the folder.
-        what: the user can name another of, for the message.
+        what: for the message: what the user can give another of.
 
     Raises:
         UserError: it cannot be created or written.

@@ -1,4 +1,4 @@
-"""What is trained on: rated utterances of known speakers, and the folds that hold speakers out.
+"""Training data: rated utterances of known speakers, and the folds that hold speakers out.
 
 Shape suffixes: N utterances, T ratings.
 """
@@ -15,7 +15,7 @@ from emoasr.evaluation.splits import Fold
 from emoasr.settings import choices
 from emoasr.system.output import counted
 
-_FEWEST = 4  # speakers: one is tested, one chooses the epoch, two are trained on
+_FEWEST = 4  # speakers: one to test, one to choose the epoch, two to train on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Examples:
         ratings: (N, T), float64, missing ones NaN; the index is that of the corpus's table, sorted.
         groups: `speaker` and `session` of each utterance, as text.
         folds: as of an evaluation.
-        left_out: why, of each utterance that lacks a rating or its speaker.
+        left_out: the reason for each utterance that lacks a rating or its speaker.
     """
 
     ratings: pd.DataFrame
@@ -41,7 +41,7 @@ class Examples:
 
 
 def gather(table: pd.DataFrame, settings: ml_collections.ConfigDict) -> Examples:
-    """The utterances that an evaluation of a table of features of all of them would have.
+    """The utterances that an evaluation would have if all of the table had features.
 
     Args:
         table: of the corpus, or some rows of it.
@@ -71,12 +71,12 @@ def gather(table: pd.DataFrame, settings: ml_collections.ConfigDict) -> Examples
 
 
 def held_out(fold: Fold, speakers: pd.Series, share: float, seed: int) -> np.ndarray:
-    """Which of a fold's training utterances (a mask) are of speakers who choose the epoch.
+    """A mask of a fold's training utterances: those held out, by speaker, to choose the epoch.
 
     Args:
         fold: see there.
         speakers: of all utterances.
-        share: of the training speakers; at least one is held out, and one trained on.
+        share: of the training speakers; at least one is held out, and one kept for training.
         seed: of the choice.
     """
     of_training = speakers.iloc[fold.train]

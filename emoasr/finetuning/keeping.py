@@ -1,4 +1,4 @@
-"""What comes of the folds: predictions of test speakers, and a predictor of all speakers.
+"""Results of the folds: predictions of test speakers, and a predictor of all speakers.
 
 Shape suffixes: N utterances, D pooled features, T ratings.
 """
@@ -51,8 +51,8 @@ class Run(NamedTuple):
     Attributes:
         config: all settings.
         folder: of the run.
-        corpus: that was heard.
-        found: what was trained on.
+        corpus: its utterances and audio.
+        found: its examples and folds.
         recognizer: that training started from.
         tap: activations that are pooled.
     """
@@ -66,7 +66,7 @@ class Run(NamedTuple):
 
 
 def of_predictor(settings: ml_collections.ConfigDict) -> dict[str, Any]:
-    """The settings of `config.eval` that a predictor alone depends on, no fold does, as JSON."""
+    """The settings of `config.eval` that affect the predictor, but no fold, as JSON."""
     return {
         "scale": [*map(float, settings.scale)],
         "terms": settings.terms,

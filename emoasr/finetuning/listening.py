@@ -1,4 +1,4 @@
-"""What a training hears: audio is decoded once, and what is not trained is computed once.
+"""Inputs of a training: audio is decoded once, and what is not trained is computed once.
 
 Shape suffixes: N utterances, F frames, C units, S statistics, L layers, D pooled features.
 """
@@ -27,7 +27,7 @@ from emoasr.system import progress
 
 
 class Heard(NamedTuple):
-    """What was made of each utterance that can be read.
+    """The inputs made of each utterance that can be read.
 
     Attributes:
         rows: by position in the corpus: MFCCs (F, D); or pooled features (D,), where no layer can
@@ -44,7 +44,7 @@ class Heard(NamedTuple):
 
 
 class _Mfccs(Network):
-    """A network that gives what it hears."""
+    """A network whose tap is its input."""
 
     TAPS = ("mfcc",)
     config: Any = SimpleNamespace(receptive_field=0)
@@ -96,10 +96,10 @@ def _results(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Speech:
-    """Rated utterances as a network that is trained from a certain layer on hears them.
+    """Rated utterances as inputs of a network that is trained from a certain layer on.
 
     Attributes:
-        rows: of each utterance what the first layer that is computed hears (F, C), or samples
+        rows: of each utterance the input (F, C) of the first layer that is computed, or samples
             (N,); (1, 0) where none is computed.
         pooled_ND: features that the network gives before it is trained.
         below_NSLC: those of its layers that are not computed again.
@@ -159,7 +159,7 @@ def of_mfccs(
         model: the network before it is trained.
         tap: activations that are pooled.
         statistics: over time.
-        given: first layer that is computed again and again; its number of layers: none.
+        given: first layer that every step computes; the network's number of layers: none.
         n_buckets: lengths compiled for.
         batch_frames: of a batch, padding included.
     """
@@ -184,7 +184,7 @@ def of_mfccs(
 def of_features(
     pooled_ND: np.ndarray, n_statistics: int, n_layers: int, n_buckets: int, batch_frames: int
 ) -> Speech:
-    """Speech for a head alone, of a network of any kind; batches are as of 64 frames each."""
+    """Speech for a head alone, of any kind of network; each utterance counts as 64 frames."""
     buckets = bucketing.plan_buckets([64] * len(pooled_ND), n_buckets, batch_frames)
     below_NSLC = pooled_ND.reshape(len(pooled_ND), n_statistics, n_layers, -1)
     rows = [np.zeros((1, 0), np.float32)] * len(pooled_ND)

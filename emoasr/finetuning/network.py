@@ -28,7 +28,7 @@ from emoasr.training import augment
 from emoasr.training.step import ctc_loss, exact_products, to_float
 
 _HIDDEN = 64  # units of attention
-_FLAT = 1e-12  # a variance below has no gradient
+_FLAT = 1e-12  # smaller variances have no gradient
 _CCC = 1e-6  # added to CCC's denominator: a batch of one utterance has none
 
 
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     """A padded batch of rated utterances.
 
     Attributes:
-        x_BFC: what the first layer that is computed hears: MFCCs, or activations; or with
+        x_BFC: input of the first layer that is computed: MFCCs, or activations; or with
             augmentation samples (B, N), int16.
         frames_B: valid frames, or samples; 0 marks an empty row.
         below_BSLC: pooled activations of the layers that are not computed.
@@ -159,9 +159,9 @@ class Tuner:
     def recognize(
         self, fixed: Fixed, state: State, spoken: Spoken, key: jax.Array
     ) -> tuple[Any, Any, jax.Array]:
-        """Of CTC's weighted loss on transcribed speech: gradient of the layers, statistics, loss.
+        """The weighted CTC loss on transcribed speech: gradient of the layers, statistics, loss.
 
-        It is a program of its own, as else each pair of shapes would have one.
+        It is a program of its own: else each pair of batch shapes would need one.
         """
 
         def loss_of(layers):
@@ -201,7 +201,7 @@ class Tuner:
         return loss_of(predicted_BT, batch.y_BT, batch.weight_BT) + penalty, statistics
 
     def _pooled(self, params, statistics, fixed, batch: Batch, key):
-        """Pooled features (B, D), statistic by statistic, of each layer by layer; statistics."""
+        """Pooled features (B, D), by statistic, then by layer; and statistics of norms."""
         if self.graph is None:
             return batch.below_BSLC.reshape(len(batch.below_BSLC), -1), statistics
         model = nnx.merge(self.graph, params["layers"], statistics, fixed.below, copy=True)
@@ -216,14 +216,14 @@ class Tuner:
         return pooled_BSLC.reshape(len(pooled_BSLC), -1), nnx.state(model, nnx.BatchStat)
 
     def _keys(self, start: int, key: jax.Array | None) -> list[jax.Array | None]:
-        """Of layers from `start` on: keys of those whose norms adapt, None of the others."""
+        """Keys for layers from `start` on: for those whose norms adapt; None for the others."""
         keys: list[jax.Array | None] = [None] * (self.n_layers - start)
         if self.adapted and key is not None:
             keys[self.first - start :] = list(jax.random.split(key, self.n_layers - self.first))
         return keys
 
     def _heard(self, batch: Batch, key):
-        """What the first layer that is computed hears, and its valid frames."""
+        """The input of the first layer that is computed, and its valid frames."""
         if self.frontend is None:
             return batch.x_BFC, batch.frames_B
         wave_BN, lengths_B = to_float(batch.x_BFC), batch.frames_B
@@ -296,7 +296,7 @@ def hear(
     graph: nnx.GraphDef, tap: str, statistics: tuple[str, ...], given: int, weights: Any,
     mfcc_BFD: Array, frames_B: Array,
 ) -> tuple[jax.Array, jax.Array]:  # fmt: skip
-    """Pooled features (B, D) of all layers, and what layer `given` hears: 0, MFCCs."""
+    """Pooled features (B, D) of all layers, and the input of layer `given`: of 0, MFCCs."""
     model: GatedConvNet = nnx.merge(graph, weights)
     mask_BF = frame_mask(frames_B, mfcc_BFD.shape[1])
     mfcc_BFD = jnp.asarray(mfcc_BFD)

@@ -1,4 +1,4 @@
-"""Transcribed speech beside rated speech, for the network to go on recognizing: pretrain's CTC.
+"""Transcribed speech beside rated speech, so that the network keeps recognizing: with CTC.
 
 Shape suffixes: B utterances, F frames, D coefficients, L labels.
 """
@@ -23,14 +23,14 @@ from emoasr.errors import UserError
 from emoasr.inference import bucketing
 from emoasr.training import data, scoring, sharding, step
 
-_UNENDING = 1 << 40  # batches: as many as rated speech has
+_UNENDING = 1 << 40  # batches: more than any training takes
 
 
 class Spoken(NamedTuple):
     """A padded batch of transcribed speech.
 
     Attributes:
-        mfcc_BFD: what the network hears.
+        mfcc_BFD: the network's input.
         frames_B: valid frames; 0 marks an empty row.
         labels_BL: CTC classes, padded.
         n_labels_B: true label counts.

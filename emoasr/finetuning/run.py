@@ -87,7 +87,7 @@ def finetune(
 
 
 def devices_note(number: int) -> str:
-    """What to know where a process has several devices; empty: it has one."""
+    """A note for a process that has several devices; empty: it has one."""
     if number == 1:
         return ""
     return (
@@ -158,7 +158,7 @@ def _hear(
     settings: ml_collections.ConfigDict,
     workers: int,
 ) -> Heard:
-    """MFCCs, or of a network that cannot be trained its features."""
+    """MFCCs; or pooled features, of a network that cannot be trained."""
     if isinstance(recognizer.model, GatedConvNet):
         heard = listening.mfccs(
             corpus, recognizer.config.frontend, workers, with_waves=settings.augment

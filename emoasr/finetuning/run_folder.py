@@ -41,7 +41,7 @@ class RunFolder:
     def __init__(self, workdir: Path, made_from: Mapping[str, Any], corpus: str, overwrite: bool):
         """Compares a run with the one that the folder holds, and makes the folder its own.
 
-        Seeds may be added. Where a loss was not finite, the learning rate may be another one.
+        Seeds may be added. Where a loss was not finite, the learning rate may differ.
 
         Args:
             workdir: the run's.
@@ -76,7 +76,7 @@ class RunFolder:
         return self.path / "folds" / f"seed{task.seed}-fold{task.number + 1:03d}.parquet"
 
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
-        """The folds to train: as of extract's tables, those of another version too, which it says.
+        """The folds to train, another version's among them, as with extract's tables; says so.
 
         Args:
             tasks: all folds that are asked for.
@@ -93,11 +93,11 @@ class RunFolder:
         return missing
 
     def is_finished(self, seeds: Sequence[int], predictor: Mapping[str, Any]) -> bool:
-        """Whether this version put predictions of all these trainings together: done last.
+        """Whether this version has written the predictions of all these trainings: the last step.
 
         Args:
             seeds: of the trainings.
-            predictor: settings that it alone depends on, no fold does.
+            predictor: settings that affect the predictor, but no fold.
         """
         if _version(self.predictions) != __version__:
             return False
@@ -115,7 +115,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def noting_failure(self) -> Iterator[None]:
-        """Notes that a training came to no end: the run may go on with another learning rate."""
+        """Records that a training failed: the run may continue with another learning rate."""
         try:
             yield
         except UserError as error:
@@ -124,5 +124,5 @@ class RunFolder:
 
 
 def _version(path: Path) -> str:
-    """Of emoasr, by which a table was written."""
+    """The version of emoasr that wrote a table."""
     return str(metadata_of(path).get("version", "of an unknown version"))

@@ -1,7 +1,7 @@
 """One training: a head that starts as ridge regression, epochs, and when to stop.
 
 The head starts as the linear model that predicts best from the features of the network as it is, so
-that training it does not first spoil the layers (Kumar et al. 2022, "Fine-tuning can distort
+that training it does not first distort the layers (Kumar et al. 2022, "Fine-tuning can distort
 pretrained features and underperform out-of-distribution", ICLR).
 
 Shape suffixes: N utterances, M some of them, D pooled features, T ratings.
@@ -52,7 +52,7 @@ class Material(NamedTuple):
         weights: of the network: trained, statistics of norms, all else.
         speech: what is heard.
         network: before it is trained.
-        transcribed: speech on which it goes on recognizing; None: on none.
+        transcribed: speech on which it keeps recognizing; None: none.
     """
 
     tuner: Tuner
@@ -234,12 +234,12 @@ def finite(values: Any, what: str, schedule: Schedule) -> np.ndarray:
 def _ridge(
     x_ND: np.ndarray, z_NT: np.ndarray, rows: np.ndarray
 ) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
-    """A head as ridge regression, and of `Fixed` mean, scale and penalty.
+    """A head fitted by ridge regression; and mean, scale and penalty for `Fixed`.
 
-    The penalty is the regression's, as the mean over utterances and ratings counts it: with it, the
-    head's start is where its gradient is zero, so that it moves only as the features do.
+    The penalty is the regression's, scaled to a mean over utterances and ratings: with it the head
+    starts where its gradient is zero, so that it moves only as the features do.
 
-    Features are scaled so that the squares of an utterance's have a sum of about 1: a step of the
+    Features are scaled so that an utterance's squared ones add up to about 1: a step of the
     optimizer then moves predictions by about the learning rate, however many features there are.
     """
     n_features = x_ND.shape[1]

@@ -24,7 +24,7 @@ _MASKED = -1e30  # score of a frame that has no weight
 
 
 class Attention(NamedTuple):
-    """What scores a frame: `score_H` of the tangent hyperbolic of a projection of its activations.
+    """Scores a frame: `score_H` times the hyperbolic tangent of a projection of its activations.
 
     Attributes:
         project_XH: the projection.
@@ -70,7 +70,7 @@ class AttentivePooler(OfNetwork):
         super().__init__(_pooled, network, frontend, tap, attention)
 
     def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
-        """The features (X,) of an utterance, of its chunks: their means and what each weighs."""
+        """The features (X,) of an utterance, from its chunks' means and weights."""
         del frames
         mean_PX, top_P, total_P = (
             np.concatenate([part[name] for part in parts]).astype(np.float64)

@@ -37,7 +37,7 @@ class Bucket:
 def plan_buckets(
     hops: Sequence[int] | np.ndarray, n_buckets: int, batch_hops: int, bucket_cost: int = 0
 ) -> list[Bucket]:
-    """The partition by length, into at most `n_buckets`, that costs least: padding and buckets.
+    """The partition by length into at most `n_buckets` with the least cost: padding and buckets.
 
     Exact (dynamic programming over the sorted lengths, empty rows of last batches included) up to
     512 different lengths; beyond that lengths are first rounded up to 512 steps.
@@ -132,7 +132,7 @@ def standard_buckets(
 
 
 def _standard_lengths(hops, n_per_octave: int) -> np.ndarray:
-    """Lengths rounded up to so many an octave, evenly spread in it."""
+    """Lengths rounded up to `n_per_octave` values an octave, evenly spread in it."""
     step = np.maximum(1, (1 << np.ceil(np.log2(hops)).astype(np.int64)) // (2 * n_per_octave))
     return -(-np.asarray(hops, np.int64) // step) * step
 
@@ -191,7 +191,7 @@ def pad(rows: Sequence[np.ndarray], n_rows: int, length: int, dtype=np.float32):
 class EpochPlan(Sequence):
     """The batches of a whole training, by number: a random-access source for Grain.
 
-    Every epoch deals each bucket's utterances anew and mixes the buckets' batches; all of it
+    Every epoch shuffles each bucket's utterances, and the batches of all buckets; all of it
     follows from the seed, so a batch's number is all that continuing needs.
     """
 

@@ -33,7 +33,7 @@ class Kept:
         self.compiled = functools.cache(function.compiled)
 
     def clear(self) -> None:
-        """They stay."""
+        """Does nothing: the programs stay."""
 
 
 class Frames(NamedTuple):
@@ -165,7 +165,7 @@ class Call:
         return self.noted(table[~np.isin(np.arange(len(table)), list(self._left_out))])
 
     def noted(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table, in whose `attrs` stands which inputs were left out, with a warning."""
+        """The table, with the inputs that were left out in its `attrs`; warns of them."""
         if self.on_error != "skip":
             return table
         skipped = [{"input": i, "reason": why} for i, why in sorted(self._left_out.items())]

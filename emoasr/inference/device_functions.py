@@ -57,7 +57,7 @@ class DeviceFunction(Protocol):
         ...
 
     def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, Any]:
-        """An utterance's row of each array, of its chunks in order, and their own frames."""
+        """An utterance's row of each array, from its chunks in order and their own frames."""
         ...
 
 
@@ -99,7 +99,7 @@ class OfNetwork:
         """Fixes what is computed.
 
         Args:
-            function: of the network's structure, `frontend` and `how`, which are static; of its
+            function: takes the network's structure, `frontend` and `how`, which are static; its
                 weights, `arrays`, waveforms, their lengths, and the `ChunkInfo` of chunks or None.
             network: the recognizer's.
             frontend: its front end.

@@ -74,7 +74,7 @@ class FrameFunction(OfNetwork):
         super().__init__(_values, network, frontend, of_frames, arrays)
 
     def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
-        """The values of an utterance, of its chunks and their own frames."""
+        """The values of an utterance, from its chunks and their own frames."""
         values = [part["values"][0, own] for part, own in zip(parts, frames, strict=True)]
         return {"values": np.concatenate(values), "frames": np.array(sum(map(len, values)))}
 
@@ -90,8 +90,8 @@ def _values(graph, frontend, of_frames, state, arrays, wave_BN, lengths_B, info)
 def times(frontend: fe.FrontEnd, n_frames: int) -> np.ndarray:
     """The second around which each of so many frames of a recording lies, (T,) float64.
 
-    Where windows are heard by themselves, each begins anew: convolutions without padding may leave
-    a window a frame short of its hops.
+    Windows that are processed by themselves each begin anew: convolutions without padding may
+    leave one a frame short of its hops.
     """
     hops_T = np.arange(n_frames)
     if frontend.window is not None:

@@ -33,7 +33,7 @@ _FORMS = (
     "a path, a list or tuple of paths, an audformat index, (array, rate in Hz), (list of arrays, "
     "rate in Hz), or {'array': ..., 'sampling_rate': ...} or a list of these"
 )
-_SURELY_LONGER = 16  # times as long as its other axis: the axis of time
+_SURELY_LONGER = 16  # an axis so many times as long as the other is time
 
 
 class Opened(NamedTuple):
@@ -59,7 +59,7 @@ def opened(x: Input, frontend: FrontEnd, cut: Windows | None = None) -> Opened:
         cut: the windows into which utterances are cut; None: they stay whole.
 
     Raises:
-        UserError: it has none of the forms, or its one rate is no rate.
+        UserError: it has none of the forms, or its one rate is invalid.
     """
     if isinstance(x, pd.Index):
         return _files(_checked(x), frontend, cut)
@@ -118,7 +118,7 @@ def _samples(items: list[tuple[Samples, float]], frontend: FrontEnd, cut: Window
         try:
             reading.check_rate(rate)
             wave = _time_first(array)
-        except AudioError:  # whoever reads it says why
+        except AudioError:  # reading it says why
             parts.append((array, rate))
             rows.append((i, 0.0, 0.0))
             continue

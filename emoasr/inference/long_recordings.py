@@ -1,7 +1,7 @@
 """Utterances of any length in bounded memory: in chunks.
 
-Where a recognizer hears the whole, so do its chunks, and the results are those of the whole; where
-it hears a window at a time (`FrontEnd.window`), each chunk is a window, from the first sample on.
+Where a recognizer processes recordings as a whole, the results are those of the whole; where it
+processes a window at a time (`FrontEnd.window`), each chunk is a window, from the first sample on.
 
 The network sees a bounded stretch of frames, so a chunk's own frames come out exactly as in the
 whole utterance if it has enough context. Only the clipping below the utterance's maximum looks
@@ -20,7 +20,7 @@ from emoasr.asr import frontend as fe
 from emoasr.audio.chunks import Chunk
 from emoasr.inference.device_functions import ChunkInfo, DeviceFunction
 
-_RESAMPLED = 2  # frames at a chunk's ends in which a resampler is at work
+_RESAMPLED = 2  # frames at a chunk's ends that its resampling may alter
 
 
 def compute(
@@ -66,7 +66,7 @@ def _row(frontend: fe.FrontEnd, chunk: Chunk):
 
 
 def _window(frontend: fe.FrontEnd, chunk: Chunk):
-    """As `_row`, of a chunk without its context: a window, which is heard by itself."""
+    """As `_row`, of a chunk without its context: a window, which is processed by itself."""
     hop = frontend.hop_length
     stop = None if chunk.stop is None else chunk.stop * hop
     wave_N = chunk.wave_N[chunk.first * hop : stop]

@@ -30,9 +30,9 @@ class _Costs(NamedTuple):
 
 
 # A CPU does larger batches no faster, and finds programs on disk. A transformer takes some 30 times
-# as long for a frame as our network, and holds ten times as much of it. A GPU takes more frames to
-# be at work in all its parts: 65,536 of MFCCs need 3 GB, at some 40 kB for spectra of windows and
-# activations of all layers. Elsewhere than on CPUs all of this is an estimate.
+# as long for a frame as our network, and ten times the memory. A GPU needs more frames to be fully
+# used: 65,536 of MFCCs need 3 GB, at some 40 kB each for spectra of windows and activations of all
+# layers. Other than for CPUs, all of these are estimates.
 _MFCCS = {"cpu": _Costs(8192, 1500)}
 _MFCCS_ELSEWHERE = _Costs(65_536, 300_000)
 _TRANSFORMERS = {"cpu": _Costs(1024, 100)}

@@ -92,7 +92,7 @@ class Pooler:
         return self._run(front, units, wave_BN, lengths_B, info)
 
     def merge(self, parts: list[dict[str, Any]], frames: list[slice]) -> dict[str, np.ndarray]:
-        """Feature sets (features,) of an utterance, of its chunks and their own frames."""
+        """Feature sets (features,) of an utterance, from its chunks and their own frames."""
         count_P = np.array([own.stop - own.start for own in frames])
         return {
             name: _merged(count_P, np.concatenate([part[name] for part in parts]), statistics)
@@ -105,7 +105,7 @@ class Pooler:
         return len(self._shapes)
 
     def _run(self, front, units, wave_BN, lengths_B, info=None):
-        """Runs the front end's function, and on what it gives each network's."""
+        """Runs the front end's function, and each network's on its output."""
         frames, sets = front(wave_BN, lengths_B, info)
         of_networks = {
             name: units[name](state, *frames) for name, (_, state) in self._networks.items()
@@ -130,7 +130,7 @@ def _units(graph, tap, statistics, state, x_BTD, valid_B, mask_BT):
 
 
 def _merged(count_P, row_PX, statistics):
-    """Statistics of all frames, of those of parts of so many frames."""
+    """Statistics of all frames, from those of parts of `count_P` frames."""
     by_how = dict(zip(_STATISTICS, np.split(row_PX.astype(np.float64), 3, axis=1), strict=True))
     share_P1 = (count_P / count_P.sum())[:, None]
     mean_C = (share_P1 * by_how["mean"]).sum(axis=0)
@@ -144,7 +144,7 @@ def _merged(count_P, row_PX, statistics):
 
 
 def pool(x_BTC: jax.Array, mask_BT: jax.Array, statistic: str) -> jax.Array:
-    """Mean, maximum or standard deviation (B, C), of one frame 0, over the frames of the mask."""
+    """Mean, maximum or standard deviation (0 of one frame) over the frames of the mask, (B, C)."""
     mask_BT1 = mask_BT[..., None]
     if statistic == "max":
         return jnp.max(x_BTC, axis=1, where=mask_BT1, initial=-jnp.inf)

@@ -26,7 +26,7 @@ _PART = 8192  # hops of a batch that a thread decodes in one go
 
 
 class Result(NamedTuple):
-    """What came of one batch.
+    """The result of one batch.
 
     Attributes:
         indices: utterances that have a result.
@@ -127,7 +127,7 @@ def _loaded(plan: Plan, buckets: list[bucketing.Bucket]) -> Generator[_Batch, No
                     yield first()
             while coming:
                 yield first()
-        finally:  # of an error or Ctrl-C: what nobody waits for
+        finally:  # after an error or Ctrl-C: parts that nobody waits for
             for _, waiting in coming:
                 for part in waiting:
                     part.cancel()
@@ -167,7 +167,7 @@ def _fetch(batch: _Batch, arrays: dict[str, jax.Array]) -> Result:
 
 
 def _finite(arrays: dict[str, Any]) -> dict[str, Any]:
-    """The arrays, none of which holds what samples, which are finite, cannot give."""
+    """The arrays, if finite: samples are, so that otherwise the weights are at fault."""
     for name, values in arrays.items():
         if not np.isfinite(values).all():
             raise UserError(

@@ -108,7 +108,7 @@ def _affine(
     config: PredictorConfig,
     speaker_N: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (D, T) and biases (T,) of the map that the pipeline, fitted on `train`, is.
+    """Weights (D, T) and biases (T,) of the pipeline fitted on `train`, which is an affine map.
 
     They are read off its predictions at the origin, and at 1 on each axis.
     """
@@ -121,7 +121,7 @@ def _affine(
 
 
 def fitted(x_ND: np.ndarray, folds: Sequence[Fold]) -> Fitted:
-    """What the features of all utterances were like, (N, D); folds leave speakers out."""
+    """Range and mean of all utterances' features (N, D); folds leave speakers out."""
     beyond_N = np.empty(len(x_ND))
     for fold in folds:
         beyond_N[fold.test] = _range(x_ND[fold.train]).beyond(x_ND[fold.test])

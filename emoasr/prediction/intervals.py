@@ -2,11 +2,11 @@
 
 CV+ (Barber, Candès, Ramdas & Tibshirani 2021, "Predictive inference with the jackknife+", Annals of
 Statistics 49(1), section 3) with folds of whole speakers. A new input comes from a new speaker, so
-speakers are what is exchangeable: each weighs the same however many utterances there are of them,
+speakers are what is exchangeable: each weighs the same, whatever their number of utterances,
 and the new one weighs as much, at infinity, which is the correction for a finite sample (Lee,
-Barber & Willett 2023, "Distribution-free inference with hierarchical data", arXiv 2306.06342). Of
-new speakers' ratings LEVEL lie within as a rule, up to 1 / (S + 1) more with S speakers; at least
-1 - 2 (1 - LEVEL) if speakers are exchangeable.
+Barber & Willett 2023, "Distribution-free inference with hierarchical data", arXiv 2306.06342). As
+a rule a share LEVEL of new speakers' ratings lies within, up to 1 / (S + 1) more with S speakers;
+at least 1 - 2 (1 - LEVEL) if speakers are exchangeable.
 
 Shape suffixes: M inputs, N utterances with a known error, F folds.
 """

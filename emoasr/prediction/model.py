@@ -17,12 +17,12 @@ from emoasr.prediction import intervals
 from emoasr.system.output import counted
 
 KNOWN_BY = 8  # features of an utterance
-_SAME = 1e-4  # more than features of a size of 1 differ in other batches, or on other processors
+_SAME = 1e-4  # above differences of features of size 1 between batches or processors
 _ROWS = 1024  # inputs at a time
 
 
 class Output(NamedTuple):
-    """An affine map, w · x + b, whose values of frames make a course.
+    """An affine map, w · x + b; its values over frames are a course.
 
     Attributes:
         name: of the rating, or of the class with its target's before it.
@@ -127,7 +127,7 @@ class Fitted:
         mean_D: of each feature.
         most_beyond: share of features beyond the range of all other speakers that 99 % of the
             utterances do not exceed.
-        known_UP: some features of every utterance, to know it again by.
+        known_UP: some features of every utterance, to recognize it by.
     """
 
     lowest_D: np.ndarray
@@ -154,7 +154,7 @@ class Fitted:
         return found_M
 
     def _rounding(self) -> np.ndarray:
-        """Larger (D,) than each feature's differences between two runs on the same speech."""
+        """A bound (D,) on each feature's differences between two runs on the same speech."""
         largest_D = np.maximum(np.abs(self.lowest_D), np.abs(self.highest_D))
         return _SAME * np.maximum(largest_D, 1)
 

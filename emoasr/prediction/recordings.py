@@ -1,4 +1,4 @@
-"""What a page that plays shows of recordings: sound, waveform, courses, words, units.
+"""What the page that plays recordings shows of them: sound, waveform, courses, words, units.
 
 Shape suffixes: N samples, T frames, K outputs, D features.
 """
@@ -84,7 +84,7 @@ def waveform(chunks: Iterable[Chunk], hop: int, n_samples: int) -> tuple[list[li
 
 
 def course(values_TK: np.ndarray, frontend: FrontEnd) -> dict[str, Any]:
-    """A track for drawing: of a long one, means of several frames.
+    """A track for drawing; a long one is thinned to means of several frames.
 
     Args:
         values_TK: contributions.
@@ -149,7 +149,7 @@ class Sounds:
         self._rate, self._hop = frontend.sample_rate, frontend.hop_length
 
     def __call__(self, i: int, file: str | None, start: float) -> dict[str, Any]:
-        """Length, waveform and sound of one.
+        """Length, waveform and sound of one recording.
 
         Args:
             i: its number in the source.

@@ -1,6 +1,6 @@
 """A predictor on disk: a folder of `weights.safetensors` and `predictor.json`, data only.
 
-It may be untrusted: as of a recognizer, sizes, types and shapes are checked before anything is
+It may be untrusted: as with a recognizer, sizes, types and shapes are checked before anything is
 allocated, no field names a file, and a link that leads out of the folder is not followed.
 """
 
@@ -53,7 +53,7 @@ _SHAPES_OF_ATTENTION: dict[str, tuple[str | int, ...]] = {  # H hidden units
     "attention.project": ("D", "H"),
     "attention.score": ("H",),
 }
-_WHOLE = ("folds", "speakers")  # numbers
+_WHOLE = ("folds", "speakers")  # tensors of whole numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def check_recognizer(predictor: SavedPredictor, recognizer: SavedRecognizer) -> 
 
 
 def known_speakers(predictor: SavedPredictor, labels: pd.DataFrame) -> list[str]:
-    """A line where a corpus has speakers of the names of fitted ones."""
+    """A line if speakers of a corpus have the names of fitted ones."""
     there = set(labels["speaker"].dropna().astype(str)) if "speaker" in labels else set()
     known = sorted(there & set(predictor.record.speakers))
     if not known:
@@ -246,7 +246,7 @@ def _check_values(
     classes: Sequence[tuple[str, ...]],
     source: untrusted.Source,
 ) -> None:
-    """Refuses numbers that would be used as something else than they are."""
+    """Refuses numbers of a wrong type, or out of bounds."""
     for name, tensor in tensors.items():
         if (tensor.dtype.kind == "i") != (name.partition(".")[2] in _WHOLE):
             raise UserError(f"{source}: tensor {quoted(name)} has numbers of type {tensor.dtype}")

@@ -17,7 +17,7 @@ _BINS = 20  # of a histogram
 
 
 def speakers(by_speaker: pd.DataFrame, palette: Palette) -> list[Chart]:
-    """Dot plots: a line a speaker, a sign a feature set; of many speakers, the extremes.
+    """Dot plots: a line a speaker, a marker a feature set; of many speakers, the extremes.
 
     Args:
         by_speaker: that of `scores`.

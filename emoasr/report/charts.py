@@ -104,7 +104,7 @@ def defined(rows: Sequence[Row], key: str) -> list[Row]:
 
 
 def without_baseline(rows: Sequence[Row], key: str) -> list[Row]:
-    """The rows; of agreement those of features alone: a constant prediction's CCC is about 0."""
+    """The rows; for agreement, without the baseline: a constant prediction's CCC is about 0."""
     agreement = wording.higher_is_better(key)
     return [row for row in rows if not (agreement and row["feature_set"] == BASELINE)]
 

@@ -185,7 +185,7 @@ def _difference(difference: Mapping[str, Any]) -> str:
 
 
 def _chosen(selected: pd.DataFrame, rows: tables.Rows) -> pd.DataFrame:
-    """Selected features of sets of which a fold leaves some out: of the others, all would be."""
+    """Selected features, but for sets of which every fold selects all."""
     some = {(r["target"], r["feature_set"]) for r in rows if r["n_selected"] < r["n_features"]}
     pairs = zip(selected["target"], selected["feature_set"], strict=True)
     return selected[[pair in some for pair in pairs]]
@@ -245,7 +245,7 @@ def _battery(battery: Mapping[str, Any] | None, rows: tables.Rows) -> dict[str, 
 
 
 def differing(speakers: Mapping[str, tables.Rows]) -> list[str]:
-    """Sentences: in what speakers differ, network by network, and with what that goes."""
+    """Sentences: in what speakers differ, network by network, and what that correlates with."""
     sentences = []
     for name in dict.fromkeys(row["feature_set"] for row in speakers["variation"]):
         rows = [row for row in speakers["variation"] if row["feature_set"] == name]

@@ -18,7 +18,7 @@ from emoasr.files import places
 from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.report import style
 
-SCALE = 1.6  # a picture's pixels in one of the page's
+SCALE = 1.6  # pixels of a picture to one of the page
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pandas as pd
 
 MOST = 40  # speakers in a chart
 EACH = 10  # at either end, where there are more
-FEWEST = 10  # utterances of theirs then: of fewer, chance makes the extremes
+FEWEST = 10  # utterances that they need then: with fewer, extremes are chance
 
 
 def shown(score: pd.Series, n_utterances: pd.Series) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pages that need no other file: what is written into them is text, and only our scripts run."""
+"""Pages that need no other file: what is put into them is escaped, and only our scripts run."""
 
 import base64
 import hashlib
@@ -51,7 +51,7 @@ def render(
 
 
 def in_script(data: Any) -> Markup:
-    """JSON that no text in it can end, as a script element's content."""
+    """JSON as a script element's content, which no text in it can close."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 

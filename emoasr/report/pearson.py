@@ -19,7 +19,7 @@ _MOST = 480_000  # cells on a page, of 13 bytes each
 _WIDTH = 900  # pixels
 _SMALL = 0.5  # of a cell's width and height, where r is not significant
 _ABOVE = {"header": {"labelOrient": "top", "labelAngle": 0, "labelPadding": 2}}
-_TEXT = (  # where one points; an expression of Vega's
+_TEXT = (  # shown on hover; an expression of Vega's
     "'layer' + format(datum.layer, '02') + '.unit' + format(datum.unit, '03') + '\\n'"
     " + (datum.r === null ? 'undefined' : 'r = ' + format(datum.r, '.3f') + '\\nq = '"
     " + (datum.q === null ? 'undefined' : format(datum.q, datum.q < 0.001 ? '.1e' : '.3f')))"
@@ -46,8 +46,8 @@ def names(maps: Sequence[Maps]) -> list[str]:
 def shown(maps: Sequence[Maps]) -> list[str]:
     """Those of `names` for which there is room: of many speakers the strongest and the weakest.
 
-    Of networks with too many units it is the mean alone. Strong is who has many significant units,
-    over all ratings; of equals, the weaker is who has more utterances.
+    For networks with too many units, the mean alone. A speaker is strong who has many significant
+    units, over all ratings; of equals, the weaker is who has more utterances.
     """
     who = names(maps)[1:]
     significant, n_utterances = (pd.Series(0, who) for _ in range(2))
@@ -68,7 +68,7 @@ def pictured(maps: Sequence[Maps]) -> list[tuple[str, str]]:
 
 
 def undefined(maps: Sequence[Maps]) -> list[str]:
-    """Whose correlations are undefined, and why: a sentence each, or one for many of a reason."""
+    """Whose correlations are undefined, and why: a sentence each, or one for many with a reason."""
     sentences, several = [], len(by_set(maps)) > 1
     for m in maps:
         whose = f"{m.feature_set}, " if several else ""
@@ -91,7 +91,7 @@ def get(m: Maps, name: str) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def note(m: Maps, name: str) -> str:
-    """What is to be known of one map, in a sentence."""
+    """A sentence about one map: of how much it is, the range of r, significant units."""
     found, target = get(m, name), visible(m.target)
     if found is None:
         return f"{target}: no rating."

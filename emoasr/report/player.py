@@ -1,4 +1,4 @@
-"""The page that plays: recordings, what was predicted of them and when, in one HTML file."""
+"""The page that plays recordings, with predictions and contributions, in one HTML file."""
 
 from collections.abc import Mapping
 from typing import Any

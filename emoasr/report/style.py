@@ -1,6 +1,6 @@
 """Colours, signs and type of all pages and charts.
 
-A colour is a feature set, the same in every chart; only `BLUE` and `VERMILION` are something else:
+A colour stands for a feature set, the same in every chart; only `BLUE` and `VERMILION` stand for
 better and worse. Colour-blind readers can distinguish all of them, on white and, as `DARK` has
 them, on a dark page; no two series differ in colour alone. A scale's zero is `PAPER`, so that what
 is near zero recedes into the page, light or dark.
@@ -19,7 +19,7 @@ INK, PAPER, _LINE = "#1d2430", "#ffffff", "#dfe3e8"
 
 DIVERGING = ("#3F1A78", "#8A72BE", PAPER, "#C97714", "#662E00")  # below zero, zero, above
 SHARES = (PAPER, "#08306b")  # from 0 to 1
-HALFWAY = 0.6  # a share from which on text is PAPER, not INK
+HALFWAY = 0.6  # above this share, text is PAPER, not INK
 
 _BUILT_IN = ("neural", "random", "mfcc", "egemaps")  # the first colours are theirs in every report
 _COLOURS = ("#00856A", "#C28A00", "#B0479C", INK, "#4FA3D1", "#7A3E1D", "#DB7BA6", "#5B2A9D")

@@ -31,7 +31,7 @@ class Grid(NamedTuple):
         words: how many of the first columns hold words, not numbers.
         starts: numbers of the columns that begin a group.
         apart: numbers of the rows of the baseline.
-        best: row and column of each value than which none is significantly better.
+        best: row and column of each value that no other is significantly better than.
     """
 
     groups: list[tuple[str, int]]
@@ -327,7 +327,7 @@ def variation(found: Rows) -> pd.DataFrame:
 
 
 def traits(found: Rows) -> pd.DataFrame:
-    """What the differences go with: a line a network, rating and trait, the clearest first."""
+    """What differences correlate with: a line a network, rating and trait, the clearest first."""
     return pd.DataFrame(
         {
             "target": row["target"],

@@ -1,7 +1,7 @@
 """Parts of Vega-Lite descriptions.
 
 A point has a `value`, perhaps its interval from `low` to `high`, a `place` on the other axis, the
-`series` that gives it colour and sign, and a `text` for who points at it. Text of a user is only
+`series` that gives it colour and sign, and a `text` that is shown on hover. Text of a user is only
 ever data or a label: never a field's name, nor in an expression.
 """
 
@@ -40,7 +40,7 @@ def wrapped(text: str) -> list[str]:
 
 
 def axis(title: str | None, log: bool = False, zero: bool = False) -> Description:
-    """A channel of numbers, but for its field."""
+    """A channel of numbers, without its field."""
     return {
         "type": "quantitative",
         "title": title and wrapped(title),

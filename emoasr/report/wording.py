@@ -7,7 +7,7 @@ from typing import Any
 from emoasr.settings.choices import BASELINE
 from emoasr.system.output import number
 
-# Line breaks and tabs stay: Markdown and HTML fold them. The last are halves of characters.
+# Line breaks and tabs stay: Markdown and HTML fold them. The last are surrogates.
 UNSEEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )

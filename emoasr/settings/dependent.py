@@ -9,7 +9,7 @@ from emoasr.settings.configurations import leaves
 
 
 class _Needs(NamedTuple):
-    """What a field needs: another field, which of its values do, and how a flag gives one."""
+    """What a field needs: another field, which of its values suffice, and a flag that sets one."""
 
     field: str
     does: Callable[[Any], bool]

@@ -16,7 +16,7 @@ _NAME = re.compile("[A-Za-z][A-Za-z0-9._-]*")  # of predictions
 
 
 class Asked(NamedTuple):
-    """An evaluation's settings beside their values.
+    """What follows from an evaluation's settings.
 
     Attributes:
         folder: of the evaluation.

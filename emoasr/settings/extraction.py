@@ -34,7 +34,7 @@ class Cluster(NamedTuple):
 
 
 class Work(NamedTuple):
-    """How the work is dealt out.
+    """How the work is divided.
 
     Attributes:
         batch_frames: padded frames a batch, about; 0: as many as suit the device.

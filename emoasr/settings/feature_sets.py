@@ -23,7 +23,7 @@ class FeatureSets(NamedTuple):
         built_in: names of those that extract makes, of further recognizers too.
         seeds: of the sets of untrained networks of `config.recognizer`'s size, by name.
         recognizers: folders of further recognizers, by set.
-        twins: of the sets of untrained networks of these recognizers' sizes, the trained set.
+        twins: by set of an untrained network of such a recognizer's size, its trained set.
         external: tables that are there, paths or URLs.
         sums: sets whose columns stand side by side, by name.
     """
@@ -92,7 +92,7 @@ def name_of(entry: str) -> str:
 
 
 def twin_of(name: str) -> str | None:
-    """The set of whose network an untrained twin has this name; None: of none."""
+    """The set whose network's untrained twin has this name; None: there is none."""
     twin = name.startswith(UNTRAINED) and not is_built_in(name)
     return name.removeprefix(UNTRAINED) if twin else None
 

@@ -10,11 +10,11 @@ from emoasr.settings import bounds, choices, shards
 from emoasr.system import processes
 
 POOLINGS = ("mean", "mean+std", choices.ATTENTION)
-PLACES = ("transcribed", "data_dir")  # on this machine, of no importance for what comes out
+PLACES = ("transcribed", "data_dir")  # on this machine; results do not depend on them
 
 
 class Asked(NamedTuple):
-    """A finetuning's settings beside their values.
+    """What follows from a finetuning's settings.
 
     Attributes:
         shard: the part of the folds; None: all of them.

@@ -34,7 +34,7 @@ def like(default: Any, value: Any, what: str) -> Any:
 
 
 def all_like(defaults: Mapping[str, Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The given ones of several fields, each as of `like`.
+    """The given ones of several fields, each checked as by `like`.
 
     Args:
         defaults: of the fields, by name.

@@ -53,7 +53,7 @@ def installing(extra: str) -> str:
 
 
 def _packages(extra: str) -> list[Requirement]:
-    """What an extra requires of packages, as the installed emoasr says, on this machine."""
+    """The packages that an extra requires on this machine, as the installed emoasr says."""
     try:
         required = map(Requirement, importlib.metadata.requires("emoasr") or ())
     except importlib.metadata.PackageNotFoundError:  # not installed itself: run from its source

@@ -75,7 +75,7 @@ class Listener:
 
 
 def _in_extension(frame: FrameType | None) -> bool:
-    """Whether a C extension is being imported, by which Python's code is run."""
+    """Whether a C extension is being imported, perhaps by way of Python code that it runs."""
     while frame is not None and frame.f_code not in _EXTENSION:
         frame = frame.f_back
     return frame is not None and _REMINDER is not None  # else nothing would raise it later
@@ -216,7 +216,7 @@ def _at_work(listener: Listener) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handlers(handlers: dict[int, Any]) -> Iterator[bool]:
-    """Sets handlers, and those there were again at the end; only the main thread may: false."""
+    """Sets handlers until the end of the block; yields False where not in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield False
         return

@@ -103,7 +103,7 @@ def freed_memory_kept() -> Iterator[None]:
     _glibc("mallopt", _TRIM_THRESHOLD, -1)
     try:
         yield
-    finally:  # where glibc's own adjustment of these ends
+    finally:  # the upper ends of glibc's own adjustment
         _glibc("mallopt", _MMAP_MAX, 65536)
         _glibc("mallopt", _MMAP_THRESHOLD, 32 << 20)
         _glibc("mallopt", _TRIM_THRESHOLD, 64 << 20)

@@ -90,7 +90,7 @@ def coefficients(mfcc_BTD: jax.Array, key: jax.Array, config: AugmentConfig) -> 
 
 
 def _stretched(mel_BTM, frames_B, min_frames_B, key, factor):
-    """Where frames come from, and how many there are, of time resampled within the padded length.
+    """Source places and new numbers of frames, of time resampled within the padded length.
 
     Each utterance has a factor in [1 / factor, factor].
     """

@@ -14,7 +14,7 @@ class TrainingCheckpoints:
 
     @interrupts.deferred()
     def __init__(self, folder: Path, keep: int = 2):
-        """Opens the folder; a half-written checkpoint of a killed run is not seen."""
+        """Opens the folder; a half-written checkpoint of a killed run is ignored."""
         from orbax.checkpoint import v1 as ocp  # half a second, which only a training needs
 
         policies = ocp.training.preservation_policies
@@ -27,7 +27,7 @@ class TrainingCheckpoints:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Closes, but for an error: another process may have ended, and would be waited for."""
+        """Closes, except after an error: that would wait for other processes, which may be gone."""
         if kind is None or issubclass(kind, KeyboardInterrupt):
             self.close()
 

@@ -35,7 +35,7 @@ class Examples:
     Attributes:
         split: the prepared examples.
         positions: of the usable ones, in `split`.
-        labels: their CTC classes; none of an utterance without a text, which only a teacher hears.
+        labels: their CTC classes; none for an utterance without a text, which only a teacher uses.
         buckets: length buckets, over `positions`.
         hop_length: samples a hop.
         states: a teacher's hidden states of the usable utterances; None: there is no teacher.
@@ -79,7 +79,7 @@ class Examples:
 
     @property
     def n_bytes(self) -> int:
-        """What all batches of an epoch hold, about, if no row is empty."""
+        """Bytes of all batches of an epoch, about, if no row is empty."""
         width = self.states.n_units if self.states else 0
         rows = ((len(bucket.indices), bucket.n_hops) for bucket in self.buckets)
         return 2 * sum(n * (hops * self.hop_length + (hops + 1) * width) for n, hops in rows)
@@ -98,8 +98,8 @@ class Examples:
             n_batches: to the end of the training.
             seed: of the order.
             mesh: the devices.
-            share: of a device's memory that the split's speech may take, to lie there; speech
-                that takes more is read ahead and put there batch by batch.
+            share: of a device's memory that the split's speech may occupy; speech that needs more
+                is read ahead and transferred batch by batch.
         """
         plan = grain.MapDataset.source(bucketing.EpochPlan(self.buckets, n_batches, seed))
         ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
@@ -125,7 +125,7 @@ def open_splits(
         corpus: as one of `CORPORA` gives it.
         config: a training's.
         frontend: for the frame rate.
-        teacher: hears training speech without a text, too; None: that is left out.
+        teacher: with one, training speech without a text is used too; None: it is left out.
 
     Returns:
         The splits by name; a record: under `used` utterances, hours and speakers of each, under
@@ -187,7 +187,7 @@ def usable(
         split: prepared examples.
         train: `max_seconds`, `buckets`, `batch_frames`.
         frontend: for the frame rate.
-        teacher: of a teacher, from whom what has no usable text is learned; None: there is none.
+        teacher: of a teacher, which also uses speech without usable text; None: there is none.
 
     Returns:
         The usable utterances, and the others.

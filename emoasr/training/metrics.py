@@ -24,7 +24,7 @@ from emoasr.training.step import learning_rates
 
 
 class MetricsLog:
-    """A run's metrics, which go on where a stopped run was; process 0 writes and shows them.
+    """A run's metrics, which continue those of a stopped run; process 0 writes and shows them.
 
     The metrics of a step stay on the device until those of `log_every` steps are fetched together.
     """
@@ -66,7 +66,7 @@ class MetricsLog:
                 self._events.close()
 
     def is_due(self, step: int, every: int) -> bool:
-        """Whether what happens every so many steps, and after the last one, happens after this."""
+        """Whether what is due every so many steps, and after the last one, is due after this."""
         return step % every == 0 or step == self._train.steps
 
     def add(self, step: int, metrics: dict[str, jax.Array]) -> None:

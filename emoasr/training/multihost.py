@@ -21,7 +21,7 @@ def is_first() -> bool:
 
 @contextlib.contextmanager
 def barrier() -> Iterator[None]:
-    """Around what each process does by itself: all wait for all, and raise an error of any of them.
+    """Around what each process does by itself: all wait for each other, and raise any one's error.
 
     Raises:
         UserError: of another process.

@@ -1,6 +1,6 @@
-"""Training speech that lies on the devices: a batch is gathered there, from numbers of rows.
+"""Training speech that is kept on the devices: batches are gathered there by row index.
 
-Else every batch's samples cross from the host. The batches are the same to the last bit.
+Else every batch's samples are transferred from the host. The batches are the same to the last bit.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ class Resident:
         return cls({b.n_hops: sharding.everywhere(read(b), mesh) for b in buckets}, mesh)
 
     def rows(self, bucket: Bucket, indices: np.ndarray) -> tuple[int, np.ndarray]:
-        """This process's part of a batch: the bucket's length, and its rows, one beyond for none.
+        """This process's part of a batch: the bucket's length, and rows (past the end: none).
 
         Args:
             bucket: one of those that were loaded.
@@ -72,7 +72,7 @@ def _gather(speech: Batch, row_B: jax.Array, mesh: Mesh) -> Batch:
 
 
 def fits(n_bytes: int, share: float, mesh: Mesh) -> bool:
-    """Whether so much is at most that share of the memory of every process's devices.
+    """Whether speech takes at most a share of the devices' memory, in every process.
 
     Args:
         n_bytes: of the speech, padded.

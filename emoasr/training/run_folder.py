@@ -19,13 +19,13 @@ from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.settings import configurations
 from emoasr.training import model_card, multihost
 
-# A run continues with others of these: where things are, and how often something is reported.
+# A run may continue with others of these: where things are, and how often something is reported.
 _WITHOUT_EFFECT = (
     "corpus.path", "corpus.data_dir", "train.resident", "train.log_every", "train.eval_every",
     "train.checkpoint_every",
 )  # fmt: skip
 _STEPS = "config.train.steps"
-_OLDER = {  # runs without these
+_OLDER = {  # values for runs from before these existed
     "config.train.init_weight": 0.0, "config.train.teacher": "", "config.train.teacher_weight": 0.0,
 }  # fmt: skip
 _MOST_BYTES = 1 << 20  # of the stored settings
@@ -41,7 +41,7 @@ class RunFolder:
         recognizer: the folder of the export.
         settings: the configuration, but for which machines compute.
         init: the recognizer that the training starts from; None: random weights.
-        teacher: the recognizer whose hidden states it learns besides; None: of none.
+        teacher: the recognizer whose hidden states it learns besides; None: there is none.
     """
 
     def __init__(self, workdir: Path, config: ml_collections.ConfigDict, overwrite: bool):

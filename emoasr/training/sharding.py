@@ -1,4 +1,4 @@
-"""One array over many devices: a mesh of one axis, weights on all of it, a batch's rows dealt out.
+"""One array over many devices: a mesh of one axis, weights on all of it, a batch's rows split.
 
 Computations on such arrays under `jax.jit` are over the whole batch: XLA adds the communication.
 """
@@ -11,7 +11,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "data"
-ROWS = PartitionSpec(AXIS)  # the first axis of an array is dealt out
+ROWS = PartitionSpec(AXIS)  # the first axis of an array is split over the devices
 
 _ALL = PartitionSpec()
 

@@ -78,7 +78,7 @@ class Trainer:
     teacher_weight: float = 0.0
 
     def __hash__(self) -> int:
-        """Asked for by every call of a step; the graph's takes longer than all else of a call."""
+        """Cached: every call of a step needs it, and the graph's takes longer than all else."""
         return self._hash
 
     @cached_property
@@ -145,7 +145,7 @@ class Trainer:
         return loss, (losses, nnx.state(model, nnx.Not(nnx.Param)))
 
     def _log_mel(self, wave_BN, lengths_B):
-        """Each device's own rows: XLA would give all to all, as chunks of windows span rows."""
+        """Each device's own rows: XLA would exchange them, as chunks of windows span rows."""
         own = partial(fe.log_mel, config=self.frontend)
         rows = sharding.ROWS
         return jax.shard_map(own, mesh=self.mesh, in_specs=rows, out_specs=rows)(wave_BN, lengths_B)

@@ -1,10 +1,10 @@
-"""What a teacher's hidden states are for training speech: made once, and kept on disk.
+"""A teacher's hidden states for training speech: computed once, and kept on disk.
 
-They are those of its middle layer, which says most of emotion in Whisper (`docs/guides/depth.md`),
-at our frames: the mean of the teacher's frames around each, weighted by a triangle. They lie as
-float16 in a folder beside the prepared audio whose name is a digest of all that they depend on.
-Each utterance has a checksum, written after its frames: one that is missing or altered is made
-again, and so a killed run goes on.
+They are those of its middle layer, which tells most about emotion in Whisper
+(`docs/guides/depth.md`), at our frames: means of the teacher's frames around each, with triangular
+weights. They lie as float16 in a folder beside the prepared audio, whose name is a digest of all
+that they depend on. Each utterance has a checksum, written after its frames: where it is missing or
+does not match, the frames are computed again, so that a killed run continues.
 
 Shape suffixes: B utterances, N samples, F frames of all utterances, T frames of ours, K of the
 teacher's, D units.
@@ -32,7 +32,7 @@ from emoasr.system import limits, output, processes, progress
 
 _FORMAT = 1
 _BLOCK = 1 << 16  # frames in memory at a time
-_FLAT = 1e-6  # a deviation below is none
+_FLAT = 1e-6  # smaller deviations count as zero
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class _Middle:
 
 
 def check(teacher: SavedRecognizer, name: str, ours: FrontEndConfig) -> None:
-    """Refuses a teacher that cannot hear prepared speech as it is.
+    """Refuses a teacher whose sampling rate is not that of prepared speech.
 
     Args:
         teacher: a recognizer.
@@ -141,7 +141,7 @@ def made(folder: Path, teacher: SavedRecognizer, speech: Speech, ours: FrontEndC
 
     Raises:
         UserError: no room on the disk; a hidden state that float16 cannot hold; another process is
-            at it.
+            computing them.
     """
     made_with = [_FORMAT, teacher.digest, ours.sample_rate, ours.hop_length, *speech.digests]
     folder /= hashlib.sha256(json.dumps(made_with).encode()).hexdigest()[:16]
@@ -204,13 +204,13 @@ class _Store:
                            (self._checksums, 4 * len(frames_of))):  # fmt: skip
             if not path.exists() or path.stat().st_size != size:
                 with path.open("ab") as file:
-                    file.truncate(size)  # to zeros that take no room
+                    file.truncate(size)  # zeros in a sparse file
 
     def _rows(self) -> np.ndarray:
         return np.memmap(self._states, "<f2", "r", shape=self._shape)
 
     def missing(self) -> np.ndarray:
-        """Utterances whose frames are not there as they were written."""
+        """Utterances whose frames are missing or do not match their checksum."""
         rows_FD = self._rows()
         spans = zip(self._starts, self._starts[1:], strict=False)
         found = [_checksum(rows_FD[start:stop]) for start, stop in spans]
@@ -251,5 +251,5 @@ class _Store:
 
 
 def _checksum(half_TD: np.ndarray) -> int:
-    """Never 0, which stands where nothing was written."""
+    """A CRC-32, but never 0, which stands where nothing was written."""
     return zlib.crc32(half_TD.tobytes()) or 1

@@ -1,8 +1,8 @@
 """Learning from another recognizer, the teacher, besides CTC: our units predict its hidden states.
 
-A linear head hears the gated units of the last third of the layers, whose means are the features
-of the deep layers: what it can predict, a linear model of the features can use. It hears them side
-by side, and is thrown away at the end.
+A linear head takes the gated units of the last third of the layers, side by side, whose means are
+the features of the deep layers: what it can predict, a linear model of the features can use. It is
+discarded after training.
 
 Shape suffixes: B utterances, T frames, D units of the teacher.
 """
@@ -25,7 +25,7 @@ class Student(Network):
 
     Attributes:
         network: without the head.
-        head: a linear map, from zero on.
+        head: a linear map, initialised with zeros.
     """
 
     def __init__(self, network: GatedConvNet, n_units: int, *, rngs: nnx.Rngs):
@@ -40,7 +40,7 @@ class Student(Network):
     def __call__(
         self, mfcc_BTD: jax.Array, frames_B: jax.Array, dropout_key: jax.Array | None = None
     ) -> Output:
-        """As the network, with a tap more."""
+        """As the network, with one more tap."""
         output = self.network(mfcc_BTD, frames_B, dropout_key)
         gates = output.taps["gate"][-self._n_layers :]
         predicted_BTD = self.head(jnp.concatenate(gates, axis=-1))

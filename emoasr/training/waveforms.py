@@ -60,7 +60,7 @@ def _some(changed_BN, wave_BN, key, share):
 
 
 def _reverberated(wave_BN, mask_BN, key, longest, rate):
-    """Convolved with exponentially decaying noise (Polack 1988), at the power that it had.
+    """Convolves with exponentially decaying noise (Polack 1988), keeping the power.
 
     The decay is 60 dB in a reverberation time between `_SHORTEST` and `longest` samples.
     """

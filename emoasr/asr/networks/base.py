@@ -1,4 +1,4 @@
-"""What every network is to those who use one: an output with taps, and a type to multiply in."""
+"""The interface of every network: an output with taps, and the type that it multiplies in."""
 
 import dataclasses
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
@@ -47,7 +47,7 @@ class Sizes(Protocol):
 
 
 class Network(nnx.Module):
-    """What the front end gives, to logits and taps.
+    """Maps what the front end gives to logits and taps.
 
     Attributes:
         TAPS: kinds of activations, the default first.

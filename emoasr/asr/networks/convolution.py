@@ -8,8 +8,8 @@ has, but no fast convolution.
 
 Elsewhere it is one product of shifted copies: it does not depend on what XLA makes of a dilated
 kernel. Before JAX 0.8.1 XLA filled it with zeros on GPUs (openxla/xla#32231 measured 15 to 23
-times cuDNN's time), and the mending is of forward convolutions, not of a gradient's. No GPU was at
-hand to measure the two beside each other.
+times cuDNN's time), and the fix is for forward convolutions, not for gradients. No GPU was
+available to compare the two.
 
 Shape suffixes: B utterances, T frames, C or I channels in, O channels out, K taps.
 """
@@ -87,7 +87,7 @@ class Form(NamedTuple):
 
     Attributes:
         convolve: takes activations, kernel, dilation, precision, and the result's type.
-        bits: whether factors in bfloat16 are moved as integers instead, and multiplied.
+        bits: whether bfloat16 factors are instead shifted as integers, then multiplied.
     """
 
     convolve: Callable[..., jax.Array]
@@ -114,7 +114,7 @@ def _forward(x_BTC, kernel_KIO, dilation, precision, dtype):
 
 
 def _backward(dilation, precision, dtype, factors, dy_BTO):
-    """By itself JAX would multiply the gradient, float32, by the factors turned back to float32."""
+    """Rounds the gradient; JAX itself would multiply in float32, by factors cast back to it."""
     dy_BTO = dy_BTO.astype(dtype)
     if _by_bits(dtype):
         return _bit_gradients(*factors, dy_BTO, dilation)
@@ -139,7 +139,7 @@ def _bit_product(x_BTC, kernel_KIO, dilation):
 
 
 def _bit_gradients(x_BTC, kernel_KIO, dy_BTO, dilation):
-    """Of `_bit_product`, by products that XLA need not transpose: those are slower there."""
+    """Gradients of `_bit_product`, by products without transposes, which are slow on a CPU."""
     n_taps, n_in, n_out = kernel_KIO.shape
     dy_BTO = _bits(dy_BTO)
     back_KOI = _bits(kernel_KIO)[::-1].swapaxes(1, 2)

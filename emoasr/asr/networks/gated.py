@@ -75,7 +75,7 @@ class GatedConvNet(Network):
         return Output(self.leave(skips_BTC, mask_BT1, train), taps)
 
     def enter(self, mfcc_BTD: jax.Array, mask_BT1: jax.Array, train: bool = False) -> jax.Array:
-        """What the first layer hears (B, T, C): the front convolution's output."""
+        """The first layer's input (B, T, C): the front convolution's output."""
         mfcc_BTD = jnp.where(mask_BT1, mfcc_BTD, 0.0)
         return jnp.tanh(self.front(mfcc_BTD, mask_BT1, train)) * mask_BT1
 
@@ -85,7 +85,7 @@ class GatedConvNet(Network):
         """Runs the last layers.
 
         Args:
-            h_BTC: what the first of them hears: of all layers what `enter` gives, of fewer the tap
+            h_BTC: the first one's input: for all layers what `enter` gives, for fewer the tap
                 `residual` of the layer before.
             mask_BT1: True on valid frames.
             keys: one a layer: a key for training mode, None for inference.

@@ -15,10 +15,10 @@ from flax import nnx
 
 _PRECISION = jax.lax.Precision.HIGHEST  # GPUs default to TF32
 _MASKED = -1e30  # score of a frame that is not to be attended to
-# Heads whose attention is computed at once: the scores of more do not stay in a CPU's cache;
-# elsewhere what memory holds, 9 MB each of 1500 frames.
+# Heads whose attention is computed at once: scores of more do not stay in a CPU's cache; elsewhere
+# as many as memory holds, 9 MB each for 1500 frames.
 _HEADS_AT_ONCE, _HEADS_ELSEWHERE = {"cpu": 1}, 64
-_GATES = 8  # numbers of which WavLM makes a head's two gates
+_GATES = 8  # numbers from which WavLM computes a head's two gates
 _OFFSET = 2.0  # of WavLM's gate, its paper's equation (2)
 
 
@@ -128,7 +128,7 @@ class EncoderLayer(nnx.Module):
         return self.final_layer_norm(h_BQC + self.feed_forward(h_BQC))
 
     def keys_values(self, h_BTC: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What attention compares frames with, and what it takes of them, (B, H, T, D) each."""
+        """The keys and values of attention, (B, H, T, D) each."""
         return self.attention.keys_values(self.layer_norm(h_BTC) if self._pre_norm else h_BTC)
 
 
@@ -152,7 +152,7 @@ class _Attention(nnx.Module):
         scale = 1 / math.sqrt(q_BHQD.shape[-1])
 
         def attend(head):
-            """What the frames of one utterance hear by one head (Q, D)."""
+            """One head's attention output for one utterance (Q, D)."""
             h, q_QD, k_TD, v_TD, mask_T, gate_Q1 = head
             scores_QT = jnp.matmul(q_QD * scale, k_TD.T, precision=_PRECISION)
             if position_HQT is not None:
@@ -176,7 +176,7 @@ class _Attention(nnx.Module):
         return jnp.swapaxes(x_BTC.reshape(*x_BTC.shape[:2], self._n_heads, -1), 1, 2)
 
     def _gate(self, h_BTC):
-        """What each frame and head multiplies relative positions by (B, H, T, 1)."""
+        """The factor of relative positions for each frame and head (B, H, T, 1)."""
         if self.gru_rel_pos_linear is None or self.gru_rel_pos_const is None:
             return None
         gates_BHTG = self.gru_rel_pos_linear(self._heads(h_BTC))

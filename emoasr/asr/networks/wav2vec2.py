@@ -1,7 +1,7 @@
 """The encoders of wav2vec 2.0, HuBERT and WavLM, their hidden states exposed.
 
-Convolutions without padding turn samples into frames; a convolution over many frames tells their
-positions; a transformer hears them all (Baevski et al. 2020; Hsu et al. 2021; Chen et al. 2021).
+Convolutions without padding turn samples into frames; a wide convolution encodes their
+positions; a transformer attends to all (Baevski et al. 2020; Hsu et al. 2021; Chen et al. 2021).
 The three differ in a few layers, which the configuration names.
 
 Unlike the originals, everything is masked, the first norm over time included: a batch gives what
@@ -51,7 +51,7 @@ class Wav2Vec2Config(EncoderSizes):
         n_hidden: width of the feed-forward networks.
         projection_norm: whether a norm precedes the projection to `n_channels`.
         pre_norm: whether norms precede attention and feed-forward networks ("stable layer norm").
-        position_kernel: frames that the convolution of positions sees.
+        position_kernel: frames that the positional convolution sees.
         position_groups: its groups.
         epsilon: of the transformer's norms.
         n_buckets: of WavLM's relative positions; 0: there are none.
@@ -157,7 +157,7 @@ class _ConvLayer(nnx.Module):
 
 
 def _over_time(h_BTC, frames_B):
-    """Every channel with mean 0 and variance 1 over an utterance's own frames."""
+    """Normalises every channel to mean 0 and variance 1 over an utterance's own frames."""
     mask_BT1 = frame_mask(frames_B, h_BTC.shape[1])[..., None]
     n_B11 = jnp.maximum(frames_B, 1)[:, None, None]
     h_BTC = h_BTC - jnp.sum(h_BTC, axis=1, keepdims=True, where=mask_BT1) / n_B11
@@ -178,7 +178,7 @@ class _FeatureProjection(nnx.Module):
 
 
 class _Encoder(nnx.Module):
-    """The convolution of positions and the transformer."""
+    """The positional convolution and the transformer."""
 
     def __init__(self, config: Wav2Vec2Config, rngs: nnx.Rngs):
         self._config = config
@@ -218,7 +218,7 @@ class _Encoder(nnx.Module):
 
 
 class _PositionalConvolution(nnx.Module):
-    """A convolution as long as many frames, its weight norm folded into its kernel."""
+    """A wide convolution over frames, its weight norm folded into its kernel."""
 
     def __init__(self, config: Wav2Vec2Config, rngs: nnx.Rngs):
         half, even = config.position_kernel // 2, config.position_kernel % 2 == 0
@@ -236,7 +236,7 @@ class _PositionalConvolution(nnx.Module):
 
 
 def relative_buckets(n_frames: int, config: Wav2Vec2Config) -> np.ndarray:
-    """Which of `n_buckets` each pair of frames (T, T) is in: near ones apart, far ones together."""
+    """The bucket of each pair of frames (T, T): near distances have their own, far ones share."""
     half = config.n_buckets // 2
     near = half // 2
     offset_TT = np.arange(n_frames)[None, :] - np.arange(n_frames)[:, None]

@@ -89,9 +89,9 @@ class WhisperEncoder(Network):
 
 
 def _of_own_frames(layer, h_BTC, frames_B):
-    """What the last layer gives of utterances' own frames: mostly a few of a window's.
+    """The last layer's output on utterances' own frames, mostly a few of a window's.
 
-    They are computed some at a time, as many as the longest utterance has.
+    They are computed in parts, up to the end of the longest utterance.
     """
     size, heard = min(_LAST_AT_ONCE, h_BTC.shape[1]), layer.keys_values(h_BTC)
 
