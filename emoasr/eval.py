@@ -126,7 +126,7 @@ def _predicted(path: Path) -> "predicted.Predicted":
     try:
         return predicted.Predicted(table, made["n_features"], made["protocol"], made["partner"])
     except KeyError:
-        raise UserError(f"{path}: is not of emoasr.finetune; run it again") from None
+        raise UserError(f"{path}: was not written by emoasr.finetune; run that again") from None
 
 
 def _read(

@@ -8,9 +8,9 @@ r"""Trains a recognizer end to end to predict ratings of unseen speakers.
 From the recognizer's weights (or random ones, the control: --config.finetune.init=random) through
 pooling over time to the ratings of `config.eval.targets`: for each fold of `config.eval.protocol`,
 a linear head on the pooled units starts as ridge regression, then it and the last layers are
-trained together on the fold's training speakers. How many epochs is chosen on some of these, who
-are held out within the fold; with that number all of the training speakers are trained on. The test
-speaker is only predicted.
+trained together on the fold's training speakers. The number of epochs is chosen on some of these,
+held out within the fold; then training on all of them is repeated for that number. The test speaker
+is only predicted.
 
 The workdir receives, under `finetune/`: `folds/`, a table for each fold and seed; at the end
 `predictions.parquet`, which `emoasr.eval` takes beside feature sets, and, trained on all speakers,

@@ -49,7 +49,7 @@ def unlearnable(
     for fold in splits.split(groups, protocol, partner):
         for name in sorted({*class_N[fold.test]} - {*class_N[fold.train]}):
             found[str(name)] = (
-                f"nobody whom training has when {what}{fold.name} is held out has this class"
+                f"no training speaker has this class when {what}{fold.name} is held out"
             )
     return found
 

@@ -83,7 +83,7 @@ def join(train: Run, test: Run, targets: Sequence[str], protocol: str, within: b
         other = train.tables[name]
         if list(other) != list(table):
             raise UserError(
-                f"feature set {name!r}: its columns in config.eval.train_workdir are others than "
+                f"feature set {name!r}: its columns in config.eval.train_workdir differ from those "
                 "here; extract both with the same settings"
             )
         pair = [_standardised(t) if within else t for t in (other, table)]

@@ -168,11 +168,13 @@ def join_keys(parts: Mapping[Path, str], whole: Path) -> str:
     for part, digest in parts.items():
         by_digest = {_digest(path.read_bytes()): path for path in part.glob("*/keys")}
         if digest not in by_digest:
-            raise UserError(f"{part}: the keys of the finished rows are gone; make that part anew")
+            raise UserError(f"{part}: the keys of the finished rows are gone; run that shard again")
         index += by_digest[digest].read_bytes()
         made_with.add(by_digest[digest].parent.name)
     if len(made_with) > 1:
-        raise UserError(f"{whole.name}: the parts were made with different settings; make one anew")
+        raise UserError(
+            f"{whole.name}: the shards were made with different settings; run one again"
+        )
     folder = whole / made_with.pop()
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "keys", index)

@@ -180,7 +180,7 @@ def _split(text: str, separator: str, blanks: bool, path: storage.Place) -> Iter
         yield from (row for row in reader if row)
     except csv.Error as error:
         raise UserError(
-            f"{path}: not a readable table: line {reader.line_num}: {error}; see to its quotation "
+            f"{path}: not a readable table: line {reader.line_num}: {error}; check its quotation "
             "marks"
         ) from None
 

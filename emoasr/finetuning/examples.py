@@ -90,8 +90,8 @@ def _check_target(table: pd.DataFrame, target: str) -> None:
     values = labels.values(table, target)
     if not labels.is_rating(values):
         raise UserError(
-            f"config.eval.targets: {target} is of classes; finetuning learns ratings, columns of "
-            "numbers"
+            f"config.eval.targets: {target} holds classes; finetuning learns ratings: give a "
+            "column of numbers"
         )
     speakers = labels.groups_of(table, "speaker")
     n_rated = values.notna().groupby(speakers).sum()

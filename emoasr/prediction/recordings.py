@@ -51,10 +51,10 @@ def hears(frontend: FrontEnd, receptive_field: int, weighted: bool) -> str:
     else:
         heard = f"all of the {(frontend.window or 0) * seconds:.0f} s around it"
     return (
-        f"A point of a course is what a frame of {1000 * seconds:.0f} ms contributes to the "
+        f"A point of a track is what a frame of {1000 * seconds:.0f} ms contributes to the "
         f"prediction. It is no rating of that moment: the network has heard {heard}."
-        + " Frames are weighted: one that weighs nothing lies at what is predicted of the mean "
-        "fitted utterance." * weighted
+        + " Frames are weighted: one of weight zero is at the prediction for the mean "
+        "training utterance." * weighted
     )
 
 

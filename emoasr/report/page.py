@@ -21,7 +21,7 @@ _SECTIONS = {
     "protocols": "Other protocols",
     "regressors": "Other regressors and numbers of features",
     "layers": "Layer by layer",
-    "early-late": "Why only some speakers",
+    "early-late": "Differences between speakers",
     "omitted": "What could not be done",
     "left-out": "Left out",
     "made": "How this was made",

@@ -320,7 +320,7 @@ def variation(found: Rows) -> pd.DataFrame:
             "I²": f"{100 * row['i2']:.0f} %",
             f"Q ({row['n_speakers'] - 1} df)": f"{row['q']:.1f}",
             "p": wording.p_value(row["p"]),
-            "dealt out, p": number(row["dealt_p"]),
+            "permutation p": number(row["dealt_p"]),
         }
         for row in found
     ).fillna(UNDEFINED)

@@ -63,7 +63,7 @@ def _check_fields(given: ml_collections.ConfigDict) -> None:
         )
     if given.n_processes < 1:
         raise UserError(
-            f"config.distributed.n_processes={given.n_processes}: must be how many there are"
+            f"config.distributed.n_processes={given.n_processes}: must be their number, 1 or more"
         )
     if not 0 <= given.process_id < given.n_processes:
         raise UserError(

@@ -18,7 +18,7 @@ _REMEDIES = {
     errno.EACCES: "access was refused; change the file's permissions",
     errno.EIO: "the disk failed; check it",
     errno.ENAMETOOLONG: "the name is too long; give a shorter one",
-    errno.ELOOP: "links lead in a circle; mend them",
+    errno.ELOOP: "symbolic links form a loop; correct them",
     errno.EMFILE: "too many open files; raise the limit (ulimit -n)",
 }
 

@@ -222,7 +222,7 @@ def _unreadable(written: str, classes: np.ndarray, n_frames: int) -> str | None:
     if text.has_digits(written):
         return "digits in the text: how they were read is not known"
     if not len(classes):
-        return "text of signs only"
+        return "no letter in the text"
     if text.frames_needed(classes) > n_frames:
         return "text longer than CTC can fit into the audio's frames"
     return None

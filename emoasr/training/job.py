@@ -100,7 +100,9 @@ def _connect(given: ml_collections.ConfigDict) -> None:
             "0 at that address, or raise config.distributed.timeout"
         )
     if failed:
-        raise UserError(f"{at}: no way to the others ({failed[0]}); give HOST:PORT of process 0")
+        raise UserError(
+            f"{at}: cannot connect to the other processes ({failed[0]}); give HOST:PORT of process 0"
+        )
 
 
 def _check_alike(config: ml_collections.ConfigDict) -> None:

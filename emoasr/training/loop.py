@@ -134,7 +134,8 @@ def _check_sizes(config: ml_collections.ConfigDict) -> None:
     if train.batch_frames < frames:
         raise UserError(
             f"config.train.batch_frames={train.batch_frames}: an utterance of "
-            f"config.train.max_seconds={train.max_seconds:g} has {frames} frames, and must fit in"
+            f"config.train.max_seconds={train.max_seconds:g} has {frames} frames; give at least as "
+            "many"
         )
 
 

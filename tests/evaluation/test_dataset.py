@@ -14,7 +14,7 @@ from emoasr.evaluation import evaluate
         (
             {"targets": ("speaker",)},
             r"config.eval.targets: speaker: 0 classes to distinguish in 48 utterances with "
-            r"features \('s0': nobody whom training has when speaker s0 is held out has",
+            r"features \('s0': no training speaker has this class when speaker s0 is held out",
         ),
         ({"targets": ("arousl",)}, "no column 'arousl'.*did you mean arousal"),
         ({"scale": (0.0, 1.0)}, r"config.eval.scale=\(0.0, 1.0\): but ratings of arousal"),
