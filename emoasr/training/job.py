@@ -101,7 +101,8 @@ def _connect(given: ml_collections.ConfigDict) -> None:
         )
     if failed:
         raise UserError(
-            f"{at}: cannot connect to the other processes ({failed[0]}); give HOST:PORT of process 0"
+            f"{at}: cannot connect to the other processes ({failed[0]}); "
+            "give HOST:PORT of process 0"
         )
 
 
