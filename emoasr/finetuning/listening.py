@@ -1,4 +1,4 @@
-"""Inputs of a training: audio is decoded once, and what is not trained is computed once.
+"""Inputs of a training, computed once for all folds and epochs as far as they are not trained.
 
 Shape suffixes: N utterances, F frames, C units, S statistics, L layers, D pooled features.
 """
@@ -17,6 +17,7 @@ from emoasr.asr.networks.base import Network, Output
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.audio import encoding
 from emoasr.corpora import Corpus
+from emoasr.errors import AudioError, UserError
 from emoasr.finetuning import network
 from emoasr.finetuning.network import Batch
 from emoasr.inference import bucketing, planning, runner
@@ -63,7 +64,10 @@ def mfccs(corpus: Corpus, frontend: FrontEnd, workers: int, with_waves: bool = F
         found.rows.update((int(i), values_FD[:n]) for i, values_FD, n in values)
     if with_waves:
         at_rate = corpus.at(frontend.sample_rate, frontend.antialias)
-        found.waves.update((i, encoding.int16(at_rate.samples(i))) for i in found.rows)
+        try:
+            found.waves.update((i, encoding.int16(at_rate.samples(i))) for i in found.rows)
+        except AudioError as error:  # it could be read for its MFCCs
+            raise UserError(f"{error}; it was readable when this run began; run it again") from None
     return found
 
 
