@@ -240,7 +240,7 @@ def check_unique(index: pd.Index, files: pd.Series, source: storage.Place) -> No
     """Raises a UserError that names the first two rows with one entry in an index of `files`."""
     if index.has_duplicates:
         second = int(np.flatnonzero(index.duplicated())[0])
-        first = int(np.flatnonzero(index == index[second])[0])
+        first = int(np.flatnonzero(index[: second + 1].duplicated(keep="last"))[0])
         rows = f"rows {files.index[first] + 1} and {files.index[second] + 1}"
         raise UserError(
             f"{source}: {rows}, column file: {files.iloc[second]!r} appears twice; remove one of "

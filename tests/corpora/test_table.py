@@ -123,6 +123,20 @@ def test_what_is_no_time_is_refused_with_row_and_value(tmp_path, times, message)
     assert said.startswith("row 2 (b.wav), ") and message in said
 
 
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("file", ""), ("file,start", ",0.5"), ("file,start,end", ",,"), ("file,start,end", ",1,"),
+        ("file,start,end", ",1,2"), ("file,end", ","),
+    ],
+)  # fmt: skip
+def test_one_row_twice_is_refused_and_the_first_two_are_named(tmp_path, head, row):
+    names = ("b", "a", "c", "b", "a", "a")
+    text = "".join(f"{name}.wav{row}\n" for name in names)
+    expected = "rows 1 and 4, column file: 'b.wav' appears twice; remove one of them"
+    assert refusal(tmp_path, f"{head}\n{text}") == expected
+
+
 def test_rows_are_counted_with_the_empty_ones(tmp_path):
     assert "row 3 (b.wav)" in refusal(tmp_path, "file,arousal\na.wav,1\n,\nb.wav,high\n")
 
