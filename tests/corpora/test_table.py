@@ -199,14 +199,18 @@ def test_one_recording_in_two_rows_is_refused(tmp_path, name, segment):
     assert ("from 1 s to 2 s" in said) == bool(segment)
 
 
-@pytest.mark.parametrize(("end", "is_whole"), [("0.5", True), ("0.498", True), ("0.4", False)])
-def test_a_file_is_its_part_from_zero_to_its_end(tmp_path, end, is_whole):
+@pytest.mark.parametrize("start", ["", "0", "0.25"])
+@pytest.mark.parametrize(
+    ("end", "is_last"), [("0.5", True), ("0.498", True), ("9", True), ("0.4", False)]
+)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_an_end_that_is_left_out_is_that_of_the_file(tmp_path, start, end, is_last, reverse):
     soundfile.write(tmp_path / "a.wav", np.zeros(8000), 16000)
-    text = f"file,start,end\na.wav,,\n./a.wav,0,{end}\na.wav,0.1,{end}\n"
-    if is_whole:
-        assert refusal(tmp_path, text).startswith(
-            "rows 1 and 2: 'a.wav' and './a.wav' are the same"
-        )
+    rows = [f"a.wav,{start},\n", f"./a.wav,{start or 0},{end}\n"]
+    text = "".join(["file,start,end\n", *(rows[::-1] if reverse else rows), f"a.wav,0.1,{end}\n"])
+    if is_last:
+        said = refusal(tmp_path, text)
+        assert said.startswith("rows 1 and 2: ") and "are the same recording" in said
     else:
         assert len(loaded(tmp_path, text)) == 3
 
