@@ -49,7 +49,7 @@ def check_times(names: Collection[str], further: pd.DataFrame, source: storage.P
     for given, lacks in (("start", "end"), ("end", "start")):
         if given not in names or lacks in names:
             continue
-        for column in filter(lambda c: _of_times(further[c]), further):
+        for column in [str(name) for name, cells in further.items() if _of_times(cells)]:
             is_length = given == "start" and _LENGTH.fullmatch(_bare(column))
             if is_length or _TIMES[lacks].fullmatch(_bare(column)):
                 do = f"write end, start + {column}" if is_length else f"rename {column} to {lacks}"
