@@ -234,13 +234,13 @@ def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
     return index
 
 
-def check_unique(index: pd.Index, files: pd.Series, source: storage.Place) -> None:
-    """Raises a UserError that names the first two rows with one entry in an index of `files`."""
+def check_unique(index: pd.Index, column: pd.Series, source: storage.Place) -> None:
+    """Raises a UserError that names the first two rows with one entry in an index of a column."""
     if index.has_duplicates:
         second = int(np.flatnonzero(index.duplicated())[0])
         first = int(np.flatnonzero(index[: second + 1].duplicated(keep="last"))[0])
-        rows = f"rows {files.index[first] + 1} and {files.index[second] + 1}"
+        rows = f"rows {column.index[first] + 1} and {column.index[second] + 1}"
         raise UserError(
-            f"{source}: {rows}, column file: {files.iloc[second]!r} appears twice; remove one of "
-            "them"
+            f"{source}: {rows}, column {column.name}: {column.iloc[second]!r} appears twice; "
+            "remove one of them"
         )
