@@ -9,7 +9,7 @@ Cost and result: not measured on the corpus itself.
     python -m emoasr.eval --workdir=runs/me
 
 `DIR` has `train_sent_emo.csv` and its kind, and the sound of the clips, `dia0_utt0.wav` and so on,
-below folders whose names hold `train`, `dev` or `test`.
+below folders whose names have the word `train`, `dev` or `test`.
 """
 
 import ml_collections

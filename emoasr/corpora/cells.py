@@ -22,7 +22,7 @@ MISSING = frozenset(
 _NUMBER = rf"[+-]?{times.NUMBER}"
 _WITH_COMMA = r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]{1,3})?"
 _GROUPED = r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+"  # 1,234 may be a thousand and more
-_CODE = "0[0-9]"  # 007 is a name
+_CODE = "0[0-9]|[+-]?[0-9]{16}"  # 007 is a name, and so is what a float64 cannot tell from the next
 
 
 def texts(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
@@ -59,7 +59,8 @@ def numbers(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Serie
 def numbers_or_texts(frame: pd.DataFrame, column: str, source: storage.Place) -> pd.Series:
     """A column as numbers (int64 or float64) if every cell is one, else as `texts` gives it.
 
-    Numbers with a leading zero, such as 007, are names, hence text.
+    Numbers with a leading zero, such as 007, or of 16 digits and more, are names, hence text; and
+    so is a column with a number that no float64 holds, such as 1e400.
     """
     if frame[column].dtype.kind in "fiu":
         return frame[column]
@@ -67,7 +68,8 @@ def numbers_or_texts(frame: pd.DataFrame, column: str, source: storage.Place) ->
     points = with_points(cells).dropna()
     if points.empty or not points.str.fullmatch(_NUMBER).all() or points.str.match(_CODE).any():
         return cells
-    return pd.to_numeric(points.astype(object)).reindex(frame.index)
+    values = pd.to_numeric(points.astype(object))
+    return cells if np.isinf(values).any() else values.reindex(frame.index)
 
 
 def odd_among_numbers(frame: pd.DataFrame, column: str, found: pd.Series) -> str:

@@ -79,5 +79,8 @@ def _people(source: storage.Place) -> pd.DataFrame:
     """`sex` and `age` of each actor."""
     frame = table.read_frame(source)
     table.require(frame, ["ActorID", "Age", "Sex"], source)
+    actors = cells.texts(frame, "ActorID", source)
+    known = actors.dropna()
+    table.check_unique(pd.Index(known), known, source)
     found = {"sex": cells.texts(frame, "Sex", source).str.lower(), "age": frame["Age"]}
-    return pd.DataFrame(found).set_axis(cells.texts(frame, "ActorID", source))
+    return pd.DataFrame(found).set_axis(actors)

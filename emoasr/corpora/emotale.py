@@ -61,7 +61,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         Skipped(f"wav/{name}", "annotated, but neither its .wav nor its .flac is there")
         for name in frame["file"][~found]
     )
-    frame = frame.assign(file=files)[found].reset_index(drop=True)
+    frame = frame.assign(file=files)[found]  # rows are counted as in annotations.csv
     if (people := root / "speaker_info.csv").name in beside:
         frame["gender"] = frame["speaker"].map(_genders(people))
     name = f"EmoTale ({config.language})" if config.language else "EmoTale"

@@ -1,6 +1,5 @@
 """Finds duplicates: a recording that is listed twice, a label that is spelt two ways."""
 
-import dataclasses
 import os
 import re
 from pathlib import Path
@@ -19,8 +18,8 @@ _NOTHING = 0.01  # seconds: a segment that lacks less of its file counts as all 
 def check_recordings(corpus: Corpus, rows: pd.Index, source: storage.Place) -> None:
     """Refuses the same part of one recording in two rows: it could be in training and test.
 
-    A file may be named in many ways: `a.wav`, `./a.wav`, by its absolute path, by a link; and the
-    whole of it by its duration, too.
+    A file may be named in many ways: `a.wav`, `./a.wav`, by its absolute path, by a link; and its
+    end by none, or by its duration.
 
     Args:
         corpus: its utterances.
@@ -32,11 +31,12 @@ def check_recordings(corpus: Corpus, rows: pd.Index, source: storage.Place) -> N
     """
     keys = [corpus.key(i) for i in range(len(corpus))]
     places = {file: _identity(storage.joined(corpus.root, file)) for file, _, _ in keys}
-    whole = {places[file] for file, start, end in keys if not start and end is None}
+    unended = {(places[file], start or 0.0) for file, start, end in keys if end is None}
     first: dict[Any, int] = {}
     for i, (file, start, end) in enumerate(keys):
-        all_of_it = not start and places[file] in whole and _reaches_end(corpus.segment(i))
-        other = first.setdefault((places[file], start or 0.0, None if all_of_it else end), i)
+        begins = places[file], start or 0.0
+        to_end = begins in unended and _reaches_end(corpus.segment(i))
+        other = first.setdefault((*begins, None if to_end else end), i)
         if other != i:
             raise UserError(
                 f"{source}: rows {rows[other] + 1} and {rows[i] + 1}: {quoted(keys[other][0])} and "
@@ -58,6 +58,11 @@ def spelt_alike(labels: pd.Series) -> tuple[str, str] | None:
     return None
 
 
+def span(start: float | None, end: float | None) -> str:
+    """A part of a recording, as messages name it."""
+    return f"{start or 0:g} s to {'its end' if end is None else f'{end:g} s'}"
+
+
 def _identity(place: storage.Place) -> Any:
     """A key that is equal for all names of one file."""
     if isinstance(place, Path):
@@ -74,12 +79,10 @@ def _reaches_end(segment: reading.Segment) -> bool:
     if segment.end is None:
         return True
     try:
-        return segment.end > reading.duration(dataclasses.replace(segment, end=None)) - _NOTHING
+        return segment.end > reading.duration(reading.Segment(segment.path)) - _NOTHING
     except reading.AudioError:
         return False  # found out on reading
 
 
 def _part(start: float | None, end: float | None) -> str:
-    if not start and end is None:
-        return ""
-    return f" from {start or 0:g} s to {'its end' if end is None else f'{end:g} s'}"
+    return f" from {span(start, end)}" if start or end is not None else ""

@@ -20,6 +20,7 @@ from emoasr.files import storage
 SPLITS = ("train", "dev", "test")
 
 _CLIP = re.compile(r"dia[0-9]+_utt[0-9]+")
+_SPLIT = re.compile(f"(?<![a-z])({'|'.join(SPLITS)})(?![a-z])")  # not that of `latest`
 _NAMES = {
     "Utterance": "text", "Speaker": "speaker", "Emotion": "emotion", "Sentiment": "sentiment",
     "Dialogue_ID": "dialogue", "Utterance_ID": "utterance",
@@ -34,7 +35,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 
     Args:
         config: `path`, a folder with the labels and the audio, which lies below folders whose
-            names hold `train`, `dev` or `test`.
+            names have the word `train`, `dev` or `test`; the nearest one counts.
         workdir: unused.
 
     Raises:
@@ -61,8 +62,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     where = f", such as {frame['clip'].iloc[0]}.wav in a folder of that split"
     frame, skipped = table.with_audio(frame, files, frame["clip"], root, where)
     frame = frame.drop(columns="clip")
-    source = next(iter(sources.values()))
-    return table.build(frame, "MELD", root, source, (*closed, *skipped))
+    return table.build(frame, "MELD", root, root, (*closed, *skipped))
 
 
 def _labels(source: storage.Place, split: str) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def _labels(source: storage.Place, split: str) -> pd.DataFrame:
     table.require(frame, list(_NAMES), source)
     frame = frame[list(_NAMES)].rename(columns=_NAMES)
     clip = f"{split}/dia" + frame["dialogue"] + "_utt" + frame["utterance"]
-    table.check_unique(pd.Index(clip), clip, source)
+    table.check_unique(pd.Index(clip), clip.rename("Utterance_ID"), source)
     session = f"{split} " + frame["dialogue"]
     frame = frame.assign(clip=clip, session=session, split=split)
     return frame.drop(columns=["dialogue", "utterance"])
@@ -82,7 +82,8 @@ def _clips(seen: list[str]) -> dict[str, str]:
     for file in sorted(filter(folder.is_audio, seen), reverse=True):
         path = PurePosixPath(file)
         if _CLIP.fullmatch(path.stem):
-            within = [s for s in SPLITS if any(s in part.lower() for part in path.parts[:-1])]
+            named = (set(_SPLIT.findall(part.lower())) for part in reversed(path.parts[:-1]))
+            within = next(filter(None, named), set())
             if len(within) == 1:
-                found[f"{within[0]}/{path.stem}"] = file
+                found[f"{within.pop()}/{path.stem}"] = file
     return found

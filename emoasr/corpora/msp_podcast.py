@@ -9,7 +9,7 @@ from pathlib import Path
 import ml_collections
 import pandas as pd
 
-from emoasr.corpora import table
+from emoasr.corpora import cells, table
 from emoasr.corpora.base import Corpus, contents, folder_of
 from emoasr.errors import UserError
 from emoasr.files import storage
@@ -72,7 +72,10 @@ def _labels(frame: pd.DataFrame, source: storage.Place) -> pd.DataFrame:
     """The release's columns under our names."""
     required = [name for name in _NAMES if name != "Gender"]
     table.require(frame, required, source)
-    frame = frame[[name for name in _NAMES if name in frame]].rename(columns=_NAMES)
+    table.check_unique(pd.Index(frame["FileName"]), frame["FileName"], source)
+    frame = frame[[name for name in _NAMES if name in frame]].rename(columns={"FileName": "file"})
+    ratings = {name: cells.numbers(frame, name, source) for name in ("EmoAct", "EmoVal", "EmoDom")}
+    frame = frame.assign(**ratings).rename(columns=_NAMES)
     known = {*EMOTIONS, _NO_AGREEMENT}
     for row in frame.index[~frame["emotion"].isin(known)][:1]:
         raise UserError(

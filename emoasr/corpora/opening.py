@@ -20,9 +20,10 @@ def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         workdir: the run's folder; only the demo corpus is written there.
 
     Raises:
-        UserError: an unknown kind, an impossible window, or the corpus is missing or broken.
+        UserError: an unknown kind, an impossible window or one that two utterances share, or the
+            corpus is missing or broken.
     """
     check_choice("config.corpus.kind", config.kind, KINDS)
     cut = parse(config.get("window") or None, config.get("hop") or None)
     corpus = importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
-    return windows.of(corpus, cut) if cut else corpus
+    return windows.of(corpus, cut, apart=True) if cut else corpus

@@ -10,8 +10,10 @@ from pathlib import Path
 import ml_collections
 
 from emoasr.corpora import file_names
-from emoasr.corpora.base import Corpus, folder_of
+from emoasr.corpora.base import Corpus, Skipped, folder_of
+from emoasr.errors import UserError
 from emoasr.settings.choices import check_choice
+from emoasr.system.output import counted
 
 CHANNELS = {"speech": "01", "song": "02"}
 EMOTIONS = {
@@ -25,6 +27,10 @@ _OF_EACH = {  # recordings by emotion
     "song": {"neutral": 92} | dict.fromkeys(("calm", "happy", "sad", "angry", "fearful"), 184),
 }
 _SPEAKERS = {"speech": 24, "song": 23}
+_PATTERN = re.compile(
+    rf"0[13]-(?P<channel>{'|'.join(CHANNELS.values())})-(?P<emotion>0[1-8])-(?P<intensity>0[12])"
+    r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>[0-9]{2})"
+)
 _EXAMPLE = "03-01-06-01-02-01-12"
 
 
@@ -45,12 +51,18 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     check_choice("config.corpus.channel", config.channel, ("", *CHANNELS))
     root = folder_of(config)
     channels = [config.channel] if config.channel else list(CHANNELS)
-    codes = "|".join(CHANNELS[channel] for channel in channels)
-    pattern = re.compile(
-        rf"0[13]-(?P<channel>{codes})-(?P<emotion>0[1-8])-(?P<intensity>0[12])"
-        r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>[0-9]{2})"
-    )
-    frame, skipped = file_names.read(root, pattern, _labels, _EXAMPLE, {})
+    frame, skipped = file_names.read(root, _PATTERN, _labels, _EXAMPLE, {})
+    others = frame[~frame["channel"].isin(channels)]
+    frame = frame.drop(index=others.index).reset_index(drop=True)
+    if frame.empty:
+        raise UserError(
+            f"config.corpus.channel={config.channel}: of the {counted(len(others), 'recording')} "
+            f"of RAVDESS in {root}, none is {config.channel}; leave the field empty for all"
+        )
+    skipped += [
+        Skipped(file, f"{channel}; config.corpus.channel={config.channel} leaves it out")
+        for file, channel in zip(others["file"], others["channel"], strict=True)
+    ]
     counts: dict[str, int] = {}
     for channel in channels:
         for emotion, n in _OF_EACH[channel].items():

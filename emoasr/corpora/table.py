@@ -1,7 +1,6 @@
 """Any table of utterances: CSV, Parquet, or what audformat writes as either."""
 
 import dataclasses
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emoasr.corpora import cells, identity
+from emoasr.corpora import cells, identity, renaming
 from emoasr.corpora.base import LABELS, RATINGS, Corpus, Skipped, contents, folder_of
 from emoasr.errors import UserError, one_line, quoted
 from emoasr.files import places, storage, text_tables
@@ -21,8 +20,6 @@ INDEX = ("file", "start", "end")
 
 # What pandas and Arrow raise for broken files, or for broken metadata about a table's index.
 _BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
-
-_LIKENESS = 0.8  # similarity of names, from 0 to 1, from which on a renaming is proposed
 
 
 def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
@@ -40,12 +37,13 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 
     Raises:
         UserError: not a table, no `file`, no rows, the same recording in two rows, invalid ratings
-            or times.
+            or times, or times that are not read.
     """
     path = places.of_corpus(config)
     root = folder_of(config, "root") if config.root else path.parent
     frame = read_frame(path)
     corpus = build(frame, path.stem, root, path)
+    renaming.check_times(frame.columns, corpus.table.drop(columns=[*LABELS], errors="ignore"), path)
     identity.check_recordings(corpus, frame.index, path)
     notes = [*frame.attrs.get("notes", ()), *_notes(frame, corpus.table.set_axis(frame.index))]
     _print(notes, path)
@@ -151,8 +149,8 @@ def _notes(frame: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
         yield f"columns not used, as they have no name or hold lists or bytes: {', '.join(unused)}"
     free = [name for name in (*INDEX, *LABELS) if name not in frame]
     for column in further:
-        if meant := difflib.get_close_matches(column.casefold(), free, 1, _LIKENESS):
-            yield f"warning: column {column!r} is not read as {meant[0]!r}; rename it if it is that"
+        if meant := renaming.meant(column, free):
+            yield f"warning: column {column!r} is not read as {meant!r}; rename it if it is that"
     for name in table:
         if words := cells.missing_words(frame[name], table[name]):
             yield f"column {name}: taken as missing: {words}"
@@ -236,13 +234,13 @@ def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
     return index
 
 
-def check_unique(index: pd.Index, files: pd.Series, source: storage.Place) -> None:
-    """Raises a UserError that names the first two rows with one entry in an index of `files`."""
+def check_unique(index: pd.Index, column: pd.Series, source: storage.Place) -> None:
+    """Raises a UserError that names the first two rows with one entry in an index of a column."""
     if index.has_duplicates:
         second = int(np.flatnonzero(index.duplicated())[0])
-        first = int(np.flatnonzero(index == index[second])[0])
-        rows = f"rows {files.index[first] + 1} and {files.index[second] + 1}"
+        first = int(np.flatnonzero(index[: second + 1].duplicated(keep="last"))[0])
+        rows = f"rows {column.index[first] + 1} and {column.index[second] + 1}"
         raise UserError(
-            f"{source}: {rows}, column file: {files.iloc[second]!r} appears twice; remove one of "
-            "them"
+            f"{source}: {rows}, column {column.name}: {column.iloc[second]!r} appears twice; "
+            "remove one of them"
         )

@@ -197,7 +197,7 @@ def _check_table(table: pd.DataFrame, name: str, labelled: pd.Index) -> None:
             cells = table[column].astype(str)
             odd = pd.to_numeric(cells.where(table[column].notna()), errors="coerce").isna()
             row = int((odd & table[column].notna()).to_numpy().argmax())
-            cell = cells.iloc[row][:40]
+            cell = str(table[column].iloc[row])[:40]
             comma = "its decimal comma by a point" if _COMMA.fullmatch(cell) else "it by a number"
             raise UserError(
                 f"feature set {name!r}: column {column!r} holds {cell!r} "

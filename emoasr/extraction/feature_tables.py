@@ -106,7 +106,7 @@ def _numbers(table: pd.DataFrame, path: storage.Place) -> pd.DataFrame:
     table = table.set_axis(names, axis="columns")
     # booleans with gaps: such columns are Python objects
     gaps = [name for name, dtype in table.dtypes.items() if dtype.kind == "O"]
-    table = table.assign(**table[gaps].convert_dtypes()) if gaps else table
+    table = table.astype(table[gaps].convert_dtypes().dtypes.to_dict()) if gaps else table
     return table.astype(
         {
             name: np.float64

@@ -92,6 +92,32 @@ def test_cremad_takes_wav_leaves_out_what_is_broken_and_knows_the_actors(tmp_pat
     assert sum("known to" in reason for reason in reasons) == 4
 
 
+@pytest.mark.parametrize(
+    ("actors", "rows"), [("1001 1001", "1 and 2"), ("1002 1001 1003 1001 1001", "2 and 4")]
+)
+def test_an_actor_who_is_listed_twice_is_named(tmp_path, actors, rows):
+    touch(tmp_path, ["1001_DFA_ANG_XX", "1002_DFA_ANG_XX"])
+    (tmp_path / "VideoDemographics.csv").write_text(
+        "ActorID,Age,Sex\n" + "".join(f"{actor},51,Male\n" for actor in actors.split())
+    )
+    with pytest.raises(UserError, match=f"Demographics.csv: rows {rows}, column ActorID: '1001' a"):
+        opened("cremad", tmp_path)
+
+
+@pytest.mark.parametrize(("channel", "code"), [("speech", "02"), ("song", "01")])
+def test_ravdess_says_of_the_other_channel_what_it_is(tmp_path, channel, code):
+    (other,) = {"speech", "song"} - {channel}
+    touch(tmp_path, [f"03-{code}-01-01-01-01-{actor}" for actor in ("01", "02")])
+    with pytest.raises(UserError, match=f"channel={channel}: of the 2 recordings .* none is"):
+        opened("ravdess", tmp_path, channel=channel)
+    own = {"01": "02", "02": "01"}[code]
+    corpus = opened("ravdess", touch(tmp_path, [f"03-{own}-01-01-01-01-03"]), channel=channel)
+    assert len(corpus) == 1
+    assert [s.reason for s in corpus.skipped] == [
+        f"{other}; config.corpus.channel={channel} leaves it out"
+    ] * 2
+
+
 KINDS = {
     "ravdess": ("03-01-06-01-02-01-12", {"channel": ""}),
     "emodb": ("03a01Fa", {}),

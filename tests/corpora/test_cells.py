@@ -95,12 +95,23 @@ def test_the_cell_that_is_no_number_is_quoted(column, message):
         (["45%", "50%"], "O"), (["", ""], "O"), ([1, 2], "i"), ([1.5, None], "f"),
         ([True, False], "O"), ([pd.Timestamp("2021-03-04")], "O"),
         (pd.Categorical(["a", "b"]), "O"),
+        (["1" * 20, "2" * 20], "O"), (["1" * 30, "2"], "O"), (["-1", str(2**64 - 1)], "O"),
+        (["9007199254740993", ""], "O"), (["1" * 15, "2"], "i"), (["1" * 15, ""], "f"),
+        (["1e400", "2"], "O"), (["3.14159265358979312", "2"], "f"),
     ],
 )  # fmt: skip
 def test_a_further_column_is_numbers_or_text(column, kind):
     found = cells.numbers_or_texts(frame(*column), "x", SOURCE)
     assert found.dtype.kind == kind
-    assert found.dtype == "string" if kind == "O" else True
+    assert found.dtype == "string" if kind == "O" else np.isfinite(found.dropna()).all()
+
+
+@pytest.mark.parametrize("last", range(1, 10))
+@pytest.mark.parametrize("n_digits", [5, 15, 17, 20, 40])
+def test_no_two_ids_become_one(n_digits, last):
+    cell = "1" * (n_digits - 1)
+    found = cells.numbers_or_texts(frame(f"{cell}0", f"{cell}{last}", ""), "x", SOURCE)
+    assert found.nunique() == 2
 
 
 @pytest.mark.parametrize("spelling", [" 001", "001 ", "\u00a0001", "001\u200b", "001\t"])

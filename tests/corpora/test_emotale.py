@@ -89,6 +89,17 @@ def test_annotated_but_missing_is_recorded(tmp_path):
     assert "there" in skipped.reason
 
 
+@pytest.mark.parametrize(
+    ("names", "rows"), [("1 2 2", "2 and 3"), ("1 2 1 3 2", "2 and 5"), ("4 2 3 4 3", "3 and 5")]
+)
+@pytest.mark.parametrize("language", ["", "EN"])
+def test_rows_are_counted_as_in_the_annotations(tmp_path, names, rows, language):
+    there = "EN_001_A_2.wav", "EN_001_A_3.wav"
+    text = "".join(ROW.replace("DK_001_A_1", f"EN_001_A_{n}") for n in names.split())
+    said = message_of(emotale_folder(tmp_path, HEADER + text, *there), language=language)
+    assert f"annotations.csv: rows {rows}, column file: 'wav/EN_001_A_" in said
+
+
 def test_bad_folders(tmp_path):
     assert "config.corpus.path is empty" in message_of("")
     assert "config.corpus.path" in message_of(tmp_path / "missing")

@@ -56,6 +56,31 @@ def test_a_split_alone_and_clips_that_are_missing(tmp_path):
     assert [s.file for s in corpus.skipped] == ["dev/dia1_utt0"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [
+        ("latest/train", "train"), ("contest/dev_splits", "dev"), ("Test", "test"),
+        ("developed/my-test", "test"), ("test_data/train16k", "train"), ("train/latest", "train"),
+    ],
+)  # fmt: skip
+def test_the_nearest_folder_with_the_word_says_the_split(tmp_path, folder, split):
+    release(tmp_path, {split: "empty"})
+    (tmp_path / "empty").rename(tmp_path / "clips")
+    (tmp_path / folder).parent.mkdir(exist_ok=True)
+    (tmp_path / "clips").rename(tmp_path / folder)
+    corpus = opened(tmp_path)
+    assert corpus.table.index.tolist() == [f"{folder}/dia{n}_utt0.wav" for n in range(2)]
+    assert corpus.table["split"].tolist() == [split] * 2 and corpus.skipped == ()
+
+
+def test_what_is_noted_of_all_tables_names_their_folder(tmp_path, capsys):
+    labels = release(tmp_path) / "dev_sent_emo.csv"
+    labels.write_text(labels.read_text().replace("Ross", "ross"))
+    opened(tmp_path)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path}: warning: column speaker: 'Ross' and 'ross' count as two")
+
+
 @pytest.mark.parametrize("split", FOLDERS)
 def test_a_clip_that_is_labelled_twice_is_named_by_its_table(tmp_path, split):
     folder = release(tmp_path)

@@ -70,8 +70,10 @@ def test_turns_without_audio_are_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (ROWS[2].replace("6.4", "high"), "row 3 .*, column arousal: 'high' is not a number"),
-        (ROWS[1], "rows 2 and 3, column file: .* appears twice"),
+        (ROWS[2].replace("6.4", "high"), "row 3 .*, column EmoAct: 'high' is not a number"),
+        (ROWS[2].replace("6.2", "?"), "row 3 .*, column EmoVal: '.' is not a number"),
+        (ROWS[2].replace("5.8", "1e99"), "row 3 .*, column EmoDom: '1e99' is not a finite number"),
+        (ROWS[1], "rows 2 and 3, column FileName: .* appears twice"),
     ],
 )
 def test_rows_are_counted_with_those_that_have_no_audio(tmp_path, row, message):

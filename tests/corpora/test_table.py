@@ -65,6 +65,11 @@ def test_a_spreadsheet_of_a_country_with_decimal_commas(tmp_path):
         ("file,speakers\na,x\n", "column 'speakers' is not read as 'speaker'"),
         ("file,Arousal\na,1\n", "column 'Arousal' is not read as 'arousal'"),
         ("file,Start,End\na,1,2\n", "column 'Start' is not read as 'start'"),
+        ("file,onset,offset\na,1,2\n", "column 'onset' is not read as 'start'"),
+        ("file,onset,offset\na,1,2\n", "column 'offset' is not read as 'end'"),
+        ("file,StartTime,EndTime\na,1,2\n", "column 'StartTime' is not read as 'start'"),
+        ("file,start_time,end_time\na,1,2\n", "column 'end_time' is not read as 'end'"),
+        ("file,tmin,tmax\na,1,2\n", "column 'tmin' is not read as 'start'"),
         ("file,valance\na,1\n", "column 'valance' is not read as 'valence'"),
         ("file,speaker\na,Anna\nb,anna\n", "column speaker: 'Anna' and 'anna' count as two"),
         ("file,session\na,Ses1\nb,Ses01\n", "column session: 'Ses01' and 'Ses1' count as two"),
@@ -88,6 +93,9 @@ def test_what_may_be_meant_otherwise_is_noted(tmp_path, text, note):
         "file,arousal,arousal_2\na,1,2\n",
         "file,speaker\na,S1\nb,S10\nc,S100\n",
         "file,text\na,Yes.\nb,yes.\n",  # nobody's name
+        "file,duration\na,1.5\n",
+        "file,start,end,duration,offset\na,1,2,1,0\n",
+        "file,start,length\na,1,long\n",  # no time
     ],
 )
 def test_what_is_plain_is_not_warned_of(tmp_path, text):
@@ -121,6 +129,36 @@ def test_names_keep_their_blanks(tmp_path):
 def test_what_is_no_time_is_refused_with_row_and_value(tmp_path, times, message):
     said = refusal(tmp_path, f"file;start;end\na.wav;0.5;1\nb.wav;{times}\n")
     assert said.startswith("row 2 (b.wav), ") and message in said
+
+
+@pytest.mark.parametrize(
+    ("names", "remedy"),
+    [
+        ("start,duration", "write end, start + duration"),
+        ("start,Duration (s)", "write end, start + Duration (s)"),
+        ("start,dur_ms", "write end, start + dur_ms"), ("start,stop", "rename stop to end"),
+        ("start,End", "rename End to end"), ("begin,end", "rename begin to start"),
+        ("Start,end", "rename Start to start"), ("start_time,end", "rename start_time to start"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("times", ["0.5,1", "0.5,00:01.5", "0,1 s"])
+def test_times_beside_start_or_end_that_are_not_read_are_refused(tmp_path, names, times, remedy):
+    said = refusal(tmp_path, f"file,{names},speaker\na.wav,{times},x\n")
+    assert said.startswith("has the columns ") and f"; {remedy}, or give " in said
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("file", ""), ("file,start", ",0.5"), ("file,start,end", ",,"), ("file,start,end", ",1,"),
+        ("file,start,end", ",1,2"), ("file,end", ","),
+    ],
+)  # fmt: skip
+def test_one_row_twice_is_refused_and_the_first_two_are_named(tmp_path, head, row):
+    names = ("b", "a", "c", "b", "a", "a")
+    text = "".join(f"{name}.wav{row}\n" for name in names)
+    expected = "rows 1 and 4, column file: 'b.wav' appears twice; remove one of them"
+    assert refusal(tmp_path, f"{head}\n{text}") == expected
 
 
 def test_rows_are_counted_with_the_empty_ones(tmp_path):
@@ -161,14 +199,18 @@ def test_one_recording_in_two_rows_is_refused(tmp_path, name, segment):
     assert ("from 1 s to 2 s" in said) == bool(segment)
 
 
-@pytest.mark.parametrize(("end", "is_whole"), [("0.5", True), ("0.498", True), ("0.4", False)])
-def test_a_file_is_its_part_from_zero_to_its_end(tmp_path, end, is_whole):
+@pytest.mark.parametrize("start", ["", "0", "0.25"])
+@pytest.mark.parametrize(
+    ("end", "is_last"), [("0.5", True), ("0.498", True), ("9", True), ("0.4", False)]
+)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_an_end_that_is_left_out_is_that_of_the_file(tmp_path, start, end, is_last, reverse):
     soundfile.write(tmp_path / "a.wav", np.zeros(8000), 16000)
-    text = f"file,start,end\na.wav,,\n./a.wav,0,{end}\na.wav,0.1,{end}\n"
-    if is_whole:
-        assert refusal(tmp_path, text).startswith(
-            "rows 1 and 2: 'a.wav' and './a.wav' are the same"
-        )
+    rows = [f"a.wav,{start},\n", f"./a.wav,{start or 0},{end}\n"]
+    text = "".join(["file,start,end\n", *(rows[::-1] if reverse else rows), f"a.wav,0.1,{end}\n"])
+    if is_last:
+        said = refusal(tmp_path, text)
+        assert said.startswith("rows 1 and 2: ") and "are the same recording" in said
     else:
         assert len(loaded(tmp_path, text)) == 3
 

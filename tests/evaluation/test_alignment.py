@@ -1,6 +1,8 @@
 import audformat
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import run_folder
 from hypothesis import given
@@ -183,6 +185,26 @@ def test_a_table_that_cannot_be_evaluated_is_named(spoil, message):
     table, labels = spoil(*run_folder.corpus())
     with pytest.raises(UserError, match=message) as caught:
         evaluate.evaluate({"x": table}, labels, run_folder.settings())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a", "self", "axis"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.nulls(2), *(pa.array([None, None], kind) for kind in (pa.string(), pa.bool_())),
+        pa.array([None, None], pa.timestamp("ns")), pa.array([None, None], pa.list_(pa.int64())),
+        pa.array([[1], [2]]), pa.array([[1.5], None]), pa.array([{"a": 1}, None]),
+        pa.array([b"x", b"y"]), pa.array([1, None], pa.duration("s")),
+        pa.array([1, 2], pa.date32()),
+    ],
+)  # fmt: skip
+def test_a_column_of_parquet_that_holds_no_numbers_is_named(tmp_path, cells, name):
+    path, files = tmp_path / "x.parquet", ["a.wav", "b.wav"]
+    pq.write_table(pa.table({"file": files, "good": [1.0, 2.0], name: cells}), path)
+    tables, _ = feature_tables.load([str(path)], tmp_path / "run")
+    with pytest.raises(UserError, match=f"feature set 'x': column '{name}' holds ") as caught:
+        alignment.join(tables, audformat.filewise_index(files))
     assert "\n" not in str(caught.value)
 
 
