@@ -153,6 +153,11 @@ def inputs_digest(fingerprints: Iterable[bytes]) -> str:
     return hashlib.sha256(b"".join(fingerprints)).hexdigest()[:16]
 
 
+def misnamed(file: str) -> Skipped:
+    """The record of leaving out a file whose name no table can hold."""
+    return Skipped(one_line(file), "its name is not UTF-8; rename it")
+
+
 def folder_of(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:
     """The folder that a field of `config.corpus` names.
 
