@@ -156,7 +156,7 @@ def _table(
         found = _averaged(found, columns, schemes, source)
     if split := _defined(about.split_id, database.splits, f"{header}: table {name}: split_id"):
         _add(found, "split", pd.Series(split.type, found.index, "string"), frame, source)
-    for column in found.columns.intersection(INDEX):
+    for column in found.columns.intersection([*INDEX]):
         raise UserError(
             f"{source}: {column} is the index's name; rename the column or field in {_HEADER}"
         )

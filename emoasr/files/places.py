@@ -166,7 +166,7 @@ def check(corpus: ml_collections.ConfigDict, *recognizers: str) -> None:
         of_corpus(corpus)
     for field in _STORED:
         if corpus.get(field) and "://" not in str(corpus[field]):
-            place = local(str(corpus[field])).resolve()
+            place = os.path.realpath(str(of_corpus(corpus, field)))
             storage.check_utf8(place, f"config.corpus.{field}={place}")
     for recognizer in recognizers:
         if "://" not in str(recognizer):

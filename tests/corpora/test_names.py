@@ -104,3 +104,12 @@ def test_an_input_of_such_a_name_is_refused(tmp_path, name):
     with pytest.raises(UserError, match="not UTF-8; rename it") as caught:
         named.of([str(tmp_path / name)])
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("field", ["path", "root"])
+@pytest.mark.parametrize("name", ["zero\0byte", "x" * 300, "gone", "loop"])
+def test_a_root_that_cannot_be_opened_is_refused_first(tmp_path, field, name):
+    (tmp_path / "loop").symlink_to("loop")
+    corpus = {"path": str(tmp_path), "root": "", field: f"{tmp_path}/{name}"}
+    with pytest.raises(UserError, match=f"config.corpus.{field}=.*: (no such|cannot)"):
+        places.check(ml_collections.ConfigDict(corpus))
