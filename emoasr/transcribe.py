@@ -143,12 +143,9 @@ def _outputs(files: list[str], kind: str, output: str) -> dict[str, Path]:
 def _is_there(file: str) -> bool:
     """Whether there is such a file on disk; stores are not asked yet."""
     try:
-        file.encode()
+        storage.check_utf8(file, file)
         if "://" not in file:
             storage.check_there(storage.path(file), file)
-    except UnicodeEncodeError:
-        print(f"error: {one_line(file)}: the name is not UTF-8; rename the file", file=sys.stderr)
-        return False
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return False

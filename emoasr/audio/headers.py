@@ -96,5 +96,7 @@ def _is_followed(data: mmap.mmap | bytes, kind: str, most: int) -> bool:
     """Whether another file begins in a file; MP3: whether it has more than `most` frames."""
     if kind == "MP3":
         return mp3.n_frames(data) > most
+    beginning = _BEGINNINGS[kind]
     page = _OGG_PAGE.search(data) if kind == "OGG" else None
-    return data.find(_BEGINNINGS[kind], page.end() if page else 1) > 0
+    own = page.end() if page else data.find(beginning) + 1  # before it a tag may stand, such as ID3
+    return data.find(beginning, own) > 0

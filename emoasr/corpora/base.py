@@ -20,10 +20,20 @@ from emoasr.files import places, storage
 RATINGS = ("arousal", "valence", "dominance")
 LABELS = ("speaker", "session", *RATINGS, "emotion", "text", "split")
 
-KINDS = (
-    "audformat", "cremad", "demo", "emodb", "emotale", "folder", "iemocap", "meld", "msp_improv",
-    "msp_podcast", "ravdess", "table",
-)  # fmt: skip
+KINDS = {  # the fields of `config.corpus` that each reads
+    "audformat": ("path", "tables", "raters"),
+    "cremad": ("path",),
+    "demo": ("seed",),
+    "emodb": ("path",),
+    "emotale": ("path", "language"),
+    "folder": ("path",),
+    "iemocap": ("path", "consistent"),
+    "meld": ("path",),
+    "msp_improv": ("path",),
+    "msp_podcast": ("path",),
+    "ravdess": ("path", "channel"),
+    "table": ("path", "root"),
+}
 
 _UNREADABLE = "unreadable"  # a file's state
 _LOOKED_AT = 20_000  # entries of a folder that is described; some hold a whole disk
@@ -151,6 +161,11 @@ def _resolved(root: Path | zipfile.Path | storage.Remote) -> str:
 def inputs_digest(fingerprints: Iterable[bytes]) -> str:
     """A corpus's digest, 16 hex digits: changes with its index, its place and any of its files."""
     return hashlib.sha256(b"".join(fingerprints)).hexdigest()[:16]
+
+
+def misnamed(file: str) -> Skipped:
+    """The record of leaving out a file whose name no table can hold."""
+    return Skipped(one_line(file), "its name is not UTF-8; rename it")
 
 
 def folder_of(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:

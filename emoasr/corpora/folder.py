@@ -9,7 +9,7 @@ import ml_collections
 import pandas as pd
 import soundfile
 
-from emoasr.corpora import table
+from emoasr.corpora import base, table
 from emoasr.corpora.base import Corpus, Skipped, folder_of
 from emoasr.errors import UserError, one_line
 from emoasr.files import storage
@@ -33,13 +33,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     """
     root = folder_of(config)
     seen, skipped = files_below(root)
-    audio = sorted(filter(is_audio, seen), key=PurePosixPath)
-    files = [file for file in audio if _is_utf8(file)]
-    skipped += [
-        Skipped(one_line(file), "its name is not UTF-8; rename it")
-        for file in audio
-        if not _is_utf8(file)
-    ]
+    files = sorted(filter(is_audio, seen), key=PurePosixPath)
     if not files:
         why = "".join(f"; {s.file}: {s.reason}" for s in skipped[:1])
         raise UserError(
@@ -47,7 +41,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         )
     others = Counter(_suffix(p) or "no suffix" for p in seen if not is_audio(p))
     which = ", ".join(f"{one_line(suffix)} {n}" for suffix, n in others.most_common(5))
-    counts = counted(len(audio), "audio file"), counted(others.total(), "other")
+    counts = counted(len(files), "audio file"), counted(others.total(), "other")
     note = f"{', '.join(counts)} ignored" + f" ({which})" * bool(which)
     print(f"{one_line(root)}: {note}")
     frame = pd.DataFrame({"file": files})
@@ -56,8 +50,14 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 
 
 def files_below(root: storage.Place) -> tuple[list[str], list[Skipped]]:
-    """Files that are not hidden, relative to the root; and what was not searched, and why."""
-    return _listed(root) if isinstance(root, storage.Remote) else _search(root)
+    """Files that are not hidden, relative to the root; and what was left out, and why.
+
+    That is what could not be searched, and audio whose name, or a folder's, no table can hold.
+    """
+    seen, skipped = _listed(root) if isinstance(root, storage.Remote) else _search(root)
+    misnamed = [file for file in seen if is_audio(file) and not storage.is_utf8(file)]
+    files = [file for file in seen if not is_audio(file) or storage.is_utf8(file)]
+    return files, [*skipped, *map(base.misnamed, sorted(misnamed, key=PurePosixPath))]
 
 
 def is_audio(name: str) -> bool:
@@ -97,8 +97,3 @@ def _search(root: Path) -> tuple[list[str], list[Skipped]]:
 
 def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
-
-
-def _is_utf8(name: str) -> bool:
-    """Whether a name is valid UTF-8; if not, Python represents its bytes as lone surrogates."""
-    return not any("\ud800" <= c <= "\udfff" for c in name)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.corpora import iemocap_files, published, table
-from emoasr.corpora.base import RATINGS, Corpus, Skipped, contents, folder_of
+from emoasr.corpora.base import RATINGS, Corpus, Skipped, contents, folder_of, misnamed
 from emoasr.errors import UserError
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def prepare(corpus: Corpus, data_dir: str = "") -> "prepared.Builder":
 def _match(release: iemocap_files.Release) -> tuple[pd.DataFrame, list[Skipped]]:
     """Annotations with their recordings and texts; and what lacks one of the first two."""
     rows, recordings = [], dict(release.recordings)
-    skipped = [Skipped(f, "annotated again; the first one counts") for f in release.repeated]
+    skipped = [*map(misnamed, release.misnamed)]
+    skipped += [Skipped(f, "annotated again; the first one counts") for f in release.repeated]
     for name, turn in sorted(release.turns.items()):
         files = recordings.pop(name.lower(), [])
         if not files:

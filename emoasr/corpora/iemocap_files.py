@@ -44,6 +44,7 @@ class Release:
         repeated: files of turns that are annotated again; the first annotation is in `turns`.
         damaged: by turn's name: the file of one whose line cannot be read.
         recordings: by turn's name in lower case: the files named so.
+        misnamed: recordings whose names no table can hold.
         texts: by turn's name: its transcript.
         nameless: how many lines of the transcriptions name no turn.
         odd: `FILE:LINE` of other lines of EmoEvaluation that cannot be parsed.
@@ -55,6 +56,7 @@ class Release:
     repeated: list[str] = dataclasses.field(default_factory=list)
     damaged: dict[str, str] = dataclasses.field(default_factory=dict)
     recordings: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    misnamed: list[str] = dataclasses.field(default_factory=list)
     texts: dict[str, str] = dataclasses.field(default_factory=dict)
     nameless: int = 0
     odd: list[str] = dataclasses.field(default_factory=list)
@@ -69,6 +71,7 @@ def read(path: storage.Place) -> Release:
     try:
         tops = [path] if _sessions(path) else [p for p in _listed(path) if _sessions(p)]
         if len(tops) == 1:
+            storage.check_utf8(tops[0], f"config.corpus.path={tops[0]}")
             release = Release(tops[0], _sessions(tops[0]))
             for session in release.sessions:
                 _read_recordings(session, release)
@@ -125,7 +128,10 @@ def _read_recordings(session: storage.Place, release: Release) -> None:
     for path in (p for entry in _listed(waves) for p in (entry, *_listed(entry))):
         if path.suffix.lower() == ".wav":
             file = storage.below(release.top, path)
-            release.recordings.setdefault(path.stem.lower(), []).append(file)
+            if storage.is_utf8(file):
+                release.recordings.setdefault(path.stem.lower(), []).append(file)
+            else:
+                release.misnamed.append(file)
 
 
 def _read_texts(session: storage.Place, release: Release) -> None:

@@ -24,7 +24,7 @@ def of(arguments: Sequence[str]) -> Corpus:
             taken; tables, see `table.load`.
 
     Raises:
-        UserError: a folder without audio, or a table that cannot be read.
+        UserError: a folder without audio, a table that cannot be read, or a name that is not UTF-8.
     """
     with contextlib.redirect_stdout(sys.stderr):  # loaders print; stdout is for predictions
         corpora = [_opened(argument) for argument in arguments]
@@ -42,6 +42,7 @@ def of(arguments: Sequence[str]) -> Corpus:
 def _opened(argument: str) -> Corpus:
     path = argument if "://" in argument else str(places.local(argument))
     config = ml_collections.ConfigDict({"path": path, "root": ""})
+    storage.check_utf8(path, path)
     place = storage.path(path)
     if place.suffix.lower() in _TABLES:
         return table.load(config, Path())

@@ -95,7 +95,7 @@ def of_another_run(workdir: Path, made: Mapping[str, Metadata], overwrite: bool)
         shared = [key for key in now if key in then]  # older versions stored less
         then, now = ({key: values[key] for key in shared} for values in (then, now))
         place = metadata.get("source", {}).get("path")
-        made_from = metadata.get("corpus", "another corpus") + (f" ({place})" if place else "")
+        made_from = f"{metadata.get('corpus', 'another corpus')}" + (f" ({place})" if place else "")
         if check_same_run(workdir, made_from, then, now, overwrite):
             others.add(name)
     return others

@@ -196,6 +196,17 @@ def check_there(place: Place, what: str) -> None:
         raise UserError(f"{what}: {lack} ({why})") from None
 
 
+def is_utf8(name: object) -> bool:
+    """Whether a name is valid UTF-8; if not, Python represents its bytes as lone surrogates."""
+    return not any("\ud800" <= c <= "\udfff" for c in str(name))
+
+
+def check_utf8(name: object, what: str) -> None:
+    """Raises a UserError that begins with `what` unless a name can be in tables and JSON."""
+    if not is_utf8(name):
+        raise UserError(f"{what}: a name in this path is not UTF-8; rename it")
+
+
 def joined(root: Any, file: str) -> Any:
     """The place of a file that a table names: below the root, unless the name is absolute or a URL.
 

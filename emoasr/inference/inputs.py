@@ -15,6 +15,7 @@ from emoasr.audio import chunks, reading
 from emoasr.audio.windows import Windows
 from emoasr.corpora import Corpus, windows
 from emoasr.errors import AudioError, UserError
+from emoasr.files import storage
 from emoasr.inference import planning
 
 FilePath = str | os.PathLike[str]
@@ -59,7 +60,7 @@ def opened(x: Input, frontend: FrontEnd, cut: Windows | None = None) -> Opened:
         cut: the windows into which utterances are cut; None: they stay whole.
 
     Raises:
-        UserError: it has none of the forms, or its one rate is invalid.
+        UserError: it has none of the forms, its one rate is invalid, or a name is not UTF-8.
     """
     if isinstance(x, pd.Index):
         return _files(_checked(x), frontend, cut)
@@ -73,6 +74,8 @@ def opened(x: Input, frontend: FrontEnd, cut: Windows | None = None) -> Opened:
         return _samples(_of_one_rate(*x), frontend, cut)
     paths = [os.fspath(item) for item in x if isinstance(item, str | os.PathLike)]
     if len(paths) == len(x):
+        for path in paths:
+            storage.check_utf8(path, path)
         return _files(pd.Index(paths, dtype="string", name="file"), frontend, cut)
     return _samples([_decoded(i, item) for i, item in enumerate(x)], frontend, cut)
 

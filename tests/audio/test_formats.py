@@ -140,6 +140,15 @@ def end_to_end(data):
     return data + data
 
 
+def id3v2(size):
+    """A tag such as many programs write before the sound, of up to 16 KiB of text."""
+    return b"ID3\x03\0\0\0\0" + bytes([size >> 7, size & 127]) + bytes(size)
+
+
+def end_to_end_with_tags(data):
+    return (id3v2(1000) + data) * 2
+
+
 def gone_on(data):
     return data + data[-len(data) // 2 :]
 
@@ -151,7 +160,7 @@ MORE = [
     *(("AU", None, make) for make in (sizes("AU", lambda n: 0), sizes("AU", half), end_to_end)),
     *(("CAF", None, make) for make in (sizes("CAF", half), end_to_end)),
     *(("MP3", None, make) for make in (sizes("MP3", half), end_to_end, gone_on)),
-    ("FLAC", None, end_to_end),
+    *(("FLAC", None, make) for make in (end_to_end, end_to_end_with_tags)),
     ("OGG", "VORBIS", end_to_end),
     ("OGG", "OPUS", end_to_end),
 ]
@@ -189,6 +198,15 @@ def test_what_is_no_sound_may_follow(tmp_path, kind, subtype, tag):
         np.testing.assert_array_equal(reading.read(Segment(path)), whole)
     except AudioError as error:  # libsndfile's own complaint
         assert kind == "OGG" and "cut short" in str(error)
+
+
+@pytest.mark.parametrize("tag", [id3v2(1000), id3v2(16_000), id3v2(1000) * 2], ids=len)
+@pytest.mark.parametrize("kind", ["FLAC", "MP3"])
+def test_a_tag_may_come_before_the_sound(tmp_path, kind, tag):
+    path = written(tmp_path, kind)
+    whole = reading.read(Segment(path))
+    path.write_bytes(tag + path.read_bytes())
+    np.testing.assert_array_equal(reading.read(Segment(path)), whole)
 
 
 def test_chunks_may_follow_the_samples_of_a_wav_file(tmp_path):

@@ -103,3 +103,123 @@ def test_tables_that_contradict_each_other_are_refused(tmp_path):
     table.to_csv(tmp_path / "db.other.csv", index=False)
     with pytest.raises(UserError, match="two tables have different values of emotion for a/2.wav"):
         opened(tmp_path)
+
+
+def written(folder, header, **tables):
+    """A database as a person may write it: `db.yaml` is data of any kind."""
+    (folder / "db.yaml").write_text(f"source: x\nusage: other\n{header}", encoding="utf-8")
+    for name, content in tables.items():
+        if isinstance(content, str):
+            (folder / f"db.{name}.csv").write_text(content, encoding="utf-8")
+        else:
+            content.to_parquet(folder / f"db.{name}.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(("database_name", "column_id"), [("2024", "1"), ("2.5", "2020-01-01")])
+def test_names_that_yaml_reads_as_numbers_and_dates_are_text(tmp_path, database_name, column_id):
+    header = (
+        f"name: {database_name}\ntables: {{t: {{type: filewise, columns: {{{column_id}: {{}}}}}}}}"
+    )
+    corpus = opened(written(tmp_path, header, t=f"file,{column_id}\na.wav,x\n"), tables=("t",))
+    assert corpus.name == database_name and corpus.table[column_id].tolist() == ["x"]
+
+
+@pytest.mark.parametrize(("header", "content", "message"), [
+    ("name: a\ntables: {t: {type: filewise, columns: {on: {}}}}", "file,on\na.wav,1\n",
+     "db.yaml: the name True is not text .* in quotes"),
+    ("name:\ntables: {t: {type: filewise}}", "file\na.wav\n", "db.yaml: the name None is not text"),
+    ("name: a\ntables: {t: {type: filewise, columns: {c: {scheme_id: gone}}}}", "file,c\na.wav,1\n",
+     "db.yaml: table t, column c: scheme_id='gone': db.yaml defines no such one; it defines none"),
+    ("name: a\ntables: {t: {type: filewise, split_id: gone}}", "file\na.wav\n", "split .*'gone'"),
+    ("name: a\ntables: {t: {type: filewise, columns: {start: {}}}}", "file,start\na.wav,1\n",
+     "db.t.csv: start is the index's name; rename the column or field in db.yaml"),
+    ("name: a\nschemes: {speaker: {dtype: str, labels: {s: {file: x}}}}\n"
+     "tables: {t: {type: filewise, columns: {speaker: {scheme_id: speaker}}}}",
+     "file,speaker\na.wav,s\n", "db.t.csv: file is the index's name"),
+    ("name: a\ntables: {t: {type: segmented}}", "file\na.wav\n", "db.t.csv: lacks .* start, end"),
+    ("name: a\ntables: {t: {type: segmented}, s: {type: segmented}}",
+     "file,start,end\na.wav,0,1\nb.wav,2,1\n", "db.t.csv: row 2 .b.wav., column end: '1' is not"),
+])  # fmt: skip
+def test_a_header_that_does_not_fit_its_tables_is_refused_in_one_line(
+    tmp_path, header, content, message
+):
+    other = "file,start,end\nb.wav,0,1\na.wav,0,1\n"
+    with pytest.raises(UserError, match=message) as caught:
+        opened(written(tmp_path, header, s=other, t=content))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("labels", "content", "found"), [
+    ('["fro\\u0308h", "a  b"]', "file,c\n1,fro\u0308h\n2,a  b\n3,fr\u00f6h\n",
+     ["fr\u00f6h", "a b", "fr\u00f6h"]),
+    ("[1.0, 2.0]", pd.DataFrame({"c": [1.0, 2.0]}, pd.Index(["1", "2"], name="file")), [1, 2]),
+    ("[1.0, 2.5]", "file,c\n1,1.0\n2,2.5\n", [1.0, 2.5]),
+])  # fmt: skip
+def test_labels_are_normalised_as_cells_are(tmp_path, labels, content, found):
+    kind = "str" if '"' in labels else "float"
+    header = f"name: a\nschemes: {{c: {{dtype: {kind}, labels: {labels}}}}}\n"
+    header += "tables: {t: {type: filewise, columns: {c: {scheme_id: c}}}}"
+    assert opened(written(tmp_path, header, t=content)).table["c"].tolist() == found
+
+
+def test_fields_of_speakers_are_found_by_normalised_names(tmp_path):
+    header = 'name: a\nschemes: {speaker: {dtype: str, labels: {"Jo\\u0308": {age: 30}}}}\n'
+    header += "tables: {t: {type: filewise, columns: {speaker: {scheme_id: speaker}}}}"
+    corpus = opened(written(tmp_path, header, t="file,speaker\n1,Jo\u0308\n"))
+    assert corpus.table[["speaker", "age"]].iloc[0].tolist() == ["J\u00f6", 30]
+
+
+def test_a_label_that_is_taken_as_missing_is_noted(tmp_path, capsys):
+    header = "name: a\nschemes: {c: {dtype: str, labels: [glad, none]}}\n"
+    header += "tables: {t: {type: filewise, columns: {c: {scheme_id: c}}}}"
+    corpus = opened(written(tmp_path, header, t="file,c\n1,glad\n2,none\n3,\n"))
+    assert corpus.notes == ("db.t.csv: column c: taken as missing: 'none' 1 x",)
+    assert f"{tmp_path}: {corpus.notes[0]}\n" in capsys.readouterr().out
+
+
+def test_the_mean_of_raters_overwrites_no_column(tmp_path):
+    header = "name: a\nschemes: {arousal: {dtype: float}}\nraters: {x: {}, y: {}}\ntables:\n  t:\n"
+    header += "    type: filewise\n    columns:\n      arousal: {scheme_id: arousal}\n"
+    header += "".join(f"      {r}: {{scheme_id: arousal, rater_id: {r}}}\n" for r in "xy")
+    written(tmp_path, header, t="file,arousal,x,y\n1,9,1,2\n")
+    with pytest.raises(
+        UserError, match="db.t.csv: the mean of x, y .*column arousal; .*raters=keep"
+    ):
+        opened(tmp_path)
+    assert opened(tmp_path, raters="keep").table.iloc[0].tolist() == [9, 1, 2]
+
+
+@pytest.mark.parametrize(("own", "found"), [("f", "f"), ("", "f"), ("m", None)])
+@pytest.mark.parametrize("column", ["gender", "split"])
+def test_a_column_that_the_header_gives_contradicts_none_of_the_table(tmp_path, own, found, column):
+    header = "name: a\nschemes: {speaker: {dtype: str, labels: {s: {gender: f}}}}\n"
+    header += "splits: {f: {type: f}}\ntables: {t: {type: filewise, split_id: f, "
+    header += f"columns: {{speaker: {{scheme_id: speaker}}, {column}: {{}}}}}}}}"
+    written(tmp_path, header, t=f"file,speaker,{column}\n1,s,{own}\n")
+    if found:
+        assert opened(tmp_path).table[column].tolist() == [found]
+    else:
+        with pytest.raises(
+            UserError, match=f"row 1 .*column {column}: 'm' differs from the {column}"
+        ):
+            opened(tmp_path)
+
+
+def test_files_without_segments_are_skipped(tmp_path):
+    database(tmp_path)
+    path = tmp_path / "db.ratings.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    corpus = opened(tmp_path)
+    assert corpus.table.index.get_level_values("file").tolist() == FILES[:2]
+    (skipped,) = corpus.skipped
+    assert skipped.file == FILES[2] and "no segment" in skipped.reason
+
+
+def test_times_of_csv_and_parquet_are_the_same_segments(tmp_path):
+    header = "name: a\ntables:\n"
+    header += "".join(f"  {t}: {{type: segmented, columns: {{{t}: {{}}}}}}\n" for t in "st")
+    index = audformat.segmented_index(FILES, ["0s", "1s", "2s"], ["1s", "2s", "3.5s"])
+    csv = "file,start,end,t\na/1.wav,0,1,x\na/2.wav,1.0,2 s,y\nb/3.wav,0:02,3500ms,z\n"
+    found = opened(written(tmp_path, header, s=pd.DataFrame({"s": [1, 2, 3]}, index), t=csv)).table
+    assert found["s"].tolist() == [1, 2, 3] and found["t"].tolist() == ["x", "y", "z"]

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 import soundfile
 
+from emoasr import config
 from emoasr.audio import reading
 from emoasr.corpora import open_corpus
-from emoasr.corpora.base import Skipped
+from emoasr.corpora.base import KINDS, Skipped
 from emoasr.errors import UserError
+from emoasr.settings import configurations
 
 
 def opened(kind, path, **fields):
@@ -207,6 +209,16 @@ def test_not_a_table(tmp_path):
 
 def test_unknown_kind(tmp_path):
     assert "config.corpus.kind='tapes'" in fails(opened, "tapes", tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_field_that_a_kind_reads_and_a_configuration_lacks_is_named(tmp_path, kind):
+    shipped = configurations.load(configurations.shipped(config.experiment)[kind]).corpus
+    assert {*shipped} == {"kind", "window", "hop", *KINDS[kind]}
+    for field in KINDS[kind]:
+        lacking = ml_collections.ConfigDict({k: v for k, v in shipped.items() if k != field})
+        text = fails(open_corpus, lacking, tmp_path)
+        assert text.startswith(f"config.corpus.{field} is missing") and f"--config={kind}" in text
 
 
 def test_folder_lists_audio_recursively_and_sorted(tmp_path):

@@ -1,5 +1,7 @@
 """What may be given to a recognizer, and what comes of all else."""
 
+import os
+
 import audformat
 import numpy as np
 import pandas as pd
@@ -196,6 +198,14 @@ def test_files_that_cannot_be_read_are_left_out_and_told(recognizer, path, tmp_p
         assert list(table.index) == files[1:2]
         assert [s["input"] for s in table.attrs["skipped"]] == [0, 2]
         assert "missing.wav: no such file" in table.attrs["skipped"][0]["reason"]
+
+
+@pytest.mark.parametrize("others", [[], ["a.wav"]])
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_name_that_is_not_utf_8_is_refused(recognizer, others, on_error):
+    odd = os.fsdecode(b"\xe4.wav")
+    with pytest.raises(UserError, match=r"udce4.wav: .* is not UTF-8; rename it"):
+        recognizer.features([*others, odd], on_error=on_error)
 
 
 def test_the_reasons_survive_parquet_and_joining(recognizer, tmp_path):
