@@ -48,15 +48,14 @@ def run(
     if asked.shard:
         corpus, folder = shards.part_of(whole, asked.shard), asked.shard.folder(workdir)
         beside = [workdir, *workdir.glob("shards/*")]  # other parts of the same run
+    for place in (folder, *beside):
+        finished_tables.check_external(place, asked.sets.external)
     if asked.work.cluster:
         ray_engine.start(asked.work.cluster.address)
     ensure_folder(folder / "features")
-    for entry in asked.sets.external:
-        print(f"{entry}: an external table, left to emoasr.eval")
-    for name in asked.sets.sums:
-        print(f"{name}: a sum of sets, left to emoasr.eval")
+    _say_what_is_left_to_eval(asked.sets)
     _say_what_eval_needs(whole, config.eval.targets)
-    names = asked.sets.names
+    names = asked.sets.built_in
     there = [name for name in finished_tables.names_in(folder) if name not in names]
     entries = finished_tables.entries_of(folder, there, names)
     sets = feature_sets.parse((*asked.sets.entries, *entries), asked.seed)
@@ -75,6 +74,14 @@ def run(
     config = config.copy_and_resolve_references()
     config.feature_sets, config.tap = sets.entries, opened[0].tap
     run_summary.finish(config, of_corpus, corpus, tables, found, folder)
+
+
+def _say_what_is_left_to_eval(sets: FeatureSets) -> None:
+    """Names the feature sets that are not extracted."""
+    for entry in sets.external:
+        print(f"{entry}: an external table, left to emoasr.eval")
+    for name in sets.sums:
+        print(f"{name}: a sum of sets, left to emoasr.eval")
 
 
 def _say_what_eval_needs(corpus: Corpus, targets: Sequence[str]) -> None:

@@ -52,6 +52,7 @@ def _join(
     workdir: Path,
     overwrite: bool,
 ) -> None:
+    finished_tables.check_external(workdir, asked.sets.external)
     corpus = open_corpus(config.corpus, workdir)
     beside = [n for n in finished_tables.names_in(workdir) if n not in asked.sets.built_in]
     others = finished_tables.entries_of(workdir, beside, asked.sets.built_in)

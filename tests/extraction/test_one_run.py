@@ -144,6 +144,23 @@ def test_sets_are_added_and_all_stay_of_the_same_files(run, folder):
     assert record(workdir)["tables"].keys() == {"mfcc", "neural"}
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("at", ["run/features/mfcc.parquet", "other/mfcc.parquet", "mfcc.csv"])
+@pytest.mark.parametrize("shard", ["", "1/1", "new"])
+def test_no_external_table_takes_the_name_of_a_finished_one(
+    run, tmp_path, request, shard, at, overwrite
+):
+    workdir = run(feature_sets=("mfcc",), shard=shard.replace("new", ""))
+    before = content(workdir)
+    request.getfixturevalue("nothing_computed")
+    at = at.replace("run", "run/shards/1-of-1") if shard == "1/1" else at
+    remedy = "give its name, mfcc" if at.startswith("run") else "rename the file"
+    sets, shard = ("random", str(tmp_path / at)), shard.replace("new", "1/2")
+    with pytest.raises(UserError, match=f"mfcc.parquet is a table of this run, .*; {remedy}"):
+        run(feature_sets=sets, shard=shard, overwrite=overwrite)
+    assert content(workdir) == before
+
+
 def test_changed_ratings_are_taken_up(run, folder):
     workdir = run(feature_sets=("mfcc",))
     text = (folder / "metadata.csv").read_text()
