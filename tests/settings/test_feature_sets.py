@@ -22,11 +22,11 @@ def test_sums_are_of_sets_that_are_named_too():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        (("neural", "neural+egemaps"), "'neural.egemaps': sums sets .* name 'egemaps'"),
-        (("neural", "egemaps", "neural+egemap"), "name 'egemap'; did you mean egemaps"),
+        (("neural", "neural+egemaps"), "'neural.egemaps': .* listed beside it; add 'egemaps'"),
+        (("neural", "egemaps", "neural+egemap"), "add 'egemap'; did you mean egemaps"),
         (("neural", "neural+neural"), "'neural' is there twice"),
         (("neural", "mfcc", "neural+mfcc", "neural+mfcc"), "'neural.mfcc' is there twice"),
-        (("neural", "neural+"), "name ''"),
+        (("neural", "neural+"), "add ''"),
         (("a+b.csv", "a", "b", "a+b"), "is there twice"),
     ],
 )
