@@ -59,6 +59,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
 
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus."""
+    shards.check_none(config)
     fields.check(config, "config", experiment)
     asked = extraction.check(config)
     from emoasr.extraction.merge import join_shards

@@ -196,6 +196,7 @@ def merge(
     config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False, **options: Any
 ) -> None:
     """Joins the tables of all shards (--config.shard), and predicts the whole corpus from them."""
+    shards.check_none(config)
     main(config, workdir, overwrite, extract=emoasr.extract.merge, **options)
 
 
