@@ -25,4 +25,9 @@ def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     check_choice("config.corpus.kind", config.kind, KINDS)
     cut = parse(config.get("window") or None, config.get("hop") or None)
     corpus = importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
-    return windows.of(corpus, cut) if cut else corpus
+    if cut is None:
+        return corpus
+    parts = windows.of(corpus, cut)
+    for note in parts.notes[len(corpus.notes) :]:  # readers have printed their own
+        print(f"{corpus.name}: {note}")
+    return parts

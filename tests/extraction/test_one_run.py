@@ -4,6 +4,7 @@ import collections
 import os
 import shutil
 
+import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
@@ -364,3 +365,16 @@ def test_missing_targets_are_named_with_what_there_is_instead(run, folder, capsy
     rated.to_csv(folder / "metadata.csv", index=False)
     run(feature_sets=("mfcc",))
     assert f"metadata: {said}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("window", ["all", "some", "none"])
+def test_recordings_shorter_than_a_window_are_noted(run, folder, capsys, window):
+    seconds = sorted(soundfile.info(path).duration for path in folder.glob("*.wav"))
+    longer = {"all": seconds[-1] + 1, "some": seconds[len(seconds) // 2], "none": seconds[0] / 2}
+    there = {"kind": "table", "path": str(folder / "metadata.csv"), "root": ""}
+    corpus = ml_collections.ConfigDict({**there, "window": longer[window], "hop": 0.0})
+    workdir = run(feature_sets=("x.csv",), corpus=corpus)
+    notes = [note for note in record(workdir)["notes"] if "shorter than a window" in note]
+    assert len(notes) == (window != "none")
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if "shorter than" in line] == [f"metadata: {n}" for n in notes]
