@@ -54,7 +54,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     asked = extraction.check(config)
     from emoasr.extraction import extract
 
-    extract.run(config, asked, places.local(workdir), overwrite)
+    extract.run(config, asked, places.workdir(workdir), overwrite)
 
 
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -64,7 +64,7 @@ def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: boo
     asked = extraction.check(config)
     from emoasr.extraction.merge import join_shards
 
-    join_shards(config, asked, places.local(workdir), overwrite)
+    join_shards(config, asked, places.workdir(workdir), overwrite)
 
 
 _COMMAND = cli.Command(
