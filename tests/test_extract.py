@@ -154,6 +154,24 @@ def test_the_good_files_features_do_not_depend_on_the_bad_ones(speech, small_rec
     pd.testing.assert_frame_equal(a.drop(index="05.wav"), b, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "runs", [("egemaps", "mfcc"), ("mfcc", "egemaps"), ("egemaps", "neural", "mfcc")], ids="+".join
+)
+def test_an_unreadable_file_counts_once_in_whatever_order_sets_are_added(
+    speech, small_recognizer, tmp_path, runs
+):
+    folder = shutil.copytree(speech, tmp_path / "speech")
+    (folder / "00.wav").write_bytes(b"RIFF")
+    rng = np.random.default_rng(0)
+    soundfile.write(folder / "01.wav", 0.1 * rng.normal(size=400), 16000)  # too short for eGeMAPS
+    for n in range(len(runs)):
+        asked = settings(folder, small_recognizer, feature_sets=runs[: n + 1])
+        command.main(asked, tmp_path / "run")
+    output = record(tmp_path / "run")
+    assert sorted(s["file"] for s in output["skipped"]) == ["00.wav", "01.wav"]
+    assert (output["found"], output["used"]) == (12, 10)
+
+
 _LOST = [
     ("missing", "mfcc"),
     ("missing", "egemaps"),
