@@ -18,7 +18,7 @@ from absl import flags, logging
 
 import emoasr
 from emoasr.errors import UserError, did_you_mean
-from emoasr.files.places import local
+from emoasr.files import places
 from emoasr.settings import configurations, dependent, fields
 from emoasr.system import interrupts, limits, output
 
@@ -183,7 +183,7 @@ def _run(command: Command, arguments: list[str]) -> int:
     if values.overrides:
         from emoasr.settings import overrides
 
-        overrides.apply(config, local(values.overrides), given)
+        overrides.apply(config, places.local(values.overrides), given)
     config.update_from_flattened_dict(given)
     config.lock()
     for sentence in dependent.without_effect(config, changed):
@@ -265,12 +265,7 @@ def _file(command: Command, text: str) -> tuple[Path, ml_collections.ConfigDict]
 
 
 def _workdir(given: str | None, source: Path) -> Path:
-    if given and "://" in given:
-        raise UserError(
-            f"--workdir={given}: must be on a disk, local or mounted; object stores are only read "
-            "from"
-        )
-    return local(given) if given else Path("runs") / source.stem
+    return places.workdir(given) if given else Path("runs") / source.stem
 
 
 def _work(

@@ -65,7 +65,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     Raises:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
-    workdir = places.local(workdir)
+    workdir = places.workdir(workdir)
     fields.check(config, "config", experiment)
     asked = evaluation.check(config, workdir)
     _evaluate(config, asked, workdir, overwrite)

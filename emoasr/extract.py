@@ -54,16 +54,17 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     asked = extraction.check(config)
     from emoasr.extraction import extract
 
-    extract.run(config, asked, places.local(workdir), overwrite)
+    extract.run(config, asked, places.workdir(workdir), overwrite)
 
 
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Joins the tables of all shards (--config.shard) into those of the whole corpus."""
+    shards.check_none(config)
     fields.check(config, "config", experiment)
     asked = extraction.check(config)
     from emoasr.extraction.merge import join_shards
 
-    join_shards(config, asked, places.local(workdir), overwrite)
+    join_shards(config, asked, places.workdir(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

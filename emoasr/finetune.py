@@ -56,7 +56,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     asked = finetuning.check(config)
     from emoasr.finetuning import run
 
-    run.finetune(config, asked, places.local(workdir), overwrite)
+    run.finetune(config, asked, places.workdir(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

@@ -166,7 +166,7 @@ def main(
         raise UserError(f"--{'track' if asked.track else 'page'}: {_ONLY_FILES}")
     asked = dataclasses.replace(asked, recognizer=asked.recognizer or config.recognizer)
     shard = shards.asked(config)
-    folder = shard.folder(places.local(workdir)) if shard else places.local(workdir)
+    folder = shard.folder(places.workdir(workdir)) if shard else places.workdir(workdir)
     given = _output("output", asked.output, _SUFFIXES, overwrite)
     target = given or folder / "predictions.parquet"
     from emoasr.asr import saved as recognizers
@@ -196,6 +196,7 @@ def merge(
     config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False, **options: Any
 ) -> None:
     """Joins the tables of all shards (--config.shard), and predicts the whole corpus from them."""
+    shards.check_none(config)
     main(config, workdir, overwrite, extract=emoasr.extract.merge, **options)
 
 
@@ -203,7 +204,7 @@ def _output(flag: str, given: str, suffixes: Sequence[str], overwrite: bool) -> 
     """The file that a flag names, which can be written; None: the flag is not given."""
     if not given:
         return None
-    path = places.local(given)
+    path = places.output(given, f"--{flag}")
     if path.suffix.lower() not in suffixes:
         raise UserError(f"--{flag}={given}: must end in {', '.join(suffixes)}")
     if path.exists() and not overwrite:

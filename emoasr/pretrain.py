@@ -60,7 +60,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     places.check(config.corpus, config.train.init, config.train.teacher)
     from emoasr.training import loop
 
-    loop.train(config, places.local(workdir), overwrite)
+    loop.train(config, places.workdir(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

@@ -127,7 +127,7 @@ def _outputs(files: list[str], kind: str, output: str) -> dict[str, Path]:
                 f"--format={kind}: of {len(files)} files only with --output=FOLDER, a file each"
             )
         return {}
-    folder = places.local(output)
+    folder = places.output(output, "--output")
     found = {file: folder / f"{PurePosixPath(file).stem}.{SUFFIXES[kind]}" for file in files}
     for file, place in found.items():
         if place.exists():

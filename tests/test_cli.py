@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import emoasr
 from emoasr import config, extract
 from emoasr.__main__ import COMMANDS, main
-from emoasr.errors import UserError, did_you_mean
+from emoasr.errors import UserError, did_you_mean, one_line
 from emoasr.evaluation import regression
 from emoasr.settings import choices, configurations, fields
 
@@ -160,6 +160,40 @@ def test_a_mistake_is_one_line_and_status_1(complaint, arguments, words):
     printed = complaint(*arguments.split(" "))
     for word in words:
         assert word in printed
+
+
+@pytest.mark.parametrize("name", ["zero\0byte", os.fsdecode(b"Latin-1 \xe9")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("extract", "--config=demo", "--workdir="),
+        ("extract", "--workdir="),
+        ("extract", "--merge", "--workdir="),
+        ("eval", "--workdir="),
+        ("finetune", "--workdir="),
+        ("predict", "--config=demo", "--workdir="),
+        ("pretrain", "--workdir="),
+    ],
+    ids=" ".join,
+)
+def test_names_of_run_folders_that_cannot_be_are_told_at_once(complaint, tmp_path, arguments, name):
+    why = "no name may have a zero byte" if "\0" in name else "is not UTF-8"
+    assert f"--workdir={one_line(name)}: {why}" in complaint(*arguments[:-1], f"--workdir={name}")
+    assert not [path for path in tmp_path.rglob("*") if "byte" in path.name or "Lat" in path.name]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "--output=a\0b.csv"),
+        ("predict", "--page=\0.html"),
+        ("transcribe", "--output=a\0"),
+    ],
+    ids=lambda parts: parts[1].partition("=")[0],
+)
+def test_files_whose_names_cannot_be_are_told_before_anything_is_computed(complaint, arguments):
+    printed = complaint(*arguments, "a.wav")
+    assert f"{one_line(arguments[1])}: no name may have a zero byte" in printed
 
 
 FIELDS = sorted(

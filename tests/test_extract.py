@@ -154,10 +154,52 @@ def test_the_good_files_features_do_not_depend_on_the_bad_ones(speech, small_rec
     pd.testing.assert_frame_equal(a.drop(index="05.wav"), b, atol=1e-5, rtol=1e-5)
 
 
-def test_nothing_readable_is_an_error(small_recognizer, tmp_path):
-    (tmp_path / "metadata.csv").write_text("file\nmissing.wav\n")
-    with pytest.raises(UserError, match=r"missing\.wav"):
-        command.main(settings(tmp_path, small_recognizer), tmp_path / "run")
+@pytest.mark.parametrize(
+    "runs", [("egemaps", "mfcc"), ("mfcc", "egemaps"), ("egemaps", "neural", "mfcc")], ids="+".join
+)
+def test_an_unreadable_file_counts_once_in_whatever_order_sets_are_added(
+    speech, small_recognizer, tmp_path, runs
+):
+    folder = shutil.copytree(speech, tmp_path / "speech")
+    (folder / "00.wav").write_bytes(b"RIFF")
+    rng = np.random.default_rng(0)
+    soundfile.write(folder / "01.wav", 0.1 * rng.normal(size=400), 16000)  # too short for eGeMAPS
+    for n in range(len(runs)):
+        asked = settings(folder, small_recognizer, feature_sets=runs[: n + 1])
+        command.main(asked, tmp_path / "run")
+    output = record(tmp_path / "run")
+    assert sorted(s["file"] for s in output["skipped"]) == ["00.wav", "01.wav"]
+    assert (output["found"], output["used"]) == (12, 10)
+
+
+_LOST = [
+    ("missing", "mfcc"),
+    ("missing", "egemaps"),
+    ("broken", "egemaps"),
+    ("too short", "egemaps"),
+]
+
+
+@pytest.mark.parametrize(("what", "sets"), [*_LOST, *((w, f"mfcc,{s}") for w, s in _LOST[1:])])
+def test_nothing_readable_is_an_error_and_a_finished_table_stays(
+    small_recognizer, tmp_path, what, sets
+):
+    rng, file = np.random.default_rng(0), tmp_path / "only.wav"
+    soundfile.write(file, 0.1 * rng.normal(size=9000), 16000)
+    (tmp_path / "metadata.csv").write_text("file\nonly.wav\n")
+    asked = settings(tmp_path, small_recognizer, feature_sets=tuple(sets.split(",")))
+    command.main(asked, tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run/features").iterdir()}
+    file.unlink()
+    if what == "broken":
+        file.write_bytes(b"RIFF")
+    elif what == "too short":
+        soundfile.write(file, 0.1 * rng.normal(size=400), 16000)
+    for run in ("run", "fresh"):
+        with pytest.raises(UserError, match=r"^no utterance of metadata .*only\.wav"):
+            command.main(asked, tmp_path / run)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "run/features").iterdir()}
+    assert not list((tmp_path / "fresh/features").iterdir())
 
 
 def test_a_finished_table_is_kept_and_a_changed_setting_makes_it_anew(

@@ -1,6 +1,7 @@
 """`emoasr predict`: files, folders and tables; corpora."""
 
 import json
+import shutil
 
 import made_extraction
 import made_predictors
@@ -52,6 +53,14 @@ def test_files_give_a_row_each_and_what_cannot_be_read_is_named(predict, unlike,
     assert [row.split()[0] for row in rows] == [str(speech / "01.wav"), str(speech / "00.wav")]
     assert "skipped: missing.wav: no such file" in errors
     assert "warning: 2 of 2 inputs unlike the fitted speech" in errors
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_an_empty_input_is_not_the_current_folder(predict, speech, tmp_path, before):
+    shutil.copy(speech / "00.wav", tmp_path)
+    status, shown, errors = predict(*["00.wav"] * before, "")
+    assert (status, shown) == (1, "")
+    assert errors.startswith(f"error: input {before} is empty; name a file") and "'.'" in errors
 
 
 def test_nothing_that_can_be_read_is_an_error(predict, tmp_path):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from emoasr.corpora import folder, table
 from emoasr.corpora.base import Corpus
+from emoasr.errors import UserError
 from emoasr.files import places, storage
 
 _TABLES = (".csv", ".parquet")
@@ -24,8 +25,14 @@ def of(arguments: Sequence[str]) -> Corpus:
             taken; tables, see `table.load`.
 
     Raises:
-        UserError: a folder without audio, a table that cannot be read, or a name that is not UTF-8.
+        UserError: an empty argument, a folder without audio, a table that cannot be read, or a name
+            that is not UTF-8.
     """
+    if not all(arguments):  # a variable that is not set, as a rule; as a path, the current folder
+        raise UserError(
+            f"input {list(arguments).index('')} is empty; name a file, folder or table, '.' for "
+            "the current folder"
+        )
     with contextlib.redirect_stdout(sys.stderr):  # loaders print; stdout is for predictions
         corpora = [_opened(argument) for argument in arguments]
     tables = [corpus.table.set_axis(_paths(corpus)) for corpus in corpora]

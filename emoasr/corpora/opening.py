@@ -28,7 +28,12 @@ def open_corpus(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     _check_fields(config)
     cut = parse(config.get("window") or None, config.get("hop") or None)
     corpus = importlib.import_module(f"emoasr.corpora.{config.kind}").load(config, workdir)
-    return windows.of(corpus, cut, apart=True) if cut else corpus
+    if cut is None:
+        return corpus
+    parts = windows.of(corpus, cut, apart=True)
+    for note in parts.notes[len(corpus.notes) :]:  # readers have printed their own
+        print(f"{corpus.name}: {note}")
+    return parts
 
 
 def _check_fields(config: ml_collections.ConfigDict) -> None:

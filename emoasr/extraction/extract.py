@@ -48,15 +48,14 @@ def run(
     if asked.shard:
         corpus, folder = shards.part_of(whole, asked.shard), asked.shard.folder(workdir)
         beside = [workdir, *workdir.glob("shards/*")]  # other parts of the same run
+    for place in (folder, *beside):
+        finished_tables.check_external(place, asked.sets.external)
     if asked.work.cluster:
         ray_engine.start(asked.work.cluster.address)
     ensure_folder(folder / "features")
-    for entry in asked.sets.external:
-        print(f"{entry}: an external table, left to emoasr.eval")
-    for name in asked.sets.sums:
-        print(f"{name}: a sum of sets, left to emoasr.eval")
+    _say_what_is_left_to_eval(asked.sets)
     _say_what_eval_needs(whole, config.eval.targets)
-    names = asked.sets.names
+    names = asked.sets.built_in
     there = [name for name in finished_tables.names_in(folder) if name not in names]
     entries = finished_tables.entries_of(folder, there, names)
     sets = feature_sets.parse((*asked.sets.entries, *entries), asked.seed)
@@ -75,6 +74,14 @@ def run(
     config = config.copy_and_resolve_references()
     config.feature_sets, config.tap = sets.entries, opened[0].tap
     run_summary.finish(config, of_corpus, corpus, tables, found, folder)
+
+
+def _say_what_is_left_to_eval(sets: FeatureSets) -> None:
+    """Names the feature sets that are not extracted."""
+    for entry in sets.external:
+        print(f"{entry}: an external table, left to emoasr.eval")
+    for name in sets.sums:
+        print(f"{name}: a sum of sets, left to emoasr.eval")
 
 
 def _say_what_eval_needs(corpus: Corpus, targets: Sequence[str]) -> None:
@@ -118,21 +125,39 @@ def _extract(
         compilation_cache.enable_cache()
         part = dataclasses.replace(listener.at_its_rate(whole), table=corpus.table)
         pooler = listener.pooler(asked.how, on_device)
-        more = passes.device_pass(asked.work, part, keys, pooler, on_device)
-        if len(more.skipped) == len(whole):  # a shard may lose all its utterances
-            why = more.skipped[0].reason
-            raise UserError(f"no utterance of {whole.name} could be read; the first: {why}")
-        found = joined(found, more)
+        found = joined(found, passes.device_pass(asked.work, part, keys, pooler, on_device))
+        _check_some(whole, keys, on_device.values(), found)
     if "egemaps" in stores:
         unreadable = [(s.file, s.start, s.end) for s in found.skipped if s.step == "audio"]
         more = passes.egemaps_pass(asked.work, corpus, keys, stores["egemaps"], unreadable)
         found = joined(found, more)
+        _check_some(whole, keys, [stores["egemaps"]], found)
     tables = {name: table.outline for name, table in kept.items()}
     for name, rows in stores.items():
         path = finished_tables.path_of(folder, name)
         tables[name] = _write_table(path, rows, corpus, keys, expected[name], found)
     seconds = Findings(metrics={"seconds": round(time.monotonic() - started, 2)})
     return {name: tables[name] for name in sets.built_in}, joined(found, seconds)
+
+
+def _check_some(
+    whole: Corpus, keys: Sequence[bytes], stores: Iterable[RowStore], found: Findings
+) -> None:
+    """Refuses tables without rows, but for a shard, which may lose all its utterances.
+
+    Args:
+        whole: the corpus.
+        keys: of the utterances of the whole, or of a shard.
+        stores: of the feature sets that a pass has computed.
+        found: up to the end of that pass.
+
+    Raises:
+        UserError: none could be read, or eGeMAPS has none that is long enough.
+    """
+    if len(keys) == len(whole) and not any(key in rows for rows in stores for key in keys):
+        first = next(s for s in found.skipped if s.step != "corpus")
+        why = first.reason if first.file in first.reason else f"{first.file}: {first.reason}"
+        raise UserError(f"no utterance of {whole.name} could be read; the first: {why}")
 
 
 def _row_stores(

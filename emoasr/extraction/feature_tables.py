@@ -4,7 +4,7 @@ A table has one row an utterance, indexed as audformat does (`file`, or `file, s
 number a column.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from emoasr.settings.feature_sets import paths
 
 
 def load(
-    feature_sets: Iterable[str], folder: Path
+    feature_sets: Sequence[str], folder: Path
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
     """Reads the tables of `config.feature_sets`.
 

@@ -44,6 +44,28 @@ def names_in(workdir: Path) -> list[str]:
     return [n for n in there if feature_sets.is_built_in(n) or _folder_of(workdir, n)]
 
 
+def check_external(workdir: Path, external: Iterable[str]) -> None:
+    """Refuses external tables whose names are those of tables that extract has made.
+
+    Args:
+        workdir: a run's folder.
+        external: entries of `config.feature_sets`.
+
+    Raises:
+        UserError: it names the entry, and says whether it is the run's own table.
+    """
+    there = names_in(workdir)
+    for entry in external:
+        if (name := feature_sets.name_of(entry)) in there:
+            own, given = path_of(workdir, name), storage.path(entry)
+            is_own = isinstance(given, Path) and given.resolve() == own.resolve()
+            remedy = f"give its name, {name}" if is_own else "rename the file of the other table"
+            raise UserError(
+                f"config.feature_sets={entry!r}: {own} is a table of this run, made by extract; "
+                f"{remedy}"
+            )
+
+
 def entries_of(workdir: Path, names: Iterable[str], asked: Container[str]) -> list[str]:
     """The entries of `config.feature_sets` that ask for tables in a run's folder.
 

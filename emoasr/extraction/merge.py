@@ -31,7 +31,7 @@ def join_shards(
 
     Args:
         config: as of `extract.main`.
-        asked: the settings, checked; the shard is ignored.
+        asked: the settings, checked, without a shard.
         workdir: the run's folder, with all shards in `shards`.
         overwrite: whether what another run has finished in `workdir` may be replaced.
 
@@ -52,6 +52,7 @@ def _join(
     workdir: Path,
     overwrite: bool,
 ) -> None:
+    finished_tables.check_external(workdir, asked.sets.external)
     corpus = open_corpus(config.corpus, workdir)
     beside = [n for n in finished_tables.names_in(workdir) if n not in asked.sets.built_in]
     others = finished_tables.entries_of(workdir, beside, asked.sets.built_in)
@@ -81,7 +82,7 @@ def _join(
     finished_tables.tidy(workdir, tables)
     config = config.copy_and_resolve_references()
     others = finished_tables.entries_of(workdir, kept, asked.sets.built_in)
-    config.shard, config.feature_sets = "", (*asked.sets.entries, *others)
+    config.feature_sets = (*asked.sets.entries, *others)
     config.tap = opened[0].tap
     found.append(Findings(metrics={"shards": len(shards)}))
     run_summary.finish(config, of_corpus, corpus, tables, joined(*found), workdir)

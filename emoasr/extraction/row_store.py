@@ -59,7 +59,8 @@ class RowStore:
         self._held: list[np.ndarray] = []
         self._since = time.monotonic()
         self._n_parts = 0
-        for path in sorted(self._folder.glob("*.rows")):
+        parts = (path for path in self._folder.glob("*.rows") if path.stem.isdecimal())
+        for path in sorted(parts):  # not those that a file manager has put there
             self._register(path, np.fromfile(path, self._dtype))
             self._n_parts = int(path.stem) + 1
 
@@ -139,7 +140,7 @@ class RowStore:
     def clear(self) -> None:
         """Removes the rows that the finished table has, and rows made with other settings."""
         for other in self._folder.parent.iterdir():
-            if other != self._folder:
+            if other.is_dir() and other != self._folder:
                 shutil.rmtree(other)
         remove_parts(self._folder.parent)
 

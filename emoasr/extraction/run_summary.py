@@ -34,9 +34,14 @@ class Findings(NamedTuple):
 
 
 def joined(*findings: Findings) -> Findings:
-    """What several steps found, each thing once, in their order."""
+    """What several steps found, each thing once, in their order.
+
+    An utterance whose audio cannot be read counts as that alone, not also as left out by eGeMAPS.
+    """
+    skipped = dict.fromkeys(s for found in findings for s in found.skipped)
+    unreadable = {(s.file, s.start, s.end) for s in skipped if s.step == "audio"}
     return Findings(
-        list(dict.fromkeys(s for found in findings for s in found.skipped)),
+        [s for s in skipped if s.step != "egemaps" or (s.file, s.start, s.end) not in unreadable],
         list(dict.fromkeys(line for found in findings for line in found.warnings)),
         {name: value for found in findings for name, value in found.metrics.items()},
         {name: took for found in findings for name, took in found.computed.items()},

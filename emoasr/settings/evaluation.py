@@ -76,7 +76,11 @@ def _predictions(settings: ml_collections.ConfigDict, taken: Collection[str]) ->
             raise UserError(f"{what}: must be NAME=WORKDIR, such as finetuned=runs/f")
         if name in (*found, *taken, *settings.layers, choices.BASELINE):
             raise UserError(f"{what}: another row has that name; choose a different one")
-        found[name] = places.local(folder) / "finetune" / "predictions.parquet"
+        found[name] = (
+            places.workdir(folder, f"config.eval.predictions={name}")
+            / "finetune"
+            / "predictions.parquet"
+        )
         if not found[name].is_file():
             raise UserError(
                 f"{what}: {found[name]} is not there; run python -m emoasr.finetune "
@@ -95,7 +99,8 @@ def _train_workdir(
 ) -> Path | None:
     if not config.eval.train_workdir:
         return None
-    train, field = places.local(config.eval.train_workdir), "config.eval.train_workdir"
+    field = "config.eval.train_workdir"
+    train = places.workdir(config.eval.train_workdir, field)
     places.check_extracted(train)
     if train.resolve() == workdir.resolve():
         raise UserError(f"{field}={train}: is --workdir itself; give the run of another corpus")

@@ -1,16 +1,17 @@
 """What entries of `config.feature_sets` name: sets that extract makes, tables, sums of sets."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files import storage
 from emoasr.settings import bounds
-from emoasr.settings.choices import UNTRAINED
+from emoasr.settings.choices import BASELINE, UNTRAINED
 
 _SETS = ("neural", "random", "mfcc", "egemaps")
+_RESERVED = (*_SETS, "labels", BASELINE)  # labels: the run's own table, beside those of sets
 _SEEDED = re.compile(f"{UNTRAINED}(0|[1-9][0-9]{{0,9}})")  # one spelling a seed
 _NAMED = re.compile("[A-Za-z][A-Za-z0-9._-]*")  # of a further recognizer
 
@@ -42,7 +43,7 @@ class FeatureSets(NamedTuple):
         return tuple(map(name_of, self.entries))
 
 
-def parse(entries: Iterable[str], seed: int) -> FeatureSets:
+def parse(entries: Sequence[str], seed: int) -> FeatureSets:
     """The feature sets that `config.feature_sets` asks for.
 
     Args:
@@ -50,9 +51,9 @@ def parse(entries: Iterable[str], seed: int) -> FeatureSets:
         seed: `config.seed`, of the set `random`.
 
     Raises:
-        UserError: an entry is not a feature set, or two sets have the same name.
+        UserError: there is none, an entry is not a feature set, or two have the same name.
     """
-    located = paths(entries := tuple(entries), Path())
+    located, entries = paths(entries, Path()), tuple(entries)
     of_others = sums(entries, located)
     recognizers = dict(map(_named, filter(_is_recognizer, entries)))
     twins = {f"{UNTRAINED}{name}": name for name in recognizers}
@@ -123,7 +124,7 @@ def sums(feature_sets: Iterable[str], named: Collection[str]) -> dict[str, tuple
     return found
 
 
-def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]:
+def paths(feature_sets: Sequence[str], folder: Path) -> dict[str, storage.Place]:
     """Where the tables of `config.feature_sets` lie, by feature set; sums have none.
 
     Args:
@@ -132,8 +133,13 @@ def paths(feature_sets: Iterable[str], folder: Path) -> dict[str, storage.Place]
         folder: where extract writes.
 
     Raises:
-        UserError: two sets have the same name, or there is no such kind of URL.
+        UserError: there is no set, two have the same name, or there is no such kind of URL.
     """
+    if not isinstance(feature_sets, tuple | list) or not feature_sets:
+        raise UserError(
+            f"config.feature_sets={feature_sets!r}: must be one or more names with commas between "
+            "them, such as neural,egemaps"
+        )
     found: dict[str, storage.Place] = {}
     for entry in feature_sets:
         if not isinstance(entry, str):
@@ -178,11 +184,12 @@ def _named(entry: str) -> tuple[str, str]:
     """The name and the folder of a further recognizer."""
     name, _, folder = entry.partition("=")
     what = f"config.feature_sets={entry!r}: "
-    if is_built_in(name) or name.startswith(UNTRAINED) or not _NAMED.fullmatch(name):
+    taken = name in _RESERVED or name.startswith(UNTRAINED) or is_external(name)
+    if taken or not _NAMED.fullmatch(name):
         raise UserError(
             f"{what}a recognizer's name must be a letter, then letters, digits, '.', '_', '-', "
-            f"not one of {', '.join(_SETS)}, and not begin with {UNTRAINED!r}; such as "
-            f"whisper={folder}"
+            f"not one of {', '.join(_RESERVED)}, not begin with {UNTRAINED!r}, and not end in "
+            f".parquet or .csv; such as whisper={folder}"
         )
     if not folder:
         raise UserError(f"{what}gives no folder; give {name}=FOLDER")

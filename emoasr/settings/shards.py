@@ -63,6 +63,12 @@ def asked(config: ml_collections.ConfigDict) -> Shard | None:
     return shard
 
 
+def check_none(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError where `--merge`, which joins all shards, is asked for one."""
+    if config.shard:
+        raise UserError(f"config.shard={config.shard}: --merge joins all shards; leave it out")
+
+
 def lock_name(config: ml_collections.ConfigDict) -> str:
     """The name of the run lock of what `config.shard` asks for; empty for the whole corpus."""
     shard = asked(config)

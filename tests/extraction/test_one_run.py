@@ -4,6 +4,7 @@ import collections
 import os
 import shutil
 
+import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
@@ -142,6 +143,23 @@ def test_sets_are_added_and_all_stay_of_the_same_files(run, folder):
     assert len(pd.read_parquet(workdir / "labels.parquet")) == record(workdir)["used"] == 13
     run(feature_sets=("x.csv",))
     assert record(workdir)["tables"].keys() == {"mfcc", "neural"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("at", ["run/features/mfcc.parquet", "other/mfcc.parquet", "mfcc.csv"])
+@pytest.mark.parametrize("shard", ["", "1/1", "new"])
+def test_no_external_table_takes_the_name_of_a_finished_one(
+    run, tmp_path, request, shard, at, overwrite
+):
+    workdir = run(feature_sets=("mfcc",), shard=shard.replace("new", ""))
+    before = content(workdir)
+    request.getfixturevalue("nothing_computed")
+    at = at.replace("run", "run/shards/1-of-1") if shard == "1/1" else at
+    remedy = "give its name, mfcc" if at.startswith("run") else "rename the file"
+    sets, shard = ("random", str(tmp_path / at)), shard.replace("new", "1/2")
+    with pytest.raises(UserError, match=f"mfcc.parquet is a table of this run, .*; {remedy}"):
+        run(feature_sets=sets, shard=shard, overwrite=overwrite)
+    assert content(workdir) == before
 
 
 def test_changed_ratings_are_taken_up(run, folder):
@@ -347,3 +365,16 @@ def test_missing_targets_are_named_with_what_there_is_instead(run, folder, capsy
     rated.to_csv(folder / "metadata.csv", index=False)
     run(feature_sets=("mfcc",))
     assert f"metadata: {said}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("window", ["all", "some", "none"])
+def test_recordings_shorter_than_a_window_are_noted(run, folder, capsys, window):
+    seconds = sorted(soundfile.info(path).duration for path in folder.glob("*.wav"))
+    longer = {"all": seconds[-1] + 1, "some": seconds[len(seconds) // 2], "none": seconds[0] / 2}
+    there = {"kind": "table", "path": str(folder / "metadata.csv"), "root": ""}
+    corpus = ml_collections.ConfigDict({**there, "window": longer[window], "hop": 0.0})
+    workdir = run(feature_sets=("x.csv",), corpus=corpus)
+    notes = [note for note in record(workdir)["notes"] if "shorter than a window" in note]
+    assert len(notes) == (window != "none")
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if "shorter than" in line] == [f"metadata: {n}" for n in notes]

@@ -144,6 +144,24 @@ def test_what_a_finished_table_has_goes(tmp_path):
     assert [path.name for path in tmp_path.glob("*/*")] == ["keys"]
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "._000000.rows", "notes.rows", "a.txt"])
+def test_files_that_others_put_there_do_no_harm(tmp_path, name):
+    folder = tmp_path / "x"
+    store = row_store.RowStore(folder, MADE_WITH, COLUMNS)
+    put(store, range(3))
+    store.flush()
+    for place in (tmp_path, folder, *folder.iterdir()):
+        (place / name).write_bytes(b"no rows")
+    again = row_store.RowStore(folder, MADE_WITH, COLUMNS)
+    put(again, range(3, 5))
+    again.flush()
+    assert len(row_store.RowStore(folder, MADE_WITH, COLUMNS)) == 5
+    finish(folder, tmp_path / "x.parquet", range(5))
+    again = row_store.RowStore(folder, MADE_WITH, COLUMNS)
+    again.take_over(tmp_path / "x.parquet")
+    assert len(again) == 5
+
+
 def test_the_outline_of_segments_is_that_of_the_table(tmp_path):
     index = audformat.segmented_index(["a", "a"], [0, 1.25], [1.25, 2.5])
     parquet.write(pd.DataFrame({"x": [1.0, 2.0]}, index), tmp_path / "x.parquet")

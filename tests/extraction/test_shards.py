@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_extraction import assert_same, record, settings, tables
 
-from emoasr import extract
+from emoasr import extract, predict
 from emoasr.corpora import table
 from emoasr.errors import UserError
 from emoasr.extraction import shards
@@ -55,7 +55,7 @@ def joined(asked, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("joined")
     for shard in ("2/3", "3/3", "1/3"):
         extract.main(asked(shard), workdir)
-    extract.merge(asked("2/3"), workdir)
+    extract.merge(asked(), workdir)
     return workdir
 
 
@@ -101,6 +101,18 @@ def test_a_shard_of_unreadable_files_alone_stops_nobody(asked, damaged, tmp_path
     extract.merge(two(), tmp_path)
     output = record(tmp_path)
     assert (output["found"], output["used"], len(output["skipped"])) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("command", [extract, predict])
+def test_merge_takes_no_shard(command, damaged, tmp_path, capsys):
+    flags = [
+        "--config=table", f"--config.corpus.path={damaged / 'metadata.csv'}",
+        f"--workdir={tmp_path}", "--merge", "--config.shard=2/3",
+    ]  # fmt: skip
+    assert command.command(flags) == 1
+    assert capsys.readouterr().err == (
+        "error: config.shard=2/3: --merge joins all shards; leave it out\n"
+    )
 
 
 def test_what_cannot_be_joined_is_told(joined, asked, damaged, tmp_path):

@@ -5,6 +5,8 @@ import pytest
 from emoasr.errors import UserError
 from emoasr.settings import feature_sets
 
+TAKEN = ("neural", "mfcc", "labels", "mean", "random-3", "w.parquet", "w.CSV")
+
 
 def test_sums_are_of_sets_that_are_named_too():
     entries = ("neural+egemaps", "neural", "egemaps", "a/b+c/w.csv", "w+neural+egemaps")
@@ -20,11 +22,11 @@ def test_sums_are_of_sets_that_are_named_too():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        (("neural", "neural+egemaps"), "'neural.egemaps': sums sets .* name 'egemaps'"),
-        (("neural", "egemaps", "neural+egemap"), "name 'egemap'; did you mean egemaps"),
+        (("neural", "neural+egemaps"), "'neural.egemaps': .* listed beside it; add 'egemaps'"),
+        (("neural", "egemaps", "neural+egemap"), "add 'egemap'; did you mean egemaps"),
         (("neural", "neural+neural"), "'neural' is there twice"),
         (("neural", "mfcc", "neural+mfcc", "neural+mfcc"), "'neural.mfcc' is there twice"),
-        (("neural", "neural+"), "name ''"),
+        (("neural", "neural+"), "add ''"),
         (("a+b.csv", "a", "b", "a+b"), "is there twice"),
     ],
 )
@@ -32,6 +34,12 @@ def test_sums_that_cannot_be_are_named(entries, message):
     with pytest.raises(UserError, match=message) as error:
         feature_sets.parse(entries, seed=0)
     assert str(error.value).startswith("config.feature_sets=") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("entries", [(), [], None, "neural", 3, {"neural": 1}])
+def test_what_is_no_list_of_sets_is_told_in_one_line(entries):
+    with pytest.raises(UserError, match=r"^config.feature_sets=.*: must be one or more names"):
+        feature_sets.parse(entries, seed=0)
 
 
 def test_further_recognizers_and_their_untrained_twins():
@@ -48,7 +56,7 @@ def test_further_recognizers_and_their_untrained_twins():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        (("neural=x",), "'neural=x': a recognizer's name must be"),
+        *(((f"{name}=x",), f"'{name}=x': a recognizer's name must be") for name in TAKEN),
         (("random-x=y",), "not begin with 'random-'"),
         (("../w=x",), "'../w=x': a recognizer's name"),
         (("=x",), "'=x': a recognizer's name"),
