@@ -67,13 +67,11 @@ def workdir(text: str | os.PathLike, field: str = "--workdir") -> Path:
             f"{field}={text}: must be on a disk, local or mounted; object stores are only read from"
         )
     path = output(text, field)
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
+    if not storage.is_utf8(str(path)):
         raise UserError(
             f"{field}={path}: is not UTF-8, so that Arrow cannot open tables in it; give another "
             "folder, or rename it"
-        ) from None
+        )
     return path
 
 
