@@ -19,6 +19,7 @@ from absl import flags, logging
 import emoasr
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files.places import local
+from emoasr.files.writing import place_of
 from emoasr.settings import configurations, dependent, fields
 from emoasr.system import interrupts, limits, output
 
@@ -265,12 +266,7 @@ def _file(command: Command, text: str) -> tuple[Path, ml_collections.ConfigDict]
 
 
 def _workdir(given: str | None, source: Path) -> Path:
-    if given and "://" in given:
-        raise UserError(
-            f"--workdir={given}: must be on a disk, local or mounted; object stores are only read "
-            "from"
-        )
-    return local(given) if given else Path("runs") / source.stem
+    return place_of(given, "--workdir") if given else Path("runs") / source.stem
 
 
 def _work(

@@ -40,7 +40,7 @@ from emoasr import cli, config
 from emoasr.audio import windows
 from emoasr.errors import UserError, one_line
 from emoasr.files import places
-from emoasr.files.writing import ensure_folder
+from emoasr.files.writing import file_of
 from emoasr.settings import shards
 from emoasr.system import output
 
@@ -203,12 +203,11 @@ def _output(flag: str, given: str, suffixes: Sequence[str], overwrite: bool) -> 
     """The file that a flag names, which can be written; None: the flag is not given."""
     if not given:
         return None
-    path = places.local(given)
-    if path.suffix.lower() not in suffixes:
+    if Path(given).suffix.lower() not in suffixes:
         raise UserError(f"--{flag}={given}: must end in {', '.join(suffixes)}")
+    path = file_of(given, f"--{flag}")
     if path.exists() and not overwrite:
         raise UserError(f"--{flag}={given}: is there already; give another name, or --overwrite")
-    ensure_folder(path.parent)
     return path
 
 

@@ -14,8 +14,7 @@ from emoasr.asr.transcripts import Transcript
 from emoasr.audio import windows
 from emoasr.audio.windows import Windows
 from emoasr.errors import UserError, one_line
-from emoasr.files import places
-from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.files.writing import file_of, write_atomically
 from emoasr.inference import columns
 from emoasr.inference.attention import AttentivePooler
 from emoasr.inference.calls import Call, Kept
@@ -180,8 +179,7 @@ class Predictor(SavedPredictor):
         from emoasr.report import player, provenance
 
         self.check_tracks()
-        file = places.local(path)
-        ensure_folder(file.parent)
+        file = file_of(path, "path")
         call = self._call(x, on_error, progress)
         recordings.check_number(len(call.index), "page", recordings.MOST)
         table = self.predict(x, on_error=on_error, progress=progress)

@@ -37,7 +37,7 @@ from absl import flags
 from emoasr import cli
 from emoasr.errors import UserError, one_line
 from emoasr.files import places, storage
-from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.files.writing import check_name, ensure_folder, place_of, write_atomically
 from emoasr.settings.choices import LANGUAGE_WEIGHT, check_choice
 
 SUFFIXES = {"txt": "txt", "json": "json", "csv": "csv", "srt": "srt", "textgrid": "TextGrid"}
@@ -127,16 +127,18 @@ def _outputs(files: list[str], kind: str, output: str) -> dict[str, Path]:
                 f"--format={kind}: of {len(files)} files only with --output=FOLDER, a file each"
             )
         return {}
-    folder = places.local(output)
+    folder = place_of(output, "--output")
     found = {file: folder / f"{PurePosixPath(file).stem}.{SUFFIXES[kind]}" for file in files}
     for file, place in found.items():
-        if place.exists():
-            raise UserError(f"{place}: is there already; remove it, or take another --output")
         if list(found.values()).count(place) > 1:
             raise UserError(
                 f"{one_line(file)}: another file's transcript has the name {place.name}"
             )
     ensure_folder(folder)
+    for place in found.values():
+        check_name(place, str(place))
+        if place.exists():
+            raise UserError(f"{place}: is there already; remove it, or take another --output")
     return found
 
 

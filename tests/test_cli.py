@@ -151,6 +151,7 @@ def used(call, *arguments: str):
         ("pretrain --config.corpus.path=. --config.train.init=no", ["no is not a recognizer"]),
         ("transcribe --recognizer=no a.wav", ["no is not a recognizer"]),
         ("transcribe no.wav", ["no.wav"]),
+        ("transcribe --output=s3://b/x a.wav", ["--output=s3://b/x", "must be on a disk"]),
         ("extract --config=demo --workdir=/dev/null/x", ["/dev/null/x", "--workdir"]),
         ("extract --config=demo --workdir=s3://bucket/x", ["--workdir=s3://bucket/x", "on a disk"]),
         ("extract --config=demo --overrides=no.json", ["no.json"]),

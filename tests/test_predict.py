@@ -142,9 +142,16 @@ def test_no_page_is_written_where_nothing_can_be_read(predict, tmp_path):
         (["--config=folder", "--page=p.html"], "--page: is for files"),
         (["--config=folder", "a.wav"], "unexpected argument 'a.wav'"),
         (["labels.csv"], "labels.csv"),
+        (["--output=s3://b/x.csv", "a.wav"], "--output=s3://b/x.csv: must be on a disk"),
+        (["--page=s3://b/x.html", "a.wav"], "--page=s3://b/x.html: must be on a disk"),
+        (["--config=folder", "--output=s3://b/x.csv"], "--output=s3://b/x.csv: must be on a disk"),
+        (["--overwrite", "--output=folder.csv", "a.wav"], "--output=folder.csv: is a folder"),
+        (["--overwrite", "--page=folder.html", "a.wav"], "--page=folder.html: is a folder"),
     ],
 )
-def test_mistakes_are_one_line(predict, arguments, message):
+def test_mistakes_are_one_line(predict, tmp_path, arguments, message):
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "folder.html").mkdir()
     status, shown, errors = predict(*arguments)
     assert status == 1 and not shown
     assert errors.startswith("error: ") and message in errors and len(errors.splitlines()) == 1

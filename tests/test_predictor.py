@@ -226,6 +226,8 @@ def test_a_track_is_plotted_by_one_call(predictor, speech, tmp_path):
         UserError, match=r"track.txt: a picture's name must end in .png, .svg, .pdf"
     ):
         picture.save("track.txt")
+    with pytest.raises(UserError, match="path=s3://b/x.png: must be on a disk"):
+        picture.save("s3://b/x.png")
     with pytest.raises(UserError, match="21 recordings: a picture holds 20 at most"):
         predictor.plot(([noise(1000)] * 21, RATE))
 
@@ -238,6 +240,8 @@ def test_pages_and_pictures_need_means(small_recognizer, predictor, tmp_path):
             draw((noise(9000), RATE))
     with pytest.raises(UserError, match="501 recordings: a page holds 500 at most"):
         predictor.page(["a.wav"] * 501, tmp_path / "p.html")
+    with pytest.raises(UserError, match="path=.*: is a folder"):
+        predictor.page([], tmp_path)
     assert not (tmp_path / "p.html").exists()
 
 
