@@ -164,6 +164,11 @@ def main(
     asked = Options(**options)
     if asked.track or asked.page:
         raise UserError(f"--{'track' if asked.track else 'page'}: {_ONLY_FILES}")
+    if asked.window is not None and asked.hop is None and config.corpus.hop:
+        raise UserError(
+            f"config.corpus.hop={config.corpus.hop:g}: is of config.corpus.window; beside --window "
+            "give --hop"
+        )
     asked = dataclasses.replace(asked, recognizer=asked.recognizer or config.recognizer)
     shard = shards.asked(config)
     folder = shard.folder(places.local(workdir)) if shard else places.local(workdir)

@@ -136,6 +136,15 @@ def test_no_page_is_written_where_nothing_can_be_read(predict, tmp_path):
         (["--predictor=no", "a.wav"], "no is not a predictor's folder"),
         (["--recognizer=no", "a.wav"], "no is not a recognizer's folder"),
         (["--config=folder", "--track"], "--track: is for files"),
+        (
+            [
+                "--config=folder",
+                "--window=1",
+                "--config.corpus.window=1",
+                "--config.corpus.hop=0.5",
+            ],
+            "config.corpus.hop=0.5: is of config.corpus.window; beside --window give --hop",
+        ),
         (["--page=p.html", "--track", "a.wav"], "--page: shows the track already"),
         (["--page=p.html", "--window=2", "a.wav"], "--page: gives every frame"),
         (["--page=p.pdf", "a.wav"], "--page=p.pdf: must end in .html"),
