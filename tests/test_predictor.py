@@ -16,6 +16,7 @@ import emoasr
 from emoasr.errors import UserError
 from emoasr.inference import calls, planning
 from emoasr.prediction import saved
+from emoasr.report import player
 
 RATE = 16000
 
@@ -156,6 +157,45 @@ def test_what_cannot_be_read_is_an_error_or_left_out(predictor, speech, tmp_path
         assert len(table.attrs["skipped"]) == 2
     track = predictor.track(files, on_error="skip")
     assert set(track["file"]) == {files[1]} and len(track.attrs["skipped"]) == 2
+
+
+@pytest.mark.parametrize("window", [None, 0.25])
+@pytest.mark.parametrize("kind", ["files", "arrays"])
+def test_the_input_that_cannot_be_read_is_numbered_as_it_was_given(
+    predictor, tmp_path, kind, window
+):
+    soundfile.write(tmp_path / "a.wav", noise(RATE), RATE)
+    good, bad = (str(tmp_path / "a.wav"), "no.wav") if kind == "files" else (noise(RATE), noise(0))
+    x = [good, bad, good, bad]
+    x = x if kind == "files" else (x, RATE)
+    with pytest.raises(UserError, match="input 1: "):
+        predictor.predict(x, window)
+    with pytest.warns(UserWarning, match="2 of 4 inputs left out, the first: input 1: "):
+        table = predictor.predict(x, window, on_error="skip")
+    assert [skipped["input"] for skipped in table.attrs["skipped"]] == [1, 3]
+    assert len(table) == (2 if window is None else 8)
+
+
+@pytest.mark.parametrize("folders", [("a/b/a", "a"), ("a", "b")])
+def test_a_pages_warnings_name_recordings_as_it_does(
+    small_recognizer, predictor, tmp_path, monkeypatch, folders
+):
+    digest = predictor.recognizer.digest
+    made_predictors.save(tmp_path / "unlike", digest, shift=9)
+    other = emoasr.load_predictor(tmp_path / "unlike", small_recognizer)
+    paths = [tmp_path / folder / f"{i}.wav" for i, folder in enumerate(folders)]
+    for path, wave in zip(paths, (noise(RATE), np.zeros(RATE)), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, wave, RATE)
+    shown = {}
+    monkeypatch.setattr(player, "render", lambda content: shown.update(content) or "")
+    monkeypatch.chdir(tmp_path)
+    files = [str(path.relative_to(tmp_path)) for path in paths]
+    table = other.page(files, "page.html")
+    names = [recording["name"] for recording in shown["recordings"]]
+    assert names == [f.removeprefix("a/" * (folders[1] == "a")) for f in files]
+    for called, lines in ((files, table.attrs["warnings"]), (names, shown["warnings"])):
+        assert [line.split(": ")[-1] for line in lines] == [called[1], ", ".join(called)]
 
 
 def test_nothing_in_nothing_out(predictor):
