@@ -216,10 +216,11 @@ class Recognizer(SavedRecognizer):
             for i, found, scores_TV in decoded:
                 heard[i] = transcripts.of(*found, scores_TV, times_T, symbols)
         table = call.finished(pd.DataFrame(heard, call.index, transcripts.Transcript._fields))
-        doubts = table["confidence"].map(transcripts.doubt).dropna()
-        if len(doubts):
+        doubts = {i: d for i, h in enumerate(heard) if (d := transcripts.doubt(h.confidence))}
+        if doubts:
             which = f"{len(doubts)} of {counted(len(table), 'input')}"
-            first = f"the first: {doubts.index[0]}: {doubts.iloc[0]}"
+            i = min(doubts)
+            first = f"the first: {one_line(call.name(i))}: {doubts[i]}"
             warnings.warn(f"{which}, {first}", stacklevel=2)
         if doubt := transcripts.doubt_of_all(table["confidence"]):
             warnings.warn(doubt, stacklevel=2)
