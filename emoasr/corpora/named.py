@@ -11,6 +11,7 @@ import pandas as pd
 
 from emoasr.corpora import folder, table
 from emoasr.corpora.base import Corpus
+from emoasr.errors import UserError
 from emoasr.files import places, storage
 
 _TABLES = (".csv", ".parquet")
@@ -43,10 +44,13 @@ def _opened(argument: str) -> Corpus:
     path = argument if "://" in argument else str(places.local(argument))
     config = ml_collections.ConfigDict({"path": path, "root": ""})
     place = storage.path(path)
-    if place.suffix.lower() in _TABLES:
-        return table.load(config, Path())
-    if isinstance(place, Path) and place.is_dir():
-        return folder.load(config, Path())
+    try:
+        if place.suffix.lower() in _TABLES:
+            return table.load(config, Path())
+        if isinstance(place, Path) and place.is_dir():
+            return folder.load(config, Path())
+    except UserError as error:  # the user has given no such field
+        raise UserError(str(error).removeprefix("config.corpus.path=")) from None
     return Corpus("input", Path(), pd.DataFrame(index=audformat.filewise_index([path])))
 
 
