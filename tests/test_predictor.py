@@ -124,6 +124,18 @@ def test_windows_are_predicted_as_recordings_of_their_own(predictor, tmp_path):
         np.testing.assert_allclose(table.to_numpy(float), alone.to_numpy(float), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.int64, np.float32, np.float64])
+def test_numbers_of_numpy_are_numbers(predictor, kind):
+    wave = noise(3 * RATE)
+    for how in ({}, {"window": kind(1), "hop": kind(1)}):
+        plain = {name: float(value) for name, value in how.items()}
+        expected = predictor.predict((wave, RATE), **plain)
+        pd.testing.assert_frame_equal(predictor.predict((wave, kind(RATE)), **how), expected)
+        decoded = {"array": wave, "sampling_rate": kind(RATE)}
+        pd.testing.assert_frame_equal(predictor.predict(decoded, **how), expected)
+    predictor.plot((wave, kind(RATE)), smooth=kind(1))
+
+
 def test_windows_of_a_segment_lie_within_it(predictor, tmp_path):
     path = str(tmp_path / "a.wav")
     soundfile.write(path, noise(2 * RATE), RATE)

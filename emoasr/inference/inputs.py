@@ -111,6 +111,8 @@ def _files(index: pd.Index, frontend: FrontEnd, cut: Windows | None) -> Opened:
 
 
 def _samples(items: list[tuple[Samples, float]], frontend: FrontEnd, cut: Windows | None) -> Opened:
+    # NumPy's integers would overflow in products
+    items = [(x, rate.item() if isinstance(rate, np.number) else rate) for x, rate in items]
     if cut is None:
         return Opened(_Arrays(items, frontend), pd.RangeIndex(len(items)), range(len(items)))
     parts: list[tuple[Samples, float]] = []
