@@ -105,6 +105,19 @@ def test_a_track_has_a_row_a_frame(predict, speech, tmp_path):
     assert np.allclose(np.diff(track["time"]), 0.032)
 
 
+@pytest.mark.parametrize("flags", [(), ("--track",)])
+def test_an_open_end_is_shown_as_nothing_and_times_in_seconds(predict, speech, tmp_path, flags):
+    (tmp_path / "t.csv").write_text(
+        f"file,start,end\n{speech}/00.wav,0,0.1\n{speech}/01.wav,0.1,\n"
+    )
+    status, shown, errors = predict("t.csv", *flags)
+    assert status == 0, errors
+    rows = [line.split() for line in shown.splitlines() if ".wav" in line]
+    assert {tuple(row[:3]) for row in rows if "00.wav" in row[0]} == {(rows[0][0], "0.00", "0.10")}
+    assert rows[-1][1] == "0.10" and len(rows[-1]) == len(rows[0]) - 1
+    assert "NaT" not in shown and "nan" not in shown and "days" not in shown
+
+
 def test_a_page_is_written_beside_the_table(predict, unlike, speech, tmp_path):
     files = speech / "01.wav", "missing.wav", speech / "00.wav"
     status, shown, errors = predict("--predictor=unlike", "--page=p.html", *files)
