@@ -165,9 +165,12 @@ class Predictor(SavedPredictor):
         from emoasr.report import player, provenance
 
         self.check_tracks()
+        if self.recognizer.transcribes:
+            self.recognizer.decoder()  # its errors come before anything is computed
         file = file_of(path, "path")
         call = self._call(x, on_error, progress)
         recordings.check_number(len(call.index), "page", recordings.MOST)
+        call.notes = (*call.notes, *self._wordless())
         found, silent = self._predicted(call)
         table = self._warned(call, found, silent)
         full = _names(call, found)
@@ -283,6 +286,14 @@ class Predictor(SavedPredictor):
                 return pooled, [None] * len(pooled)
             found = self.recognizer.transcribe(x, on_error=on_error, progress=False, words=True)
         return pooled, [Transcript(*row) for row in found.itertuples(index=False)]
+
+    def _wordless(self) -> list[str]:
+        """A note where a page has no words only because the recognizer lacks a file."""
+        vocabulary = self.recognizer.vocabulary_file
+        if vocabulary is None or vocabulary.source is not None:
+            return []
+        lacks = f"{one_line(vocabulary.name)} is not there"
+        return [f"the page has no words: {lacks}; copy it from where the model is from"]
 
     def check_tracks(self) -> None:
         """Raises a UserError unless the predictor has tracks."""

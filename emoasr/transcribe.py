@@ -38,6 +38,7 @@ from emoasr import cli
 from emoasr.errors import UserError, one_line
 from emoasr.files import places, storage
 from emoasr.files.writing import check_name, ensure_folder, place_of, write_atomically
+from emoasr.settings import bounds
 from emoasr.settings.choices import LANGUAGE_WEIGHT, check_choice
 
 SUFFIXES = {"txt": "txt", "json": "json", "csv": "csv", "srt": "srt", "textgrid": "TextGrid"}
@@ -64,11 +65,13 @@ def main(
         language_weight: likewise.
 
     Raises:
-        UserError: no file is given, no such recognizer, or a transcript's file is there already.
+        UserError: no file is given, no such recognizer, one that gives no transcripts, a beam size
+            out of bounds, or a transcript's file is there already.
     """
     if not files:
         raise UserError("name the files: python -m emoasr.transcribe FILE ... (see --help)")
     check_choice("--format", kind, FORMATS)
+    bounds.check_number("--beam_size", beam_size, "beam_size")
     places_of = _outputs(files, kind, output)
     if "://" not in recognizer:
         places.of_recognizer(recognizer)
@@ -81,6 +84,7 @@ def main(
 
     compilation_cache.enable_cache()
     opened = load_recognizer(recognizer or None)
+    opened.decoder(beam_size, language_weight)  # an error of it is not one of each file
     failed = len(files) - len(there)
     writer = transcript_files.Writer(kind)
     confidences: list[float] = []

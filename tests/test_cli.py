@@ -624,6 +624,15 @@ def test_transcribe_prints_each_file_and_names_the_unreadable(call, speech, smal
     assert "bad.wav" in errors and "gone.wav" in errors and "Traceback" not in errors
 
 
+def test_what_is_wrong_with_every_file_is_said_once(complaint, speech, tmp_path):
+    files = [str(speech / "00.wav"), str(speech / "01.wav")]
+    assert "--beam_size=100000: must be whole" in complaint(
+        "transcribe", "--beam_size=100000", "--recognizer=no", *files
+    )
+    whisper = Path(__file__).parent / "asr" / "of_transformers" / "whisper"
+    assert "whisper has no CTC head" in complaint("transcribe", f"--recognizer={whisper}", *files)
+
+
 def test_transcripts_go_to_files_one_each_and_never_over_another(call, speech, small_recognizer):
     files = [str(speech / "00.wav"), str(speech / "01.wav")]
     options = [f"--recognizer={small_recognizer}", "--output=out"]

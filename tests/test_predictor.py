@@ -1,7 +1,9 @@
 """`emoasr.load_predictor`: predictions, windows, tracks."""
 
 import re
+import shutil
 import warnings
+from pathlib import Path
 
 import audformat
 import made_predictors
@@ -208,6 +210,25 @@ def test_a_pages_warnings_name_recordings_as_it_does(
     assert names == [f.removeprefix("a/" * (folders[1] == "a")) for f in files]
     for called, lines in ((files, table.attrs["warnings"]), (names, shown["warnings"])):
         assert [line.split(": ")[-1] for line in lines] == [called[1], ", ".join(called)]
+
+
+def test_a_page_of_a_recognizer_without_vocabulary_has_no_words_and_says_so(tmp_path, monkeypatch):
+    of_ctc = Path(__file__).parent / "asr" / "of_transformers" / "wav2vec2-large"
+    recognizer = shutil.copytree(of_ctc, tmp_path / "r")
+    digest = emoasr.load_recognizer(recognizer).digest
+    folder = made_predictors.save(tmp_path / "p", digest, tap="residual", n_features=24)
+    shown = {}
+    monkeypatch.setattr(player, "render", lambda content: shown.update(content) or "")
+    found = emoasr.load_predictor(folder, recognizer)
+    table = found.page((noise(RATE), RATE), tmp_path / "page.html")
+    assert shown["recordings"][0]["words"] is None
+    for lines in (table.attrs["warnings"], shown["warnings"]):
+        assert lines[0].startswith(f"the page has no words: {recognizer}/vocab.json is not there")
+    (recognizer / "vocab.json").write_text("[1]")
+    found = emoasr.load_predictor(folder, recognizer)
+    with pytest.raises(UserError, match="vocab.json"):
+        found.page((noise(RATE), RATE), tmp_path / "new" / "page.html")
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_in_nothing_out(predictor):
