@@ -33,7 +33,7 @@ import ml_collections
 
 from emoasr import cli
 from emoasr.config import experiment
-from emoasr.files import places
+from emoasr.files.writing import place_of
 from emoasr.settings import extraction, fields, shards
 
 
@@ -54,7 +54,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     asked = extraction.check(config)
     from emoasr.extraction import extract
 
-    extract.run(config, asked, places.local(workdir), overwrite)
+    extract.run(config, asked, place_of(workdir, "workdir"), overwrite)
 
 
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -63,7 +63,7 @@ def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: boo
     asked = extraction.check(config)
     from emoasr.extraction.merge import join_shards
 
-    join_shards(config, asked, places.local(workdir), overwrite)
+    join_shards(config, asked, place_of(workdir, "workdir"), overwrite)
 
 
 _COMMAND = cli.Command(

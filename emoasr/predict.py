@@ -40,7 +40,7 @@ from emoasr import cli, config
 from emoasr.audio import windows
 from emoasr.errors import UserError, one_line
 from emoasr.files import places
-from emoasr.files.writing import file_of
+from emoasr.files.writing import file_of, place_of
 from emoasr.settings import shards
 from emoasr.system import output
 
@@ -171,7 +171,8 @@ def main(
         )
     asked = dataclasses.replace(asked, recognizer=asked.recognizer or config.recognizer)
     shard = shards.asked(config)
-    folder = shard.folder(places.local(workdir)) if shard else places.local(workdir)
+    folder = place_of(workdir, "workdir")
+    folder = shard.folder(folder) if shard else folder
     given = _output("output", asked.output, _SUFFIXES, overwrite)
     target = given or folder / "predictions.parquet"
     from emoasr.asr import saved as recognizers

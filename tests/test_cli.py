@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr import config, extract
+from emoasr import config, extract, predict
+from emoasr import eval as emoasr_eval
 from emoasr.__main__ import COMMANDS, main
 from emoasr.errors import UserError, did_you_mean
 from emoasr.evaluation import regression
@@ -597,6 +598,16 @@ def test_other_flags_of_the_process_are_left_alone(call):
     used(call, "extract", "--config=folder", "--config.seed=1")
     assert used(call, "extract", "--config=folder", "--config.workers=2")[0].seed == 0
     assert set(flags.FLAGS) == before
+
+
+@pytest.mark.parametrize("run", [extract.main, extract.merge, predict.main, emoasr_eval.main])
+def test_main_takes_no_url_to_write_to(tmp_path, monkeypatch, speech, small_recognizer, run):
+    monkeypatch.chdir(tmp_path)
+    c = config.experiment("folder")
+    c.corpus.path, c.recognizer, c.shard = str(speech), str(small_recognizer), ""
+    with pytest.raises(UserError, match="workdir=s3://b/x: must be on a disk"):
+        run(c, "s3://b/x")
+    assert not list(tmp_path.iterdir())
 
 
 def test_main_takes_text_and_complains_as_python_does(tmp_path, speech, small_recognizer):
