@@ -19,6 +19,7 @@ from absl import flags, logging
 import emoasr
 from emoasr.errors import UserError, did_you_mean
 from emoasr.files import places
+from emoasr.files.writing import workdir_of
 from emoasr.settings import configurations, dependent, fields
 from emoasr.system import interrupts, limits, output
 
@@ -265,7 +266,7 @@ def _file(command: Command, text: str) -> tuple[Path, ml_collections.ConfigDict]
 
 
 def _workdir(given: str | None, source: Path) -> Path:
-    return places.workdir(given) if given else Path("runs") / source.stem
+    return workdir_of(given) if given else Path("runs") / source.stem
 
 
 def _work(

@@ -45,7 +45,7 @@ import ml_collections
 
 from emoasr import cli
 from emoasr.config import experiment
-from emoasr.files import places
+from emoasr.files.writing import workdir_of
 from emoasr.settings import evaluation, fields
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     Raises:
         UserError: a table is missing or cannot be evaluated, or a setting is wrong.
     """
-    workdir = places.workdir(workdir)
+    workdir = workdir_of(workdir)
     fields.check(config, "config", experiment)
     asked = evaluation.check(config, workdir)
     _evaluate(config, asked, workdir, overwrite)

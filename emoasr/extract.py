@@ -33,7 +33,7 @@ import ml_collections
 
 from emoasr import cli
 from emoasr.config import experiment
-from emoasr.files import places
+from emoasr.files.writing import workdir_of
 from emoasr.settings import extraction, fields, shards
 
 
@@ -54,7 +54,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     asked = extraction.check(config)
     from emoasr.extraction import extract
 
-    extract.run(config, asked, places.workdir(workdir), overwrite)
+    extract.run(config, asked, workdir_of(workdir), overwrite)
 
 
 def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
@@ -64,7 +64,7 @@ def merge(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: boo
     asked = extraction.check(config)
     from emoasr.extraction.merge import join_shards
 
-    join_shards(config, asked, places.workdir(workdir), overwrite)
+    join_shards(config, asked, workdir_of(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

@@ -35,7 +35,7 @@ import ml_collections
 
 from emoasr import cli
 from emoasr.config import experiment
-from emoasr.files import places
+from emoasr.files.writing import workdir_of
 from emoasr.settings import fields, finetuning, shards
 
 
@@ -56,7 +56,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     asked = finetuning.check(config)
     from emoasr.finetuning import run
 
-    run.finetune(config, asked, places.workdir(workdir), overwrite)
+    run.finetune(config, asked, workdir_of(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

@@ -40,7 +40,7 @@ from emoasr import cli, config
 from emoasr.audio import windows
 from emoasr.errors import UserError, one_line
 from emoasr.files import places
-from emoasr.files.writing import ensure_folder
+from emoasr.files.writing import file_of, workdir_of
 from emoasr.settings import shards
 from emoasr.system import output
 
@@ -164,9 +164,15 @@ def main(
     asked = Options(**options)
     if asked.track or asked.page:
         raise UserError(f"--{'track' if asked.track else 'page'}: {_ONLY_FILES}")
+    if asked.window is not None and asked.hop is None and config.corpus.hop:
+        raise UserError(
+            f"config.corpus.hop={config.corpus.hop:g}: is of config.corpus.window; beside --window "
+            "give --hop"
+        )
     asked = dataclasses.replace(asked, recognizer=asked.recognizer or config.recognizer)
     shard = shards.asked(config)
-    folder = shard.folder(places.workdir(workdir)) if shard else places.workdir(workdir)
+    folder = workdir_of(workdir)
+    folder = shard.folder(folder) if shard else folder
     given = _output("output", asked.output, _SUFFIXES, overwrite)
     target = given or folder / "predictions.parquet"
     from emoasr.asr import saved as recognizers
@@ -204,12 +210,11 @@ def _output(flag: str, given: str, suffixes: Sequence[str], overwrite: bool) -> 
     """The file that a flag names, which can be written; None: the flag is not given."""
     if not given:
         return None
-    path = places.output(given, f"--{flag}")
-    if path.suffix.lower() not in suffixes:
+    if Path(given).suffix.lower() not in suffixes:
         raise UserError(f"--{flag}={given}: must end in {', '.join(suffixes)}")
+    path = file_of(given, f"--{flag}")
     if path.exists() and not overwrite:
         raise UserError(f"--{flag}={given}: is there already; give another name, or --overwrite")
-    ensure_folder(path.parent)
     return path
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ from emoasr.asr.transcripts import Transcript
 from emoasr.audio import windows
 from emoasr.audio.windows import Windows
 from emoasr.errors import UserError, one_line
-from emoasr.files import places
-from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.files.writing import file_of, write_atomically
 from emoasr.inference import columns
 from emoasr.inference.attention import AttentivePooler
 from emoasr.inference.calls import Call, Kept
@@ -93,21 +92,7 @@ class Predictor(SavedPredictor):
             (3, ['arousal', 'arousal_low', 'arousal_high'])
         """
         call = self._call(x, on_error, progress, windows.parse(window, hop))
-        none = np.empty((0, self.model.n_features), np.float32)
-        parts, silent = [self.model.predict(none, pd.RangeIndex(0))], []
-        for result in call.results(self._pooler):
-            found = self.model.predict(result.arrays["neural"], pd.Index(result.indices))
-            parts.append(found)
-            silent += [call.name(i) for i in result.indices[result.silent]]
-        table = pd.concat(parts).sort_index()
-        names = [call.name(i) for i in table.index]
-        most_beyond = self.model.fitted.most_beyond
-        lines = [*call.notes, *model.warnings(table, names, most_beyond, silent)]
-        for line in lines:
-            warnings.warn(line, stacklevel=2)
-        table = call.noted(table.set_axis(call.index[table.index]))
-        table.attrs["warnings"] = lines
-        return table
+        return self._warned(call, *self._predicted(call))
 
     def track(self, x: Input, on_error: OnError = "raise", progress: bool = True) -> pd.DataFrame:
         """What every frame contributes to the predictions.
@@ -180,16 +165,22 @@ class Predictor(SavedPredictor):
         from emoasr.report import player, provenance
 
         self.check_tracks()
-        file = places.local(path)
-        ensure_folder(file.parent)
+        if self.recognizer.transcribes:
+            self.recognizer.decoder()  # its errors come before anything is computed
+        file = file_of(path, "path")
         call = self._call(x, on_error, progress)
         recordings.check_number(len(call.index), "page", recordings.MOST)
-        table = self.predict(x, on_error=on_error, progress=progress)
+        call.notes = (*call.notes, *self._wordless())
+        found, silent = self._predicted(call)
+        table = self._warned(call, found, silent)
+        full = _names(call, found)
+        names = dict(zip(full, recordings.without_folder([*full.values()]), strict=True))
         shown = self._recordings(x, call, on_error, table, file)
+        shown = [{**r, "name": name} for r, name in zip(shown, names.values(), strict=True)]
         config = self.recognizer.config
         weighted = self.model.attention is not None
         hears = recordings.hears(config.frontend, config.model.receptive_field, weighted)
-        lines = table.attrs["warnings"]
+        lines = [*call.notes, *self._doubts(found, names, silent)]
         content = recordings.content(self, hears, lines, shown, provenance.version("emoasr"))
         if shown:
             write_atomically(file, player.render(content))
@@ -231,6 +222,31 @@ class Predictor(SavedPredictor):
         ]
         return drawing.Picture(courses.chart([o.name for o in self.model.outputs], named))
 
+    def _predicted(self, call: Call) -> tuple[pd.DataFrame, list[int]]:
+        """Predictions by number of input or window, in order; and the numbers of silent ones."""
+        none = np.empty((0, self.model.n_features), np.float32)
+        parts, silent = [self.model.predict(none, pd.RangeIndex(0))], []
+        for result in call.results(self._pooler):
+            parts.append(self.model.predict(result.arrays["neural"], pd.Index(result.indices)))
+            silent += result.indices[result.silent].tolist()
+        return pd.concat(parts).sort_index(), silent
+
+    def _warned(self, call: Call, found: pd.DataFrame, silent: Sequence[int]) -> pd.DataFrame:
+        """The table for the caller of a method, who is warned of what a reader must know."""
+        lines = [*call.notes, *self._doubts(found, _names(call, found), silent)]
+        for line in lines:
+            warnings.warn(line, stacklevel=3)
+        table = call.noted(found.set_axis(call.index[found.index]))
+        table.attrs["warnings"] = lines
+        return table
+
+    def _doubts(
+        self, found: pd.DataFrame, names: dict[int, str], silent: Sequence[int]
+    ) -> list[str]:
+        """What a reader of these predictions must know of them, with names by number."""
+        most_beyond, silent_names = self.model.fitted.most_beyond, [names[i] for i in silent]
+        return model.warnings(found, [*names.values()], most_beyond, silent_names)
+
     def _recordings(
         self, x: Input, call: Call, on_error: OnError, table: pd.DataFrame, path: Path
     ) -> list[dict[str, Any]]:
@@ -246,7 +262,6 @@ class Predictor(SavedPredictor):
         rows = zip(sorted(courses), records, cells, pooled, heard, strict=True)
         return [
             {
-                "name": call.name(i),
                 "beyond": f"{row['beyond']:.1%}",
                 "cells": of_row,
                 "lanes": recordings.lanes(self.model, row, courses[i]["levels"]),
@@ -271,6 +286,14 @@ class Predictor(SavedPredictor):
                 return pooled, [None] * len(pooled)
             found = self.recognizer.transcribe(x, on_error=on_error, progress=False, words=True)
         return pooled, [Transcript(*row) for row in found.itertuples(index=False)]
+
+    def _wordless(self) -> list[str]:
+        """A note where a page has no words only because the recognizer lacks a file."""
+        vocabulary = self.recognizer.vocabulary_file
+        if vocabulary is None or vocabulary.source is not None:
+            return []
+        lacks = f"{one_line(vocabulary.name)} is not there"
+        return [f"the page has no words: {lacks}; copy it from where the model is from"]
 
     def check_tracks(self) -> None:
         """Raises a UserError unless the predictor has tracks."""
@@ -320,6 +343,10 @@ class Predictor(SavedPredictor):
         arrays = contributions.arrays(self.model, config.model.n_layers)
         of_frames = Contributions(self.record.features.tap)
         return Kept(FrameFunction(recognizer.model, config.frontend, of_frames, arrays))
+
+
+def _names(call: Call, found: pd.DataFrame) -> dict[int, str]:
+    return {i: call.name(i) for i in found.index}
 
 
 def load_predictor(

@@ -39,6 +39,7 @@ import ml_collections
 from emoasr import cli
 from emoasr.config import pretraining
 from emoasr.files import places
+from emoasr.files.writing import workdir_of
 from emoasr.settings import bounds, choices, distributed, fields
 
 
@@ -60,7 +61,7 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
     places.check(config.corpus, config.train.init, config.train.teacher)
     from emoasr.training import loop
 
-    loop.train(config, places.workdir(workdir), overwrite)
+    loop.train(config, workdir_of(workdir), overwrite)
 
 
 _COMMAND = cli.Command(

@@ -200,14 +200,9 @@ class Recognizer(SavedRecognizer):
             >>> recognizer.transcribe(silence, words=True).words[0]
             []
         """
-        bounds.check_number("beam_size", beam_size, "beam_size")
-        bounds.check_number("language_weight", language_weight, "language_weight")
+        decode = self.decoder(beam_size, language_weight)
         symbols, classes = self._vocabulary
         call = Call(x, self.config.frontend, on_error, progress)
-        decode: decoding.Greedy | decoding.BeamSearch = decoding.Greedy(symbols)
-        if beam_size > 1:
-            model = self._language_model if language_weight else None
-            decode = decoding.BeamSearch(beam_size, model, language_weight, symbols)
         heard = [transcripts.Transcript("", [], math.nan, [])] * len(call.index)
         for result in call.results(self.device_function("frames", SymbolScores(classes))):
             scores_BTV = result.arrays["values"]
@@ -216,10 +211,11 @@ class Recognizer(SavedRecognizer):
             for i, found, scores_TV in decoded:
                 heard[i] = transcripts.of(*found, scores_TV, times_T, symbols)
         table = call.finished(pd.DataFrame(heard, call.index, transcripts.Transcript._fields))
-        doubts = table["confidence"].map(transcripts.doubt).dropna()
-        if len(doubts):
+        doubts = {i: d for i, h in enumerate(heard) if (d := transcripts.doubt(h.confidence))}
+        if doubts:
             which = f"{len(doubts)} of {counted(len(table), 'input')}"
-            first = f"the first: {doubts.index[0]}: {doubts.iloc[0]}"
+            i = min(doubts)
+            first = f"the first: {one_line(call.name(i))}: {doubts[i]}"
             warnings.warn(f"{which}, {first}", stacklevel=2)
         if doubt := transcripts.doubt_of_all(table["confidence"]):
             warnings.warn(doubt, stacklevel=2)
@@ -228,7 +224,9 @@ class Recognizer(SavedRecognizer):
     @property
     def transcribes(self) -> bool:
         """Whether it gives transcripts, not only features."""
-        return self.vocabulary_file is not None or isinstance(self.model, GatedConvNet)
+        if self.vocabulary_file is not None:
+            return self.vocabulary_file.source is not None
+        return isinstance(self.model, GatedConvNet)
 
     def __repr__(self) -> str:
         model, frontend = self.config.model, self.config.frontend
@@ -244,6 +242,18 @@ class Recognizer(SavedRecognizer):
             f"{1000 * frontend.hop_length / frontend.sample_rate:g} ms\n"
             f"  trained on {data}>"
         )
+
+    def decoder(
+        self, beam_size: int = 1, language_weight: float = decoding.WEIGHT
+    ) -> decoding.Greedy | decoding.BeamSearch:
+        """What makes text of symbol scores; arguments and errors are those of `transcribe`."""
+        bounds.check_number("beam_size", beam_size, "beam_size")
+        bounds.check_number("language_weight", language_weight, "language_weight")
+        symbols = self._vocabulary.symbols
+        if beam_size == 1:
+            return decoding.Greedy(symbols)
+        model = self._language_model if language_weight else None
+        return decoding.BeamSearch(beam_size, model, language_weight, symbols)
 
     def device_function(self, kind: Literal["units", "frames"], *how: Any) -> DeviceFunction:
         """A device function of this recognizer, with what was compiled for it before.

@@ -37,7 +37,8 @@ from absl import flags
 from emoasr import cli
 from emoasr.errors import UserError, one_line
 from emoasr.files import places, storage
-from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.files.writing import check_name, ensure_folder, place_of, write_atomically
+from emoasr.settings import bounds
 from emoasr.settings.choices import LANGUAGE_WEIGHT, check_choice
 
 SUFFIXES = {"txt": "txt", "json": "json", "csv": "csv", "srt": "srt", "textgrid": "TextGrid"}
@@ -64,11 +65,13 @@ def main(
         language_weight: likewise.
 
     Raises:
-        UserError: no file is given, no such recognizer, or a transcript's file is there already.
+        UserError: no file is given, no such recognizer, one that gives no transcripts, a beam size
+            out of bounds, or a transcript's file is there already.
     """
     if not files:
         raise UserError("name the files: python -m emoasr.transcribe FILE ... (see --help)")
     check_choice("--format", kind, FORMATS)
+    bounds.check_number("--beam_size", beam_size, "beam_size")
     places_of = _outputs(files, kind, output)
     if "://" not in recognizer:
         places.of_recognizer(recognizer)
@@ -81,6 +84,7 @@ def main(
 
     compilation_cache.enable_cache()
     opened = load_recognizer(recognizer or None)
+    opened.decoder(beam_size, language_weight)  # an error of it is not one of each file
     failed = len(files) - len(there)
     writer = transcript_files.Writer(kind)
     confidences: list[float] = []
@@ -127,16 +131,18 @@ def _outputs(files: list[str], kind: str, output: str) -> dict[str, Path]:
                 f"--format={kind}: of {len(files)} files only with --output=FOLDER, a file each"
             )
         return {}
-    folder = places.output(output, "--output")
+    folder = place_of(output, "--output")
     found = {file: folder / f"{PurePosixPath(file).stem}.{SUFFIXES[kind]}" for file in files}
     for file, place in found.items():
-        if place.exists():
-            raise UserError(f"{place}: is there already; remove it, or take another --output")
         if list(found.values()).count(place) > 1:
             raise UserError(
                 f"{one_line(file)}: another file's transcript has the name {place.name}"
             )
     ensure_folder(folder)
+    for place in found.values():
+        check_name(place, str(place))
+        if place.exists():
+            raise UserError(f"{place}: is there already; remove it, or take another --output")
     return found
 
 

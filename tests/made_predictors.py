@@ -42,9 +42,9 @@ def fit(table, labels, **changes):
     return fitting.fit(datasets, settings, "neural")
 
 
-def record(model, speakers, recognizer=DIGEST, pooling="mean") -> Record:
+def record(model, speakers, recognizer=DIGEST, pooling="mean", tap="gate") -> Record:
     return Record(
-        Features(recognizer, "gate", pooling),
+        Features(recognizer, tap, pooling),
         tuple(target.name for target in model.targets),
         tuple(getattr(target, "classes", ()) for target in model.targets),
         model.scale,
@@ -54,7 +54,7 @@ def record(model, speakers, recognizer=DIGEST, pooling="mean") -> Record:
     )
 
 
-def save(folder, recognizer=DIGEST, pooling="mean", **changes):
+def save(folder, recognizer=DIGEST, pooling="mean", tap="gate", **changes):
     model, speakers, _, _ = fitted(**changes)
-    saved.save(folder, model, record(model, speakers, recognizer, pooling))
+    saved.save(folder, model, record(model, speakers, recognizer, pooling, tap))
     return folder

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emoasr
-from emoasr import config, extract
+from emoasr import config, extract, predict
+from emoasr import eval as emoasr_eval
 from emoasr.__main__ import COMMANDS, main
 from emoasr.errors import UserError, did_you_mean, one_line
 from emoasr.evaluation import regression
@@ -151,6 +152,7 @@ def used(call, *arguments: str):
         ("pretrain --config.corpus.path=. --config.train.init=no", ["no is not a recognizer"]),
         ("transcribe --recognizer=no a.wav", ["no is not a recognizer"]),
         ("transcribe no.wav", ["no.wav"]),
+        ("transcribe --output=s3://b/x a.wav", ["--output=s3://b/x", "must be on a disk"]),
         ("extract --config=demo --workdir=/dev/null/x", ["/dev/null/x", "--workdir"]),
         ("extract --config=demo --workdir=s3://bucket/x", ["--workdir=s3://bucket/x", "on a disk"]),
         ("extract --config=demo --overrides=no.json", ["no.json"]),
@@ -632,6 +634,16 @@ def test_other_flags_of_the_process_are_left_alone(call):
     assert set(flags.FLAGS) == before
 
 
+@pytest.mark.parametrize("run", [extract.main, extract.merge, predict.main, emoasr_eval.main])
+def test_main_takes_no_url_to_write_to(tmp_path, monkeypatch, speech, small_recognizer, run):
+    monkeypatch.chdir(tmp_path)
+    c = config.experiment("folder")
+    c.corpus.path, c.recognizer, c.shard = str(speech), str(small_recognizer), ""
+    with pytest.raises(UserError, match="workdir=s3://b/x: must be on a disk"):
+        run(c, "s3://b/x")
+    assert not list(tmp_path.iterdir())
+
+
 def test_main_takes_text_and_complains_as_python_does(tmp_path, speech, small_recognizer):
     c = config.experiment("folder")
     c.corpus.path, c.recognizer, c.feature_sets = str(speech), str(small_recognizer), ("mfcc",)
@@ -655,6 +667,15 @@ def test_transcribe_prints_each_file_and_names_the_unreadable(call, speech, smal
     assert [row["file"] for row in heard] == [files[0], files[3]]
     assert all(len(row["text"]) == len(row["times"]) for row in heard)
     assert "bad.wav" in errors and "gone.wav" in errors and "Traceback" not in errors
+
+
+def test_what_is_wrong_with_every_file_is_said_once(complaint, speech, tmp_path):
+    files = [str(speech / "00.wav"), str(speech / "01.wav")]
+    assert "--beam_size=100000: must be whole" in complaint(
+        "transcribe", "--beam_size=100000", "--recognizer=no", *files
+    )
+    whisper = Path(__file__).parent / "asr" / "of_transformers" / "whisper"
+    assert "whisper has no CTC head" in complaint("transcribe", f"--recognizer={whisper}", *files)
 
 
 def test_transcripts_go_to_files_one_each_and_never_over_another(call, speech, small_recognizer):

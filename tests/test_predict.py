@@ -114,6 +114,19 @@ def test_a_track_has_a_row_a_frame(predict, speech, tmp_path):
     assert np.allclose(np.diff(track["time"]), 0.032)
 
 
+@pytest.mark.parametrize("flags", [(), ("--track",)])
+def test_an_open_end_is_shown_as_nothing_and_times_in_seconds(predict, speech, tmp_path, flags):
+    (tmp_path / "t.csv").write_text(
+        f"file,start,end\n{speech}/00.wav,0,0.1\n{speech}/01.wav,0.1,\n"
+    )
+    status, shown, errors = predict("t.csv", *flags)
+    assert status == 0, errors
+    rows = [line.split() for line in shown.splitlines() if ".wav" in line]
+    assert {tuple(row[:3]) for row in rows if "00.wav" in row[0]} == {(rows[0][0], "0.00", "0.10")}
+    assert rows[-1][1] == "0.10" and len(rows[-1]) == len(rows[0]) - 1
+    assert "NaT" not in shown and "nan" not in shown and "days" not in shown
+
+
 def test_a_page_is_written_beside_the_table(predict, unlike, speech, tmp_path):
     files = speech / "01.wav", "missing.wav", speech / "00.wav"
     status, shown, errors = predict("--predictor=unlike", "--page=p.html", *files)
@@ -145,15 +158,33 @@ def test_no_page_is_written_where_nothing_can_be_read(predict, tmp_path):
         (["--predictor=no", "a.wav"], "no is not a predictor's folder"),
         (["--recognizer=no", "a.wav"], "no is not a recognizer's folder"),
         (["--config=folder", "--track"], "--track: is for files"),
+        (
+            [
+                "--config=folder",
+                "--window=1",
+                "--config.corpus.window=1",
+                "--config.corpus.hop=0.5",
+            ],
+            "config.corpus.hop=0.5: is of config.corpus.window; beside --window give --hop",
+        ),
         (["--page=p.html", "--track", "a.wav"], "--page: shows the track already"),
         (["--page=p.html", "--window=2", "a.wav"], "--page: gives every frame"),
         (["--page=p.pdf", "a.wav"], "--page=p.pdf: must end in .html"),
         (["--config=folder", "--page=p.html"], "--page: is for files"),
         (["--config=folder", "a.wav"], "unexpected argument 'a.wav'"),
-        (["labels.csv"], "labels.csv"),
+        (["labels.csv"], "error: labels.csv: no such file or folder"),
+        (["labels.parquet"], "error: labels.parquet: no such file or folder"),
+        (["folder.html"], "error: folder.html: no audio file in it"),
+        (["--output=s3://b/x.csv", "a.wav"], "--output=s3://b/x.csv: must be on a disk"),
+        (["--page=s3://b/x.html", "a.wav"], "--page=s3://b/x.html: must be on a disk"),
+        (["--config=folder", "--output=s3://b/x.csv"], "--output=s3://b/x.csv: must be on a disk"),
+        (["--overwrite", "--output=folder.csv", "a.wav"], "--output=folder.csv: is a folder"),
+        (["--overwrite", "--page=folder.html", "a.wav"], "--page=folder.html: is a folder"),
     ],
 )
-def test_mistakes_are_one_line(predict, arguments, message):
+def test_mistakes_are_one_line(predict, tmp_path, arguments, message):
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "folder.html").mkdir()
     status, shown, errors = predict(*arguments)
     assert status == 1 and not shown
     assert errors.startswith("error: ") and message in errors and len(errors.splitlines()) == 1

@@ -1,7 +1,9 @@
 """`emoasr.load_predictor`: predictions, windows, tracks."""
 
 import re
+import shutil
 import warnings
+from pathlib import Path
 
 import audformat
 import made_predictors
@@ -16,6 +18,7 @@ import emoasr
 from emoasr.errors import UserError
 from emoasr.inference import calls, planning
 from emoasr.prediction import saved
+from emoasr.report import player
 
 RATE = 16000
 
@@ -123,6 +126,18 @@ def test_windows_are_predicted_as_recordings_of_their_own(predictor, tmp_path):
         np.testing.assert_allclose(table.to_numpy(float), alone.to_numpy(float), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.int64, np.float32, np.float64])
+def test_numbers_of_numpy_are_numbers(predictor, kind):
+    wave = noise(3 * RATE)
+    for how in ({}, {"window": kind(1), "hop": kind(1)}):
+        plain = {name: float(value) for name, value in how.items()}
+        expected = predictor.predict((wave, RATE), **plain)
+        pd.testing.assert_frame_equal(predictor.predict((wave, kind(RATE)), **how), expected)
+        decoded = {"array": wave, "sampling_rate": kind(RATE)}
+        pd.testing.assert_frame_equal(predictor.predict(decoded, **how), expected)
+    predictor.plot((wave, kind(RATE)), smooth=kind(1))
+
+
 def test_windows_of_a_segment_lie_within_it(predictor, tmp_path):
     path = str(tmp_path / "a.wav")
     soundfile.write(path, noise(2 * RATE), RATE)
@@ -156,6 +171,64 @@ def test_what_cannot_be_read_is_an_error_or_left_out(predictor, speech, tmp_path
         assert len(table.attrs["skipped"]) == 2
     track = predictor.track(files, on_error="skip")
     assert set(track["file"]) == {files[1]} and len(track.attrs["skipped"]) == 2
+
+
+@pytest.mark.parametrize("window", [None, 0.25])
+@pytest.mark.parametrize("kind", ["files", "arrays"])
+def test_the_input_that_cannot_be_read_is_numbered_as_it_was_given(
+    predictor, tmp_path, kind, window
+):
+    soundfile.write(tmp_path / "a.wav", noise(RATE), RATE)
+    good, bad = (str(tmp_path / "a.wav"), "no.wav") if kind == "files" else (noise(RATE), noise(0))
+    x = [good, bad, good, bad]
+    x = x if kind == "files" else (x, RATE)
+    with pytest.raises(UserError, match="input 1: "):
+        predictor.predict(x, window)
+    with pytest.warns(UserWarning, match="2 of 4 inputs left out, the first: input 1: "):
+        table = predictor.predict(x, window, on_error="skip")
+    assert [skipped["input"] for skipped in table.attrs["skipped"]] == [1, 3]
+    assert len(table) == (2 if window is None else 8)
+
+
+@pytest.mark.parametrize("folders", [("a/b/a", "a"), ("a", "b")])
+def test_a_pages_warnings_name_recordings_as_it_does(
+    small_recognizer, predictor, tmp_path, monkeypatch, folders
+):
+    digest = predictor.recognizer.digest
+    made_predictors.save(tmp_path / "unlike", digest, shift=9)
+    other = emoasr.load_predictor(tmp_path / "unlike", small_recognizer)
+    paths = [tmp_path / folder / f"{i}.wav" for i, folder in enumerate(folders)]
+    for path, wave in zip(paths, (noise(RATE), np.zeros(RATE)), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, wave, RATE)
+    shown = {}
+    monkeypatch.setattr(player, "render", lambda content: shown.update(content) or "")
+    monkeypatch.chdir(tmp_path)
+    files = [str(path.relative_to(tmp_path)) for path in paths]
+    table = other.page(files, "page.html")
+    names = [recording["name"] for recording in shown["recordings"]]
+    assert names == [f.removeprefix("a/" * (folders[1] == "a")) for f in files]
+    for called, lines in ((files, table.attrs["warnings"]), (names, shown["warnings"])):
+        assert [line.split(": ")[-1] for line in lines] == [called[1], ", ".join(called)]
+
+
+def test_a_page_of_a_recognizer_without_vocabulary_has_no_words_and_says_so(tmp_path, monkeypatch):
+    of_ctc = Path(__file__).parent / "asr" / "of_transformers" / "wav2vec2-large"
+    recognizer = shutil.copytree(of_ctc, tmp_path / "r")
+    digest = emoasr.load_recognizer(recognizer).digest
+    folder = made_predictors.save(tmp_path / "p", digest, tap="residual", n_features=24)
+    shown = {}
+    monkeypatch.setattr(player, "render", lambda content: shown.update(content) or "")
+    found = emoasr.load_predictor(folder, recognizer)
+    table = found.page((noise(RATE), RATE), tmp_path / "page.html")
+    assert shown["recordings"][0]["words"] is None
+    for lines in (table.attrs["warnings"], shown["warnings"]):
+        assert lines[0].startswith(f"the page has no words: {recognizer}/vocab.json is not there")
+    (recognizer / "vocab.json").write_text("[1]")
+    found = emoasr.load_predictor(folder, recognizer)
+    with pytest.raises(UserError, match="vocab.json"):
+        found.page((noise(RATE), RATE), tmp_path / "new" / "page.html")
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_in_nothing_out(predictor):
@@ -226,6 +299,8 @@ def test_a_track_is_plotted_by_one_call(predictor, speech, tmp_path):
         UserError, match=r"track.txt: a picture's name must end in .png, .svg, .pdf"
     ):
         picture.save("track.txt")
+    with pytest.raises(UserError, match="path=s3://b/x.png: must be on a disk"):
+        picture.save("s3://b/x.png")
     with pytest.raises(UserError, match="21 recordings: a picture holds 20 at most"):
         predictor.plot(([noise(1000)] * 21, RATE))
 
@@ -238,6 +313,8 @@ def test_pages_and_pictures_need_means(small_recognizer, predictor, tmp_path):
             draw((noise(9000), RATE))
     with pytest.raises(UserError, match="501 recordings: a page holds 500 at most"):
         predictor.page(["a.wav"] * 501, tmp_path / "p.html")
+    with pytest.raises(UserError, match="path=.*: is a folder"):
+        predictor.page([], tmp_path)
     assert not (tmp_path / "p.html").exists()
 
 

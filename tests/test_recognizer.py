@@ -1,3 +1,5 @@
+import re
+
 import audformat
 import librosa
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 import soundfile
 
 import emoasr
-from emoasr.asr import saved
+from emoasr.asr import saved, transcripts
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
 from emoasr.inference import calls, columns, planning
@@ -164,6 +166,22 @@ def test_transcripts_are_text(recognizer, files, beam_size):
         assert row.times == sorted(row.times)
         assert all(0 <= second <= soundfile.info(row.Index).duration for second in row.times)
     assert set("".join(table["text"])) <= set(" abcdefghijklmnopqrstuvwxyz")
+
+
+def test_a_doubtful_transcript_is_named_as_the_input_is(recognizer, files, monkeypatch):
+    monkeypatch.setattr(transcripts, "doubt", lambda confidence: "doubtful")
+    samples, rate = soundfile.read(files[0])
+    for x, name in (
+        (files[0], files[0]),
+        (audformat.segmented_index(files[:1], [0.1], [0.2]), f"{files[0]} from 0.1 s to 0.2 s"),
+        (
+            audformat.segmented_index(files[:1], [0.1], [pd.NaT]),
+            f"{files[0]} from 0.1 s to its end",
+        ),
+        ((samples, rate), "input 0"),
+    ):
+        with pytest.warns(UserWarning, match=f"the first: {re.escape(name)}: doubtful"):
+            recognizer.transcribe(x, progress=False)
 
 
 def test_a_beam_of_nothing_is_refused(recognizer, files):

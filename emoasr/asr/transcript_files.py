@@ -73,9 +73,10 @@ def textgrid(words: Sequence[Word], duration: float) -> str:
         f"        intervals: size = {len(intervals)}",
     ]  # fmt: skip
     for i, (start, stop, text) in enumerate(intervals, 1):
+        said = text.replace('"', '""')  # as Praat writes it
         lines += [
             f"        intervals [{i}]:", f"            xmin = {start:.3f}",
-            f"            xmax = {stop:.3f}", f'            text = "{text}"',
+            f"            xmax = {stop:.3f}", f'            text = "{said}"',
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

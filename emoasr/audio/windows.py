@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 
 from emoasr.errors import UserError, quoted
 
@@ -59,7 +60,7 @@ def parse(window: float | None, hop: float | None) -> Windows | None:
         return None
     hop = window if hop is None else hop
     for name, value, most in (("window", window, math.inf), ("hop", hop, window)):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if not number or not _SHORTEST <= value <= most or value == math.inf:
             limit = "" if most == math.inf else f", at most the window, {most:g}"
             raise UserError(f"{name}={quoted(value)}: must be {_SHORTEST} s or more{limit}")

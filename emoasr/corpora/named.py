@@ -51,10 +51,13 @@ def _opened(argument: str) -> Corpus:
     config = ml_collections.ConfigDict({"path": path, "root": ""})
     storage.check_utf8(path, path)
     place = storage.path(path)
-    if place.suffix.lower() in _TABLES:
-        return table.load(config, Path())
-    if isinstance(place, Path) and place.is_dir():
-        return folder.load(config, Path())
+    try:
+        if place.suffix.lower() in _TABLES:
+            return table.load(config, Path())
+        if isinstance(place, Path) and place.is_dir():
+            return folder.load(config, Path())
+    except UserError as error:  # the user has given no such field
+        raise UserError(str(error).removeprefix("config.corpus.path=")) from None
     return Corpus("input", Path(), pd.DataFrame(index=audformat.filewise_index([path])))
 
 

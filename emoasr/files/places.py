@@ -45,36 +45,6 @@ def local(text: str | os.PathLike) -> Path:
     return Path(text)
 
 
-def output(text: str | os.PathLike, field: str) -> Path:
-    """A file or folder to be written, see `local`. Raises: UserError: it has a zero byte."""
-    if "\0" in os.fspath(text):
-        raise UserError(f"{field}={text}: no name may have a zero byte; give another")
-    return local(text)
-
-
-def workdir(text: str | os.PathLike, field: str = "--workdir") -> Path:
-    """A run's folder.
-
-    Args:
-        text: a path on disk, see `local`.
-        field: that names it, for messages.
-
-    Raises:
-        UserError: it is in a store, or tables cannot be read from a folder of this name.
-    """
-    if "://" in os.fspath(text):
-        raise UserError(
-            f"{field}={text}: must be on a disk, local or mounted; object stores are only read from"
-        )
-    path = output(text, field)
-    if not storage.is_utf8(str(path)):
-        raise UserError(
-            f"{field}={path}: is not UTF-8, so that Arrow cannot open tables in it; give another "
-            "folder, or rename it"
-        )
-    return path
-
-
 def of_corpus(config: ml_collections.ConfigDict, field: str = "path") -> storage.Place:
     """The file or folder, on disk or in a store, that a field of `config.corpus` names.
 

@@ -93,7 +93,7 @@ class Call:
         """
         forks.check()
         check_choice("on_error", on_error, _ON_ERROR)
-        self.source, self.index, self.notes = inputs.opened(x, frontend, windows)
+        self.source, self.index, self._inputs, self.notes = inputs.opened(x, frontend, windows)
         self.on_error, self._frontend, self._progress = on_error, frontend, progress
         self._left_out: dict[int, str] = {}
 
@@ -168,12 +168,15 @@ class Call:
         """The table, with the inputs that were left out in its `attrs`; warns of them."""
         if self.on_error != "skip":
             return table
-        skipped = [{"input": i, "reason": why} for i, why in sorted(self._left_out.items())]
+        windows = sorted(self._left_out.items())
+        reasons = dict.fromkeys((self._inputs[i], why) for i, why in windows)
+        skipped = [{"input": i, "reason": why} for i, why in reasons]
         table.attrs["skipped"] = skipped
         if skipped:
+            n_inputs, n_left_out = len(set(self._inputs)), len({i for i, _ in reasons})
             warnings.warn(
-                f"{len(skipped)} of {output.counted(len(self.index), 'input')} left out, the "
-                f"first: input {skipped[0]['input']}: {skipped[0]['reason']}; see "
+                f"{n_left_out} of {output.counted(n_inputs, 'input')} left out, the first: input "
+                f"{skipped[0]['input']}: {skipped[0]['reason']}; see "
                 ".attrs['skipped']",
                 stacklevel=4,
             )
@@ -182,5 +185,5 @@ class Call:
     def _leave_out(self, failed: dict[int, str]) -> None:
         if failed and self.on_error != "skip":
             i = min(failed)
-            raise UserError(f"input {i}: {failed[i]}")
+            raise UserError(f"input {self._inputs[i]}: {failed[i]}")
         self._left_out |= failed

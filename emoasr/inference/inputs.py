@@ -43,11 +43,13 @@ class Opened(NamedTuple):
     Attributes:
         source: its utterances, or their windows.
         rows: their index.
+        inputs: for each the number of the input that it is, or is a window of.
         notes: what the user should know of them, one line each.
     """
 
     source: planning.Source
     rows: pd.Index
+    inputs: Sequence[int]
     notes: tuple[str, ...] = ()
 
 
@@ -104,16 +106,18 @@ class _Arrays:
 
 
 def _files(index: pd.Index, frontend: FrontEnd, cut: Windows | None) -> Opened:
-    table, rate = pd.DataFrame(index=index), frontend.sample_rate
+    table, rate = pd.DataFrame({"input": range(len(index))}, index), frontend.sample_rate
     corpus = Corpus("input", Path(), table, sample_rate=rate, antialias=frontend.antialias)
     if cut is not None:
         corpus = windows.of(corpus, cut)
-    return Opened(corpus, corpus.table.index, corpus.notes)
+    return Opened(corpus, corpus.table.index, corpus.table["input"].tolist(), corpus.notes)
 
 
 def _samples(items: list[tuple[Samples, float]], frontend: FrontEnd, cut: Windows | None) -> Opened:
+    # NumPy's integers would overflow in products
+    items = [(x, rate.item() if isinstance(rate, np.number) else rate) for x, rate in items]
     if cut is None:
-        return Opened(_Arrays(items, frontend), pd.RangeIndex(len(items)))
+        return Opened(_Arrays(items, frontend), pd.RangeIndex(len(items)), range(len(items)))
     parts: list[tuple[Samples, float]] = []
     rows: list[tuple[int, float, float]] = []
     short = []
@@ -133,7 +137,8 @@ def _samples(items: list[tuple[Samples, float]], frontend: FrontEnd, cut: Window
     for name in ("start", "end"):
         frame[name] = pd.to_timedelta((frame[name] * 1e9).round(), unit="ns")
     index = pd.MultiIndex.from_frame(frame)
-    return Opened(_Arrays(parts, frontend), index, tuple(windows.noted(short, cut)))
+    notes = tuple(windows.noted(short, cut))
+    return Opened(_Arrays(parts, frontend), index, frame["input"].tolist(), notes)
 
 
 def _checked(index: pd.Index) -> pd.Index:

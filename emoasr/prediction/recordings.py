@@ -207,7 +207,6 @@ def content(
         version: of emoasr.
     """
     record = predictor.record
-    folder = _common_folder([recording["name"] for recording in shown])
     return {
         "targets": record.targets,
         "lanes": [output.name for output in predictor.model.outputs],
@@ -217,18 +216,26 @@ def content(
         "limits": record.said("limits"),
         "version": version,
         "hears": hears,
-        "warnings": [line.replace(folder, "") if folder else line for line in warnings],
+        "warnings": warnings,
         "n_units": predictor.model.n_features,
-        "recordings": [
-            {**recording, "name": recording["name"].removeprefix(folder)} for recording in shown
-        ],
+        "recordings": shown,
     }
 
 
-def _common_folder(names: Sequence[str]) -> str:
-    """The folder of all recordings, with a slash at its end; empty: there is none."""
+def without_folder(names: Sequence[str]) -> list[str]:
+    """Names without the folder that all recordings are in, if that is not a whole disk or store.
+
+    Example:
+        >>> without_folder(["/a/b/c/x.wav", "/a/b/y.wav"])
+        ['c/x.wav', 'y.wav']
+        >>> without_folder(["/a/x.wav", "/b/y.wav"])
+        ['/a/x.wav', '/b/y.wav']
+    """
     parts = zip(*(name.split("/")[:-1] for name in names), strict=False)
-    return "".join(f"{one[0]}/" for one in itertools.takewhile(lambda p: len(set(p)) == 1, parts))
+    same = [one[0] for one in itertools.takewhile(lambda p: len(set(p)) == 1, parts)]
+    folder = "".join(f"{part}/" for part in same)
+    is_top = not folder.rstrip("/") or folder.endswith("://")
+    return list(names) if is_top else [name.removeprefix(folder) for name in names]
 
 
 def _within(wave_N: np.ndarray, rate: int) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def text(table: pd.DataFrame, targets: Sequence[str]) -> str:
 
 def track_text(table: pd.DataFrame) -> str:
     """A track as a table for a terminal."""
-    return table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
+    times = {str(name): _seconds(table[name]) for name in table.select_dtypes("timedelta")}
+    shown = table.assign(**times)
+    return shown.to_string(index=False, float_format=lambda x: f"{x:.3f}")
 
 
 def _index_columns(table: pd.DataFrame) -> dict[str, np.ndarray | list[str]]:
@@ -68,5 +70,11 @@ def _index_columns(table: pd.DataFrame) -> dict[str, np.ndarray | list[str]]:
         if name == "file":
             columns[name] = values.to_numpy()
         else:
-            columns[name] = [f"{x:.2f}" for x in pd.to_timedelta(values).total_seconds()]
+            columns[name] = _seconds(values)
     return columns
+
+
+def _seconds(times: pd.Series | pd.Index) -> list[str]:
+    """Times as text; an open end, which is that of the file, is empty."""
+    seconds = pd.to_timedelta(pd.Index(times)).total_seconds()
+    return ["" if np.isnan(x) else f"{x:.2f}" for x in seconds]

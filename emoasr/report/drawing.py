@@ -14,8 +14,7 @@ from typing import Any
 import vl_convert
 
 from emoasr.errors import UserError
-from emoasr.files import places
-from emoasr.files.writing import ensure_folder, write_atomically
+from emoasr.files.writing import file_of, write_atomically
 from emoasr.report import style
 
 SCALE = 1.6  # pixels of a picture to one of the page
@@ -33,8 +32,7 @@ class Picture:
 
     def save(self, path: Path | str) -> None:
         """Writes it. Raises: UserError: its name ends in none of these, or it cannot be written."""
-        path = places.local(path)
-        ensure_folder(path.parent)
+        path = file_of(path, "path")
         made = pictures(self.description)
         if (kind := path.suffix.lower().removeprefix(".")) not in made:
             raise UserError(f"{path}: a picture's name must end in .{', .'.join(made)}")

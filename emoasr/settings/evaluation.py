@@ -9,6 +9,7 @@ import ml_collections
 
 from emoasr.errors import UserError
 from emoasr.files import places, storage
+from emoasr.files.writing import workdir_of
 from emoasr.settings import bounds, choices, configurations, evaluation_name, feature_sets
 from emoasr.system import processes
 
@@ -77,7 +78,7 @@ def _predictions(settings: ml_collections.ConfigDict, taken: Collection[str]) ->
         if name in (*found, *taken, *settings.layers, choices.BASELINE):
             raise UserError(f"{what}: another row has that name; choose a different one")
         found[name] = (
-            places.workdir(folder, f"config.eval.predictions={name}")
+            workdir_of(folder, f"config.eval.predictions={name}")
             / "finetune"
             / "predictions.parquet"
         )
@@ -100,7 +101,7 @@ def _train_workdir(
     if not config.eval.train_workdir:
         return None
     field = "config.eval.train_workdir"
-    train = places.workdir(config.eval.train_workdir, field)
+    train = workdir_of(config.eval.train_workdir, field)
     places.check_extracted(train)
     if train.resolve() == workdir.resolve():
         raise UserError(f"{field}={train}: is --workdir itself; give the run of another corpus")

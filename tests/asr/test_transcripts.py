@@ -109,6 +109,13 @@ def test_a_textgrid_parsed_again_covers_the_recording_without_gaps(words, more):
     assert [span for span in spans if span[2]] == [(w.start, w.end, w.word) for w in words]
 
 
+@pytest.mark.parametrize("word", ['"', 'a"b', '""'])
+def test_a_textgrids_quotes_are_doubled(word):
+    text = transcript_files.textgrid([Word(word, 0.0, 1.0, 0.9)], 1.0)
+    (said,) = re.findall(r'text = "(.*)"\n', text)
+    assert said.replace('""', '"') == word and len(said) == len(word) + word.count('"')
+
+
 def test_a_textgrid_of_silence_is_one_empty_interval():
     assert 'xmax = 1.500\n            text = ""' in transcript_files.textgrid([], 1.5)
 

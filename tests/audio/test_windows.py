@@ -40,6 +40,12 @@ def test_impossible_windows_are_refused(window, hop, message):
         parse(window, hop)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.float32, np.float64, np.float16])
+def test_numbers_of_numpy_are_numbers(kind):
+    found = parse(kind(2), kind(1))
+    assert found == Windows(2.0, 1.0) and type(found.seconds) is type(found.hop) is float
+
+
 def test_a_hop_is_a_window_unless_given():
     assert parse(None, None) is None
     assert parse(2, None) == Windows(2.0, 2.0)

@@ -4,7 +4,8 @@ import concurrent.futures
 
 import pytest
 
-from emoasr.files.writing import ensure_folder, replacing
+from emoasr.errors import UserError
+from emoasr.files.writing import ensure_folder, file_of, replacing
 
 
 def test_many_threads_can_ensure_one_folder_at_once(tmp_path):
@@ -20,3 +21,28 @@ def test_a_file_keeps_its_old_content_where_writing_the_new_one_fails(tmp_path):
         file.write(b"ne")
         raise KeyboardInterrupt
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("s3://bucket/x.csv", "object stores are only read from"),
+        ("file:///tmp/x.csv", "must be on a disk"),
+        ("taken", "is a folder"),
+        ("", "is a folder"),
+        ("x" * 300, "too long"),
+        ("new/" + "x" * 252, "too long"),  # but not without `.part`
+        ("x" * 300 + "/x", "too long"),
+        ("x\0", "null"),
+        ("x\0/x", "null"),
+        ("file/x", "File exists"),
+    ],
+)
+def test_where_no_file_can_be_written_is_said_before_one_is(tmp_path, monkeypatch, given, why):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=why) as error:
+        file_of(given, "--output")
+    assert "\n" not in str(error.value)
+    assert {p.name for p in tmp_path.iterdir()} <= {"taken", "file", "new"}

@@ -76,6 +76,24 @@ def test_short_sound_lies_within_the_page_as_far_as_there_is_room(monkeypatch, t
         assert sounds(1, file, 0.0)["sound"]["kind"] == "none"
 
 
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        ([], []),
+        (["a.wav"], ["a.wav"]),
+        (["/work/x/a.wav"], ["a.wav"]),
+        (["/work/x/a.wav", "/tmp/h/q.wav"], ["/work/x/a.wav", "/tmp/h/q.wav"]),
+        (["a/b/a/x.wav", "a/y.wav"], ["b/a/x.wav", "y.wav"]),
+        (["s3://b/x.wav", "s3://c/x.wav"], ["s3://b/x.wav", "s3://c/x.wav"]),
+        (["s3://b/x.wav", "s3://b/y.wav"], ["x.wav", "y.wav"]),
+        (["a/x.wav from 1 s to 2 s", "a/b/y.wav"], ["x.wav from 1 s to 2 s", "b/y.wav"]),
+        (["input 0", "input 1"], ["input 0", "input 1"]),
+    ],
+)
+def test_names_lose_the_folder_that_all_are_in_and_nothing_else(names, short):
+    assert recordings.without_folder(names) == short
+
+
 def test_what_a_point_hears_is_said():
     said = recordings.hears(FrontEndConfig(), 279, weighted=False)
     assert "a frame of 32 ms" in said and "279 frames (8.9 s) to either side" in said
