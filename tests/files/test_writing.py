@@ -33,8 +33,8 @@ def test_a_file_keeps_its_old_content_where_writing_the_new_one_fails(tmp_path):
         ("x" * 300, "too long"),
         ("new/" + "x" * 252, "too long"),  # but not without `.part`
         ("x" * 300 + "/x", "too long"),
-        ("x\0", "null"),
-        ("x\0/x", "null"),
+        ("x\0", "zero byte"),
+        ("x\0/x", "zero byte"),
         ("file/x", "File exists"),
     ],
 )
