@@ -1,3 +1,5 @@
+import re
+
 import audformat
 import numpy as np
 import pandas as pd
@@ -184,6 +186,17 @@ def test_a_table_that_cannot_be_evaluated_is_named(spoil, message):
     with pytest.raises(UserError, match=message) as caught:
         evaluate.evaluate({"x": table}, labels, run_folder.settings())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [1.7e308, -1e160, 3.5e38])
+@pytest.mark.parametrize("regressor", ["linear", "ridge"])
+def test_a_number_beyond_the_range_of_float32_is_named(number, regressor):
+    table, labels = run_folder.corpus()
+    table = table.astype({"f3": float})
+    table.loc["wav/0004.wav", "f3"] = number
+    named = re.escape(f"set 'x': column 'f3' holds {number:g} (file wav/0004.wav), beyond")
+    with pytest.raises(UserError, match=named):
+        evaluate.evaluate({"x": table}, labels, run_folder.settings(regressor=regressor))
 
 
 def test_two_tables_without_a_common_utterance_are_named():
