@@ -30,7 +30,7 @@ CHOICES = {  # of `config.eval`
     "chosen_on": ["train"] * 4 + ["dev"],
     "fewest_of_class": [1, 4],
     "scale": [(), (1.0, 5.0)],
-    "battery": [True, False],
+    "battery": [True, False, False],
     "layers": [{}] * 8 + [{"layer00": (1,)}],
 }
 RECOGNIZERS = [  # of which the metadata of `neural` tell
