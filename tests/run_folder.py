@@ -56,11 +56,13 @@ def write(
     labels: pd.DataFrame,
     synthetic: bool = False,
     skipped: tuple = (),
+    **neural: str,
 ) -> ml_collections.ConfigDict:
-    """Writes what eval reads, and returns the configuration stored with it."""
+    """Writes what eval reads, the metadata of `neural` too; returns the configuration stored."""
     (workdir / "features").mkdir(parents=True)
     for name, table in tables.items():
-        metadata = {"feature_set": name, "recognizer": "sha256:abc" if name == "neural" else None}
+        of_recognizer = {"recognizer": "sha256:abc", **neural} if name == "neural" else {}
+        metadata = {"feature_set": name, "recognizer": None, **of_recognizer}
         parquet.write(table, workdir / "features" / f"{name}.parquet", metadata)
     parquet.write(labels, workdir / "labels.parquet")
     c = config.experiment("table")

@@ -10,6 +10,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
+from emoasr.errors import UserError
 from emoasr.evaluation import (
     cross_validation,
     early_late,
@@ -67,11 +68,20 @@ def plan(
     enough for those that follow); `selection`, F scores from test utterances too; `protocol`,
     speakers or sessions held out; `partner`, the dialogue partner removed from training;
     `regressors`; `n_selected`; `layers`, each alone.
+
+    Raises:
+        UserError: a feature set has the name of a layer.
     """
     names = _one_seed(dataset.tables)
     networks = [n for n in names if not layers.is_subset(n, names, settings.layers)]
     found = {} if dataset.classes else layers.networks({n: dataset.tables[n] for n in networks})
     layer_tables = _layer_tables(dataset.tables, [*found])
+    for name in dataset.tables.keys() & layer_tables.keys():
+        raise UserError(
+            f"feature set {name!r}: config.eval.battery=True gives this name to a layer of "
+            f"{layers.network_of(name)!r}; rename the set, in config.feature_sets or "
+            "config.eval.layers"
+        )
     analyses_of = _analyses_of_classes if dataset.classes else _analyses
     asked, omitted = analyses_of(dataset, layer_tables, settings)
     analyses = [

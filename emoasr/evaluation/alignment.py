@@ -12,6 +12,7 @@ from emoasr.errors import UserError
 from emoasr.evaluation.labels import example, is_rating
 from emoasr.evaluation.standardised import column_blocks
 
+_LARGEST = float(np.finfo(np.float32).max)  # squares of more than its square overflow
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 
 
@@ -165,10 +166,18 @@ def _last_of_files(index: pd.MultiIndex) -> pd.DataFrame:
 
 
 def _finite_rows(table: pd.DataFrame, name: str) -> np.ndarray:
-    """A mask of the rows (N,) without NaN or infinity."""
+    """A mask of the rows (N,) without NaN or infinity; refuses numbers beyond float32's range."""
     rows, counts = np.ones(len(table), bool), []
     for block in column_blocks(table.shape[1]):
-        finite = np.isfinite(table.iloc[:, block].to_numpy(np.float64, na_value=np.nan))
+        of_block = table.iloc[:, block].to_numpy(np.float64, na_value=np.nan)
+        finite = np.isfinite(of_block)
+        if (large := finite & (np.abs(of_block) > _LARGEST)).any():
+            row, column = map(int, np.argwhere(large)[0])
+            raise UserError(
+                f"feature set {name!r}: column {table.columns[block][column]!r} holds "
+                f"{of_block[row, column]:g} ({example(table.index[row : row + 1])}), beyond the "
+                f"range of float32, {_LARGEST:.2g}; divide the column by a constant, or remove it"
+            )
         rows &= finite.all(axis=1)
         counts += finite.sum(axis=0).tolist()
     if not rows.any():

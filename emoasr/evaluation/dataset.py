@@ -188,7 +188,7 @@ def _groups(labels: pd.DataFrame, group: str) -> pd.DataFrame:
     """`speaker` (in its absence the group held out), and `session` where all have one."""
     if group == "split":
         speaker = groups_of(labels, "speaker").fillna(splits.UNKNOWN)
-        labels = labels.assign(speaker=speaker, split=labels["split"].str.casefold())
+        labels = labels.assign(speaker=speaker, split=groups_of(labels, "split").str.casefold())
     known = {
         name: labels[name].astype(str)
         for name in dict.fromkeys(("speaker", "session", group))

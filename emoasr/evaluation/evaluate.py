@@ -108,6 +108,8 @@ def evaluate(
     for dataset in datasets:
         frames_of |= predicted.by_target(dataset, given)
     plans = [_planned(dataset, settings) for dataset in datasets]
+    for plan in plans:
+        predicted.check_names(given, plan.dataset.tables)
     compared: dict[str, Comparison] = {}
     fitted: dict[str, CrossValidated] = {}
     for plan in plans:

@@ -6,7 +6,7 @@ given another mean is part of its intervals (see `bootstrap`).
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -126,6 +126,16 @@ def check_protocol(given: Mapping[str, Predicted], protocol: str, partner: str) 
             raise UserError(
                 f"{_FIELD}: {name} was made with config.eval.protocol={there[0]} and "
                 f"partner={there[1]}, this evaluation has {asked[0]} and {asked[1]}; give the same"
+            )
+
+
+def check_names(given: Iterable[str], feature_sets: Collection[str]) -> None:
+    """Raises a UserError if predictions have the name of a feature set, subset or layer."""
+    for name in given:
+        if name in feature_sets:
+            raise UserError(
+                f"{_FIELD}: {name} is also the name of a feature set or layer of this evaluation; "
+                "choose a different one"
             )
 
 

@@ -47,6 +47,10 @@ class Ridge:
     def fit(self, x_ND: Rows, y_NT: np.ndarray, dev: Dev | None = None) -> "Ridge":
         """Chooses the penalties and fits; each feature's mean is zero."""
         n, n_features = x_ND.shape
+        if n == 1:  # none to leave out: all penalties give the same
+            self._weights_DT, self._bias_T = np.zeros((n_features, y_NT.shape[1])), y_NT[0]
+            self.penalties_T = np.full(y_NT.shape[1], PENALTIES[0])
+            return self
         if n <= n_features:
             self._fit_few(x_ND[:], y_NT, dev)
             return self

@@ -84,11 +84,16 @@ def speaker_folds(groups: pd.DataFrame, partner: str) -> list[Fold]:
         groups: as of `split`.
         partner: as of `split`.
     """
+    return split(groups, speaker_protocol(groups), partner)
+
+
+def speaker_protocol(groups: pd.DataFrame) -> str:
+    """The protocol of `speaker_folds`."""
     n_speakers = groups["speaker"].nunique()
     if n_speakers <= MOST_FOLDS:
-        return split(groups, "leave-one-speaker-out", partner)
+        return "leave-one-speaker-out"
     n_folds = MOST_FOLDS if n_speakers <= MOST_FOLDS * _FOLDS_OF_MANY else _FOLDS_OF_MANY
-    return split(groups, f"group-{n_folds}-fold", partner)
+    return f"group-{n_folds}-fold"
 
 
 def split_problem(groups: pd.DataFrame, protocol: str, partner: str) -> str:

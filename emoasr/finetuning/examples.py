@@ -4,6 +4,7 @@ Shape suffixes: N utterances, T ratings.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import ml_collections
 import numpy as np
@@ -12,9 +13,11 @@ import pandas as pd
 from emoasr.errors import UserError
 from emoasr.evaluation import dataset, labels, splits
 from emoasr.evaluation.splits import Fold
+from emoasr.prediction import manifest
 from emoasr.settings import choices
 from emoasr.system.output import counted
 
+OF_FOLDS = ("speaker", "seed", "fold")  # columns of a fold's predictions, beside the ratings
 _FEWEST = 4  # speakers: one to test, one to choose the epoch, two to train on
 
 
@@ -50,6 +53,7 @@ def gather(table: pd.DataFrame, settings: ml_collections.ConfigDict) -> Examples
     Raises:
         UserError: ratings or speakers that cannot be trained on.
     """
+    _check_names(settings.targets)
     for target in settings.targets:
         _check_target(table, target)
     stand_in = pd.DataFrame({"none": np.arange(len(table)) % 2.0}, table.index)
@@ -84,6 +88,19 @@ def held_out(fold: Fold, speakers: pd.Series, share: float, seed: int) -> np.nda
     number = int(np.clip(round(share * len(names)), 1, len(names) - 1))
     chosen = np.random.default_rng(seed).permutation(names)[:number]
     return of_training.isin(chosen).to_numpy()
+
+
+def _check_names(targets: Sequence[str]) -> None:
+    """Refuses targets that the tables of predictions, or a predictor, cannot have."""
+    problem = manifest.names_problem(targets, [()] * len(targets))
+    for name in targets:
+        if name in OF_FOLDS:
+            problem = f"{name} is a column of the folds' predictions"
+    if problem:
+        raise UserError(
+            f"config.eval.targets: {problem}; rename the column in the corpus's table, or leave "
+            "the target out"
+        )
 
 
 def _check_target(table: pd.DataFrame, target: str) -> None:

@@ -65,12 +65,13 @@ class Run(NamedTuple):
     tap: str
 
 
-def of_predictor(settings: ml_collections.ConfigDict) -> dict[str, Any]:
-    """The settings of `config.eval` that affect the predictor, but no fold, as JSON."""
+def of_predictor(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The settings that affect the predictor, but no fold, as JSON."""
     return {
-        "scale": [*map(float, settings.scale)],
-        "terms": settings.terms,
-        "limits": settings.limits,
+        "seed": int(config.finetune.seeds[0]),
+        "scale": [*map(float, config.eval.scale)],
+        "terms": config.eval.terms,
+        "limits": config.eval.limits,
     }
 
 
@@ -104,7 +105,7 @@ def keep(
     folder.write_predictions(table, {
         "protocol": given.protocol, "partner": given.partner, "n_features": n_features,
         "recognizer": run.recognizer.digest, "corpus": run.corpus.name, "folds": folds,
-        "finetune": config.finetune.to_dict(), "predictor": of_predictor(config.eval),
+        "finetune": config.finetune.to_dict(), "predictor": of_predictor(config),
     })  # fmt: skip
     print(folder.predictions)
 

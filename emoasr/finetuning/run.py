@@ -59,7 +59,7 @@ def finetune(
     if shard := asked.shard:
         own = [task for i, task in enumerate(tasks) if i % shard.count == shard.number - 1]
     missing = folder.missing(own)
-    whole, of_predictor = asked.shard is None, keeping.of_predictor(config.eval)
+    whole, of_predictor = asked.shard is None, keeping.of_predictor(config)
     if not missing and (not whole or folder.is_finished(seeds, of_predictor)):
         print(f"finished already: {folder.path}" if own else f"shard {asked.shard}: has no fold")
         return

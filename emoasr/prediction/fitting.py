@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from emoasr.errors import quoted
 from emoasr.evaluation import regression, splits
 from emoasr.evaluation.classification import SCORES
 from emoasr.evaluation.dataset import Dataset
@@ -41,12 +42,10 @@ def fit(
     Returns:
         The model, and the names of the speakers.
     """
-    if held_out(settings.protocol) == "split":  # what is tested stays unseen
-        datasets = [d.where(d.groups["split"] == TRAIN) for d in datasets]
+    datasets = _fitted_on(datasets, settings)
     configs = predictor_configs({feature_set: datasets[0].tables[feature_set]}, settings)
     config = dataclasses.replace(configs[0], selection="fold", chosen_on=TRAIN)
-    groups = pd.concat([dataset.groups for dataset in datasets])
-    groups = groups[~groups.index.duplicated()]
+    groups = _groups(datasets)
     features_ND = datasets[0].tables[feature_set].loc[groups.index].to_numpy()
     of_features = fitted(features_ND, splits.speaker_folds(groups, "in"))
     targets: dict[str, Target | ClassTarget] = {}
@@ -62,6 +61,40 @@ def fit(
         scale=tuple(map(float, settings.scale)),
     )
     return model, tuple(sorted(groups["speaker"].astype(str).unique()))
+
+
+def problem(datasets: Sequence[Dataset], settings: ml_collections.ConfigDict) -> str:
+    """Why `fit` cannot leave speakers out, or lacks a class; empty where neither is so.
+
+    Args:
+        datasets: as of `fit`.
+        settings: as of `fit`.
+    """
+    datasets = _fitted_on(datasets, settings)
+    of_ratings = [(dataset.groups, settings.partner) for dataset in datasets if not dataset.classes]
+    for groups, partner in [(_groups(datasets), "in"), *of_ratings]:
+        if why := splits.split_problem(groups, splits.speaker_protocol(groups), partner):
+            return f"leaving the speakers that it is fitted on out in turn: {why}"
+    for dataset in datasets:
+        numbers = {*dataset.ratings.to_numpy().ravel()}
+        for lacking in (c for i, c in enumerate(dataset.classes) if i not in numbers):
+            return f"no training utterance has the {dataset.targets[0]} {quoted(lacking)}"
+    return ""
+
+
+def _fitted_on(
+    datasets: Sequence[Dataset], settings: ml_collections.ConfigDict
+) -> Sequence[Dataset]:
+    """The utterances to fit on: what predefined splits test stays unseen."""
+    if held_out(settings.protocol) != "split":
+        return datasets
+    return [d.where(d.groups["split"] == TRAIN) for d in datasets]
+
+
+def _groups(datasets: Sequence[Dataset]) -> pd.DataFrame:
+    """The groups of the utterances of all datasets."""
+    groups = pd.concat([dataset.groups for dataset in datasets])
+    return groups[~groups.index.duplicated()]
 
 
 def _targets(

@@ -1,6 +1,8 @@
 """`predictor.json`, checked."""
 
 import dataclasses
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from emoasr.errors import UserError, quoted
@@ -15,6 +17,7 @@ MOST_BYTES = 1 << 22
 _MOST_TARGETS = 100
 _MOST_CLASSES = 1000  # of all targets together
 _LONGEST_NAME = 200  # characters
+_COLUMNS = ("beyond", "fitted", "time", "input", "file", "start", "end")  # of all predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +99,7 @@ def read(path: untrusted.Source) -> Record:
     features = _features(path, _field(path, given, "features"))
     card = {name: value for name, value in given.items() if name not in _EXAMPLE.to_json()}
     record = Record(features, **fields, card=card)
-    _check(path, record)
+    check(path, record)
     return record
 
 
@@ -119,13 +122,18 @@ def _features(path: untrusted.Source, given: Any) -> Features:
     return Features(**fields)
 
 
-def _check(path: untrusted.Source, record: Record) -> None:
-    bounds.check_number(f"{path}: scale", record.scale, "eval.scale")
-    targets, classes = record.targets, record.classes
+def names_problem(targets: Sequence[str], classes: Sequence[Sequence[str]]) -> str:
+    """Why a predictor cannot have these targets and classes; empty where it can.
+
+    Args:
+        targets: see `Record`.
+        classes: see `Record`.
+    """
     names = [*targets, *(name for of_target in classes for name in of_target)]
-    columns = [*targets, "beyond", "fitted"]
+    columns = [*_COLUMNS, *targets]
     for target, of_target in zip(targets, classes, strict=False):
         columns += [f"{target}_{end}" for end in of_target or ("low", "high")]
+    twice = [name for name, n in Counter(columns).items() if n > 1]
     for right, what in (
         (
             0 < len(targets) <= _MOST_TARGETS,
@@ -139,25 +147,33 @@ def _check(path: untrusted.Source, record: Record) -> None:
         (
             len(classes) == len(targets) and all(len(of_target) != 1 for of_target in classes),
             f"classes is {quoted(classes)}; must be a list for each of "
-            f"{counted(len(targets), 'target')}, empty for a rating, else of two or more "
-            "classes",
+            f"{counted(len(targets), 'target')}, empty for a rating, else of two or more classes",
         ),
         (
             len(names) - len(targets) <= _MOST_CLASSES,
             f"{len(names) - len(targets)} classes; at most {_MOST_CLASSES} are read",
         ),
         (
-            len(set(columns)) == len(columns),
-            f"targets are {quoted(targets)}: predictions would have two columns of one name",
-        ),
-        (
-            len(record.scale) in (0, 2) and list(record.scale) == sorted(set(record.scale)),
-            f"scale is {quoted(record.scale)}; must be the lowest and highest rating, or empty",
-        ),
-        (
-            0 <= record.most_beyond <= 1,
-            f"most_beyond is {record.most_beyond}; must be a share, 0 to 1",
+            not twice,
+            f"targets are {quoted(targets)}: predictions would have two columns of one name, "
+            f"{quoted(twice[0] if twice else '')}",
         ),
     ):
         if not right:
-            raise UserError(f"{path}: {what}")
+            return what
+    return ""
+
+
+def check(path: untrusted.Source, record: Record) -> None:
+    """Raises a UserError where a record, which is at a path or will be, is out of bounds."""
+    bounds.check_number(f"{path}: scale", record.scale, "eval.scale")
+    scale = record.scale
+    for problem in (
+        names_problem(record.targets, record.classes),
+        f"scale is {quoted(scale)}; must be the lowest and highest rating, or empty"
+        * (len(scale) not in (0, 2) or list(scale) != sorted(set(scale))),
+        f"most_beyond is {record.most_beyond}; must be a share, 0 to 1"
+        * (not 0 <= record.most_beyond <= 1),
+    ):
+        if problem:
+            raise UserError(f"{path}: {problem}")

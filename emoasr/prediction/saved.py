@@ -72,7 +72,12 @@ class SavedPredictor:
 
 
 def save(folder: Path, model: Model, record: Record) -> SavedPredictor:
-    """Writes a predictor's folder; an older one there is replaced file by file."""
+    """Writes a predictor's folder; an older one there is replaced file by file.
+
+    Raises:
+        UserError: the predictor could not be read again.
+    """
+    manifest.check(folder / _RECORD, record)
     tensors = _tensors(model)
     text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     saved = SavedPredictor(model, record, _digest(tensors, record))

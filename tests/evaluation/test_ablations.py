@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import evaluated
@@ -7,7 +8,8 @@ import pytest
 import run_folder
 from scipy import stats
 
-from emoasr.evaluation import evaluate
+from emoasr.errors import UserError
+from emoasr.evaluation import evaluate, predicted
 from emoasr.evaluation.metrics import METRICS, VARIANTS
 from emoasr.inference.columns import unit_names
 from emoasr.report import curves, style
@@ -143,6 +145,41 @@ def test_layers_of_every_network_follow_its_shape():
     of_layers = [r for r in found.battery["rows"] if r["analysis"] == "layers"]
     charts_of = curves.layers(of_layers, style.palette(tables))
     assert [c["title"] for c in charts_of] == ["arousal", "valence"]
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "message"),
+    [
+        ("layer00", {}, "feature set 'layer00': .*a layer of 'neural'; rename the set"),
+        ("x.layer04", {}, "feature set 'x.layer04': .*a layer of 'x'; rename the set"),
+        ("y", {"layer02": (0,)}, "feature set 'layer02': .*a layer of 'neural'; rename the set"),
+    ],
+)
+def test_a_feature_set_with_the_name_of_a_layer_is_refused(name, layers, message):
+    with pytest.raises(UserError, match=message) as error:
+        evaluate.evaluate(*of_networks(name), run_folder.settings(battery=True, layers=layers))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "battery"), [("x.first", False), ("first", False), ("layer00", True), ("a+b", False)]
+)
+def test_predictions_with_the_name_of_any_set_are_refused(name, battery):
+    tables, labels = of_networks("other")
+    seeds = labels.assign(seed=0, fold=labels["speaker"])
+    given = {name: predicted.Predicted(seeds, 3, "leave-one-speaker-out", "in")}
+    settings = run_folder.settings(battery=battery, layers={"first": (0,)})
+    sums = {"a+b": ("neural", "other")}
+    with pytest.raises(UserError, match=f"predictions: {re.escape(name)} is also the name"):
+        evaluate.evaluate(tables, labels, settings, sums=sums, given=given)
+
+
+def of_networks(name):
+    """Two networks of 3 and 5 layers, and another set; and labels."""
+    table, labels = evaluated.layered_corpus(n_speakers=4, n_each=8)
+    deep = pd.concat([table, table.iloc[:, :8] ** 3], axis=1).set_axis(unit_names(5, 4), axis=1)
+    other = table.iloc[:, :3].rename(columns=str.upper)
+    return {"neural": table, "x": deep, name: other}, labels
 
 
 def test_what_the_data_do_not_allow_is_said():

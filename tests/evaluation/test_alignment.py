@@ -1,3 +1,5 @@
+import re
+
 import audformat
 import numpy as np
 import pandas as pd
@@ -206,6 +208,17 @@ def test_a_column_of_parquet_that_holds_no_numbers_is_named(tmp_path, cells, nam
     with pytest.raises(UserError, match=f"feature set 'x': column '{name}' holds ") as caught:
         alignment.join(tables, audformat.filewise_index(files))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [1.7e308, -1e160, 3.5e38])
+@pytest.mark.parametrize("regressor", ["linear", "ridge"])
+def test_a_number_beyond_the_range_of_float32_is_named(number, regressor):
+    table, labels = run_folder.corpus()
+    table = table.astype({"f3": float})
+    table.loc["wav/0004.wav", "f3"] = number
+    named = re.escape(f"set 'x': column 'f3' holds {number:g} (file wav/0004.wav), beyond")
+    with pytest.raises(UserError, match=named):
+        evaluate.evaluate({"x": table}, labels, run_folder.settings(regressor=regressor))
 
 
 def test_two_tables_without_a_common_utterance_are_named():

@@ -89,3 +89,11 @@ def test_a_speakers_own_recording_twice_is_no_leak_between_folds():
     table, labels = run_folder.corpus()
     table.loc["wav/0004.wav"] = table.loc["wav/0000.wav"]
     assert evaluate.evaluate({"x": table}, labels, run_folder.settings()).notes == []
+
+
+def test_splits_may_be_numbers_of_which_none_is_train():
+    table, labels = run_folder.corpus()
+    labels["split"] = np.arange(len(labels)) % 3
+    settings = run_folder.settings(protocol="predefined-2")
+    with pytest.raises(UserError, match="the split train .there are: 0, 1, 2"):
+        evaluate.evaluate({"x": table}, labels, settings)

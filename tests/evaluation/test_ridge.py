@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge as OnePenalty
@@ -33,6 +35,16 @@ def test_it_predicts_what_scikit_learns_ridge_does(shape, noise, monkeypatch):
     ours = Ridge().fit(train, y_NT[rows]).predict(train.scaled(at_PD))
     expected = theirs.predict(scaler.transform(at_PD.astype(np.float64)))
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-6 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_of_hardly_any_utterances_it_predicts_numbers_without_a_warning(n):
+    x_ND = StandardScaler().fit_transform(features(n, 6).astype(float))
+    y_NT = np.arange(2.0 * n).reshape(n, 2)
+    with warnings.catch_warnings(action="error"):
+        model = Ridge().fit(x_ND, y_NT)
+    np.testing.assert_allclose(model.predict(np.zeros((1, 6))), [y_NT.mean(axis=0)])
+    assert set(model.penalties_T) <= set(PENALTIES)
 
 
 @pytest.mark.parametrize("n", [30, 80])

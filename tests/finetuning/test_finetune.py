@@ -27,6 +27,7 @@ from emoasr.files import parquet
 from emoasr.finetuning import network, recognition, run, training
 from emoasr.finetuning.training import Training
 from emoasr.inference import attention
+from emoasr.prediction import saved as predictors
 from emoasr.report import wording
 from emoasr.system import output
 from emoasr.training import step
@@ -167,6 +168,21 @@ def test_what_only_the_predictor_depends_on_may_change_after_the_folds(
     assert "finished already" in capsys.readouterr().out
 
 
+def test_the_predictor_is_that_of_the_first_seed_when_their_order_changes(
+    finished, rated, small_recognizer, tmp_path, capsys
+):
+    def kept(workdir):
+        return predictors.load(workdir / "finetune" / "predictor").digest
+
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    for seeds, as_before in [((1, 0), False), ((0, 1), True)]:
+        finetune.main(settings(rated, small_recognizer, **{**LAYERS, "seeds": seeds}), tmp_path)
+        assert "finished already" not in capsys.readouterr().out
+        assert (kept(tmp_path) == kept(finished)) == as_before
+        finetune.main(settings(rated, small_recognizer, **{**LAYERS, "seeds": seeds}), tmp_path)
+        assert "finished already" in capsys.readouterr().out
+
+
 def strike(patch, speaker, how):
     """A signal's handler is called, as the fold of a speaker is trained."""
     epoch = Training.epoch
@@ -300,8 +316,20 @@ BAD = {  # what is wrong with the labels: the settings, and what the message nam
     "three speakers": ({}, ["3 speakers", "needs 4"]),
     "a speaker without ratings": ({}, ["speaker 's1'", "no rating of arousal"]),
     "a constant target": ({}, ["arousal is 2 in every rating", "'s0'"]),
-    "classes": ({"eval.targets": ("split",)}, ["split is of classes"]),
+    "classes": ({"eval.targets": ("split",)}, ["split holds classes"]),
     "no such target": ({"eval.targets": ("joy",)}, ["no column 'joy'"]),
+    **{
+        f"a target called {name}": ({"eval.targets": (name,)}, ["config.eval.targets", says])
+        for name, says in [
+            *[(name, "the folds' predictions; rename") for name in ("speaker", "seed", "fold")],
+            *[(name, "two columns of one name") for name in ("time", "fitted", "beyond")],
+            ("x" * 201, "more than 200 characters"),
+        ]
+    },
+    "two targets with one column": (
+        {"eval.targets": ("arousal", "arousal_low")},
+        ["two columns of one name, 'arousal_low'; rename"],
+    ),
     "a protocol without turns": ({"eval.protocol": "predefined-test"}, ["config.eval.protocol"]),
     "too many layers": ({"finetune.layers": 3}, ["config.finetune.layers=3", "has 2"]),
     "one seed twice": ({"finetune.seeds": (1, 1)}, ["config.finetune.seeds"]),
@@ -335,6 +363,8 @@ def test_what_cannot_be_trained_on_is_one_line_before_any_audio_is_heard(
         table.loc[table["speaker"] == "s1", "arousal"] = np.nan
     elif what == "a constant target":
         table.loc[table["speaker"] != "s0", "arousal"] = 2.0
+    others = set(changes.get("eval.targets", ())) - {*table, "joy"}
+    table = table.assign(**dict.fromkeys(others, table["arousal"]))
     table.to_csv(tmp_path / "metadata.csv", index=False)
     c = settings(tmp_path, small_recognizer)
     c.update_from_flattened_dict(changes)
