@@ -5,17 +5,17 @@ Arousal, valence and dominance are means of three annotators' ratings from 1 to 
 Cost: 37 minutes of speech; extraction of all six feature sets 55 s, evaluation 37 s, with
 ablations and controls 4.1 minutes on two CPU cores.
 Result (predictions clipped to 1..5; arousal / valence / dominance CCC, leave-one-speaker-out): with
-linear regression on the 100 best features neural .810 / .513 / .757, three untrained networks
+linear regression on the 100 best features neural .802 / .493 / .764, three untrained networks
 .762 / .366 / .710, .741 / .381 / .681 and .698 / .354 / .670, mfcc .761 / .371 / .680, egemaps
 .776 / .493 / .717; with ridge on all (--config.eval.regressor=ridge --config.eval.n_selected=0)
-neural .822 / .548 / .780, untrained .761 / .424 / .712, .743 / .372 / .675 and .757 / .426 / .729,
+neural .820 / .539 / .782, untrained .761 / .424 / .712, .743 / .372 / .675 and .757 / .426 / .729,
 mfcc .766 / .358 / .683, egemaps .784 / .482 / .710. The training mean's MSE is .803 / .686 / .583.
 
 The three taps (--config.tap=...), neural:
 
                      gate           skip           residual
-    linear on 100    .810 / .513    .803 / .458    .801 / .480
-    ridge on all     .822 / .548    .827 / .527    .807 / .535
+    linear on 100    .802 / .493    .796 / .479    .802 / .448
+    ridge on all     .820 / .539    .828 / .500    .801 / .524
 
     python -m emoasr.extract --config=configs/emotale.py --config.corpus.path=DIR --workdir=runs/e
     python -m emoasr.eval --config=configs/emotale.py --workdir=runs/e

@@ -5,7 +5,7 @@ libsndfile reads. What the data are, under which terms, and what the recognizer 
 cannot be known from them: say so in `config.card`, or the model card says "not stated".
 
 Cost: a batch of 4096 frames takes 1.0 to 1.4 s on two CPU cores; 4000 batches are 92 minutes.
-Result: character error rates of .30 to .53 after 10 to 18 hours of it, see `configs/shipped.py`.
+Result: character error rates of .28 to .53 after 10 to 18 hours of it, see `configs/shipped.py`.
 
     python -m emoasr.pretrain --config=english --config.corpus.path=DIR --workdir=runs/p \
         --config.card.name=NAME --config.card.data="WHAT IT WAS" --config.card.terms="CC BY 4.0"

@@ -92,7 +92,8 @@ zero: after 300 batches from the shipped recognizer, on 3200 of its training utt
 weights have a validation CER of .425, averages with a decay of .9, .98 and .99 .425, .425 and .423.
 Weights of run 7 by .75 with those of run 6 by .25 have .399 instead of .403, but .382 instead of
 .383 on all test speakers; of run 8 and 7 by half and half .388 instead of .389 and .374 instead of
-.376, with the language model .339 instead of .341 and .328 instead of .329. Run 6 still had error
+.376, with the language model .339 instead of .341 and .328 instead of .329; of
+runs 9 and 8 with weights of .4, .5 and .6 of the latter .381, .381 and .380. Run 6 still had error
 rates of .37 (speechocean762) to .23 (fotaq) on 50 utterances of its own training speech, and .12 on
 hibari's: it was too short, and hibari learned. So run 7 has nearly twice as many frames, and less
 dropout. Statistics of norms taken of speech as it is, not augmented, are worse (.431 instead of
