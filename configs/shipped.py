@@ -8,11 +8,10 @@ speech of eSpeak NG, flite and SVOX Pico (as `scripts/synthesize_speech.py` of v
 NATURAL is DIR with LibriSpeech (an utterance each of 251 readers) and 5.1 h that the script makes
 today: 2 h of Kokoro's 154 voices, 3 h of hibari, six minutes of joe, reading VCTK's prompts. OTHER
 is NATURAL with 12 more minutes of Kokoro, and the next 4.5 h of hibari in place of the first 3.
-ACCENTS is DIR and LibriSpeech with 2.3 h of Kokoro, .3 h of joe, and 2.5 h of 400 hibari voices with
-foreign accents: 69 % of it is real.
-Character error rates at the end of each, on validation speakers, and on the test speakers of
-lj_part1 (a native reader), fotaq (acted characters) and speechocean762 (Mandarin accents, half
-children):
+ACCENTS is DIR and LibriSpeech with 2.3 h of Kokoro, .3 h of joe, and 2.5 h of 400 hibari voices
+with foreign accents: 69 % of it is real. Character error rates at the end of each, on validation
+speakers, and on the test speakers of lj_part1 (a native reader), fotaq (acted characters) and
+speechocean762 (Mandarin accents, half children):
 
     run  batches  data  what is new                             valid  test
     1    4600     DIR   from random weights, AdamW              .533
@@ -28,7 +27,6 @@ children):
                            their mean with the first ones      .381   .284  .441  .394
     10   700      ACCENTS  a third of the learning rate        .383
                            their mean with the first ones      .379   .284  .437  .394
-
 
     python -m emoasr.pretrain --config=shipped --config.corpus.path=DIR --workdir=runs/1 \
         --config.train.optimizer=adamw --config.train.learning_rate=1.5e-3 \
@@ -66,8 +64,8 @@ children):
     $SPEAK A B --texts=PROMPTS $VOICES --engines=hibari=1.5
     $SPEAK B ACCENTS --texts=TEXTS $VOICES --engines=hibari=1,kokoro=.5
     LD_PRELOAD=libjemalloc.so.2 python -m emoasr.pretrain --config=shipped \
-        --config.corpus.path=ACCENTS --workdir=runs/9 --config.train.init=runs/8/pretrain/recognizer \
-        --config.train.init_weight=.5 $MORE --config.train.steps=4000 \
+        --config.corpus.path=ACCENTS --workdir=runs/9 --config.train.init_weight=.5 \
+        --config.train.init=runs/8/pretrain/recognizer $MORE --config.train.steps=4000 \
         --config.train.warmup_steps=100 --config.train.batch_frames=8192 \
         --config.train.compute_dtype=bfloat16 --config.model.dropout=.1 \
         --config.augment.warp=1.2 --config.augment.stretch=1.2  # and so on from runs/9, with
@@ -92,14 +90,14 @@ zero: after 300 batches from the shipped recognizer, on 3200 of its training utt
 weights have a validation CER of .425, averages with a decay of .9, .98 and .99 .425, .425 and .423.
 Weights of run 7 by .75 with those of run 6 by .25 have .399 instead of .403, but .382 instead of
 .383 on all test speakers; of run 8 and 7 by half and half .388 instead of .389 and .374 instead of
-.376, with the language model .339 instead of .341 and .328 instead of .329; of
-runs 9 and 8 with weights of .4, .5 and .6 of the latter .381, .381 and .380. Run 6 still had error
-rates of .37 (speechocean762) to .23 (fotaq) on 50 utterances of its own training speech, and .12 on
-hibari's: it was too short, and hibari learned. So run 7 has nearly twice as many frames, and less
-dropout. Statistics of norms taken of speech as it is, not augmented, are worse (.431 instead of
-.420). Run 8 knows its training speech (60 utterances of each set: CER .16 of fotaq, .17 of
-LibriSpeech, .31 of speechocean762), and synthetic voices also where the texts are new (Kokoro .11,
-new .14; hibari .06, new .10): what it lacks is voices, not hours of these.
+.376, with the language model .339 instead of .341 and .328 instead of .329; of runs 9 and 8, with
+.4, .5 and .6 of the latter, .381, .381 and .380. Run 6 still had error rates of .37
+(speechocean762) to .23 (fotaq) on 50 utterances of its own training speech, and .12 on hibari's: it
+was too short, and hibari learned. So run 7 has nearly twice as many frames, and less dropout.
+Statistics of norms taken of speech as it is, not augmented, are worse (.431 instead of .420). Run 8
+knows its training speech (60 utterances of each set: CER .16 of fotaq, .17 of LibriSpeech, .31 of
+speechocean762), and synthetic voices also where the texts are new (Kokoro .11, new .14; hibari .06,
+new .10): what it lacks is voices, not hours of these.
 
 One run from random weights instead was given up at two thirds: 14,050 of 21,000 batches of 8192
 frames, of 25 h, of them 46 % real and 42 % hibari's 500 voices, with waveform augmentation too. At
