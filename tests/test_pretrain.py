@@ -225,7 +225,7 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
         "gone.wav",
         "silent.wav",
     }
-    assert "signs" in reasons["01.wav"] and "digits" in reasons["02.wav"]
+    assert "no letter" in reasons["01.wav"] and "digits" in reasons["02.wav"]
     assert "frames" in reasons["03.wav"] and "no text" in reasons["04.wav"]
     assert "all samples are zero" in reasons["silent.wav"]
     assert record["used"]["train"]["utterances"] == 1
