@@ -94,6 +94,13 @@ def test_the_result_can_lie_between_the_first_and_the_last_weights(
         np.testing.assert_allclose(value, 0.25 * first[name] + 0.75 * last[name], atol=1e-6)
 
 
+def test_random_first_weights_are_not_in_the_result(unbroken, speech, data_dir, tmp_path):
+    pretrain.main(settings(speech, data_dir, init_weight=0.9), tmp_path)
+    ours, theirs = weights(tmp_path), weights(unbroken)
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
 @pytest.mark.parametrize(
     ("train", "message"),
     [

@@ -55,7 +55,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fa
                 speech = splits["train"]
                 splits["train"] = speech.taught(data_dir, folder.teacher, trainer.frontend)
 
-        weight = config.train.init_weight
+        weight = config.train.init_weight if folder.init else 0.0  # without, they are random
         first = jax.device_get(state) if weight else None  # a step takes the memory of its state
         state = sharding.replicate(state, trainer.mesh)
         state = _fit(config.train, trainer, state, splits, folder.path)
