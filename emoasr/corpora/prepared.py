@@ -20,9 +20,12 @@ from emoasr.audio import encoding, reading
 from emoasr.corpora.base import Corpus, Skipped, inputs_digest
 from emoasr.errors import UserError
 from emoasr.files.run_lock import run_lock
+from emoasr.files.writing import place_of
 from emoasr.system.output import counted
 
 Splits = Callable[[], Mapping[str, np.ndarray]]
+
+DATA_DIR = "config.corpus.data_dir"  # the field that says where prepared data go
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -139,12 +142,14 @@ def prepare(
         left out.
 
     Raises:
-        UserError: nothing at all could be read; another process is preparing the same.
+        UserError: nothing at all could be read; another process is preparing the same; `data_dir`
+            is a URL or cannot be written.
     """
+    data_dir = str(place_of(data_dir, DATA_DIR)) if data_dir else ""
     builder = Builder(name, corpus, labels, splits, data_dir)
     folder = Path(builder.data_dir)
     if not folder.exists():  # TFDS makes it at once, by renaming
-        with run_lock(folder.parent):
+        with run_lock(folder.parent, flag=f"--{DATA_DIR}"):
             for unfinished in folder.parent.glob(f"incomplete.*_{folder.name}"):
                 shutil.rmtree(unfinished)  # of a process that was killed
             print(f"preparing {counted(len(corpus), 'utterance')}, once, in {folder}")

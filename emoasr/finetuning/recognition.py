@@ -19,6 +19,7 @@ from jax.sharding import Mesh
 from emoasr.asr.frontend import Array, FrontEndConfig
 from emoasr.asr.networks.base import Network
 from emoasr.config import pretraining
+from emoasr.corpora import prepared
 from emoasr.errors import UserError
 from emoasr.inference import bucketing
 from emoasr.training import data, scoring, sharding, step
@@ -95,6 +96,7 @@ def open_transcribed(
     except UserError as error:  # which names pretrain's field
         field = "config.finetune.transcribed"
         line = str(error).replace("config.corpus.path", field)
+        line = line.replace(prepared.DATA_DIR, "config.finetune.data_dir")
         raise UserError(line if field in line else f"{field}: {line}") from None
     return Transcribed(splits, frontend, data.table_digest(corpus))
 

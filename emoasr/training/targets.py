@@ -25,6 +25,7 @@ from emoasr.asr.frontend import FrontEnd, FrontEndConfig
 from emoasr.asr.networks.base import Output
 from emoasr.asr.saved import SavedRecognizer
 from emoasr.audio import chunks
+from emoasr.corpora import prepared
 from emoasr.errors import UserError
 from emoasr.files.run_lock import run_lock
 from emoasr.inference import frames, planning, runner
@@ -148,9 +149,10 @@ def made(folder: Path, teacher: SavedRecognizer, speech: Speech, ours: FrontEndC
     frames_of = ours.n_frames(np.asarray(speech.n_samples_of))
     store = _Store(folder, frames_of, teacher.config.model.n_channels)
     if len(missing := store.missing()):
-        with run_lock(folder):
+        flag = f"--{prepared.DATA_DIR}"
+        with run_lock(folder, flag=flag):
             what = "the teacher's hidden states"
-            limits.check_room(folder, store.n_bytes(missing), what, "--config.corpus.data_dir")
+            limits.check_room(folder, store.n_bytes(missing), what, flag)
             print(f"{what} of {output.counted(len(missing), 'utterance')}, once, in {folder}")
             for i, states_KD in _heard(teacher, speech, missing):
                 theirs = teacher.config.frontend

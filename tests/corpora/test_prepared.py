@@ -89,3 +89,18 @@ def test_two_processes_do_not_prepare_the_same_audio(corpus, tmp_path):
     shutil.rmtree(folder)
     with run_lock(folder.parent), pytest.raises(UserError, match="another emoasr command"):
         prepare(corpus, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data_dir", ["s3://bucket/x", "gs://bucket/x", "{file}", "{file}/x", "{held}"]
+)
+def test_a_data_dir_that_cannot_be_used_is_named_by_its_field(corpus, tmp_path, data_dir):
+    held = Path(prepared.Builder("small", corpus, corpus.table, dict, str(tmp_path)).data_dir)
+    (tmp_path / "file").touch()
+    given = data_dir.format(file=tmp_path / "file", held=tmp_path)
+    with (
+        run_lock(held.parent),
+        pytest.raises(UserError, match=r"config\.corpus\.data_dir") as error,
+    ):
+        prepare(corpus, given)
+    assert "--workdir" not in str(error.value)
