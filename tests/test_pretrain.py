@@ -192,12 +192,16 @@ def table(folder, lines: str):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("a.wav,x,train,hello\nb.wav,y,test,hello\n", "'valid'"),
-        ("a.wav,x,train,hello\nb.wav,x,valid,hello\n", "'x' is in 2 splits"),
+        ("a.wav,x,train,hello\nb.wav,y,Dev,hello\n", "'valid'.*; there are 'Dev', 'train'"),
+        ("a.wav,x,train,hello\nb.wav,x,valid,hello\n", "'x' is in 2 splits .'train', 'valid'"),
+        ("00.wav,x,train,ab\n01.wav,y,valid,7 b\n", "split 'valid'; left out are 1: digits.*: 01"),
+        ("00.wav,x,train,ab\ngone.wav,y,valid,ab\n", "'valid' could.*; the first: .*gone.wav"),
         ("a.wav,x,train,hello\nb.wav,,valid,hello\n", "b.wav has no speaker"),
     ],
 )
-def test_splits_that_cannot_be_trained_on(tmp_path, lines, message):
+def test_splits_that_cannot_be_trained_on(speech, tmp_path, lines, message):
+    for name in ("00.wav", "01.wav"):
+        (tmp_path / name).symlink_to(speech / name)
     with pytest.raises(UserError, match=message):
         pretrain.main(settings(table(tmp_path, lines), tmp_path), tmp_path / "run")
 
@@ -212,7 +216,7 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
         ("00.wav", "ab"), ("01.wav", "..."), ("02.wav", "at 7 pm"), ("03.wav", "abc " * 99),
         ("04.wav", ""), ("gone.wav", "ab"), ("silent.wav", "ab"),
     ]  # fmt: skip
-    text = "".join(f"{file},x,train,{words}\n" for file, words in lines)
+    text = "".join(f"{file},x{file},train,{words}\n" for file, words in lines)
     table(folder, text + "05.wav,y,valid,ab\n06.wav,z,dev,ab\n")
 
     def stopped(*_):
@@ -235,5 +239,5 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
     assert "no letter" in reasons["01.wav"] and "digits" in reasons["02.wav"]
     assert "frames" in reasons["03.wav"] and "no text" in reasons["04.wav"]
     assert "all samples are zero" in reasons["silent.wav"]
-    assert record["used"]["train"]["utterances"] == 1
+    assert record["used"]["train"]["utterances"] == record["used"]["train"]["speakers"] == 1
     assert "skipped 1: digits" in capsys.readouterr().out

@@ -6,7 +6,8 @@ not exceed a gigabyte: hence parts.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import grain
@@ -18,10 +19,11 @@ from emoasr.asr.text import normalise
 from emoasr.audio import reading
 from emoasr.corpora import prepared, table
 from emoasr.corpora.base import Corpus, Skipped
-from emoasr.errors import UserError
+from emoasr.errors import UserError, quoted
 from emoasr.files import places
 
 SPLITS = ("train", "valid", "test")
+_NEEDED = SPLITS[:2]
 
 _PART_BYTES = 256 << 20  # of prepared audio in one TFDS split
 
@@ -88,8 +90,12 @@ def prepare(corpus: Corpus, data_dir: str) -> TranscribedCorpus:
         for i in np.flatnonzero(~corpus.table["split"].isin(SPLITS))
     ]
     readable = {name.rsplit("_", 1)[0] for name in builder.info.splits}
-    if missing := {"train", "valid"} - readable:
-        raise UserError(f"{corpus.root}: no utterance of split {missing.pop()!r} could be read")
+    for split in [split for split in _NEEDED if split not in readable]:
+        files = set(corpus.table.index[corpus.table["split"] == split].get_level_values("file"))
+        first = next(s.reason for s in builder.skipped if s.file in files)
+        raise UserError(
+            f"{corpus.root}: no utterance of split {split!r} could be read; the first: {first}"
+        )
     splits = {split: _read_split(builder, split) for split in SPLITS if split in readable}
     above = Path(builder.data_dir).parents[2]  # the set's name, table and version
     return TranscribedCorpus(corpus.name, splits, tuple(skipped), above)
@@ -98,21 +104,32 @@ def prepare(corpus: Corpus, data_dir: str) -> TranscribedCorpus:
 def _check(corpus: Corpus) -> None:
     for column in ("speaker", "split", "text"):
         if column not in corpus.table:
-            raise UserError(f"{corpus.root}: no column {column!r}; pre-training needs it")
-    missing = {"train", "valid"} - set(corpus.table["split"])
-    if missing:
-        raise UserError(
-            f"{corpus.root}: no utterance of split {missing.pop()!r}; train and valid are needed"
-        )
-    if corpus.table["speaker"].isna().any():
-        file = corpus.table.index[corpus.table["speaker"].isna()][0]
+            raise UserError(
+                f"{corpus.root}: no column {column!r}; pre-training needs it"
+                f"{_there_are(corpus.table)}"
+            )
+    found = corpus.table["split"].dropna().unique()
+    for split in _NEEDED:
+        if split not in found:
+            raise UserError(
+                f"{corpus.root}: no utterance of split {split!r}; train and valid are needed"
+                f"{_there_are(sorted(found))}"
+            )
+    for i in np.flatnonzero(corpus.table["speaker"].isna()):
+        file, _, _ = corpus.key(int(i))
         raise UserError(f"{corpus.root}: {file} has no speaker; splits must be disjoint by speaker")
-    splits = corpus.table.groupby("speaker")["split"].nunique()
-    if (splits > 1).any():
+    splits = corpus.table.groupby("speaker")["split"].agg(lambda s: set(s.dropna()))
+    for speaker, own in splits[splits.map(len) > 1].items():
         raise UserError(
-            f"{corpus.root}: speaker {splits.idxmax()!r} is in {splits.max()} splits; "
-            "a speaker belongs to one"
+            f"{corpus.root}: speaker {speaker!r} is in {len(own)} splits"
+            f" ({', '.join(sorted(map(quoted, own)))}); a speaker belongs to one"
         )
+
+
+def _there_are(names: Iterable[str]) -> str:
+    """What a table has in place of what is missing, to add to a message."""
+    few = list(map(quoted, itertools.islice(names, 8)))
+    return f"; there are {', '.join(few)}" if few else ""
 
 
 def _shared_prompts(corpus: Corpus) -> set[str]:

@@ -142,11 +142,14 @@ def open_splits(
         skipped += left_out
         samples = split.table["n_samples"].to_numpy()[splits[name].positions]
         if not len(samples):
-            raise UserError(f"{config.corpus.path}: no usable utterance in split {name!r}")
+            raise UserError(
+                f"config.corpus.path={config.corpus.path}: no usable utterance in split {name!r}; "
+                f"left out are {_reasons(left_out)[0]}"
+            )
         used[name] = {
             "utterances": len(samples),
             "hours": round(float(samples.sum()) / frontend.sample_rate / 3600, 3),
-            "speakers": int(split.table["speaker"].nunique()),
+            "speakers": int(split.table["speaker"].iloc[splits[name].positions].nunique()),
         }
         if n_untranscribed := sum(not len(classes) for classes in splits[name].labels):
             used[name]["untranscribed"] = n_untranscribed
@@ -154,10 +157,18 @@ def open_splits(
         padding = bucketing.padding_share(buckets, -(-samples // frontend.hop_length))
         print(f"{name}: {used[name]}")
         output.detail(f"{name}: {output.counted(len(buckets), 'shape')}, padding {padding:.1%}")
-    for reason, n in Counter(s.reason for s in skipped).most_common():
-        print(f"skipped {n}: {reason}{output.few([s.file for s in skipped if s.reason == reason])}")
+    for line in _reasons(skipped):
+        print(f"skipped {line}")
     record = {"used": used, "skipped": [dataclasses.asdict(s) for s in skipped]}
     return splits, record, speech.data_dir
+
+
+def _reasons(skipped: list[Skipped]) -> list[str]:
+    """Why utterances were left out, a line each with how many: the commonest reason first."""
+    return [
+        f"{n}: {reason}{output.few([s.file for s in skipped if s.reason == reason])}"
+        for reason, n in Counter(s.reason for s in skipped).most_common()
+    ]
 
 
 def table_digest(corpus: Corpus) -> str:

@@ -20,8 +20,9 @@ from made_extraction import settings as extraction_settings
 from made_training import rounded_products
 
 import emoasr
-from emoasr import eval, extract, finetune
+from emoasr import config, eval, extract, finetune
 from emoasr.asr import saved
+from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
 from emoasr.files import parquet
 from emoasr.finetuning import network, recognition, run, training
@@ -531,3 +532,10 @@ def test_the_ccc_loss_is_one_minus_the_ccc_of_what_is_rated():
     weight_BT[15:, 1] = 0
     expected = [audmetric.concordance_cc(y_BT[:n, t], p_BT[:n, t]) for t, n in ((0, 20), (1, 15))]
     assert network.ccc_loss(p_BT, y_BT, weight_BT) == pytest.approx(1 - np.mean(expected), abs=1e-4)
+
+
+def test_a_store_for_the_audio_of_transcribed_speech_is_refused_by_name(speech, tmp_path):
+    c = config.experiment("table").finetune
+    c.update({"transcribed": str(speech), "data_dir": "s3://b/x"})
+    with pytest.raises(UserError, match=r"config\.finetune\.data_dir=s3://b/x: must be on a disk"):
+        recognition.open_transcribed(c, tmp_path, FrontEndConfig())
