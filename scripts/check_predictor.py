@@ -34,6 +34,7 @@ import emoasr
 from emoasr import config
 from emoasr.audio.reading import Segment, read
 from emoasr.corpora.base import RATINGS
+from emoasr.errors import UserError
 from emoasr.evaluation.dataset import prepare
 from emoasr.extraction import outcome
 from emoasr.files import storage
@@ -63,11 +64,24 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"give one of {', '.join(_SETS)}")
     if not _WORKDIR.value:
         raise app.UsageError("give --workdir")
-    inputs = outcome.read(_SETS[argv[1]], Path(_WORKDIR.value))
-    settings = config.experiment("table").eval
-    settings.targets = tuple(t for t in RATINGS if t in inputs.labels)
-    settings.regressor, settings.n_selected = "ridge", 0
-    globals()[argv[1]](inputs, settings)
+    try:
+        inputs = outcome.read(_SETS[argv[1]], Path(_WORKDIR.value))
+        settings = config.experiment("table").eval
+        settings.targets = tuple(t for t in RATINGS if t in inputs.labels)
+        settings.regressor, settings.n_selected = "ridge", 0
+        _check(argv[1], inputs.labels, settings.targets)
+        globals()[argv[1]](inputs, settings)
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def _check(name: str, labels: pd.DataFrame, targets: tuple[str, ...]) -> None:
+    """Refuses labels that a check has nothing to measure with."""
+    column = "session" if name == "languages" else "speaker"
+    if not targets:
+        raise UserError(f"--workdir={_WORKDIR.value}: its labels have none of {', '.join(RATINGS)}")
+    if column not in labels or labels[column].nunique() < 2:
+        raise UserError(f"--workdir={_WORKDIR.value}: {name} needs labels of two {column}s or more")
 
 
 def coverage(inputs: outcome.Outcome, settings) -> None:

@@ -19,7 +19,7 @@ from absl import app, flags
 import emoasr
 from emoasr.asr import text
 from emoasr.audio import reading
-from emoasr.corpora import table
+from emoasr.corpora import transcribed
 from emoasr.errors import UserError
 from emoasr.inference import bucketing
 from emoasr.settings.choices import AugmentConfig
@@ -45,10 +45,10 @@ def main(argv: list[str]) -> None:
     try:
         rows = _validation(Path(argv[1]))
         recognizers = {folder: emoasr.load_recognizer(folder) for folder in argv[2:]}
-    except UserError as error:
+        clean = [reading.read(reading.Segment(Path(argv[1]) / file)) for file in rows["file"]]
+    except (UserError, reading.AudioError) as error:
         raise SystemExit(f"error: {error}") from error
     true = rows["true"].tolist()
-    clean = [reading.read(reading.Segment(Path(argv[1]) / file)) for file in rows["file"]]
     heard = pd.DataFrame(index=list(recognizers), columns=list(KINDS), dtype=float)
     for kind, config in KINDS.items():
         waves = list(degraded(clean, config))
@@ -70,10 +70,12 @@ def degraded(waves: list[np.ndarray], config: AugmentConfig) -> Iterator[np.ndar
 
 
 def _validation(corpus: Path) -> pd.DataFrame:
-    rows = table.read_frame(corpus / "metadata.csv")
+    rows = transcribed.read_rows(corpus)
     rows = rows[(rows["split"] == "valid") & ~rows["text"].map(text.has_digits)]
     rows = rows.assign(true=rows["text"].map(text.normalise))
     rows = rows[rows["true"] != ""]
+    if rows.empty:
+        raise UserError(f"{corpus}: no utterance of the split valid has a text without digits")
     return rows.iloc[:: max(1, len(rows) // _UTTERANCES.value)][: _UTTERANCES.value]
 
 

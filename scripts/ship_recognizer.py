@@ -13,6 +13,7 @@ from absl import app
 
 import emoasr
 from emoasr.asr import saved
+from emoasr.errors import UserError
 from emoasr.files import places
 from emoasr.files.writing import write_atomically
 from emoasr.training import model_card
@@ -22,7 +23,13 @@ def main(argv: list[str]) -> None:
     """Reads `argv[1]`, writes `argv[2]`."""
     if len(argv) != 3:
         raise app.UsageError("give the folder of a trained recognizer, and the one to write")
-    trained = emoasr.load_recognizer(argv[1])
+    try:
+        trained = emoasr.load_recognizer(argv[1])
+        model_card.check(trained, argv[1])
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+    if Path(argv[1]).resolve() == Path(argv[2]).resolve():
+        raise SystemExit(f"error: {argv[2]}: is the trained recognizer itself; give another folder")
     saved.save(Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True)
     language_file = Path(argv[2]) / places.LANGUAGE_FILE
     if trained.language_file:

@@ -32,7 +32,9 @@ import pandas as pd
 import soundfile
 from absl import app, flags
 
-from emoasr.corpora import table
+from emoasr.corpora import transcribed
+from emoasr.errors import UserError
+from emoasr.files import writing
 from emoasr.system import progress
 
 _SYNTHESIZERS = flags.DEFINE_string("synthesizers", "", "What setup_synthesis.sh made.")
@@ -57,7 +59,13 @@ def main(argv: list[str]) -> None:
     if not python.exists():
         raise SystemExit(f"error: --synthesizers={_SYNTHESIZERS.value}: not made; see --help")
     texts, voices = _lines("texts"), _voices(wanted)
-    known = table.read_frame(corpus / "metadata.csv")
+    try:
+        known = transcribed.read_rows(corpus, parts=True)
+        writing.ensure_folder(out)
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+    if corpus.resolve() == out.resolve():
+        raise SystemExit(f"error: {out}: its table would be replaced; give another folder as OUT")
 
     speakers = _Speakers(python, out)
     with ThreadPoolExecutor(_JOBS.value) as pool:
@@ -68,7 +76,8 @@ def main(argv: list[str]) -> None:
         ]
     known["file"] = [str((corpus / file).resolve()) for file in known["file"]]
     synthetic = pd.DataFrame(rows).assign(split="train")
-    columns = ["file", "speaker", "split", "duration", "text"]
+    times = [name for name in ("start", "end") if name in known]
+    columns = ["file", *times, "speaker", "split", "duration", "text"]
     pd.concat([known, synthetic])[columns].to_csv(out / "metadata.csv", index=False)
     hours = synthetic["duration"].sum() / 3600
     print(f"{len(synthetic)} synthetic utterances, {hours:.2f} h: {out / 'metadata.csv'}")
@@ -78,9 +87,11 @@ def _wanted_hours(given: list[str]) -> dict[str, float]:
     wanted = {}
     for part in given:
         engine, _, hours = part.partition("=")
-        if engine not in _SEEDS or not hours.replace(".", "", 1).isdigit():
+        is_number = hours.replace(".", "", 1).isdecimal()
+        if engine not in _SEEDS or engine in wanted or not is_number or not float(hours):
             raise app.UsageError(
-                f"--engines has {part!r}; give ENGINE=HOURS of {', '.join(_SEEDS)}"
+                f"--engines has {part!r}; give ENGINE=HOURS of {', '.join(_SEEDS)}, each once, and "
+                "more hours than 0"
             )
         wanted[engine] = float(hours)
     return wanted

@@ -15,7 +15,7 @@ import pandas as pd
 from absl import app, flags
 
 from emoasr.asr import text
-from emoasr.corpora import table
+from emoasr.corpora import transcribed
 from emoasr.errors import UserError
 
 _WORDNET = flags.DEFINE_string("wordnet", "/usr/share/wordnet", "Folder with WordNet's data.*.")
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
     if len(argv) != 2:
         raise app.UsageError("give the folder of a corpus")
     try:
-        rows = table.read_frame(Path(argv[1], "metadata.csv"))
+        rows = transcribed.read_rows(Path(argv[1]), parts=True)
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
     print(*of(rows), sep="\n")

@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import check_predictor
 import fit_language
 import pandas as pd
 import pytest
+import robustness
 import ship_recognizer
 import training_texts
 from absl import flags
@@ -84,3 +86,97 @@ def test_texts_are_those_of_training_and_wordnets_examples(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == ["i can't", "Oh, no!", "an example of it"]
     with flagsaver.flagsaver(wordnet="nowhere"), pytest.raises(SystemExit, match="--wordnet=nowh"):
         training_texts.main(["", str(tmp_path)])
+
+
+def _change(speech, folder, change):
+    """A copy of the table beside links to its audio, changed."""
+    folder.mkdir()
+    for path in speech.glob("*.wav"):
+        (folder / path.name).symlink_to(path)
+    change(pd.read_csv(speech / "metadata.csv")).to_csv(folder / "metadata.csv", index=False)
+    return folder
+
+
+def _lost_audio(rows):
+    return rows.assign(file=rows["file"].replace("10.wav", "gone.wav"))
+
+
+ODD = {  # tables, and what scripts say of them
+    "no text": (lambda rows: rows.drop(columns="text"), "lacks the column text; has file, speak"),
+    "no split": (lambda rows: rows.drop(columns="split"), "lacks the column split"),
+    "no file": (lambda rows: rows.rename(columns={"file": "path"}), "lacks the column file"),
+    "parts of files": (lambda rows: rows.assign(start=0), "has the column start, and this takes"),
+    "lost audio": (_lost_audio, r"gone\.wav: no such file"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+@pytest.mark.parametrize("script", [fit_language, robustness], ids=lambda script: script.__name__)
+def test_an_odd_table_is_one_line_and_changes_nothing(
+    trained, speech, tmp_path, script, what, monkeypatch
+):
+    change, message = ODD[what]
+    corpus = _change(speech, tmp_path / "corpus", change)
+    monkeypatch.setattr(training_texts, "_examples", lambda: pd.Series(["the cab"]))
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    arguments = [trained, corpus] if script is fit_language else [corpus, trained]
+    with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+        script.main(["", *map(str, arguments)])
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+
+
+def test_a_table_without_validation_texts_is_named_by_robustness(trained, speech, tmp_path):
+    corpus = _change(speech, tmp_path / "corpus", lambda rows: rows[rows["split"] != "valid"])
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    with pytest.raises(SystemExit, match="no utterance of the split valid"):
+        robustness.main(["", str(corpus), str(trained)])
+
+
+def test_speakers_without_a_set_have_no_error_rates_of_their_own(
+    trained, speech, tmp_path, monkeypatch
+):
+    def renamed(rows):
+        return rows.assign(speaker=rows["speaker"].str.replace("valid/", "v"))
+
+    corpus = _change(speech, tmp_path / "corpus", renamed)
+    monkeypatch.setattr(training_texts, "_examples", lambda: pd.Series(["the cab"]))
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    with flagsaver.flagsaver(beam_size=4):
+        fit_language.main(["", str(trained), str(corpus)])
+    metrics = saved.load(trained).card["language_model"]["metrics"]
+    assert set(metrics["valid"]) == {"all"} and set(metrics["test"]) == {"all", "test"}
+
+
+@pytest.mark.parametrize("script", [fit_language, ship_recognizer], ids=lambda s: s.__name__)
+@pytest.mark.parametrize("given", ["nowhere", "without a card"])
+def test_a_recognizer_that_can_have_no_card_is_refused_before_anything_is_written(
+    small_recognizer, speech, tmp_path, script, given
+):
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    folder = small_recognizer if given == "without a card" else tmp_path / given
+    other = speech if script is fit_language else tmp_path / "shipped"
+    with pytest.raises(SystemExit, match=r"^error: .*(no training; give|no folder of this name)"):
+        script.main(["", str(folder), str(other)])
+    assert not (tmp_path / "shipped").exists()
+
+
+def test_what_has_no_folder_of_its_own_gets_no_language_model(speech):
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    with pytest.raises(SystemExit, match="^error: english: .*give the recognizer's folder"):
+        fit_language.main(["", "english", str(speech)])
+
+
+def test_a_recognizer_is_not_shipped_onto_itself(trained):
+    before = (trained / "weights.safetensors").read_bytes()
+    with pytest.raises(SystemExit, match="is the trained recognizer itself"):
+        ship_recognizer.main(["", str(trained), str(trained)])
+    assert (trained / "weights.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("check", ["coverage", "languages", "tracks"])
+def test_a_check_of_what_is_not_there_is_one_line(tmp_path, check):
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    workdir = flagsaver.flagsaver(workdir=str(tmp_path / "nowhere"))
+    with workdir, pytest.raises(SystemExit, match=r"^error: .*extract\.json"):
+        check_predictor.main(["", check])

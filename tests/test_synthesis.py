@@ -80,6 +80,37 @@ def test_voices_with_accents_come_from_a_file_of_their_own(made, tmp_path):
         made("joe=0.01", voices="nowhere")
 
 
+def test_parts_of_files_stay_parts(made, tmp_path):
+    rows = {"file": "a.wav", "start": [0, 1], "end": [1, 2], "speaker": "s", "split": "valid"}
+    frame = pd.DataFrame(rows).assign(text=["hello", "you"])
+    frame.to_csv(tmp_path / "corpus" / "metadata.csv", index=False)
+    table, _ = made("joe=0.001")
+    assert table["start"].dropna().tolist() == [0, 1] and table["end"].dropna().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("column", ["file", "speaker", "split", "text"])
+def test_a_missing_column_is_named_before_anything_is_spoken(made, tmp_path, column):
+    frame = pd.read_csv(tmp_path / "corpus" / "metadata.csv").drop(columns=column)
+    frame.to_csv(tmp_path / "corpus" / "metadata.csv", index=False)
+    with pytest.raises(SystemExit, match=f"^error: .*lacks the column {column}"):
+        made("joe=0.01")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("engines", [("joe=0",), ("joe=0.0",), ("joe=0.001", "joe=0.002")])
+def test_hours_that_are_none_or_given_twice_are_refused(made, engines):
+    with pytest.raises(app.UsageError, match="--engines has 'joe=0"):
+        made(*engines)
+
+
+def test_the_corpus_table_is_not_replaced(made, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "corpus")
+    before = (tmp_path / "corpus" / "metadata.csv").read_text()
+    with pytest.raises(SystemExit, match="its table would be replaced"):
+        made("joe=0.001")
+    assert (tmp_path / "corpus" / "metadata.csv").read_text() == before
+
+
 @pytest.mark.parametrize("line", ["joe", "joe x:1", "joe j:1 2", "joe j"])
 def test_a_voice_that_is_not_one_is_named(made, tmp_path, line):
     voices = tmp_path / "voices.txt"

@@ -17,7 +17,7 @@ import pandas as pd
 
 from emoasr.asr.text import normalise
 from emoasr.audio import reading
-from emoasr.corpora import prepared, table
+from emoasr.corpora import cells, prepared, table
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.errors import UserError, quoted
 from emoasr.files import places
@@ -65,6 +65,28 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     path = places.of_corpus(config)
     at = {"path": str(path / "metadata.csv" if path.is_dir() else path), "root": ""}
     return table.load(ml_collections.ConfigDict(at), workdir)
+
+
+def read_rows(folder: Path, parts: bool = False) -> pd.DataFrame:
+    """The rows of a transcribed folder's `metadata.csv`, `text` and `split` empty where missing.
+
+    Args:
+        folder: that holds it.
+        parts: whether rows may be parts of files.
+
+    Raises:
+        UserError: it cannot be read, lacks a column, or has parts of files though it may not.
+    """
+    path = folder / "metadata.csv"
+    frame = table.read_frame(path)
+    table.require(frame, ["file", "speaker", "split", "text"], path)
+    if times := [] if parts else [name for name in ("start", "end") if name in frame]:
+        raise UserError(
+            f"{path}: has the column {times[0]}, and this takes whole files; cut the files, and "
+            "remove the column"
+        )
+    found = {name: cells.texts(frame, name, path).fillna("") for name in ("split", "text")}
+    return frame.assign(**{name: column.astype(object) for name, column in found.items()})
 
 
 def prepare(corpus: Corpus, data_dir: str) -> TranscribedCorpus:

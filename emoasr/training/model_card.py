@@ -10,6 +10,7 @@ import pandas as pd
 
 from emoasr import __version__
 from emoasr.asr.saved import SavedRecognizer
+from emoasr.errors import UserError
 from emoasr.files import cards
 from emoasr.system import output
 from emoasr.training import scoring
@@ -52,6 +53,23 @@ def record(
         "metrics": {name: scoring.error_rates(table) for name, table in recognized.items()},
         "samples": scoring.samples(recognized["test"], _SAMPLES) if "test" in recognized else [],
     }
+
+
+def check(recognizer: SavedRecognizer, name: str) -> None:
+    """Refuses a recognizer that does not say what `record` makes it say: it can have no card.
+
+    Args:
+        recognizer: of any kind.
+        name: what the user calls it.
+
+    Raises:
+        UserError: it lacks a field.
+    """
+    for field in ("training", "metrics", "samples"):
+        if field not in recognizer.card:
+            raise UserError(
+                f"{name}: its recognizer.json has no {field}; give a recognizer of emoasr pretrain"
+            )
 
 
 def write(folder: Path, recognizer: SavedRecognizer) -> None:
