@@ -128,7 +128,7 @@ def _check(corpus: Corpus) -> None:
         if column not in corpus.table:
             raise UserError(
                 f"{corpus.root}: no column {column!r}; pre-training needs it"
-                f"{_there_are(corpus.table)}"
+                f"{_there_are(map(str, corpus.table))}"
             )
     found = corpus.table["split"].dropna().unique()
     for split in _NEEDED:
@@ -140,12 +140,13 @@ def _check(corpus: Corpus) -> None:
     for i in np.flatnonzero(corpus.table["speaker"].isna()):
         file, _, _ = corpus.key(int(i))
         raise UserError(f"{corpus.root}: {file} has no speaker; splits must be disjoint by speaker")
-    splits = corpus.table.groupby("speaker")["split"].agg(lambda s: set(s.dropna()))
-    for speaker, own in splits[splits.map(len) > 1].items():
-        raise UserError(
-            f"{corpus.root}: speaker {speaker!r} is in {len(own)} splits"
-            f" ({', '.join(sorted(map(quoted, own)))}); a speaker belongs to one"
-        )
+    for speaker, splits in corpus.table.groupby("speaker")["split"]:
+        own = sorted(map(quoted, splits.dropna().unique()))
+        if len(own) > 1:
+            raise UserError(
+                f"{corpus.root}: speaker {speaker!r} is in {len(own)} splits ({', '.join(own)}); "
+                "a speaker belongs to one"
+            )
 
 
 def _there_are(names: Iterable[str]) -> str:
