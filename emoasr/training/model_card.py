@@ -1,8 +1,9 @@
 """What a recognizer says of itself: its training data and terms, how well it recognizes."""
 
 import datetime
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from emoasr.training import scoring
 
 _SAMPLES = 5  # transcripts a set
 _RECOGNIZERS = ("--config.train.init", "--config.train.teacher")  # names, or paths
-_OF_THIS_MACHINE = ("--workdir", "--overrides", "--config.corpus.path", "--config.corpus.data_dir")
+_OF_THIS_MACHINE = (
+    "--workdir", "--overrides", "--flagfile", "--config.corpus.path", "--config.corpus.data_dir",
+)  # fmt: skip
 
 
 def record(
@@ -107,12 +110,33 @@ def _teacher(teacher: SavedRecognizer, train: Mapping[str, Any]) -> dict[str, An
 
 
 def _command() -> str:
-    words = []
-    for word in sys.argv[1 + (sys.argv[1:2] == ["pretrain"]) :]:  # as of `emoasr pretrain`
-        flag, is_set, value = word.partition("=")
-        if flag in _RECOGNIZERS and len(Path(value).parts) > 1:
-            word = f"{flag}=..."
-        elif flag == "--config" and is_set:
-            word = f"--config={Path(value).name}"
-        words.append(f"{flag}=..." if flag in _OF_THIS_MACHINE else word)
-    return " ".join(["python -m emoasr.pretrain", *words])
+    """The command line of this training, or that there was none."""
+    program, *words = sys.argv
+    if words[:1] == ["pretrain"]:  # of `emoasr pretrain`
+        words = words[1:]
+    elif Path(program).parts[-2:] != ("emoasr", "pretrain.py"):
+        return "emoasr.pretrain.main(config, workdir)"
+    return shlex.join(["python", "-m", "emoasr.pretrain", *map(_without_paths, _joined(words))])
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Flags with their values: `--workdir=DIR` of `--workdir DIR` and `-workdir=DIR`."""
+    flags: list[str] = []
+    for word in words:
+        if word.startswith("-"):
+            flags.append(f"--{word.lstrip('-')}")
+        elif flags and "=" not in flags[-1]:
+            flags[-1] += f"={word}"
+        else:
+            flags.append(word)
+    return flags
+
+
+def _without_paths(word: str) -> str:
+    """A flag, without what it says of this machine."""
+    flag, is_set, value = word.partition("=")
+    if flag in _RECOGNIZERS and len(Path(value).parts) > 1:
+        return f"{flag}=..."
+    if flag == "--config" and is_set:
+        return f"--config={Path(value).name}"
+    return f"{flag}=..." if flag in _OF_THIS_MACHINE else word

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import pytest
 from made_training import settings
@@ -82,3 +83,39 @@ def test_the_shipped_card_is_its_configurations(tmp_path):
     shipped = saved.load("english").card["training"]
     c = configurations.load(CONFIGS["shipped"])
     assert {name: shipped[name] for name in c.card} == dict(c.card)
+
+
+def test_the_steps_of_a_recognizer_that_does_not_say_them_are_unknown(small_recognizer, tmp_path):
+    page = written(tmp_path, small_recognizer, init=str(small_recognizer))
+    assert "(unknown number of steps; data: not stated" in page and "None" not in page
+
+
+GIVEN = [  # what is typed, and what the card shows
+    (["--workdir=/home/me/x"], "--workdir=..."),
+    (["--workdir", "/home/me/x"], "--workdir=..."),
+    (["-workdir", "/home/me/x"], "--workdir=..."),
+    (["--config", "/home/me/x.py"], "--config=x.py"),
+    (["--config.corpus.path", "/home/me/x", "--overwrite"], "--config.corpus.path=... --overwrite"),
+    (["--config.train.init", "/home/me/x"], "--config.train.init=..."),
+    (["--flagfile", "/home/me/x"], "--flagfile=..."),
+    (["--config.train.init", "english"], "--config.train.init=english"),
+    (["--config.distributed.process_id=-1", "--help"], "--config.distributed.process_id=-1 --help"),
+    (["--config.card.data=84 clips"], "'--config.card.data=84 clips'"),
+]
+
+
+@pytest.mark.parametrize(("typed", "shown"), GIVEN, ids=[" ".join(typed) for typed, _ in GIVEN])
+@pytest.mark.parametrize("program", [["bin/emoasr", "pretrain"], ["/home/me/emoasr/pretrain.py"]])
+def test_the_card_has_the_command_without_paths(
+    small_recognizer, tmp_path, monkeypatch, program, typed, shown
+):
+    monkeypatch.setattr(sys, "argv", [*program, *typed])
+    page = written(tmp_path, small_recognizer)
+    assert f"- Command: `python -m emoasr.pretrain {shown}`\n" in page and "/home/me" not in page
+
+
+def test_the_card_has_nothing_of_another_program(small_recognizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/home/me/train.py", "/home/me/secret", "--token=x"])
+    page = written(tmp_path, small_recognizer)
+    assert "- Command: `emoasr.pretrain.main(config, workdir)`\n" in page
+    assert "/home/me" not in page and "token" not in page
