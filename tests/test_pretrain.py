@@ -16,6 +16,7 @@ from tensorboardX.proto import event_pb2
 
 import emoasr
 from emoasr import pretrain
+from emoasr.corpora import transcribed
 from emoasr.errors import UserError
 from emoasr.training import loop, sharding, step
 
@@ -206,6 +207,19 @@ def test_splits_that_cannot_be_trained_on(speech, tmp_path, lines, message):
         pretrain.main(settings(table(tmp_path, lines), tmp_path), tmp_path / "run")
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut off", "changed"])
+def test_damaged_prepared_audio_is_named_with_the_remedy(speech, tmp_path, damage):
+    c = settings(speech, tmp_path / "data")
+    loaded = transcribed.load(c.corpus, tmp_path)
+    transcribed.prepare(loaded, c.corpus.data_dir)
+    (shard,) = (tmp_path / "data").rglob("*-train_0.array_record-*")
+    content = shard.read_bytes()
+    changed = {"cut off": content[:40000], "changed": content[:2000] + b"x" + content[2001:]}
+    shard.unlink() if damage == "gone" else shard.write_bytes(changed[damage])
+    with pytest.raises(UserError, match=f"{shard.parent}: .*damaged; delete the folder"):
+        transcribed.prepare(loaded, c.corpus.data_dir)
+
+
 def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "speech"
     folder.mkdir()
@@ -217,7 +231,7 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
         ("04.wav", ""), ("gone.wav", "ab"), ("silent.wav", "ab"),
     ]  # fmt: skip
     text = "".join(f"{file},x{file},train,{words}\n" for file, words in lines)
-    table(folder, text + "05.wav,y,valid,ab\n06.wav,z,dev,ab\n")
+    table(folder, text + "05.wav,y,valid,ab\n06.wav,z,dev,ab\n07.wav,z,,ab\n")
 
     def stopped(*_):
         raise KeyboardInterrupt
@@ -233,6 +247,7 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
         "03.wav",
         "04.wav",
         "06.wav",
+        "07.wav",
         "gone.wav",
         "silent.wav",
     }

@@ -64,10 +64,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         try:
             return [Skipped(**row) for row in self.info.metadata["skipped"]]
         except (OSError, ValueError, LookupError, TypeError):
-            raise UserError(
-                f"{self.data_dir}: this prepared audio is damaged; delete the folder, and the "
-                "same command prepares it again"
-            ) from None
+            raise self.damaged() from None
+
+    def damaged(self) -> UserError:
+        """The error that a prepared set cannot be read."""
+        return UserError(
+            f"{self.data_dir}: this prepared audio is damaged; delete the folder, and the same "
+            "command prepares it again"
+        )
 
     def _info(self) -> tfds.core.DatasetInfo:
         raw = tfds.features.Encoding.BYTES  # ten times faster to read than a list of integers

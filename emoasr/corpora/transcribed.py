@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import grain
 import ml_collections
@@ -113,7 +114,7 @@ def prepare(corpus: Corpus, data_dir: str) -> TranscribedCorpus:
     ]
     readable = {name.rsplit("_", 1)[0] for name in builder.info.splits}
     for split in [split for split in _NEEDED if split not in readable]:
-        files = set(corpus.table.index[corpus.table["split"] == split].get_level_values("file"))
+        files = set(corpus.table.index[_rows(corpus, split)].get_level_values("file"))
         first = next(s.reason for s in builder.skipped if s.file in files)
         raise UserError(
             f"{corpus.root}: no utterance of split {split!r} could be read; the first: {first}"
@@ -168,10 +169,15 @@ def _parts(corpus: Corpus) -> dict[str, np.ndarray]:
     return {
         f"{split}_{int(part)}": rows[parts == part]
         for split in SPLITS
-        for rows in [np.flatnonzero(corpus.table["split"] == split)]
+        for rows in [_rows(corpus, split)]
         for parts in [np.cumsum([_n_bytes(corpus, int(i)) for i in rows]) // _PART_BYTES]
         for part in np.unique(parts)
     }
+
+
+def _rows(corpus: Corpus, split: str) -> np.ndarray:
+    """Positions of a split's utterances; a cell may be blank."""
+    return np.flatnonzero(corpus.table["split"].isin([split]))
 
 
 def _n_bytes(corpus: Corpus, i: int) -> int:
@@ -189,11 +195,15 @@ def _read_split(builder: prepared.Builder, split: str) -> Split:
     source = grain.MapDataset.concatenate(
         [grain.MapDataset.source(builder.as_data_source(split=part)) for part in parts]
     )
+    try:
+        return Split(source, pd.DataFrame([_described(source[i]) for i in range(len(source))]))
+    except (RuntimeError, OSError):  # of ArrayRecord's files, each of which has checksums
+        raise builder.damaged() from None
+
+
+def _described(example: dict[str, Any]) -> dict[str, Any]:
+    """An example's row in `Split.table`."""
     columns = ("file", "speaker", "text", "digest")
-    rows = []
-    for i in range(len(source)):
-        example = source[i]
-        texts = {column: example[column].decode() for column in columns}
-        numbers = {"n_samples": int(example["n_samples"]), "shared": bool(example["shared"])}
-        rows.append({**numbers, **texts})
-    return Split(source, pd.DataFrame(rows))
+    texts = {column: example[column].decode() for column in columns}
+    numbers = {"n_samples": int(example["n_samples"]), "shared": bool(example["shared"])}
+    return {**numbers, **texts}
