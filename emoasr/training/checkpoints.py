@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from emoasr.errors import UserError
 from emoasr.system import interrupts
 
 
@@ -17,6 +18,7 @@ class TrainingCheckpoints:
         """Opens the folder; a half-written checkpoint of a killed run is ignored."""
         from orbax.checkpoint import v1 as ocp  # half a second, which only a training needs
 
+        self._folder = folder
         policies = ocp.training.preservation_policies
         self._checkpointer = ocp.training.Checkpointer(
             folder.absolute(), preservation_policy=policies.LatestN(keep),
@@ -40,11 +42,23 @@ class TrainingCheckpoints:
 
     @interrupts.deferred()
     def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
-        """The newest step, its state (of `like`'s structure) and data position; None: none."""
+        """The newest step, its state (of `like`'s structure) and data position; None: none.
+
+        Raises:
+            UserError: it cannot be read.
+        """
         latest = self._checkpointer.latest
         if latest is None:
             return None
-        loaded = self._checkpointer.load_checkpointables(latest.step, {"state": like, "data": None})
+        wanted = {"state": like, "data": None}
+        try:
+            loaded = self._checkpointer.load_checkpointables(latest.step, wanted)
+        except Exception as error:  # of any kind, from Orbax, TensorStore or JSON
+            raise UserError(
+                f"{self._folder / str(latest.step)}: this checkpoint cannot be read "
+                f"({type(error).__name__}); delete the folder, and the same command continues from "
+                "the one before, or from the beginning"
+            ) from error
         return latest.step, loaded["state"], loaded["data"]
 
     @interrupts.deferred()

@@ -132,12 +132,11 @@ class MetricsLog:
 
     def _read(self) -> list[dict[str, Any]]:
         rows = []
-        for line in self._path.read_text().splitlines() if self._path.exists() else ():
-            try:
+        content = self._path.read_bytes() if self._path.exists() else b""
+        for line in content.splitlines():
+            with contextlib.suppress(ValueError):  # the line that a kill cut off
                 rows.append(json.loads(line))
-            except ValueError:  # the line that a kill cut off
-                continue
-        return rows
+        return [row for row in rows if isinstance(row, dict) and "step" in row]
 
 
 def _curves(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str) -> dict[str, Any]:

@@ -29,3 +29,11 @@ def test_the_device_is_not_waited_for_between_lines(tmp_path):
     assert n_waited_for == [0, 0, 3, 3, 3, 6, 7]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(line["step"], line["loss"]) for line in lines] == [(3, 2.0), (6, 5.0), (7, 7.0)]
+
+
+def test_what_is_not_a_row_of_metrics_is_dropped(tmp_path):
+    train = config.pretraining("transcribed").train
+    rows = [b'{"step": 1, "loss": 2.0}', b"\xff\xfe\x00", b"5", b"null", b"{}", b'{"step": 2, "l']
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(rows))
+    with MetricsLog(tmp_path, train, 2, []) as log:
+        assert log.rows == [{"step": 1, "loss": 2.0}]

@@ -158,3 +158,15 @@ def test_a_recognizer_of_unknown_origin_is_not_replaced(copy):
     (copy / "run" / "pretrain" / "config.json").unlink()
     with pytest.raises(UserError, match=r"made from an unknown corpus; .*--overwrite"):
         pretrain.main(settings(copy), copy / "run")
+
+
+def test_a_damaged_checkpoint_is_named_and_without_it_the_run_goes_on(copy, capsys):
+    shutil.rmtree(copy / "run" / "pretrain" / "recognizer")
+    newest = copy / "run" / "pretrain" / "checkpoints" / "6"
+    for path in newest.rglob("_METADATA"):
+        path.write_text("x")
+    with pytest.raises(UserError, match=f"{newest}: this checkpoint cannot be read .*delete"):
+        pretrain.main(settings(copy), copy / "run")
+    shutil.rmtree(newest)
+    pretrain.main(settings(copy), copy / "run")
+    assert "continuing after step 4 of 6" in capsys.readouterr().out
