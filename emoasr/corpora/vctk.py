@@ -73,8 +73,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     for key in sorted(sounds | texts):
         if key in sounds and key in texts:
             try:
-                words = (root / texts[key]).read_bytes().decode(errors="replace")
-            except (OSError, zipfile.BadZipFile) as error:
+                words = (root / texts[key]).read_bytes().decode()
+            except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
                 skipped.append(Skipped(sounds[key], f"its text cannot be read ({error})"))
                 continue
             rows.append({"file": sounds[key], "speaker": key[0], "split": _split(key[0]),

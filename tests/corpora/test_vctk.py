@@ -159,3 +159,13 @@ def test_what_was_found_is_named_where_nothing_fits(tmp_path, files, message, zi
         (top / name).touch()
     with pytest.raises(UserError, match=message):
         opened(packed(top) if zipped else top, tmp_path / "data")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_text_that_is_not_utf8_is_left_out_and_named(tmp_path, encoding):
+    top = tree(tmp_path, "0.80")
+    (top / "txt" / "p228" / "p228_001.txt").write_bytes("Café au lait".encode(encoding))
+    corpus = vctk.load(settings(top, tmp_path).corpus, tmp_path)
+    reasons = {skipped.file: skipped.reason for skipped in corpus.skipped}
+    assert "cannot be read ('utf-8' codec" in reasons["wav48/p228/p228_001.wav"]
+    assert not corpus.table["text"].str.contains("lait").any()
