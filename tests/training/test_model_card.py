@@ -38,6 +38,13 @@ def test_what_is_not_known_is_not_stated(small_recognizer, tmp_path):
         assert f"- {line}: not stated" in page
 
 
+def test_speech_without_a_text_is_told_apart(small_recognizer, tmp_path, monkeypatch):
+    assert "no usable text" not in written(tmp_path / "all", small_recognizer)
+    monkeypatch.setitem(SPLITS, "train", SPLITS["train"] | {"untranscribed": 4})
+    page = written(tmp_path / "some", small_recognizer)
+    assert "| 2 |\n\nOf split train, 4 utterances have no usable text" in page
+
+
 def test_what_was_said_is_in_the_card(small_recognizer, tmp_path):
     said = {"name": "mine", "data": "84 clips", "terms": "CC0", "limits": "whispers"}
     page = written(tmp_path, small_recognizer, card=said)
