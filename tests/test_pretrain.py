@@ -93,6 +93,11 @@ def test_the_result_can_lie_between_the_first_and_the_last_weights(
     assert any("kernel" in name for name in moved) and any("var" in name for name in moved)
     for name, value in mean.items():
         np.testing.assert_allclose(value, 0.25 * first[name] + 0.75 * last[name], atol=1e-6)
+    cards = [
+        (tmp_path / str(weight) / "pretrain" / "recognizer" / "README.md").read_text()
+        for weight in (0.0, 0.25)
+    ]
+    assert ["Weights: 0.25 times those of that" in card for card in cards] == [False, True]
 
 
 def test_random_first_weights_are_not_in_the_result(unbroken, speech, data_dir, tmp_path):
