@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from emoasr.errors import UserError
-from emoasr.system import interrupts
+from emoasr.system import interrupts, limits
 
 
 class TrainingCheckpoints:
@@ -52,7 +52,10 @@ class TrainingCheckpoints:
             return None
         wanted = {"state": like, "data": None}
         try:
-            loaded = self._checkpointer.load_checkpointables(latest.step, wanted)
+            with limits.errors_in_one_line():  # what the machine lacks is no fault of a checkpoint
+                loaded = self._checkpointer.load_checkpointables(latest.step, wanted)
+        except UserError:
+            raise
         except Exception as error:  # of any kind, from Orbax, TensorStore or JSON
             raise UserError(
                 f"{self._folder / str(latest.step)}: this checkpoint cannot be read "

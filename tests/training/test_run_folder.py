@@ -1,5 +1,6 @@
 """A workdir belongs to one training; what it has finished is not replaced unasked."""
 
+import errno
 import hashlib
 import shutil
 
@@ -7,6 +8,7 @@ import made_training
 import numpy as np
 import pytest
 import soundfile
+from orbax.checkpoint import v1 as ocp
 
 import emoasr
 from emoasr import pretrain
@@ -158,6 +160,26 @@ def test_a_recognizer_of_unknown_origin_is_not_replaced(copy):
     (copy / "run" / "pretrain" / "config.json").unlink()
     with pytest.raises(UserError, match=r"made from an unknown corpus; .*--overwrite"):
         pretrain.main(settings(copy), copy / "run")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("RESOURCE_EXHAUSTED: out of device memory"), "out of memory"),
+        (OSError(errno.EACCES, "Permission denied", "state"), "state: access was refused"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many open files"),
+    ],
+)
+def test_what_the_machine_lacks_is_not_blamed_on_a_checkpoint(copy, monkeypatch, error, message):
+    def fail(*_):
+        raise error
+
+    shutil.rmtree(copy / "run" / "pretrain" / "recognizer")
+    monkeypatch.setattr(ocp.training.Checkpointer, "load_checkpointables", fail)
+    with pytest.raises(UserError, match=message) as caught:
+        pretrain.main(settings(copy), copy / "run")
+    assert "delete" not in str(caught.value)
 
 
 def test_a_damaged_checkpoint_is_named_and_without_it_the_run_goes_on(copy, capsys):
