@@ -88,7 +88,7 @@ def n_samples(segment: Segment, wanted: int = SAMPLE_RATE, antialias: bool = Tru
         rate = file.samplerate
         if step := _decimation(rate, wanted, antialias):
             return -(-(stop - first) // step)
-        return _checked_length((2 * (stop - first) * wanted + rate) // (2 * rate))
+        return _checked_length(int((stop - first) / (rate / wanted) + 0.5))  # as soxr rounds
 
 
 def resample(
@@ -104,7 +104,7 @@ def resample(
             a filter, so that frequencies above `wanted` / 2 alias.
 
     Returns:
-        float32 `(M,)`, M = N * wanted / rate rounded half up, or up where samples are picked.
+        float32 `(M,)`, M = N * wanted / rate rounded, or up where samples are picked.
 
     Raises:
         AudioError: wrong type or shape, no samples, a rate outside `RATES`, samples that are NaN,

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from emoasr.audio import reading
@@ -61,6 +61,8 @@ def test_n_samples_is_what_read_returns(tmp_path, rate, n):
     antialias=st.booleans(),
     n=st.integers(7, 5000),
 )
+@example(rate=24000, wanted=22050, antialias=False, n=80)  # 73.5, of which soxr makes 74
+@example(rate=24000, wanted=22050, antialias=False, n=240)  # 220.5, of which it makes 220
 def test_n_samples_at_any_wanted_rate(tmp_path, rate, wanted, antialias, n):
     segment = Segment(written(tmp_path, np.full(n, 0.1), rate))
     y = reading.read(segment, wanted, antialias)
