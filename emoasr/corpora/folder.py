@@ -55,8 +55,8 @@ def files_below(root: storage.Place) -> tuple[list[str], list[Skipped]]:
     That is what could not be searched, and audio whose name, or a folder's, no table can hold.
     """
     seen, skipped = _listed(root) if isinstance(root, storage.Remote) else _search(root)
-    misnamed = [file for file in seen if is_audio(file) and not storage.is_utf8(file)]
-    files = [file for file in seen if not is_audio(file) or storage.is_utf8(file)]
+    misnamed = {file for file in seen if is_audio(file) and not storage.is_utf8(file)}
+    files = [file for file in seen if file not in misnamed]
     return files, [*skipped, *map(base.misnamed, sorted(misnamed, key=PurePosixPath))]
 
 

@@ -58,6 +58,19 @@ def spelt_alike(labels: pd.Series) -> tuple[str, str] | None:
     return None
 
 
+def repeated(index: pd.Index) -> tuple[int, int] | None:
+    """The positions of the first entry that is there twice; None: there is none.
+
+    Example:
+        >>> repeated(pd.Index(["a", "b", "c", "b"]))
+        (1, 3)
+    """
+    if not index.has_duplicates:
+        return None
+    second = int(index.duplicated().argmax())
+    return int(index[: second + 1].duplicated(keep="last").argmax()), second
+
+
 def span(start: float | None, end: float | None) -> str:
     """A part of a recording, as messages name it."""
     return f"{start or 0:g} s to {'its end' if end is None else f'{end:g} s'}"

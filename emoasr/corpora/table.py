@@ -6,7 +6,6 @@ from pathlib import Path
 
 import audformat
 import ml_collections
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -236,9 +235,8 @@ def index_of(frame: pd.DataFrame, source: storage.Place) -> pd.Index:
 
 def check_unique(index: pd.Index, column: pd.Series, source: storage.Place) -> None:
     """Raises a UserError that names the first two rows with one entry in an index of a column."""
-    if index.has_duplicates:
-        second = int(np.flatnonzero(index.duplicated())[0])
-        first = int(np.flatnonzero(index[: second + 1].duplicated(keep="last"))[0])
+    if twice := identity.repeated(index):
+        first, second = twice
         rows = f"rows {column.index[first] + 1} and {column.index[second] + 1}"
         raise UserError(
             f"{source}: {rows}, column {column.name}: {column.iloc[second]!r} appears twice; "

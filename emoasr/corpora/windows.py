@@ -64,13 +64,11 @@ def noted(short: list[str], windows: Windows) -> list[str]:
 
 def _check_apart(corpus: Corpus, cut: Corpus, rows: Sequence[int]) -> None:
     """Raises a UserError that names the first two utterances that share a window, `rows` of it."""
-    index = cut.table.index
-    if not index.has_duplicates:
+    twice = identity.repeated(cut.table.index)
+    if twice is None:
         return
-    second = int(index.duplicated().argmax())
-    first = int(index[: second + 1].duplicated(keep="last").argmax())
-    file, *shared = cut.key(second)
-    one, other = (identity.span(*corpus.key(rows[i])[1:]) for i in (first, second))
+    file, *shared = cut.key(twice[0])
+    one, other = (identity.span(*corpus.key(rows[i])[1:]) for i in twice)
     raise UserError(
         f"config.corpus.window: of {quoted(file)}, the utterances from {one} and from {other} "
         f"share the window from {identity.span(*shared)}, which cannot have the labels of both; "

@@ -17,8 +17,6 @@ TRANSFORMERS_CONFIG = "config.json"
 TRANSFORMERS_WEIGHTS, TRANSFORMERS_INDEX = "model.safetensors", "model.safetensors.index.json"
 TRANSFORMERS_PROCESSORS = ("preprocessor_config.json", "processor_config.json")  # older and newer
 
-_STORED = ("path", "root")  # fields of `config.corpus` that every table says
-
 # what the package ships
 _RECOGNIZERS = Path(__file__).parents[1] / "recognizers"
 _PREDICTORS = Path(__file__).parents[1] / "predictors"
@@ -162,10 +160,9 @@ def check(corpus: ml_collections.ConfigDict, *recognizers: str) -> None:
     Raises:
         UserError: a field is empty, or what it names does not exist, or no table can hold its name.
     """
-    if "path" in corpus and "://" not in str(corpus.path):
-        of_corpus(corpus)
-    for field in _STORED:
-        if corpus.get(field) and "://" not in str(corpus[field]):
+    given = ["path"] * ("path" in corpus) + ["root"] * bool(corpus.get("root"))  # every table says
+    for field in given:
+        if "://" not in str(corpus[field]):
             place = os.path.realpath(str(of_corpus(corpus, field)))
             storage.check_utf8(place, f"config.corpus.{field}={place}")
     for recognizer in recognizers:

@@ -89,8 +89,10 @@ def check_name(path: Path, what: str) -> None:
         _part(path).lstat()  # which is longer
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:  # ValueError: a zero byte
-        raise UserError(f"{what}: cannot be written ({_why(error)}); give another name") from None
+    except OSError as error:
+        raise UserError(
+            f"{what}: cannot be written ({error.strerror}); give another name"
+        ) from None
     if is_folder:
         raise UserError(f"{what}: is a folder; give the name of a file")
 
@@ -110,15 +112,11 @@ def ensure_folder(path: Path, what: str = "folder") -> Path:
         probe = path / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)  # another process may be doing the same
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot write to {path} ({_why(error)}); give another {what}") from None
+    except OSError as error:
+        raise UserError(f"cannot write to {path} ({error.strerror}); give another {what}") from None
     return path
 
 
 def _part(path: Path) -> Path:
     """The file that is written until it is complete."""
     return path.parent / f"{path.name}.part"
-
-
-def _why(error: OSError | ValueError) -> object:
-    return getattr(error, "strerror", None) or error
