@@ -76,7 +76,7 @@ def plan(
     networks = [n for n in names if not layers.is_subset(n, names, settings.layers)]
     found = {} if dataset.classes else layers.networks({n: dataset.tables[n] for n in networks})
     layer_tables = _layer_tables(dataset.tables, [*found])
-    for name in dataset.tables.keys() & layer_tables.keys():
+    for name in (name for name in dataset.tables if name in layer_tables):
         raise UserError(
             f"feature set {name!r}: config.eval.battery=True gives this name to a layer of "
             f"{layers.network_of(name)!r}; rename the set, in config.feature_sets or "

@@ -94,7 +94,7 @@ def check_same_run(
     Raises:
         UserError: a table was made otherwise, as by another recognizer.
     """
-    for name in tables.keys() & recorded.keys():
+    for name in (name for name in tables if name in recorded):
         for field, value in recorded[name].items():
             if (found := tables[name].get(field)) != value:
                 raise UserError(
