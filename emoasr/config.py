@@ -52,6 +52,7 @@ def _evaluation(c: ml_collections.ConfigDict) -> None:
     c.eval.train_workdir = ""  # of the run to fit on, with eval.protocol=cross-corpus
     c.eval.train_scale = ()  # of its ratings, mapped onto eval.scale; (): as it was extracted with
     c.eval.within_corpus = False  # True: features standardised within each of the two corpora
+    c.eval.within_speaker = False  # True: features standardised within each speaker, tested or not
     c.eval.predictions = ()  # NAME=WORKDIR of emoasr.finetune: its predictions beside the sets
     c.eval.partner = "in"  # "out": no training on speakers of the test speaker's session
     c.eval.n_selected = 100  # features kept by univariate F score; 0: all

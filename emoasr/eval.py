@@ -46,7 +46,7 @@ import ml_collections
 from emoasr import cli
 from emoasr.config import experiment
 from emoasr.files.writing import workdir_of
-from emoasr.settings import evaluation, fields
+from emoasr.settings import choices, evaluation, fields
 
 if TYPE_CHECKING:
     from emoasr.evaluation import cross_corpus, predicted
@@ -138,7 +138,8 @@ def _read(
 
     test = outcome.read(config.feature_sets, workdir)
     if train_workdir is None:
-        return test, cross_corpus.Joined(test.tables, test.labels, {}, [])
+        said = {"standardised": how} if (how := choices.standardised(config.eval)) else {}
+        return test, cross_corpus.Joined(test.tables, test.labels, said, [])
     train = outcome.read(config.feature_sets, train_workdir)
     outcome.check_comparable(train, test, train_workdir)
     extracted_with = train.extraction["config"].get("eval", {}).get("scale", ())
@@ -147,9 +148,7 @@ def _read(
         cross_corpus.Run(run.extraction["corpus"]["name"], run.tables, run.labels, scale)
         for run, scale in zip((train, test), scales, strict=True)
     )
-    how = config.eval
-    joined = cross_corpus.join(fit_on, tested, how.targets, how.protocol, how.within_corpus)
-    return test, joined
+    return test, cross_corpus.join(fit_on, tested, config.eval)
 
 
 _COMMAND = cli.Command(

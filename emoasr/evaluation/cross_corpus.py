@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import audformat
-import numpy as np
+import ml_collections
 import pandas as pd
 
 from emoasr.errors import UserError
 from emoasr.evaluation.dataset import check_scale
 from emoasr.evaluation.labels import is_rating, values
-from emoasr.settings.choices import TRAIN, test_split
+from emoasr.settings.choices import TRAIN, standardised, test_split
 
 PREFIX = "train:"  # before the training corpus's files: both corpora may have the same names
 
@@ -54,29 +54,26 @@ class Joined:
     notes: list[str]
 
 
-def join(train: Run, test: Run, targets: Sequence[str], protocol: str, within: bool) -> Joined:
+def join(train: Run, test: Run, settings: ml_collections.ConfigDict) -> Joined:
     """Brings two corpora together.
 
     Args:
         train: to fit on.
         test: to predict.
-        targets: columns of both corpora's labels.
-        protocol: that of cross-corpus evaluation.
-        within: whether features are standardised within each corpus: by means and deviations of
-            its own utterances, those of the test corpus too, but without their labels.
+        settings: `config.eval`, checked; its targets are columns of both corpora's labels.
 
     Raises:
         UserError: a target cannot be compared.
     """
     mapped = train.labels.copy()
-    ratings = [target for target in targets if _is_rating(train, test, target)]
+    ratings = [target for target in settings.targets if _is_rating(train, test, target)]
     for target in ratings:
         _check_scales(train, test, target)
         mapped[target] = onto(values(train.labels, target), train.scale, test.scale)
     segmented = any(run.labels.index.nlevels > 1 for run in (train, test))
     labels = pd.concat([
         _renamed(mapped, segmented, PREFIX).assign(split=TRAIN),
-        _renamed(test.labels, segmented).assign(split=test_split(protocol)),
+        _renamed(test.labels, segmented).assign(split=test_split(settings.protocol)),
     ])  # fmt: skip
     tables = {}
     for name, table in test.tables.items():
@@ -86,15 +83,13 @@ def join(train: Run, test: Run, targets: Sequence[str], protocol: str, within: b
                 f"feature set {name!r}: its columns in config.eval.train_workdir differ from those "
                 "here; extract both with the same settings"
             )
-        pair = [_standardised(t) if within else t for t in (other, table)]
-        renamed = _renamed(pair[0], segmented, PREFIX), _renamed(pair[1], segmented)
-        tables[name] = pd.concat(renamed)
+        tables[name] = pd.concat([_renamed(other, segmented, PREFIX), _renamed(table, segmented)])
     said = {
         "train_corpus": train.corpus,
         "scales": _scales(train.scale, test.scale) if ratings else "",
-        "standardised": "within each corpus" if within else "by the training corpus",
+        "standardised": standardised(settings),
     }
-    return Joined(tables, labels, said, _notes(said, test.corpus, ratings, within))
+    return Joined(tables, labels, said, _notes(said, test.corpus, ratings))
 
 
 def onto(rating: pd.Series, scale: tuple[float, ...], other: tuple[float, ...]) -> pd.Series:
@@ -152,22 +147,14 @@ def _renamed(frame: pd.DataFrame, segmented: bool, prefix: str = "") -> pd.DataF
     return frame.set_axis(index)
 
 
-def _standardised(table: pd.DataFrame) -> pd.DataFrame:
-    finite = table.replace([np.inf, -np.inf], np.nan)  # such rows are left out later
-    deviation = finite.std(ddof=0)
-    return (table - finite.mean()) / deviation.mask(deviation == 0, 1.0)
-
-
 def _scales(scale: Sequence[float], other: Sequence[float]) -> str:
     ends, others = ("{:g} to {:g}".format(*s) for s in (scale, other))
     return f"both {ends}" if ends == others else f"{ends} mapped linearly onto {others}"
 
 
-def _notes(said: Mapping[str, Any], corpus: str, ratings: Sequence[str], within: bool) -> list[str]:
+def _notes(said: Mapping[str, Any], corpus: str, ratings: Sequence[str]) -> list[str]:
     found = [f"trained on {said['train_corpus']}, tested on {corpus}"]
     if ratings:
         which = ", ".join(ratings)
         found.append(f"scales of {which} in training and test: {said['scales']}")
-    own = "; those of the test corpus come from its own utterances, without their labels"
-    found.append(f"means and deviations of features: {said['standardised']}{own * within}")
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from emoasr.errors import UserError
-from emoasr.evaluation import alignment, classification, layers, leaks, splits
+from emoasr.evaluation import alignment, classification, layers, leaks, splits, standardised
 from emoasr.evaluation.labels import groups_of, is_rating, merged, values
 from emoasr.settings import choices
 from emoasr.settings.choices import BASELINE
@@ -78,7 +78,8 @@ def prepare(
     """
     targets = merged([values(labels, target) for target in settings.targets], settings.merged)
     group = choices.held_out(settings.protocol)
-    groups = {name: groups_of(labels, name) for name in _needed(labels, group)}
+    needed = _needed(labels, group, settings.within_speaker)
+    groups = {name: groups_of(labels, name) for name in needed}
     tables = alignment.align(tables, labels.index)
     index, skipped = alignment.join(tables, labels.index)
     columns: list[pd.Series] = []
@@ -88,6 +89,8 @@ def prepare(
         columns.append(of_target)
     tables = {name: alignment.rows(table, index) for name, table in tables.items()}
     leaks.check(tables, _guarded(labels.loc[index], targets))
+    if (whose := standardised_within(labels.loc[index], settings)) is not None:
+        tables = {name: standardised.within(table, whose) for name, table in tables.items()}
     tables = {**layers.subsets(tables, settings.layers), **tables}
     tables |= {name: side_by_side({p: tables[p] for p in parts}) for name, parts in sums.items()}
     datasets = []
@@ -113,6 +116,16 @@ def side_by_side(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         return joined
     named = [table.add_prefix(f"{name}.") for name, table in tables.items()]
     return pd.concat(named, axis=1)
+
+
+def standardised_within(
+    labels: pd.DataFrame, settings: ml_collections.ConfigDict
+) -> pd.Series | None:
+    """The speaker or corpus within which an utterance's features are standardised, if any."""
+    columns = ["speaker"] * settings.within_speaker
+    if settings.protocol == choices.CROSS_CORPUS and (columns or settings.within_corpus):
+        columns += ["split"]  # the corpus: both may have speakers of the same names
+    return labels[columns].fillna("").astype(str).agg(" ".join, axis=1) if columns else None
 
 
 def _dataset(
@@ -176,10 +189,15 @@ def _guarded(labels: pd.DataFrame, targets: list[pd.Series]) -> pd.DataFrame:
     return labels[numeric].assign(**classes)
 
 
-def _needed(labels: pd.DataFrame, group: str) -> list[str]:
+def _needed(labels: pd.DataFrame, group: str, within_speaker: bool) -> list[str]:
     """What every utterance must have: the group held out, and the speaker where anyone has one."""
     known = "speaker" in labels and labels["speaker"].notna().any()
-    if group == "split":
+    if within_speaker and not known:
+        raise UserError(
+            "config.eval.within_speaker=True: the labels name no speakers; leave it out, or give "
+            "them in a column 'speaker'"
+        )
+    if group == "split" and not within_speaker:
         return [group]  # turns of unknown speakers are in the splits of corpora
     return ["speaker", group] if known and group != "speaker" else [group]
 

@@ -139,7 +139,10 @@ def evaluate(
         ),
         skipped=skipped,
         datasets=datasets,
-        notes=[*notes.of(datasets, protocols, labels), *predicted.notes(given, frames_of)],
+        notes=[
+            *notes.of(datasets, protocols, labels, settings),
+            *predicted.notes(given, frames_of),
+        ],
     )
 
 

@@ -1,29 +1,37 @@
 """What a reader of an evaluation's results must know of its utterances."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import ml_collections
 import numpy as np
 import pandas as pd
 
 from emoasr.evaluation import splits
-from emoasr.evaluation.dataset import Dataset
+from emoasr.evaluation.dataset import Dataset, standardised_within
 from emoasr.evaluation.labels import example
 from emoasr.evaluation.standardised import row_blocks
+from emoasr.settings.choices import standardised
 from emoasr.system.output import counted
 
 _MANY = 5  # speakers: more have one note together
 _FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
 
 
-def of(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) -> list[str]:
+def of(
+    datasets: list[Dataset],
+    protocols: Iterable[str],
+    labels: pd.DataFrame,
+    settings: ml_collections.ConfigDict,
+) -> list[str]:
     """Notes, a line each.
 
     Args:
         datasets: the utterances, as of `dataset.prepare`.
         protocols: that they are evaluated with.
         labels: all of them.
+        settings: `config.eval`.
     """
-    found = _same_features(datasets[0])
+    found = _standardised(datasets[0].tables, labels, settings) + _same_features(datasets[0])
     for dataset in datasets:
         found += _rare(dataset) if dataset.classes else _constant(dataset) + _off_scale(dataset)
     for protocol in protocols:
@@ -32,6 +40,26 @@ def of(datasets: list[Dataset], protocols: Iterable[str], labels: pd.DataFrame) 
     if "speaker" not in labels or labels["speaker"].isna().all():
         found.append("the labels name no speakers: sessions stand in their place, in intervals too")
     return list(dict.fromkeys(found))
+
+
+def _standardised(
+    tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame, settings: ml_collections.ConfigDict
+) -> list[str]:
+    """Where the features' means and deviations come from, if not from each training fold alone."""
+    how = standardised(settings)
+    found = [f"means and deviations of features: {how}"] if how else []
+    whose = standardised_within(labels.loc[next(iter(tables.values())).index], settings)
+    if whose is None:
+        return found
+    tested = "test speakers" if settings.within_speaker else "the test corpus"
+    found[0] += f"; those of {tested} come from their own utterances, without their labels"
+    once = sorted(whose[~whose.duplicated(keep=False)])
+    if once and settings.within_speaker:
+        found.append(
+            f"warning: {counted(len(once), 'speaker')}, such as {once[0]}: of one utterance, which "
+            "is its own mean: all its features are 0"
+        )
+    return found
 
 
 def _same_features(dataset: Dataset) -> list[str]:

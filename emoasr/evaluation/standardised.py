@@ -6,6 +6,7 @@ Shape suffixes: N training utterances, D features, K of them, P points.
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 _COLUMNS = 64  # of a block
@@ -53,6 +54,25 @@ class Standardised:
         found_PK -= self._mean_D[kept]
         found_PK /= self._scale_D[kept]
         return found_PK
+
+
+def within(table: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+    """Features with mean 0 and variance 1 within each group; those that do not vary there are 0.
+
+    Args:
+        table: (utterances, features).
+        group: of each utterance, with the table's index.
+
+    Example:
+        >>> table = pd.DataFrame({"f0": [100.0, 120.0, 200.0, 240.0]})
+        >>> within(table, pd.Series(["a", "a", "b", "b"]))["f0"].tolist()
+        [-1.0, 1.0, -1.0, 1.0]
+    """
+    x_MD = table.to_numpy()
+    found_MD = np.empty_like(x_MD, np.result_type(x_MD, np.float32))
+    for rows in group.groupby(group.to_numpy()).indices.values():
+        found_MD[rows] = StandardScaler().fit_transform(x_MD[rows].astype(np.float64))
+    return pd.DataFrame(found_MD, table.index, table.columns)
 
 
 def column_blocks(n_columns: int) -> Iterator[slice]:

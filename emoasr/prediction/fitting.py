@@ -64,12 +64,14 @@ def fit(
 
 
 def problem(datasets: Sequence[Dataset], settings: ml_collections.ConfigDict) -> str:
-    """Why `fit` cannot leave speakers out, or lacks a class; empty where neither is so.
+    """Why `fit` cannot fit a predictor; empty where it can.
 
     Args:
         datasets: as of `fit`.
         settings: as of `fit`.
     """
+    if settings.within_speaker:
+        return "the mean and deviation of a new recording's speaker are not known"
     datasets = _fitted_on(datasets, settings)
     of_ratings = [(dataset.groups, settings.partner) for dataset in datasets if not dataset.classes]
     for groups, partner in [(_groups(datasets), "in"), *of_ratings]:

@@ -149,6 +149,11 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
         raise UserError(
             f"config.eval.within_corpus=True: is of config.eval.protocol={CROSS_CORPUS}"
         )
+    if settings.within_corpus and settings.within_speaker:
+        raise UserError(
+            "config.eval.within_corpus=True, config.eval.within_speaker=True: features are "
+            "standardised within one or the other; give one of them"
+        )
     check_choice("config.eval.chosen_on", settings.chosen_on, (TRAIN, DEV))
     if settings.chosen_on == DEV and (crossing or test_split(settings.protocol) in ("", DEV)):
         raise UserError(
@@ -186,6 +191,22 @@ def _check_merged(entries: Sequence[str]) -> None:
                 f"config.eval.merged={entry!r}: must be two or more classes, such as "
                 "happy+excited, none of which is there twice"
             )
+
+
+def standardised(settings: ml_collections.ConfigDict) -> str:
+    """In words, whose means and deviations bring features onto one scale before all else.
+
+    Args:
+        settings: `config.eval`.
+
+    Returns:
+        Of usual evaluations, where only those of each training fold do, nothing.
+    """
+    if settings.within_speaker:
+        return "within each speaker"
+    if settings.within_corpus:
+        return "within each corpus"
+    return "by the training corpus" if settings.protocol == CROSS_CORPUS else ""
 
 
 def held_out(protocol: str) -> str:

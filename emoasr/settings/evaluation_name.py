@@ -53,6 +53,8 @@ def _made(settings: ml_collections.ConfigDict) -> str:
         parts.append(f"from-{source}" + "-within" * settings.within_corpus)
     elif test := test_split(settings.protocol):
         parts.append(re.sub(r"\W+", "_", test)[:40])
+    if settings.within_speaker:
+        parts.append("within-speakers")
     if settings.chosen_on != TRAIN:
         parts.append(f"chosen-on-{settings.chosen_on}")
     if settings.partner == "out":

@@ -32,6 +32,7 @@ CHOICES = {  # of `config.eval`
     "scale": [(), (1.0, 5.0)],
     "battery": [True, False, False],
     "layers": [{}] * 8 + [{"layer00": (1,)}],
+    "within_speaker": [False, False, True],
 }
 RECOGNIZERS = [  # of which the metadata of `neural` tell
     *[{"recognizer": "0123456789abcdef", "tap": "gate", "pooling": "mean"}] * 3,

@@ -26,6 +26,16 @@ from emoasr.settings import evaluation
         (["x"], {"merged": ("a+b", "b+c")}, "config.eval.merged='b.c': .*there twice"),
         (["x"], {"fewest_of_class": 0}, "config.eval.fewest_of_class=0"),
         (["x"], {"within_corpus": True}, "config.eval.within_corpus=True: is of"),
+        (
+            ["x"],
+            {
+                "within_corpus": True,
+                "within_speaker": True,
+                "protocol": "cross-corpus",
+                "train_workdir": "x",
+            },
+            "config.eval.within_corpus=True, config.eval.within_speaker=True",
+        ),
         (["mean"], {}, "config.feature_sets=.*'mean', which is the name of the baseline"),
         (["neural"], {"layers": {"first": ()}}, "config.eval.layers.first"),
         (["neural"], {"layers": {"neural": (0,)}}, "config.eval.layers.neural: another feature"),
