@@ -1,4 +1,4 @@
-"""How well recognizers hear degraded speech: rooms, noise, telephones, clipping.
+"""How well recognizers hear degraded speech: rooms, noise, telephones, clipping, other levels.
 
     python scripts/robustness.py CORPUS RECOGNIZER [RECOGNIZER ...] [--utterances=300]
 
@@ -35,6 +35,7 @@ KINDS = {
     "noise": AugmentConfig(add_noise=1.0),
     "telephone": AugmentConfig(telephone=1.0),
     "clipped": AugmentConfig(clip=1.0),
+    "level": AugmentConfig(level=20.0),
 }
 
 
