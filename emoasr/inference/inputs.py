@@ -186,8 +186,11 @@ def _time_first(array: Samples) -> np.ndarray:
     """Samples (N,) or (N, channels), of an array with either axis first.
 
     Raises:
-        AudioError: it has no numbers, or another number of axes, or either may be that of time.
+        AudioError: it has no numbers, or masked ones, or another number of axes, or either may be
+            that of time.
     """
+    if np.ma.is_masked(array):  # a plain array would have the numbers under the mask
+        raise AudioError("some samples are masked; replace them, as array.filled(0) does")
     try:
         x = np.asarray(array)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -65,7 +65,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "augment.warp": (1, 4),
     "augment.stretch": (1, 4),
     "augment.band_limit": (0, 1),
-    "augment.min_band": (0, 512),
+    "augment.min_band": (0, 127),  # of the front end's 128 bands; at 128 nothing would be limited
     "augment.mel_masks": (0, 100),
     "augment.mel_mask": (0, 512),
     "augment.time_masks": (0, 100),

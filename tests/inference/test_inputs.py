@@ -170,6 +170,7 @@ BAD = {
     "not a number": (np.array([0.1, np.nan]), "NaN or infinite"),
     "too loud": (TONE * 1e6, "scale them"),
     "empty": (TONE[:0], "no samples"),
+    "masked": (np.ma.masked_greater(TONE, 0), "some samples are masked"),
     "either axis": (np.zeros((4, 5)), r"shape \(4, 5\): which axis is time is not clear"),
     "three axes": (np.zeros((2, 2, 2000)), r"shape \(2, 2, 2000\)"),
     "a number": (np.float32(1), r"shape \(\)"),

@@ -112,6 +112,7 @@ def test_fields_that_are_not_known_are_let_be():
         (eval.main, "experiment", {"eval.scale": (1.0, math.inf)}),
         (pretrain.main, "pretraining", {"train.learning_rate": -1.0}),
         (pretrain.main, "pretraining", {"model.dropout": 1.5}),
+        (pretrain.main, "pretraining", {"augment.min_band": 128}),
         (pretrain.main, "pretraining", {"distributed.timeout": -3}),
         (pretrain.main, "pretraining", {"train.batch_frames": 600}),  # 20 s are 626
         (pretrain.main, "pretraining", {"model.kernel_size": 4}),
