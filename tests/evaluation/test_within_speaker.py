@@ -79,6 +79,19 @@ def test_whole_numbers_are_not_rounded():
     assert odd["count"].tolist() == pytest.approx([-1.0690450, -0.2672612, 1.3363062])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_does_not_vary_within_speakers_is_as_if_it_were_not_there(dtype):
+    """A mean of equal numbers may differ from them by rounding."""
+    table, labels = corpus()
+    of_microphones = np.random.default_rng(0).uniform(0.1, 5, (6, 40))
+    number = labels["speaker"].str[1:].astype(int).to_numpy()
+    constant = pd.DataFrame(of_microphones[number], table.index).add_prefix("constant")
+    wide = pd.concat([table, constant], axis=1).astype(dtype)
+    asked = {"n_selected": 0, "regressor": "ridge"}
+    found, alone = (predicted(t, labels, **asked).predictions for t in (wide, table.astype(dtype)))
+    assert np.allclose(found["prediction"], alone["prediction"], atol=1e-6)
+
+
 def test_results_say_how():
     table, labels = corpus()
     assert predicted(table, labels).notes[0] == OWN
