@@ -160,7 +160,7 @@ def _between_speakers(
         why = f"fewer than {early_late.FEWEST_UTTERANCES} utterances, or ratings that hardly vary"
         few = ", ".join(out[:5]) if len(out) <= 5 else f"{len(out)} speakers, such as {out[0]}"
         problems.append(f"speakers, early and late layers: without {few} ({why})")
-    known = traits.of_speakers(plan.dataset, labels)
+    known = traits.of_speakers(plan.dataset.as_extracted(), labels)
     found = {
         "variation": [record for one in compared for record in one.variation()],
         "each": [record for one in compared for record in one.each()],

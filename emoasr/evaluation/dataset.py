@@ -31,6 +31,8 @@ class Dataset:
         scale: lowest and highest rating, to which predictions are clipped; empty: the range of the
             training ratings.
         classes: names of the classes, sorted; empty where the targets are ratings.
+        unscaled: tables before they were standardised within speakers or corpora; empty: they were
+            not.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -38,6 +40,7 @@ class Dataset:
     groups: pd.DataFrame
     scale: tuple[float, ...]
     classes: tuple[str, ...] = ()
+    unscaled: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
 
     @property
     def targets(self) -> list[str]:
@@ -53,6 +56,10 @@ class Dataset:
     def where(self, kept: pd.Series) -> "Dataset":
         """Some of the utterances."""
         return dataclasses.replace(self, ratings=self.ratings[kept], groups=self.groups[kept])
+
+    def as_extracted(self) -> "Dataset":
+        """The same before features were standardised within speakers or corpora."""
+        return dataclasses.replace(self, tables=self.unscaled or self.tables)
 
 
 def prepare(
@@ -80,7 +87,7 @@ def prepare(
     group = choices.held_out(settings.protocol)
     needed = _needed(labels, group, settings.within_speaker)
     groups = {name: groups_of(labels, name) for name in needed}
-    tables = alignment.align(tables, labels.index)
+    tables = aligned = alignment.align(tables, labels.index)
     index, skipped = alignment.join(tables, labels.index)
     columns: list[pd.Series] = []
     for target in targets:
@@ -89,14 +96,16 @@ def prepare(
         columns.append(of_target)
     tables = {name: alignment.rows(table, index) for name, table in tables.items()}
     leaks.check(tables, _guarded(labels.loc[index], targets))
-    if (whose := standardised_within(labels.loc[index], settings)) is not None:
+    whose = standardised_within(labels.loc[index], settings)
+    if whose is not None:
         tables = {name: standardised.within(table, whose) for name, table in tables.items()}
     tables = {**layers.subsets(tables, settings.layers), **tables}
     tables |= {name: side_by_side({p: tables[p] for p in parts}) for name, parts in sums.items()}
     datasets = []
     for alike in _by_rows(columns):
         of_rows, dropped = _dataset(tables, alike, labels, settings)
-        datasets.append(of_rows)
+        unscaled = {} if whose is None else aligned
+        datasets.append(dataclasses.replace(of_rows, unscaled=unscaled))
         skipped += dropped
     for dataset in datasets:
         _check_dataset(dataset, settings)

@@ -31,7 +31,8 @@ def of(
         labels: all of them.
         settings: `config.eval`.
     """
-    found = _standardised(datasets[0].tables, labels, settings) + _same_features(datasets[0])
+    found = _standardised(datasets[0].tables, labels, settings)
+    found += _same_features(datasets[0].as_extracted())
     for dataset in datasets:
         found += _rare(dataset) if dataset.classes else _constant(dataset) + _off_scale(dataset)
     for protocol in protocols:

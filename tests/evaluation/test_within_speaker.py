@@ -92,6 +92,34 @@ def test_what_does_not_vary_within_speakers_is_as_if_it_were_not_there(dtype):
     assert np.allclose(found["prediction"], alone["prediction"], atol=1e-6)
 
 
+def test_one_recording_of_two_speakers_is_noted_and_lone_utterances_are_not():
+    """Its features differ once they are standardised; those of lone utterances are all 0."""
+    table, labels = corpus()
+    table.iloc[1] = table.iloc[0]
+    labels["speaker"] = labels["speaker"].mask(np.arange(len(labels)) == 3, "alone")
+    labels["speaker"] = labels["speaker"].mask(np.arange(len(labels)) == 5, "alone too")
+    (note,) = (n for n in predicted(table, labels).notes if "exactly the features" in n)
+    assert note.startswith("warning: x: 2 utterances have exactly the features of another speaker")
+    assert "(file wav/0000.wav) and (file wav/0001.wav)" in note
+
+
+def test_a_speakers_loudness_is_what_was_measured():
+    """Of a feature that is standardised within speakers, everyone's mean is 0 but for rounding."""
+    table, labels = corpus()
+    egemaps = table.assign(loudness_sma3_amean=labels["speaker"].str[1:].astype(float))
+    egemaps["loudness_sma3_amean"] += table["f1"]
+    neural = run_folder.neural_like(labels.index, n_layers=3, n_units=2)
+    tables = {"neural": neural, "egemaps": egemaps}
+    plain, within = (
+        evaluate.evaluate(
+            tables, labels, run_folder.settings(battery=True, n_selected=2, within_speaker=asked)
+        ).battery["speakers"]["traits"]
+        for asked in (False, True)
+    )
+    assert [trait for trait in plain if trait["trait"] == "loudness"]
+    assert plain == [{**trait, "rho": pytest.approx(trait["rho"])} for trait in within]
+
+
 def test_results_say_how():
     table, labels = corpus()
     assert predicted(table, labels).notes[0] == OWN
