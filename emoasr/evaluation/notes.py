@@ -1,6 +1,6 @@
 """What a reader of an evaluation's results must know of its utterances."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import ml_collections
 import numpy as np
@@ -31,7 +31,7 @@ def of(
         labels: all of them.
         settings: `config.eval`.
     """
-    found = _standardised(datasets[0].tables, labels, settings)
+    found = _standardised(datasets, labels, settings)
     found += _same_features(datasets[0].as_extracted())
     for dataset in datasets:
         found += _rare(dataset) if dataset.classes else _constant(dataset) + _off_scale(dataset)
@@ -44,18 +44,21 @@ def of(
 
 
 def _standardised(
-    tables: Mapping[str, pd.DataFrame], labels: pd.DataFrame, settings: ml_collections.ConfigDict
+    datasets: list[Dataset], labels: pd.DataFrame, settings: ml_collections.ConfigDict
 ) -> list[str]:
     """Where the features' means and deviations come from, if not from each training fold alone."""
     how = standardised(settings)
     found = [f"means and deviations of features: {how}"] if how else []
-    whose = standardised_within(labels.loc[next(iter(tables.values())).index], settings)
+    labels = labels.loc[next(iter(datasets[0].tables.values())).index]
+    whose = standardised_within(labels, settings)
     if whose is None:
         return found
     tested = "test speakers" if settings.within_speaker else "the test corpus"
     found[0] += f"; those of {tested} come from their own utterances, without their labels"
-    once = sorted(whose[~whose.duplicated(keep=False)])
-    if once and settings.within_speaker:
+    if not settings.within_speaker:
+        return found
+    alone = labels["speaker"][~whose.duplicated(keep=False)].dropna().astype(str)
+    if once := sorted({*alone} & {name for d in datasets for name in d.groups["speaker"]}):
         found.append(
             f"warning: {counted(len(once), 'speaker')}, such as {once[0]}: of one utterance, which "
             "is its own mean: all its features are 0"

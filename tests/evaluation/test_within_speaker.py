@@ -20,6 +20,8 @@ OWN = (
     "their own utterances, without their labels"
 )
 
+UNRATED = {"arousal": np.nan, "valence": np.nan}
+
 
 def corpus(**changes):
     """A table and labels; `mood` is a class, and the splits have the speakers in order."""
@@ -130,6 +132,13 @@ def test_results_say_how():
     )
 
 
+@pytest.mark.parametrize("changed", [{"speaker": None}, {"speaker": "alone", **UNRATED}])
+def test_no_warning_is_of_an_utterance_that_is_left_out(changed):
+    table, labels = corpus()
+    labels.loc[labels.index[3], list(changed)] = list(changed.values())
+    assert predicted(table, labels).notes == [OWN]
+
+
 def test_utterances_without_a_speaker_are_recorded_as_left_out():
     table, labels = corpus()
     labels["speaker"] = labels["speaker"].mask(np.arange(len(labels)) % 24 == 0)
@@ -163,6 +172,10 @@ def test_speakers_of_one_name_in_two_corpora_are_two():
     found = evaluate.evaluate(joined.tables, joined.labels, settings)
     assert joined.said["standardised"] == "within each speaker"
     assert evaluated.row(found, "x")["ccc"] > 0.9
+    labels = runs[0].labels.assign(speaker=["alone", *runs[0].labels["speaker"][1:]])
+    lone = cross_corpus.join(dataclasses.replace(runs[0], labels=labels), runs[1], settings)
+    _, note, *_ = evaluate.evaluate(lone.tables, lone.labels, settings).notes
+    assert note.startswith("warning: 1 speaker, such as alone: of one utterance")
     other = dataclasses.replace(runs[1], tables={"x": 3 * runs[1].tables["x"]})
     again = cross_corpus.join(runs[0], other, settings)
     moved = evaluate.evaluate(again.tables, again.labels, settings)
