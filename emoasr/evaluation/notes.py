@@ -6,7 +6,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
-from emoasr.evaluation import splits
+from emoasr.evaluation import alignment, splits
 from emoasr.evaluation.dataset import Dataset, standardised_within
 from emoasr.evaluation.labels import example
 from emoasr.evaluation.standardised import row_blocks
@@ -31,8 +31,7 @@ def of(
         labels: all of them.
         settings: `config.eval`.
     """
-    found = _standardised(datasets, labels, settings)
-    found += _same_features(datasets[0].as_extracted())
+    found = _standardised(datasets, labels, settings) + _same_features(datasets)
     for dataset in datasets:
         found += _rare(dataset) if dataset.classes else _constant(dataset) + _off_scale(dataset)
     for protocol in protocols:
@@ -66,15 +65,16 @@ def _standardised(
     return found
 
 
-def _same_features(dataset: Dataset) -> list[str]:
+def _same_features(datasets: list[Dataset]) -> list[str]:
     """Notes on utterances of different speakers or sessions whose features are all equal.
 
     One recording under two names could be in both training and test.
     """
     notes = []
-    group = dataset.groups.agg(" ".join, axis=1)
-    for name in dataset.tables:
-        x_ND = dataset.features(name)
+    groups = pd.concat([dataset.groups for dataset in datasets], join="inner")
+    group = groups[~groups.index.duplicated()].agg(" ".join, axis=1)
+    for name, table in datasets[0].as_extracted().tables.items():
+        x_ND = alignment.rows(table, group.index).to_numpy()
         blocks = (np.ascontiguousarray(x_ND[block]) for block in row_blocks(len(x_ND)))
         rows = np.array([hash(x_D.tobytes()) for block in blocks for x_D in block])
         shared = (group.groupby(rows).transform("nunique") > 1).to_numpy()

@@ -85,6 +85,18 @@ def test_a_recording_of_two_speakers_or_sessions_is_noted(first, second):
     )
 
 
+@pytest.mark.parametrize("targets", [("arousal", "valence"), ("valence", "arousal")], ids=str)
+def test_recordings_are_compared_whatever_they_are_rated_for(targets):
+    table, labels = run_folder.corpus()
+    table.iloc[-1] = table.iloc[-2]
+    first = np.arange(len(labels)) < len(labels) / 2
+    labels = labels.assign(
+        arousal=labels["arousal"].where(first), valence=labels["valence"].where(~first)
+    )
+    (note,) = evaluate.evaluate({"x": table}, labels, run_folder.settings(targets=targets)).notes
+    assert note.endswith("(file wav/0046.wav) and (file wav/0047.wav); one recording twice?")
+
+
 def test_a_speakers_own_recording_twice_is_no_leak_between_folds():
     table, labels = run_folder.corpus()
     table.loc["wav/0004.wav"] = table.loc["wav/0000.wav"]
