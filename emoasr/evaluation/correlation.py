@@ -97,8 +97,9 @@ def pearson_maps(
     """
     of_columns = layout(table.columns, feature_set)
     shape = of_columns.n_layers, of_columns.n_units
-    table = table.iloc[:, of_columns.first]
-    index, _ = alignment.join({feature_set: table}, labels.index)
+    aligned = alignment.align({feature_set: table.iloc[:, of_columns.first]}, labels.index)
+    index, _ = alignment.join(aligned, labels.index)
+    table = aligned[feature_set]
     groups = {"speaker": groups_of(labels, "speaker")}
     rating, _ = alignment.rated(values(labels, target), groups, index)
     speakers, maps, counts, undefined = [], [], [], {}

@@ -1,5 +1,6 @@
 import warnings
 
+import audformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,6 +85,24 @@ def test_perfect_correlations_have_a_mean():
     maps = correlation.from_r("arousal", tuple("abcd"), r, np.full(4, 9), {})
     assert maps.mean_p[0, 0] == 0
     assert 0 < maps.mean_p[0, 1] < 1
+
+
+WHOLE = audformat.utils.to_segmented_index  # from 0 to an open end
+
+
+@pytest.mark.parametrize(("of_table", "labelled"), [
+    (pd.Index, WHOLE),
+    (WHOLE, pd.Index),
+    (WHOLE, lambda files: audformat.segmented_index(files, [0] * len(files), [1] * len(files))),
+])  # fmt: skip
+def test_a_file_and_its_whole_segment_are_one_utterance(tables, of_table, labelled):
+    table, labels = tables
+    as_files = correlation.pearson_maps(table, labels, "valence")
+    table, labels = (
+        frame.set_axis(of(frame.index)) for frame, of in ((table, of_table), (labels, labelled))
+    )
+    found = correlation.pearson_maps(table, labels, "valence")
+    np.testing.assert_array_equal(found.r, as_files.r)
 
 
 def test_maps_as_a_table(tables):
