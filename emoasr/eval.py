@@ -36,6 +36,7 @@ if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,7 +93,7 @@ def _evaluate(
     given = {name: _predicted(path) for name, path in asked.predictions.items()}
     source = asked.made_from | digests.of_inputs(data.tables, data.labels, columns)
     source |= {f"predictions {name}": digests.of_table(one.table) for name, one in given.items()}
-    check_same_evaluation(folder, source, overwrite)
+    another = check_same_evaluation(folder, source, overwrite)
     ensure_folder(folder / "figures")
     found = evaluate(data.tables, data.labels, config.eval, workers, asked.sums, given)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
@@ -100,6 +101,9 @@ def _evaluate(
     made = provenance(config.to_dict(), inputs.extraction, inputs.metadata, source, seconds)
     results = found.results(made, inputs.extraction["skipped"], data.said, data.notes)
     summary = terminal.summary(results)
+    if another:  # what is there must not pass for a part of this one, nor this for finished
+        (folder / "results.json").unlink(missing_ok=True)
+        shutil.rmtree(folder / "predictors", ignore_errors=True)
     parquet.write(found.predictions, folder / "predictions.parquet")
     parquet.write(found.selected, folder / "selected.parquet")
     page = report.write(results, found.predictions, found.selected, maps, data.labels, folder)

@@ -305,6 +305,26 @@ def test_another_evaluation_is_not_replaced_unasked(tmp_path, change, named):
     assert path.read_bytes() != first
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_nothing_of_an_evaluation_that_is_replaced_stays(tmp_path, monkeypatch, stopped):
+    workdir = tmp_path / "w"
+    made = {"recognizer": "0123456789abcdef", "tap": "gate", "pooling": "mean"}
+    config = changed(made_up(workdir, **made), name="mine")
+    command.main(config, workdir)
+    folder = workdir / "eval" / "mine"
+    assert (folder / "predictors" / "neural" / "predictor.json").exists()
+    config.feature_sets = ("mfcc",)
+    if stopped:
+        monkeypatch.setattr("emoasr.report.write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            command.main(config, workdir, overwrite=True)
+        assert not (folder / "results.json").exists()  # with the other's predictions.parquet
+    else:
+        command.main(config, workdir, overwrite=True)
+        assert "neural" not in (folder / "results.json").read_text()
+    assert not (folder / "predictors").exists()
+
+
 def test_an_evaluation_that_cannot_be_read_is_not_replaced_unasked(tmp_path):
     config = made_up(tmp_path / "w")
     folder = tmp_path / "w" / "eval" / "linear-5"

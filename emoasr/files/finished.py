@@ -53,13 +53,16 @@ def check_same_run(
     return bool(differ)
 
 
-def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
+def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> bool:
     """Refuses to replace a finished evaluation by one made from other tables or settings.
 
     Args:
         folder: of the evaluation.
         asked: what the new one is made from: settings, digests of tables and labels.
         overwrite: whether the user asked for it.
+
+    Returns:
+        Whether what is there is of another evaluation, or of one that was not finished.
 
     Raises:
         UserError: the folder holds another evaluation.
@@ -69,10 +72,10 @@ def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: boo
         finished = json.loads(path.read_text(encoding="utf-8"))["provenance"]
         corpus, source = str(finished["corpus"]["name"]), dict(finished["made_from"])
     except FileNotFoundError:
-        return
+        return True
     except (OSError, ValueError, LookupError, TypeError):
         corpus, source = "what cannot be read any more", {}
-    check_same_run(folder, corpus, source, asked, overwrite, elsewhere="--config.eval.name")
+    return check_same_run(folder, corpus, source, asked, overwrite, elsewhere="--config.eval.name")
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:
