@@ -163,7 +163,7 @@ def _keep_predictor(
         scale=model.scale,
         most_beyond=fitted.most_beyond,
         speakers=tuple(sorted(found.groups["speaker"].unique())),
-        card=card.card(settings, _rows(of_targets, trained), provenance),
+        card=card.card(settings, fitted, _rows(of_targets, trained), provenance),
     )
     path = run.folder.path / "predictor"
     card.write(path, predictors.save(path, model, record))

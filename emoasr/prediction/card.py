@@ -8,6 +8,7 @@ import ml_collections
 
 from emoasr.evaluation import classification
 from emoasr.files import cards
+from emoasr.prediction.model import Fitted
 from emoasr.prediction.saved import SavedPredictor
 from emoasr.system import output
 
@@ -17,6 +18,7 @@ _METRICS = ("ccc", "mse_mean", "clipped_ccc", "clipped_mse_mean", *classificatio
 
 def card(
     settings: ml_collections.ConfigDict,
+    fitted: Fitted,
     rows: Iterable[Mapping[str, Any]],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -24,19 +26,20 @@ def card(
 
     Args:
         settings: `config.eval`.
+        fitted: what the predictor was fitted on.
         rows: of the feature set, one a target, as in `results.json`.
         provenance: as in `results.json`.
     """
-    rows = list(rows)
     return {
         "fitted": {
             "corpus": provenance["corpus"]["name"],
             "synthetic": provenance["corpus"]["synthetic"],
-            "utterances": max(row["n_utterances"] for row in rows),
+            "utterances": len(fitted.known_UP),
             "terms": settings.terms,
             "limits": settings.limits,
             "regressor": settings.regressor,
             "n_selected": settings.n_selected,
+            "selection": settings.selection.scope if settings.n_selected else "fold",
             "protocol": settings.protocol,
             "partner": settings.partner,
             "date": provenance["date"],

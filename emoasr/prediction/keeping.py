@@ -56,7 +56,7 @@ def keep(
             scale=model.scale,
             most_beyond=model.fitted.most_beyond,
             speakers=speakers,
-            card=card.card(settings, rows, results["provenance"]),
+            card=card.card(settings, model.fitted, rows, results["provenance"]),
         )
         card.write(folder / name, saved.save(folder / name, model, record))
         written.append(str(folder / name))

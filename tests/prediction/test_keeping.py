@@ -86,3 +86,36 @@ def test_it_says_why_there_is_no_predictor_and_goes_on(
     assert re.search(why, line)
     assert (tmp_path / "eval" / "e" / "results.json").exists()
     assert not (tmp_path / "eval" / "e" / "predictors" / "neural").exists()
+
+
+def splits(labels):
+    part = np.where(labels["speaker"].isin(["s0", "s1"]), "train", "test")
+    return labels.assign(split=part)
+
+
+def each_of_half(labels):
+    first = np.arange(len(labels)) < len(labels) / 2
+    return labels.assign(
+        arousal=labels["arousal"].where(first), valence=labels["valence"].where(~first)
+    )
+
+
+LEFT_OUT = "On speakers who were left out (leave-one-speaker-out), 95 % intervals"
+
+
+@pytest.mark.parametrize(("change", "settings", "n", "said"), [
+    (mood, {}, 48, LEFT_OUT),
+    (each_of_half, {}, 48, LEFT_OUT),
+    (splits, SPLIT, 24, "On utterances of another split (predefined-test), 95 % intervals"),
+    (mood, {"selection": {"scope": "all"}}, 48, "features were selected on these too, which"),
+])  # fmt: skip
+def test_the_card_says_what_was_fitted_and_what_figures_are_of(change, settings, n, said, tmp_path):
+    _, labels = run_folder.corpus()
+    neural = run_folder.neural_like(labels.index, n_layers=3, n_units=2)
+    config = run_folder.write(tmp_path, {"neural": neural}, change(labels), **KNOWN)
+    config.eval.update({"name": "e", **settings})
+    command.main(config, tmp_path)
+    folder = tmp_path / "eval" / "e" / "predictors" / "neural"
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f", {n} utterances of " in card and said in card
+    assert ("too good" in card) == ("selection" in settings)
