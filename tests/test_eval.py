@@ -9,10 +9,11 @@ import pytest
 import run_folder
 
 from emoasr import eval as command
+from emoasr.config import experiment
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables
 from emoasr.files import parquet
-from emoasr.report import wording
+from emoasr.report import paper, wording
 from emoasr.system.output import number
 
 SKIPPED = {"file": "x.wav", "start": None, "end": None, "step": "audio", "reason": "is empty"}
@@ -524,6 +525,26 @@ def test_the_papers_tables_stand_beside_ours_on_iemocap(tmp_path, capsys):
     beside = lines[lines.index("Compared with the paper") :]
     (line,) = [line for line in beside if line.split()[:2] == ["valence", "last"]]
     assert {".661", ".089"} <= set(line.replace("[", " ").split())
+
+
+@pytest.mark.parametrize("changes", [{"within_speaker": True}, {"partner": "out"}], ids=str)
+def test_the_papers_tables_do_not_stand_beside_what_was_done_otherwise(changes):
+    config = experiment("iemocap")
+    assert paper.rows(config.to_dict())
+    assert not paper.rows(changed(config, **changes).to_dict())
+
+
+def test_the_report_says_where_the_penalty_of_classes_was_chosen(tmp_path):
+    table, labels = run_folder.corpus(n_speakers=6)
+    labels["mood"] = np.where(labels["arousal"] > 3, "high", "low")
+    labels["split"] = labels["speaker"].map({"s0": "test", "s1": "dev"}).fillna("train")
+    config = run_folder.write(tmp_path / "w", {"mfcc": table}, labels)
+    asked = {"targets": ("mood",), "protocol": "predefined-test", "name": "e"}
+    for split, where in (("train", "within each training fold"), ("dev", "on the split dev")):
+        command.main(changed(config, **asked, chosen_on=split), tmp_path / "w", overwrite=True)
+        for name in ("report.md", "report.html"):
+            text = (tmp_path / "w" / "eval" / "e" / name).read_text(encoding="utf-8")
+            assert f"penalty chosen {where}." in " ".join(text.split())
 
 
 def test_ablations_are_in_the_results_and_their_conclusions_in_print(tmp_path, capsys):

@@ -67,6 +67,7 @@ def build(
     return {
         "provenance": provenance,
         "setting": setting(provenance, every),
+        "penalty": _penalty(provenance["config"]["eval"]),
         "counts": {row["target"]: row for row in every},
         "notes": results["notes"],
         "in_short": in_short(every, results["differences"]),
@@ -132,16 +133,25 @@ def _speakers(predictions: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]
 
 def setting(provenance: Mapping[str, Any], rows: tables.Rows) -> str:
     """How feature sets were evaluated: protocol, model, features, in a sentence."""
-    n = provenance["n_selected"]
+    n, settings = provenance["n_selected"], provenance["config"]["eval"]
     features = f"the {counted(n, 'best feature')} by F score" if n else "all features"
-    leak = provenance["config"]["eval"]["selection"]["scope"] == "all"
-    fitted = "selected on all utterances" if leak else "everything fitted inside each training fold"
-    alone = provenance["config"]["eval"]["partner"] == "out"
+    own = next(iter(rows), {}).get("standardised", "").startswith("within")
+    features += f", standardised {rows[0]['standardised']}" if own else ""
+    fitted = f"everything {'else ' if own else ''}fitted inside each training fold"
+    if n and settings["selection"]["scope"] == "all":
+        fitted = "selected on all utterances"
+    alone = settings["partner"] == "out"
     partner = ", the test speaker's dialogue partner removed from training" if alone else ""
-    chosen = provenance["config"]["eval"].get("chosen_on", TRAIN)
-    chosen = "" if chosen == TRAIN else f", the penalty chosen on the split {chosen}"
+    on_dev = settings.get("chosen_on", TRAIN) != TRAIN
+    chosen = f", the penalty {_penalty(settings)}" if on_dev else ""
     models = wording.listed(dict.fromkeys(r["regressor"] for r in rows if r["n_features"]))
     return f"{provenance['protocol']}{partner}, {models} regression, {features}, {fitted}{chosen}."
+
+
+def _penalty(settings: Mapping[str, Any]) -> str:
+    """Where penalties are chosen."""
+    split = settings.get("chosen_on", TRAIN)
+    return "chosen within each training fold" if split == TRAIN else f"chosen on the split {split}"
 
 
 def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:

@@ -16,7 +16,10 @@ _TABLES = {
         "egemaps": ((0.328, 0.064), (0.683, 0.124)),
     },
 }
-_METHOD = {"protocol": "leave-one-speaker-out", "regressor": "linear", "n_selected": 100}
+_METHOD = {
+    "protocol": "leave-one-speaker-out", "partner": "in", "regressor": "linear", "n_selected": 100,
+    "within_speaker": False,
+}  # fmt: skip
 
 
 def rows(config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -90,6 +90,28 @@ def test_intervals():
     assert wording.includes_zero({}, "ccc") is None
 
 
+INSIDE = "everything fitted inside each training fold"
+
+
+@pytest.mark.parametrize(("asked", "n", "standardised", "said"), [
+    ({}, 5, "", f"the 5 best features by F score, {INSIDE}."),
+    ({}, 5, "by the training corpus", f"the 5 best features by F score, {INSIDE}."),
+    ({}, 0, "within each speaker", "all features, standardised within each speaker, everything "
+     "else fitted inside each training fold."),
+    ({}, 0, "within each corpus", "all features, standardised within each corpus, everything "
+     "else fitted inside each training fold."),
+    ({"selection": {"scope": "all"}}, 5, "", "by F score, selected on all utterances."),
+    ({"selection": {"scope": "all"}}, 0, "", f"all features, {INSIDE}."),  # none is selected
+    ({"chosen_on": "dev"}, 0, "", f"all features, {INSIDE}, the penalty chosen on the split dev."),
+])  # fmt: skip
+def test_the_report_says_what_is_of_training_folds(made, asked, n, standardised, said):
+    provenance = made[0]["provenance"]
+    settings = {**provenance["config"]["eval"], **asked}
+    provenance = {**provenance, "n_selected": n, "config": {"eval": settings}}
+    rows = [{**row, "standardised": standardised} for row in made[0]["rows"]]
+    assert content.setting(provenance, rows).endswith(said)
+
+
 def test_the_page_shows_figures_with_intervals(made, rendered):
     row = next(r for r in made[0]["rows"] if r["feature_set"] == "neural")
     for key in ("mse_mean", "ccc", "clipped_ccc", "clipped_r2", "clipped_ccc_mean"):
