@@ -47,7 +47,7 @@ import ml_collections
 from emoasr import cli
 from emoasr.config import experiment
 from emoasr.files.writing import workdir_of
-from emoasr.settings import choices, evaluation, fields
+from emoasr.settings import choices, evaluation, evaluation_name, fields
 
 if TYPE_CHECKING:
     from emoasr.evaluation import cross_corpus, predicted
@@ -112,7 +112,7 @@ def _evaluate(
     # last: where it is, the evaluation is finished
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "results.json", text + "\n")
-    beside = folder.parent / "index.html"
+    beside = folder.parent / evaluation_name.OVERVIEW
     write_atomically(beside, overview.render(folder.parent))
     print(summary, beside, sep="\n")
     for name in asked.sums:

@@ -247,6 +247,14 @@ def test_an_evaluations_name_is_that_of_a_folder(tmp_path, name):
     assert not (tmp_path / "w" / "eval").exists()
 
 
+@pytest.mark.parametrize("name", ["index.html", "Index.HTML", "index.html.part"])
+def test_an_evaluations_folder_cannot_take_the_place_of_the_page_of_all(tmp_path, name):
+    config = changed(made_up(tmp_path / "w"), name=name)
+    with pytest.raises(UserError, match=f"config.eval.name='{name}': the page of all evaluations"):
+        command.main(config, tmp_path / "w")
+    assert not (tmp_path / "w" / "eval").exists()
+
+
 def another_label(config, workdir):
     labels, _ = parquet.read(workdir / "labels.parquet")
     labels.iloc[0, labels.columns.get_loc("arousal")] = np.float32(1.5)

@@ -8,6 +8,8 @@ import ml_collections
 from emoasr.errors import UserError, quoted
 from emoasr.settings.choices import TRAIN, group_folds, test_split
 
+OVERVIEW = "index.html"  # the page of all evaluations, beside their folders
+
 _ALLOWED = re.compile(r"[^\W_][\w+=-]*(\.[\w+=-]+)*")
 _LONGEST = 60  # characters; file systems allow 255 bytes
 _USUAL_TARGETS = (("arousal", "valence"), ("arousal", "valence", "dominance"))  # of the configs
@@ -32,6 +34,11 @@ def of(settings: ml_collections.ConfigDict) -> str:
     """
     if not settings.name:
         return _made(settings)
+    if settings.name.casefold().startswith(OVERVIEW):
+        raise UserError(
+            f"config.eval.name={quoted(settings.name)}: the page of all evaluations has "
+            "this name; give another one"
+        )
     if not _ALLOWED.fullmatch(settings.name) or len(settings.name) > _LONGEST:
         raise UserError(
             f"config.eval.name={quoted(settings.name)}: must be the name of a folder: letters, "
