@@ -32,7 +32,7 @@ _LEVEL = 0.95
 _RESAMPLES = 2000
 _CELLS_AT_ONCE = 200_000  # of resampled speakers: bounds memory
 _ENSEMBLES = 40  # resampled means of trainings
-_FLAT = 1e-12  # smaller variances count as zero
+_FLAT = 1e-12  # of the variance of the labels; smaller variances count as zero
 
 
 class Bootstrap:
@@ -148,6 +148,7 @@ class _Cells:
         sums = pd.DataFrame({"n": np.ones(len(predicted))})
         middle = predicted["label"].mean()  # centred, against cancellation in sums of squares
         y = predicted["label"].to_numpy() - middle
+        self._flat = _FLAT * (float(np.var(y)) or 1.0)
         for prefix, column in VARIANTS.items():
             p = predicted[column].to_numpy() - middle
             for key, value in {
@@ -173,15 +174,19 @@ class _Cells:
             for key, sums_C in self._sums_C.items()
         }
         pooled = {key: value.sum(axis=1) for key, value in by_fold.items()}
-        return np.array([_of_sums(by_fold, pooled, weight_BF, prefix) for prefix in VARIANTS])
+        return np.array([
+            _of_sums(by_fold, pooled, weight_BF, prefix, self._flat) for prefix in VARIANTS
+        ])  # fmt: skip
 
 
-def _of_sums(by_fold: dict, pooled: dict, weight_BF: np.ndarray, prefix: str) -> list[np.ndarray]:
-    """`METRICS` in their order, (B,) each."""
+def _of_sums(
+    by_fold: dict, pooled: dict, weight_BF: np.ndarray, prefix: str, flat: float
+) -> list[np.ndarray]:
+    """`METRICS` in their order, (B,) each; variances below `flat` count as zero."""
     n = pooled["n"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        pearson, ccc, variance = _agreement(pooled, prefix)
-        fold_pearson, fold_ccc, _ = _agreement(by_fold, prefix)
+        pearson, ccc, variance = _agreement(pooled, prefix, flat)
+        fold_pearson, fold_ccc, _ = _agreement(by_fold, prefix, flat)
         squared = pooled[prefix + "ee"] / n
         return [
             _weighted(by_fold[prefix + "ee"] / by_fold["n"], weight_BF),
@@ -195,21 +200,21 @@ def _of_sums(by_fold: dict, pooled: dict, weight_BF: np.ndarray, prefix: str) ->
         ]
 
 
-def _agreement(sums: dict, prefix: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _agreement(sums: dict, prefix: str, flat: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pearson's r, CCC, and the labels' variance."""
     n = sums["n"]
     mean_y, mean_p = sums[prefix + "y"] / n, sums[prefix + "p"] / n
-    var_y = _variance(sums[prefix + "yy"] / n - mean_y**2)
-    var_p = _variance(sums[prefix + "pp"] / n - mean_p**2)
+    var_y = _variance(sums[prefix + "yy"] / n - mean_y**2, flat)
+    var_p = _variance(sums[prefix + "pp"] / n - mean_p**2, flat)
     covariance = sums[prefix + "yp"] / n - mean_y * mean_p
     spread = var_y + var_p + (mean_y - mean_p) ** 2
-    ccc = np.where(spread > _FLAT, 2 * covariance / spread, np.nan)
+    ccc = np.where(spread > flat, 2 * covariance / spread, np.nan)
     pearson = np.where((var_y > 0) & (var_p > 0), covariance / np.sqrt(var_y * var_p), np.nan)
     return pearson, ccc, np.where(var_y > 0, var_y, np.nan)
 
 
-def _variance(value: np.ndarray) -> np.ndarray:
-    return np.where(value > _FLAT, value, 0.0)
+def _variance(value: np.ndarray, flat: float) -> np.ndarray:
+    return np.where(value > flat, value, 0.0)
 
 
 def _weighted(value_BF: np.ndarray, weight_BF: np.ndarray) -> np.ndarray:

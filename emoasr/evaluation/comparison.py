@@ -99,10 +99,12 @@ def _minus(a: float | None, b: float | None) -> float | None:
 
 
 def _fold_errors(predicted: pd.DataFrame, column: str) -> pd.Series:
+    """Of classes, shares; of ratings, squares as shares of the ratings' variance, on any scale."""
     if has_classes(predicted):
         errors = (predicted[column] != predicted["label"]).astype(float)
     else:
-        errors = (predicted[column] - predicted["label"]) ** 2
+        variance = predicted["label"].var(ddof=0)
+        errors = (predicted[column] - predicted["label"]) ** 2 / (variance or 1.0)
     return errors.groupby(predicted["fold"].to_numpy()).mean()
 
 

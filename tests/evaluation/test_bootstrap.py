@@ -12,6 +12,8 @@ from scipy import stats
 from emoasr.evaluation import bootstrap
 from emoasr.evaluation.metrics import METRICS, VARIANTS, all_metrics, metrics
 
+ERRORS = ("mse_mean", "rmse", "mae")  # in the rating's unit
+
 
 def resampled(frame, draw):
     """A draw of speakers as a frame: each time drawn, a speaker is another one."""
@@ -87,6 +89,18 @@ def test_what_a_speaker_leaves_undefined_is_left_out_of_means_over_folds():
     assert found["pearson_mean"] == pytest.approx(others["pearson_mean"])
     limits = bootstrap.Bootstrap({"x": frame}).limits("x")
     assert limits["pearson_mean_low"] < found["pearson_mean"] < limits["pearson_mean_high"]
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1e6])
+def test_intervals_of_shares_do_not_depend_on_the_unit_of_a_rating(unit):
+    frame = predicted()
+    frame.loc[frame["speaker"] == "s00", "prediction"] = 2.5  # undefined, in any unit
+    numbers = ["label", "prediction", "clipped"]
+    other = frame.assign(**frame[numbers] * unit)
+    one, scaled = (bootstrap.Bootstrap({"x": f}).limits("x") for f in (frame, other))
+    for key in (prefix + key for prefix in VARIANTS for key in METRICS if key not in ERRORS):
+        for end in ("low", "high"):
+            assert scaled[f"{key}_{end}"] == pytest.approx(one[f"{key}_{end}"])
 
 
 def test_one_speaker_has_no_interval():

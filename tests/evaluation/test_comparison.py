@@ -1,4 +1,5 @@
 import evaluated
+import pytest
 import run_folder
 from made_predictions import predicted
 from scipy import stats
@@ -14,6 +15,14 @@ def test_wilcoxon_is_scipys_over_folds():
     assert wilcoxon(a, b)["wilcoxon_p"] == stats.wilcoxon(*errors).pvalue
     assert wilcoxon(a, a)["wilcoxon_p"] is None
     assert wilcoxon(a, predicted(sessions=True))["wilcoxon_p"] is None
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1e-4, 1e6])
+def test_the_test_does_not_depend_on_the_unit_of_a_rating(unit):
+    a, b = predicted(seed=0), predicted(seed=1, offset=0.5)
+    numbers = ["label", "prediction", "clipped"]
+    other = wilcoxon(*(frame.assign(**frame[numbers] * unit) for frame in (a, b)))
+    assert other == wilcoxon(a, b) and other["wilcoxon_p"] is not None
 
 
 def test_differences_are_those_of_rows_and_each_pair_comes_once():
