@@ -17,9 +17,8 @@ from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.labels import example
 from emoasr.evaluation.metrics import all_metrics
 from emoasr.evaluation.regression import FoldResult, PredictorConfig
+from emoasr.settings.choices import END_TO_END
 from emoasr.system import output
-
-REGRESSOR = "end to end"  # in the place of a regressor's name
 
 _FIELD = "config.eval.predictions"
 
@@ -49,7 +48,7 @@ class Predicted:
     def config(self, name: str) -> PredictorConfig:
         """What stands in the place of a feature set's config, under a name."""
         return PredictorConfig(
-            name, self.protocol, self.partner, "fold", REGRESSOR, self.n_features, self.n_features
+            name, self.protocol, self.partner, "fold", END_TO_END, self.n_features, self.n_features
         )
 
 

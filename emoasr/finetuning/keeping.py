@@ -34,6 +34,7 @@ from emoasr.prediction.manifest import Features, Record
 from emoasr.prediction.model import Model, Target
 from emoasr.report import wording
 from emoasr.report.provenance import version
+from emoasr.settings.choices import END_TO_END
 from emoasr.settings.finetuning import PLACES
 from emoasr.system import output
 
@@ -149,7 +150,7 @@ def _keep_predictor(
     scale = tuple(map(float, config.eval.scale))
     model = Model(_targets(of_targets, trained), fitted, scale, trained.attention)
     settings = config.eval.copy_and_resolve_references()
-    settings.update({"regressor": predicted.REGRESSOR, "n_selected": 0})
+    settings.update({"regressor": END_TO_END, "n_selected": 0})
     settings.limits = "; ".join(filter(None, (config.eval.limits, _INTERVALS)))
     provenance = {
         "corpus": {"name": run.corpus.name, "synthetic": run.corpus.synthetic},

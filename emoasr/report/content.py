@@ -10,7 +10,7 @@ import pandas as pd
 from emoasr.evaluation.correlation import Maps
 from emoasr.report import extremes, pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
-from emoasr.settings.choices import TRAIN
+from emoasr.settings.choices import END_TO_END, TRAIN
 from emoasr.system.output import UNDEFINED, counted, number
 
 _ALPHA = 0.05
@@ -144,8 +144,9 @@ def setting(provenance: Mapping[str, Any], rows: tables.Rows) -> str:
     partner = ", the test speaker's dialogue partner removed from training" if alone else ""
     on_dev = settings.get("chosen_on", TRAIN) != TRAIN
     chosen = f", the penalty {_penalty(settings)}" if on_dev else ""
-    models = wording.listed(dict.fromkeys(r["regressor"] for r in rows if r["n_features"]))
-    return f"{provenance['protocol']}{partner}, {models} regression, {features}, {fitted}{chosen}."
+    models = dict.fromkeys(r["regressor"] for r in rows if r["n_features"])
+    named = wording.listed(name for name in models if name != END_TO_END)
+    return f"{provenance['protocol']}{partner}, {named} regression, {features}, {fitted}{chosen}."
 
 
 def _penalty(settings: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from emoasr.settings.choices import BASELINE
+from emoasr.settings.choices import BASELINE, END_TO_END
 from emoasr.system.output import number
 
 # Line breaks and tabs stay: Markdown and HTML fold them. The last are surrogates.
@@ -169,6 +169,8 @@ def meaning(
     name = record["feature_set"]
     if name == BASELINE:
         return _BASELINES[of_classes(record)][1]
+    if record["regressor"] == END_TO_END:
+        return "predictions of a network that was finetuned, end to end, without the held-out group"
     if name in _MEANINGS:
         return _MEANINGS[name]
     if name in layers:

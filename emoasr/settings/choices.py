@@ -31,6 +31,7 @@ PARTNERS = ("in", "out")
 SCOPES = ("fold", "all")
 REGRESSORS = ("linear", "ridge", "svr")
 UNTRAINED = "random-"  # begins the names of untrained networks' feature sets
+END_TO_END = "end to end"  # in the place of a regressor's name, of a finetuning's predictions
 BASELINE = "mean"  # name of the baseline: the training mean, or the commonest class
 OPTIMIZERS = ("adamw", "muon")
 STARTS = ("trained", "random")  # weights that finetuning starts from

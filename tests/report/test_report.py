@@ -391,8 +391,14 @@ def test_maps_of_several_recognizers_have_their_own_shapes_and_one_scale(made, m
     ],
 )
 def test_sets_of_some_layers_are_explained(name, meaning):
-    row, entries = {"feature_set": name}, ("neural", "w.x=FOLDER")
+    row, entries = {"feature_set": name, "regressor": "linear"}, ("neural", "w.x=FOLDER")
     assert wording.meaning(row, {"first": (0, 1)}, entries) == meaning
+
+
+def test_predictions_of_a_finetuning_are_not_called_a_table_or_a_regression(made):
+    rows = [*made[0]["rows"], {**made[0]["rows"][0], "feature_set": "f", "regressor": "end to end"}]
+    assert wording.meaning(rows[-1], {}, ()).startswith("predictions of a network that was finetun")
+    assert ", linear regression, " in content.setting(made[0]["provenance"], rows)
 
 
 @pytest.mark.parametrize("field", ["feature_set", "a", "b"])
