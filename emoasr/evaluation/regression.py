@@ -22,9 +22,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
 
 from emoasr.evaluation.classification import LOGISTIC, MAJORITY, SCORES, Logistic, Scores
-from emoasr.evaluation.ridge import Ridge
+from emoasr.evaluation.ridge import Ridge, Rows
 from emoasr.evaluation.splits import Fold
-from emoasr.evaluation.standardised import Standardised, column_blocks
+from emoasr.evaluation.standardised import Standardised, column_blocks, row_blocks
 from emoasr.settings.choices import BASELINE, TRAIN
 
 
@@ -40,6 +40,8 @@ REGRESSORS: dict[str, Any] = {
     "svr": _support_vector,  # linear; C .001 on standardised data, for hundreds of utterances on
 }
 CHOOSING = ("ridge", LOGISTIC)  # models that choose a penalty
+
+_POINTS = 2048  # predicted at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +127,7 @@ def fit(
     fold: Fold,
     configs: Iterable[PredictorConfig],
     speaker_N: np.ndarray | None = None,
-    at_PD: np.ndarray | None = None,
+    at_PD: Rows | None = None,
 ) -> dict[PredictorConfig, FoldResult]:
     """Fits one training fold for several configs, which share scaling and F scores.
 
@@ -135,7 +137,8 @@ def fit(
         fold: training and test utterances.
         configs: of one feature set, protocol and partner.
         speaker_N: their speakers; needed for classes.
-        at_PD: features that are predicted from, in place of those of the test utterances.
+        at_PD: features that are predicted from, in place of those of the test utterances; a block
+            of rows is in memory at a time.
     """
     configs = sorted(configs, key=lambda config: config.selection)
     if all(config.feature_set == BASELINE for config in configs):
@@ -197,7 +200,7 @@ def _predict(
     make: Callable[[], Any],
     train: Standardised,
     train_NT: np.ndarray,
-    at_PD: np.ndarray,
+    at_PD: Rows,
     best_TK: np.ndarray,
     dev: tuple[np.ndarray, np.ndarray] | None,
     shared: bool,
@@ -210,7 +213,9 @@ def _predict(
             model.fit(x, y_NT)
         else:
             model.fit(x, y_NT, (train.scaled(dev[0][:, kept], kept), dev[1][:, ratings]))
-        return model.predict(train.scaled(at_PD[:, kept], kept)).reshape(len(at_PD), -1)
+        blocks = (at_PD[rows][:, kept] for rows in row_blocks(at_PD.shape[0], _POINTS))
+        parts = [model.predict(train.scaled(x_PK, kept)) for x_PK in blocks]
+        return np.concatenate(parts).reshape(at_PD.shape[0], -1)
 
     keeps_all = best_TK.shape[1] == train.shape[1]
     if keeps_all and shared:

@@ -84,7 +84,7 @@ def column_blocks(n_columns: int) -> Iterator[slice]:
         yield slice(i, min(i + _COLUMNS, n_columns))
 
 
-def row_blocks(n_rows: int) -> Iterator[slice]:
-    """Slices that cover all rows."""
-    for i in range(0, n_rows, _ROWS):
-        yield slice(i, min(i + _ROWS, n_rows))
+def row_blocks(n_rows: int, most: int = _ROWS) -> Iterator[slice]:
+    """Slices that cover all rows, at most so many each."""
+    for i in range(0, n_rows, most):
+        yield slice(i, min(i + most, n_rows))

@@ -147,12 +147,27 @@ def _affine(
 
     They are read off its predictions at the origin, and at 1 on each axis.
     """
-    n_features = x_ND.shape[1]
-    points_PD = np.concatenate([np.zeros((1, n_features)), np.eye(n_features)])
-    fold = Fold("", train, np.arange(0))
-    found = regression.fit(x_ND, y_NT, fold, [config], speaker_N, points_PD)
+    fold, points = Fold("", train, np.arange(0)), _Points(x_ND.shape[1])
+    found = regression.fit(x_ND, y_NT, fold, [config], speaker_N, points)
     at_PT = found[config].prediction_NT
     return at_PT[1:] - at_PT[0], at_PT[0]
+
+
+class _Points:
+    """The origin, and 1 on each axis, made where they are needed: all are a square of features.
+
+    Attributes:
+        shape: (1 + D, D).
+    """
+
+    def __init__(self, n_features: int):
+        """Takes D."""
+        self.shape: tuple[int, ...] = (1 + n_features, n_features)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Some of the points."""
+        axis_P = np.arange(self.shape[0])[rows] - 1
+        return (axis_P[:, None] == np.arange(self.shape[1])).astype(np.float64)
 
 
 def fitted(x_ND: np.ndarray, folds: Sequence[Fold]) -> Fitted:

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import made_predictors
 import numpy as np
@@ -8,9 +9,10 @@ import run_folder
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.preprocessing import StandardScaler
 
-from emoasr.evaluation import evaluate, splits
+from emoasr.evaluation import dataset, evaluate, splits
 from emoasr.evaluation.classification import Logistic
 from emoasr.evaluation.regression import REGRESSORS
+from emoasr.prediction import fitting
 
 
 @pytest.mark.parametrize("regressor", REGRESSORS)
@@ -36,6 +38,20 @@ def test_the_map_is_that_of_all_utterances():
     assert np.abs(errors).mean() < 0.1
     # least squares with a small penalty: the errors' mean is zero
     assert abs(errors.mean()) < 1e-3
+
+
+@pytest.mark.parametrize("n_selected", [0, 100])
+def test_no_square_of_all_features_is_in_memory(n_selected):
+    """Of a large network's, that would be gigabytes in every thread."""
+    n = 6000
+    table, labels = run_folder.corpus(n_features=n)
+    settings = run_folder.settings(targets=("arousal",), n_selected=n_selected)
+    datasets, _ = dataset.prepare({"neural": table}, labels, settings)
+    tracemalloc.start()
+    fitting.fit(datasets, settings, "neural")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n * n * np.dtype(np.float64).itemsize
 
 
 def test_a_leak_asked_for_in_the_evaluation_is_none_in_a_predictor():
