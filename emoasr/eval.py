@@ -47,7 +47,7 @@ import ml_collections
 from emoasr import cli
 from emoasr.config import experiment
 from emoasr.files.writing import workdir_of
-from emoasr.settings import choices, evaluation, evaluation_name, fields
+from emoasr.settings import choices, configurations, evaluation, evaluation_name, fields
 
 if TYPE_CHECKING:
     from emoasr.evaluation import cross_corpus, predicted
@@ -93,7 +93,8 @@ def _evaluate(
     given = {name: _predicted(path) for name, path in asked.predictions.items()}
     source = asked.made_from | digests.of_inputs(data.tables, data.labels, columns)
     source |= {f"predictions {name}": digests.of_table(one.table) for name, one in given.items()}
-    another = check_same_evaluation(folder, source, overwrite)
+    defaults = configurations.leaves(experiment("").eval, "config.eval.")
+    another = check_same_evaluation(folder, source, overwrite, defaults)
     ensure_folder(folder / "figures")
     found = evaluate(data.tables, data.labels, config.eval, workers, asked.sums, given)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)

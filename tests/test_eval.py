@@ -334,6 +334,20 @@ def test_nothing_of_an_evaluation_that_is_replaced_stays(tmp_path, monkeypatch, 
     assert not (folder / "predictors").exists()
 
 
+def test_a_setting_newer_than_an_evaluation_had_its_default(tmp_path):
+    config = changed(made_up(tmp_path / "w"), name="mine")
+    command.main(config, tmp_path / "w")
+    path = tmp_path / "w" / "eval" / "mine" / "results.json"
+    results = strictly(path.read_text())
+    del results["provenance"]["made_from"]["config.eval.within_speaker"]
+    path.write_text(json.dumps(results))
+    with pytest.raises(UserError, match="differs: config.eval.within_speaker: there False, now Tr"):
+        command.main(changed(config, within_speaker=True), tmp_path / "w")
+    command.main(config, tmp_path / "w")
+    made_from = strictly(path.read_text())["provenance"]["made_from"]
+    assert made_from["config.eval.within_speaker"] is False
+
+
 def test_an_evaluation_that_cannot_be_read_is_not_replaced_unasked(tmp_path):
     config = made_up(tmp_path / "w")
     folder = tmp_path / "w" / "eval" / "linear-5"

@@ -53,13 +53,16 @@ def check_same_run(
     return bool(differ)
 
 
-def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> bool:
+def check_same_evaluation(
+    folder: Path, asked: Mapping[str, Any], overwrite: bool, defaults: Mapping[str, Any]
+) -> bool:
     """Refuses to replace a finished evaluation by one made from other tables or settings.
 
     Args:
         folder: of the evaluation.
         asked: what the new one is made from: settings, digests of tables and labels.
         overwrite: whether the user asked for it.
+        defaults: of settings; an evaluation from before there was one is as if it had this value.
 
     Returns:
         Whether what is there is of another evaluation, or of one that was not finished.
@@ -75,6 +78,7 @@ def check_same_evaluation(folder: Path, asked: Mapping[str, Any], overwrite: boo
         return True
     except (OSError, ValueError, LookupError, TypeError):
         corpus, source = "what cannot be read any more", {}
+    source = {name: defaults[name] for name in asked if name in defaults} | source
     return check_same_run(folder, corpus, source, asked, overwrite, elsewhere="--config.eval.name")
 
 
