@@ -395,6 +395,17 @@ def test_sets_of_some_layers_are_explained(name, meaning):
     assert wording.meaning(row, {"first": (0, 1)}, entries) == meaning
 
 
+@pytest.mark.parametrize(("scale", "said"), [
+    ((1.0, 5.0), "No rating is outside the scale, except those that a note above names;"),
+    ((), "Few ratings are outside the range of the training fold's;"),
+])  # fmt: skip
+def test_the_page_says_why_predictions_are_clipped(made, said_and_drawn, scale, said):
+    content_, drawn = said_and_drawn
+    provenance = {**content_["provenance"], "scale": scale}
+    text = page.render({**content_, "provenance": provenance}, drawn, made[3])
+    assert said in html.unescape(" ".join(text.split()))
+
+
 def test_predictions_of_a_finetuning_are_not_called_a_table_or_a_regression(made):
     rows = [*made[0]["rows"], {**made[0]["rows"][0], "feature_set": "f", "regressor": "end to end"}]
     assert wording.meaning(rows[-1], {}, ()).startswith("predictions of a network that was finetun")
