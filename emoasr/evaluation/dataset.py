@@ -152,9 +152,12 @@ def _dataset(
     rare = classification.rare(target, settings.fewest_of_class)
     common = target[~target.isin(rare)]
     groups = _groups(labels.loc[target.index], group)
-    unlearnable = rare | classification.unlearnable(
+    unlearnable = dict(rare)
+    while more := classification.unlearnable(
         common, groups.loc[common.index], settings.protocol, settings.partner
-    )
+    ):  # without its utterances, folds of speakers may be others
+        unlearnable |= more
+        common = common[~common.isin(more)]
     kept = ~target.isin(unlearnable)
     skipped = []
     for name, why in unlearnable.items():

@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from emoasr.errors import UserError
-from emoasr.evaluation import classification, evaluate
+from emoasr.evaluation import classification, dataset, evaluate, splits
 
 KINDS = np.array(["angry", "calm", "glad"])
 
@@ -242,3 +242,16 @@ def test_a_corpus_without_ratings_can_be_classified():
     )
     assert evaluated.row(found, "x", "kind")["uar"] > 0.7
     assert "label" not in found.predictions
+
+
+@pytest.mark.parametrize("seed", [*range(5), 264])  # of the last, folds are others without a class
+def test_every_class_that_a_fold_tests_is_in_its_training(seed):
+    rng = np.random.default_rng(seed)
+    table, labels = run_folder.corpus(n_speakers=6, n_each=6)
+    labels["mood"] = rng.choice(list("abcd"), 36, p=[0.6, 0.3, 0.06, 0.04])
+    labels["speaker"] = rng.choice(list("uvwxyz"), 36, p=[0.3, 0.25, 0.2, 0.1, 0.1, 0.05])
+    settings = run_folder.settings(targets=("mood",), protocol="group-3-fold")
+    (found,), _ = dataset.prepare({"x": table}, labels, settings)
+    class_N = found.ratings["mood"].to_numpy()
+    for fold in splits.split(found.groups, settings.protocol):
+        assert {*class_N[fold.test]} <= {*class_N[fold.train]}
