@@ -10,10 +10,10 @@ from emoasr.evaluation import alignment, splits
 from emoasr.evaluation.dataset import Dataset, standardised_within
 from emoasr.evaluation.labels import example
 from emoasr.evaluation.standardised import row_blocks
-from emoasr.settings.choices import standardised
+from emoasr.settings.choices import group_folds, held_out, standardised, test_split
 from emoasr.system.output import counted
 
-_MANY = 5  # speakers: more have one note together
+_MANY = 5  # speakers or sessions: more have one note together
 _FEW_OF_CLASS = 10  # utterances: one is a tenth of a recall
 
 
@@ -33,7 +33,10 @@ def of(
     """
     found = _standardised(datasets, labels, settings) + _same_features(datasets)
     for dataset in datasets:
-        found += _rare(dataset) if dataset.classes else _constant(dataset) + _off_scale(dataset)
+        if dataset.classes:
+            found += _rare(dataset, settings.protocol)
+        else:
+            found += _constant(dataset, settings.protocol) + _off_scale(dataset)
     for protocol in protocols:
         for dataset in datasets:
             found += splits.notes(dataset.groups, protocol)
@@ -88,23 +91,25 @@ def _same_features(datasets: list[Dataset]) -> list[str]:
     return notes
 
 
-def _constant(dataset: Dataset) -> list[str]:
-    """Speakers whose ratings do not vary."""
-    notes = []
+def _constant(dataset: Dataset, protocol: str) -> list[str]:
+    """Speakers or sessions, each of which is a fold, whose ratings do not vary."""
+    if group_folds(protocol) or test_split(protocol):
+        return []
+    kind, notes = held_out(protocol), []
     means = "means over folds leave it out"
     for target, rating in dataset.ratings.items():
-        by_speaker = rating.groupby(dataset.groups["speaker"].to_numpy())
-        alike = {who: r for who, r in by_speaker if len(r) > 1 and r.nunique() == 1}
+        by_group = rating.groupby(dataset.groups[kind].to_numpy())
+        alike = {who: r for who, r in by_group if len(r) > 1 and r.nunique() == 1}
         if len(alike) > _MANY:
             notes.append(
-                f"{len(alike)} speakers, such as {next(iter(alike))}: all their ratings of "
+                f"{len(alike)} {kind}s, such as {next(iter(alike))}: all their ratings of "
                 f"{target} are alike; the correlation within them is undefined, and {means}"
             )
             continue
         notes += [
-            f"speaker {speaker}: all {len(values)} ratings of {target} are {values.iloc[0]:g}; "
-            f"the correlation within this speaker is undefined, and {means}"
-            for speaker, values in alike.items()
+            f"{kind} {name}: all {len(values)} ratings of {target} are {values.iloc[0]:g}; "
+            f"the correlation within this {kind} is undefined, and {means}"
+            for name, values in alike.items()
         ]
     return notes
 
@@ -123,15 +128,17 @@ def _off_scale(dataset: Dataset) -> list[str]:
     return notes
 
 
-def _rare(dataset: Dataset) -> list[str]:
-    """Classes of few utterances, and those whose names differ only by case."""
+def _rare(dataset: Dataset, protocol: str) -> list[str]:
+    """Classes of few tested utterances, and those whose names differ only by case."""
     (target,) = dataset.targets
-    counts = np.bincount(dataset.ratings[target].astype(int))
+    test = test_split(protocol)
+    tested = dataset.where(dataset.groups["split"] == test) if test else dataset
+    counts = np.bincount(tested.ratings[target].astype(int), minlength=len(dataset.classes))
     notes = [
         f"{target}: in the unweighted average recall {name!r} counts as much as any other class, "
         f"with only {counted(n, 'utterance')}"
         for name, n in zip(dataset.classes, counts, strict=True)
-        if n < _FEW_OF_CLASS
+        if 0 < n < _FEW_OF_CLASS  # what nobody tested has does not count
     ]
     alike: dict[str, list[str]] = {}
     for name in dataset.classes:

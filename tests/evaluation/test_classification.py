@@ -255,3 +255,15 @@ def test_every_class_that_a_fold_tests_is_in_its_training(seed):
     class_N = found.ratings["mood"].to_numpy()
     for fold in splits.split(found.groups, settings.protocol):
         assert {*class_N[fold.test]} <= {*class_N[fold.train]}
+
+
+def test_of_predefined_splits_classes_are_rare_that_few_tested_utterances_have():
+    table, labels = corpus()
+    tested = labels["speaker"].isin(["s0", "s1"])
+    labels["split"] = np.where(tested, "test", "train")
+    labels.loc[labels.index[tested][:3], "kind"] = "angry"
+    labels.loc[labels.index[tested][3:], "kind"] = "calm"
+    settings = run_folder.settings(targets=("kind",), protocol="predefined-test")
+    notes = evaluate.evaluate({"x": table}, labels, settings).notes
+    (rare,) = (note for note in notes if "recall" in note)
+    assert "'angry' counts as much as any other class, with only 3 utterances" in rare

@@ -70,6 +70,23 @@ def test_targets_rated_on_different_utterances_are_each_compared_on_theirs():
     assert [r["target"] for r in found.rows] == ["arousal"] * 2 + ["valence"] * 2
 
 
+@pytest.mark.parametrize(("protocol", "noted"), [
+    ("leave-one-speaker-out", ["speaker s0", "speaker s4", "speaker s5"]),
+    ("leave-one-session-out", ["session session2"]),
+    ("group-3-fold", []),
+    ("predefined-test", []),
+])  # fmt: skip
+def test_ratings_that_do_not_vary_are_noted_of_groups_that_are_folds(protocol, noted):
+    table, labels = run_folder.corpus(n_speakers=6)
+    labels["split"] = labels["speaker"].map({"s1": "test"}).fillna("train")
+    labels.loc[labels["speaker"] == "s0", "arousal"] = 2.0
+    labels.loc[labels["session"] == "session2", "arousal"] = 4.0  # s4, s5
+    notes = evaluate.evaluate({"x": table}, labels, run_folder.settings(protocol=protocol)).notes
+    alike = [note for note in notes if "ratings of arousal are" in note]
+    assert [note.partition(":")[0] for note in alike] == noted
+    assert all(f"within this {note.split()[0]} is undefined" in note for note in alike)
+
+
 @pytest.mark.parametrize(("first", "second"), [
     ("wav/0001.wav", "wav/0002.wav"),  # of two speakers
     ("wav/0000.wav", "wav/0004.wav"),  # of one speaker, in what becomes two sessions
