@@ -85,6 +85,7 @@ def build(
         "by_layer": scores.selected_by_layer(_chosen(selected, rows)),
         "battery": _battery(results["battery"], rows),
         "skipped": results["skipped"],
+        "n_left_out": left_out(results["skipped"]),
         "reasons": reasons(results["skipped"]),
         "tables_made": _grid(_feature_tables(provenance["feature_tables"])),
         "config": json.dumps(provenance["config"], indent=2, ensure_ascii=False),
@@ -153,6 +154,11 @@ def _penalty(settings: Mapping[str, Any]) -> str:
     """Where penalties are chosen."""
     split = settings.get("chosen_on", TRAIN)
     return "chosen within each training fold" if split == TRAIN else f"chosen on the split {split}"
+
+
+def left_out(skipped: Sequence[Mapping[str, Any]]) -> int:
+    """How many utterances were left out; one may have been of several targets and feature sets."""
+    return len({(s["file"], s["start"], s["end"]) for s in skipped})
 
 
 def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:

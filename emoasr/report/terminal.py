@@ -43,7 +43,7 @@ def _counts(results: Mapping[str, Any]) -> list[str]:
             f"{row['target']}: {output.counted(row['n_utterances'], 'utterance')}, "
             f"{row['protocol']}, {output.counted(row['n_folds'], 'fold')}"
         )
-    lines.append(f"skipped: {len(skipped)}")
+    lines.append(f"skipped: {content.left_out(skipped)}")
     reasons = content.reasons(skipped)
     for reason, count in reasons[:_REASONS_PRINTED]:
         files = [s["file"] for s in skipped if content.reason(s) == reason]

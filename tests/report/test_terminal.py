@@ -37,6 +37,13 @@ def test_many_reasons_are_cut_short(results):
     assert "  and 2 more reasons, in the report" in lines
 
 
+def test_an_utterance_that_is_left_out_for_several_reasons_counts_once(results):
+    one = {"file": "a", "start": 0.0, "end": 1.0, "step": "eval", "reason": "no rating of arousal"}
+    skipped = [one, {**one, "reason": "no rating of valence"}, {**one, "start": 1.0, "end": None}]
+    lines = terminal.summary({**results, "skipped": skipped}).splitlines()
+    assert lines[lines.index("skipped: 2") + 1] == "  2 x eval: no rating of arousal: a, a"
+
+
 def test_conclusions_of_ablations_come_last(results):
     battery = {"trend": [{"verdict": "no trend"}], "omitted": ["partner: no sessions"]}
     battery["speakers"] = {"variation": [], "traits": []}
