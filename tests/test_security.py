@@ -619,10 +619,13 @@ def test_overrides_are_refused(tmp_path, content, message):
     refused(message, tmp_path / "o.json", overridden, tmp_path, content)
 
 
-def test_overrides_do_not_say_where_to_write(tmp_path):
+@pytest.mark.parametrize(("settings", "group"), [
+    (config.pretraining("vctk"), "corpus"), (config.experiment("table"), "finetune"),
+])  # fmt: skip
+def test_overrides_do_not_say_where_to_write(tmp_path, settings, group):
     path = tmp_path / "o.json"
-    path.write_text('{"corpus": {"data_dir": "/etc"}}')
-    refused("data_dir says where", path, overrides.apply, config.pretraining("vctk"), path, {})
+    path.write_text(json.dumps({group: {"data_dir": "/etc"}}))
+    refused(f"{group}.data_dir says where", path, overrides.apply, settings, path, {})
 
 
 def shown(*arguments: str) -> tuple[int, list]:

@@ -18,7 +18,8 @@ from emoasr.settings import values
 from emoasr.settings.configurations import NAMED_FREELY, leaves
 
 _MOST_BYTES = 1 << 18
-_NOT_HERE = "corpus.data_dir"  # where a run writes is its user's choice, as --workdir is
+# where a run writes is its user's choice, as --workdir is
+_NOT_HERE = ("corpus.data_dir", "finetune.data_dir")
 
 
 def apply(config: ml_collections.ConfigDict, path: Path, flags: Mapping[str, Any]) -> None:
@@ -44,7 +45,7 @@ def _update(
         raise UserError(f"{path}: {group}={quoted(given)}: must be an object")
     for name, value in given.items():
         field = f"{group}.{name}" if group else name
-        if field == _NOT_HERE:
+        if field in _NOT_HERE:
             raise UserError(f"{path}: {field} says where to write; give it as --config.{field}")
         if group == NAMED_FREELY:
             with config.unlocked():
