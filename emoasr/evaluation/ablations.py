@@ -236,10 +236,13 @@ def _analyses(
     if not layer_tables:
         omitted.append("layers: there is no feature set of a network")
     other_scope = "fold" if settings.selection.scope == "all" else "all"
+    chosen = {name: t for name, t in tables.items() if 0 < settings.n_selected < t.shape[1]}
+    if not chosen:
+        omitted.append("selection: all features are used, none is selected")
     n_selected = (settings.n_selected or 100, 0)
     found: list[Analysis] = [
         ("controls", dataset.tables, _ALL_BY_RIDGE),
-        ("selection", tables, {"selection": other_scope}),
+        ("selection", chosen, {"selection": other_scope}),
         *((name, tables, changes) for name, changes in protocols.items()),
         *(
             ("regressors", tables, {"regressor": regressor, "n_selected": n})

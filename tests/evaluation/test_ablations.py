@@ -196,6 +196,18 @@ def test_what_the_data_do_not_allow_is_said():
     assert found["trend"] == []
 
 
+@pytest.mark.parametrize(("n_selected", "sets"), [(0, set()), (5, {"x"}), (8, set())])
+def test_the_leak_is_measured_where_features_are_selected(n_selected, sets):
+    """Where all are used there is none, and its size is not 0."""
+    table, labels = run_folder.corpus()
+    tables = {"x": table, "few": table.iloc[:, :5].add_prefix("few")}
+    settings = run_folder.settings(battery=True, n_selected=n_selected, targets=("valence",))
+    found = evaluate.evaluate(tables, labels, settings)
+    assert {r["feature_set"] for r in found.battery["rows"] if r["analysis"] == "selection"} == sets
+    said = "selection: all features are used, none is selected" in found.battery["omitted"]
+    assert said == (not sets)
+
+
 def test_leaky_selection_flatters_noise():
     table, labels = run_folder.corpus(n_speakers=6, n_each=10, n_features=400)
     table.columns = [f"x{i}" for i in range(400)]
