@@ -196,6 +196,18 @@ def test_what_the_data_do_not_allow_is_said():
     assert found["trend"] == []
 
 
+@pytest.mark.parametrize("sessions", [False, True])
+def test_nobody_is_taken_from_training_where_nobody_has_a_partner(sessions):
+    """Else the effect of dialogue partners would be 0 in a corpus without dialogues."""
+    table, labels = run_folder.corpus()
+    labels["session"] = labels["session"] if sessions else labels["speaker"].str.upper()
+    settings = run_folder.settings(battery=True, targets=("arousal",))
+    battery = evaluate.evaluate({"x": table}, labels, settings).battery
+    said = "partner: no test speaker shares a session with a training speaker"
+    assert (said in battery["omitted"]) != sessions
+    assert any(row["analysis"] == "partner" for row in battery["rows"]) == sessions
+
+
 @pytest.mark.parametrize(("n_selected", "sets"), [(0, set()), (5, {"x"}), (8, set())])
 def test_the_leak_is_measured_where_features_are_selected(n_selected, sets):
     """Where all are used there is none, and its size is not 0."""
