@@ -6,6 +6,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 
+from emoasr import config
 from emoasr.evaluation import alignment, splits
 from emoasr.evaluation.dataset import Dataset, standardised_within
 from emoasr.evaluation.labels import example
@@ -31,7 +32,8 @@ def of(
         labels: all of them.
         settings: `config.eval`.
     """
-    found = _standardised(datasets, labels, settings) + _same_features(datasets)
+    found = _without_effect(datasets, settings)
+    found += _standardised(datasets, labels, settings) + _same_features(datasets)
     for dataset in datasets:
         if dataset.classes:
             found += _rare(dataset, settings.protocol)
@@ -43,6 +45,18 @@ def of(
     if "speaker" not in labels or labels["speaker"].isna().all():
         found.append("the labels name no speakers: sessions stand in their place, in intervals too")
     return list(dict.fromkeys(found))
+
+
+def _without_effect(datasets: list[Dataset], settings: ml_collections.ConfigDict) -> list[str]:
+    """A setting of classes where no target has any, or of ratings where all have classes."""
+    field, why = "", ""
+    if not any(dataset.classes for dataset in datasets):
+        field, why = "fewest_of_class", "no target has classes"
+    elif all(dataset.classes for dataset in datasets):
+        field, why = "regressor", "all targets have classes"
+    if not field or settings[field] == config.experiment("").eval[field]:
+        return []
+    return [f"config.eval.{field}={settings[field]} has no effect: {why}"]
 
 
 def _standardised(

@@ -16,11 +16,16 @@ class _Needs(NamedTuple):
     flag: str
 
 
+def _number(field: str) -> _Needs:
+    """Another number than 0 in a field."""
+    return _Needs(field, bool, f"{field}=NUMBER")
+
+
 _WINDOWS = _Needs("corpus.window", bool, "corpus.window=SECONDS")
 _RAY = _Needs("engine", lambda engine: engine == "ray", "engine=ray")
-_SELECTION = _Needs("eval.n_selected", bool, "eval.n_selected=NUMBER")
+_SELECTION = _number("eval.n_selected")
 _CROSSING = _Needs("eval.train_workdir", bool, "eval.train_workdir=DIR")
-_LAYERS = _Needs("finetune.layers", bool, "finetune.layers=NUMBER")
+_LAYERS = _number("finetune.layers")
 _INIT = _Needs("train.init", bool, "train.init=FOLDER")
 _TEACHER = _Needs("train.teacher", bool, "train.teacher=FOLDER")
 _PROCESSES = _Needs("distributed.coordinator", bool, "distributed.coordinator=HOST:PORT")
@@ -34,6 +39,12 @@ _NEEDS = {
     "ray.": (_RAY,),
     "eval.selection.": (_SELECTION,),
     "eval.train_scale": (_CROSSING,),
+    "augment.min_band": (_number("augment.band_limit"),),
+    "augment.mel_mask": (_number("augment.mel_masks"),),
+    "augment.time_mask": (_number("augment.time_masks"),),
+    "augment.reverb_seconds": (_number("augment.reverb"),),
+    "augment.snr_low": (_number("augment.add_noise"),),
+    "augment.snr_high": (_number("augment.add_noise"),),
     "finetune.norms": (_LAYERS,),
     "finetune.rate_below": (_LAYERS,),
     "train.init_weight": (_INIT,),

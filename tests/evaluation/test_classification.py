@@ -267,3 +267,19 @@ def test_of_predefined_splits_classes_are_rare_that_few_tested_utterances_have()
     notes = evaluate.evaluate({"x": table}, labels, settings).notes
     (rare,) = (note for note in notes if "recall" in note)
     assert "'angry' counts as much as any other class, with only 3 utterances" in rare
+
+
+@pytest.mark.parametrize(("setting", "targets", "why"), [
+    ({"fewest_of_class": 3}, ("arousal", "valence"), "no target has classes"),
+    ({"regressor": "ridge"}, ("emotion",), "all targets have classes"),
+])  # fmt: skip
+def test_settings_of_the_other_kind_of_target_are_said_to_have_no_effect(setting, targets, why):
+    table, labels = run_folder.corpus(n_each=20)
+    labels["emotion"] = np.where(labels["arousal"] > 3, "glad", "sad")
+    ((name, value),) = setting.items()
+    sentence = f"config.eval.{name}={value} has no effect: {why}"
+    for asked in (targets, ("arousal", "emotion")):
+        settings = run_folder.settings(targets=asked, **setting)
+        assert (sentence in evaluate.evaluate({"x": table}, labels, settings).notes) == (
+            asked == targets
+        )

@@ -12,6 +12,12 @@ CASES = [
     ("ray.gpu_memory", {"engine": "ray"}),
     ("eval.selection.scope", {"eval.n_selected": 100}),
     ("eval.train_scale", {"eval.train_workdir": "runs/a"}),
+    ("augment.min_band", {"augment.band_limit": 0.5}),
+    ("augment.mel_mask", {"augment.mel_masks": 2}),
+    ("augment.time_mask", {"augment.time_masks": 2}),
+    ("augment.reverb_seconds", {"augment.reverb": 0.1}),
+    ("augment.snr_low", {"augment.add_noise": 0.1}),
+    ("augment.snr_high", {"augment.add_noise": 0.1}),
     ("finetune.norms", {"finetune.layers": -1}),
     ("finetune.rate_below", {"finetune.layers": 2}),
     ("train.init_weight", {"train.init": "english"}),
@@ -20,11 +26,15 @@ CASES = [
     ("distributed.process_id", {"distributed.coordinator": "a:1"}),
     ("distributed.n_processes", {"distributed.coordinator": "a:1"}),
 ]
-IN_VAIN = {"eval.n_selected": 0, "finetune.layers": 0}  # the others' defaults are
+IN_VAIN = {  # the others' defaults are
+    "eval.n_selected": 0, "finetune.layers": 0, "augment.band_limit": 0.0, "augment.mel_masks": 0,
+    "augment.time_masks": 0,
+}  # fmt: skip
+PRETRAINING = ("train.", "augment.", "distributed.")
 
 
 def _sentences(field, values):
-    made = config.pretraining if field.startswith(("train.", "distributed.")) else config.experiment
+    made = config.pretraining if field.startswith(PRETRAINING) else config.experiment
     c = made("transcribed" if made is config.pretraining else "table")
     c.update_from_flattened_dict(values)
     return list(dependent.without_effect(c, [field]))
