@@ -62,7 +62,8 @@ def opened(x: Input, frontend: FrontEnd, cut: Windows | None = None) -> Opened:
         cut: the windows into which utterances are cut; None: they stay whole.
 
     Raises:
-        UserError: it has none of the forms, its one rate is invalid, or a name is not UTF-8.
+        UserError: it has none of the forms, its one rate is invalid, a name is not UTF-8, or a
+            segment has no start.
     """
     if isinstance(x, pd.Index):
         return _files(_checked(x), frontend, cut)
@@ -150,6 +151,11 @@ def _checked(index: pd.Index) -> pd.Index:
     except ValueError as error:
         why = str(error).split(".")[0].split("\n")[0]
         raise _unknown(f"an index that is not audformat's ({why})") from None
+    if index.nlevels > 1 and (missing := index.get_level_values("start").isna()).any():
+        raise UserError(
+            f"input {missing.argmax()}: the index has no start for it; give 0 for the file's "
+            "beginning (an end that is missing is the file's)"
+        )
     return index
 
 

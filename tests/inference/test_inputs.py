@@ -209,6 +209,15 @@ def test_a_name_that_is_not_utf_8_is_refused(recognizer, others, on_error):
         recognizer.features([*others, odd], on_error=on_error)
 
 
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize("method", ["features", "frames", "transcribe"])
+def test_a_segment_without_a_start_is_named(recognizer, path, method, on_error):
+    index = audformat.segmented_index([path] * 2, ["0s", pd.NaT], [pd.NaT, pd.NaT])
+    with pytest.raises(UserError, match="input 1: the index has no start for it; give 0"):
+        getattr(recognizer, method)(index, on_error=on_error)
+    assert len(recognizer.features(index[:1])) == 1
+
+
 def test_the_reasons_survive_parquet_and_joining(recognizer, tmp_path):
     with pytest.warns(UserWarning, match="left out"):
         table = recognizer.features(([TONE, TONE[:0]], RATE), on_error="skip")
