@@ -165,6 +165,7 @@ def _run(command: Command, arguments: list[str]) -> int:
         return 0
     if command.on_files and values.config is None and values.workdir is None:
         files = parse(values, arguments)
+        _check_no_run(command, values)
         command.on_files(files, values.overwrite, **_values(values, options))
         return 0
     source, config = _configuration(command, values)
@@ -206,6 +207,13 @@ def _used(command: Command, given: Iterable[str]) -> list[str]:
         what = ", ".join(unused)
         print(f"warning: emoasr {command.name} does not use {what}; see --help", file=sys.stderr)
     return used
+
+
+def _check_no_run(command: Command, values: flags.FlagValues) -> None:
+    """Raises a UserError that names a flag which only a configuration's run in a folder has."""
+    for name in ("overrides", *command.instead):
+        if values[name].present:
+            raise UserError(f"--{name}: is for a corpus; give --config and --workdir too")
 
 
 def _values(values: flags.FlagValues, names: Iterable[str]) -> dict[str, Any]:

@@ -178,6 +178,8 @@ def test_no_page_is_written_where_nothing_can_be_read(predict, tmp_path):
         (["--output=s3://b/x.csv", "a.wav"], "--output=s3://b/x.csv: must be on a disk"),
         (["--page=s3://b/x.html", "a.wav"], "--page=s3://b/x.html: must be on a disk"),
         (["--config=folder", "--output=s3://b/x.csv"], "--output=s3://b/x.csv: must be on a disk"),
+        (["--overrides=no.json", "a.wav"], "--overrides: is for a corpus; give --config and"),
+        (["--merge", "a.wav"], "--merge: is for a corpus; give --config and --workdir too"),
         (["--overwrite", "--output=folder.csv", "a.wav"], "--output=folder.csv: is a folder"),
         (["--overwrite", "--page=folder.html", "a.wav"], "--page=folder.html: is a folder"),
     ],
