@@ -25,6 +25,7 @@ from emoasr.system import interrupts
 if __name__ == "__main__":  # before the other imports, which take time
     interrupts.prepare()
 
+import contextlib
 import dataclasses
 import sys
 import warnings
@@ -104,8 +105,8 @@ def on_files(files: Sequence[str], overwrite: bool = False, **options: Any) -> N
             "and --workdir (see --help)"
         )
     asked = Options(**options)
-    target = _output("output", asked.output, _SUFFIXES, overwrite)
-    player = _output("page", asked.page, (".html",), overwrite)
+    target = _output("output", asked.output, _SUFFIXES, overwrite, files)
+    player = _output("page", asked.page, (".html",), overwrite, files)
     from emoasr.corpora import named
     from emoasr.prediction import tables
     from emoasr.prediction.saved import known_speakers
@@ -173,7 +174,7 @@ def main(
     shard = shards.asked(config)
     folder = workdir_of(workdir)
     folder = shard.folder(folder) if shard else folder
-    given = _output("output", asked.output, _SUFFIXES, overwrite)
+    given = _output("output", asked.output, _SUFFIXES, overwrite, [config.corpus.get("path", "")])
     target = given or folder / "predictions.parquet"
     from emoasr.asr import saved as recognizers
     from emoasr.prediction import corpora, saved
@@ -206,16 +207,27 @@ def merge(
     main(config, workdir, overwrite, extract=emoasr.extract.merge, **options)
 
 
-def _output(flag: str, given: str, suffixes: Sequence[str], overwrite: bool) -> Path | None:
+def _output(
+    flag: str, given: str, suffixes: Sequence[str], overwrite: bool, inputs: Iterable[str]
+) -> Path | None:
     """The file that a flag names, which can be written; None: the flag is not given."""
     if not given:
         return None
     if Path(given).suffix.lower() not in suffixes:
         raise UserError(f"--{flag}={given}: must end in {', '.join(suffixes)}")
     path = file_of(given, f"--{flag}")
+    if any(_is_same(path, name) for name in inputs):
+        raise UserError(f"--{flag}={given}: is an input, which would be lost; give another name")
     if path.exists() and not overwrite:
         raise UserError(f"--{flag}={given}: is there already; give another name, or --overwrite")
     return path
+
+
+def _is_same(path: Path, given: str) -> bool:
+    """Whether a path is the file that a user names, which may be a URL, or not be there."""
+    with contextlib.suppress(OSError, ValueError):  # not there; no name that can be
+        return bool(given) and "://" not in given and path.samefile(places.local(given))
+    return False
 
 
 def _say(kind: str, lines: Iterable[str]) -> None:
