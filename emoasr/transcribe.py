@@ -185,6 +185,9 @@ def _run(arguments: list[str]) -> int:
     if values.help:
         print(f"{__doc__}\nFlags:\n{cli.describe(values)}")
         return 0
+    if values["language_weight"].present and values.language_weight and values.beam_size == 1:
+        lacks = "--language_weight has an effect only with --beam_size=2 or more"
+        print(f"warning: {lacks}; see --help", file=sys.stderr)
     options = values.recognizer, values.format, values.output
     return int(main(files, *options, values.beam_size, values.language_weight) > 0)
 

@@ -678,6 +678,24 @@ def test_what_is_wrong_with_every_file_is_said_once(complaint, speech, tmp_path)
     assert "whisper has no CTC head" in complaint("transcribe", f"--recognizer={whisper}", *files)
 
 
+@pytest.mark.parametrize(
+    ("flags", "warns"),
+    [
+        (["--language_weight=2"], True),
+        (["--language_weight=0"], False),
+        (["--language_weight=2", "--beam_size=2"], False),
+        ([], False),
+    ],
+)
+def test_a_language_weight_that_greedy_decoding_does_not_use_is_named(
+    call, speech, small_recognizer, flags, warns
+):
+    options = [f"--recognizer={small_recognizer}", *flags]
+    status, _, errors = call("transcribe", str(speech / "00.wav"), *options)
+    assert status == 0
+    assert ("--language_weight has an effect only with --beam_size=2 or more" in errors) == warns
+
+
 def test_transcripts_go_to_files_one_each_and_never_over_another(call, speech, small_recognizer):
     files = [str(speech / "00.wav"), str(speech / "01.wav")]
     options = [f"--recognizer={small_recognizer}", "--output=out"]
