@@ -94,6 +94,8 @@ def _wanted_hours(given: list[str]) -> dict[str, float]:
                 "more hours than 0"
             )
         wanted[engine] = float(hours)
+    if not wanted:
+        raise app.UsageError(f"--engines is empty; give ENGINE=HOURS of {', '.join(_SEEDS)}")
     return wanted
 
 
@@ -102,7 +104,10 @@ def _lines(flag: str) -> list[str]:
     path = Path(flags.FLAGS[flag].value)
     if not path.is_file():
         raise SystemExit(f"error: --{flag}={path}: no such file; see --help")
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise SystemExit(f"error: --{flag}={path}: is not UTF-8; save it as that") from None
     if not any(lines):
         raise SystemExit(f"error: --{flag}={path}: nothing in it")
     return [line for line in lines if line]

@@ -51,14 +51,18 @@ def of(rows: pd.DataFrame) -> list[str]:
 
 def _examples() -> pd.Series:
     """WordNet's example sentences: what stands in quotes in its glosses."""
-    wordnet = Path(_WORDNET.value)
-    if not (wordnet / "data.noun").exists():
-        raise SystemExit(f"error: no WordNet in --wordnet={wordnet}; see --help")
-    quotes = []
+    wordnet, quotes = Path(_WORDNET.value), list[str]()
     for name in ("data.adj", "data.adv", "data.noun", "data.verb"):
-        for line in (wordnet / name).read_text().splitlines():
+        try:
+            lines = (wordnet / name).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not UTF-8"
+            raise SystemExit(
+                f"error: no WordNet in --wordnet={wordnet}: {name}: {why}; see --help"
+            ) from None
+        for line in lines:
             quotes += re.findall(r'"([^"]+)"', line.partition(" | ")[2])
-    return pd.Series(quotes)
+    return pd.Series(quotes, dtype=object)
 
 
 if __name__ == "__main__":

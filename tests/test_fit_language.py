@@ -88,6 +88,24 @@ def test_texts_are_those_of_training_and_wordnets_examples(tmp_path, capsys):
         training_texts.main(["", str(tmp_path)])
 
 
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file"), ('x | "caf\xe9"'.encode("latin-1"), "not UTF-8")]
+)
+@pytest.mark.parametrize("name", ["adj", "verb"])
+def test_a_wordnet_that_is_not_whole_is_one_line(speech, tmp_path, name, content, why):
+    for other in ("adj", "adv", "noun", "verb"):
+        (tmp_path / f"data.{other}").write_text('000 a word | a gloss; "an example"\n')
+    (tmp_path / f"data.{name}").unlink()
+    if content:
+        (tmp_path / f"data.{name}").write_bytes(content)
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    with (
+        flagsaver.flagsaver(wordnet=str(tmp_path)),
+        pytest.raises(SystemExit, match=f"^error: no WordNet in --wordnet=.*data.{name}: {why}"),
+    ):
+        training_texts.main(["", str(speech)])
+
+
 def _change(speech, folder, change):
     """A copy of the table beside links to its audio, changed."""
     folder.mkdir()

@@ -103,6 +103,12 @@ def test_hours_that_are_none_or_given_twice_are_refused(made, engines):
         made(*engines)
 
 
+def test_no_engine_at_all_is_refused(made, tmp_path):
+    with pytest.raises(app.UsageError, match="--engines is empty; give ENGINE=HOURS"):
+        made()
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_corpus_table_is_not_replaced(made, tmp_path):
     (tmp_path / "out").symlink_to(tmp_path / "corpus")
     before = (tmp_path / "corpus" / "metadata.csv").read_text()
@@ -118,6 +124,20 @@ def test_a_voice_that_is_not_one_is_named(made, tmp_path, line):
     with pytest.raises(SystemExit, match=f"--voices=.*voices.txt: line '{line}': give a name"):
         made("joe=0.01", voices=str(voices))
     assert not (tmp_path / "out" / "joe").exists()
+
+
+@pytest.mark.parametrize("flag", ["texts", "voices"])
+def test_a_file_that_is_not_utf_8_is_named(made, tmp_path, flag):
+    (tmp_path / "latin1").write_bytes(b"caf\xe9 j:1\n")
+    with pytest.raises(SystemExit, match=f"^error: --{flag}=.*latin1: is not UTF-8"):
+        made("joe=0.01", **{flag: str(tmp_path / "latin1")})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_byte_order_mark_is_not_spoken(made, tmp_path):
+    (tmp_path / "bom").write_bytes("\ufeffa sentence\r\n".encode())
+    table, _ = made("joe=0.001", texts=str(tmp_path / "bom"))
+    assert set(table["text"][1:]) == {"a sentence"}
 
 
 @pytest.mark.parametrize("voices", [VOICES, ACCENTS], ids=lambda path: path.stem)
