@@ -14,8 +14,7 @@ from absl import app
 import emoasr
 from emoasr.asr import saved
 from emoasr.errors import UserError
-from emoasr.files import places
-from emoasr.files.writing import write_atomically
+from emoasr.files import places, writing
 from emoasr.training import model_card
 
 
@@ -26,14 +25,16 @@ def main(argv: list[str]) -> None:
     try:
         trained = emoasr.load_recognizer(argv[1])
         model_card.check(trained, argv[1])
+        own = places.of_recognizer(argv[1]).path  # argv[1] may be a name of one in the package
+        if isinstance(own, Path) and own.resolve() == Path(argv[2]).resolve():
+            raise UserError(f"{argv[2]}: is the trained recognizer itself; give another folder")
+        writing.ensure_folder(Path(argv[2]))
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
-    if Path(argv[1]).resolve() == Path(argv[2]).resolve():
-        raise SystemExit(f"error: {argv[2]}: is the trained recognizer itself; give another folder")
     saved.save(Path(argv[2]), trained.model, trained.config.frontend, trained.card, half=True)
     language_file = Path(argv[2]) / places.LANGUAGE_FILE
     if trained.language_file:
-        write_atomically(language_file, trained.language_file.read_bytes())
+        writing.write_atomically(language_file, trained.language_file.read_bytes())
     else:
         language_file.unlink(missing_ok=True)  # an older recognizer's
     shipped = emoasr.load_recognizer(argv[2])

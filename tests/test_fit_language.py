@@ -16,6 +16,7 @@ from made_training import settings
 
 import emoasr
 from emoasr.asr import recognizer_files, saved
+from emoasr.files import places
 from emoasr.training import model_card
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -190,6 +191,21 @@ def test_a_recognizer_is_not_shipped_onto_itself(trained):
     with pytest.raises(SystemExit, match="is the trained recognizer itself"):
         ship_recognizer.main(["", str(trained), str(trained)])
     assert (trained / "weights.safetensors").read_bytes() == before
+
+
+def test_a_shipped_recognizer_is_not_shipped_onto_itself_by_its_name(trained, monkeypatch):
+    monkeypatch.setattr(places, "_RECOGNIZERS", trained.parent)
+    before = {path: path.stat().st_mtime_ns for path in trained.iterdir()}
+    with pytest.raises(SystemExit, match="^error: .*is the trained recognizer itself"):
+        ship_recognizer.main(["", "trained", str(trained)])
+    assert {path: path.stat().st_mtime_ns for path in trained.iterdir()} == before
+
+
+def test_a_recognizer_is_not_shipped_into_a_file(trained, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SystemExit, match=r"^error: cannot write to .*file \(File exists\); give"):
+        ship_recognizer.main(["", str(trained), str(tmp_path / "file")])
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize("check", ["coverage", "languages", "tracks"])
