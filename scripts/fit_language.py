@@ -77,7 +77,7 @@ def _fitted(recognizer: emoasr.Recognizer, corpus: Path, rows: pd.DataFrame) -> 
 
 def _is_measured(rows: pd.DataFrame) -> pd.Series:
     """Which rows error rates are of."""
-    return (rows["split"] != "train") & (rows["true"] != "")
+    return ~rows["split"].isin(["train", ""]) & (rows["true"] != "")
 
 
 def _error_rates(recognizer: emoasr.Recognizer, corpus: Path, rows: pd.DataFrame) -> dict:

@@ -167,6 +167,18 @@ def test_speakers_without_a_set_have_no_error_rates_of_their_own(
     assert set(metrics["valid"]) == {"all"} and set(metrics["test"]) == {"all", "test"}
 
 
+def test_utterances_of_no_split_are_not_measured(trained, speech, tmp_path, monkeypatch):
+    def blanked(rows):
+        return rows.assign(split=rows["split"].where(rows["split"] != "test"))
+
+    corpus = _change(speech, tmp_path / "corpus", blanked)
+    monkeypatch.setattr(training_texts, "_examples", lambda: pd.Series(["the cab"]))
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    with flagsaver.flagsaver(beam_size=4):
+        fit_language.main(["", str(trained), str(corpus)])
+    assert set(saved.load(trained).card["language_model"]["metrics"]) == {"valid"}
+
+
 @pytest.mark.parametrize("script", [fit_language, ship_recognizer], ids=lambda s: s.__name__)
 @pytest.mark.parametrize("given", ["nowhere", "without a card"])
 def test_a_recognizer_that_can_have_no_card_is_refused_before_anything_is_written(
