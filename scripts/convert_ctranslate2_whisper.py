@@ -34,13 +34,21 @@ _FUSED = "/self_attention/linear_0/"  # queries, keys and values
 
 
 def main(file: Path, folder: Path) -> None:
-    """Converts one file."""
-    with file.open("rb") as opened:
-        variables = dict(encoder_variables(opened))
-    tensors = as_transformers(variables)
-    folder.mkdir(parents=True, exist_ok=True)
-    n_heads = int(variables["num_heads"])
-    (folder / "config.json").write_text(json.dumps(config(tensors, n_heads), indent=1) + "\n")
+    """Converts one file; ends with a line where it cannot be read, or the folder not written."""
+    try:
+        with file.open("rb") as opened:
+            variables = dict(encoder_variables(opened))
+        tensors = as_transformers(variables)
+        about = config(tensors, int(variables["num_heads"]))
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"error: {error.filename}: {error.strerror}") from None
+    except (ValueError, LookupError, struct.error, AssertionError):
+        raise SystemExit(
+            f"error: {file}: not a whole model of Whisper for CTranslate2; join its parts, if it "
+            "is in parts"
+        ) from None
+    (folder / "config.json").write_text(json.dumps(about, indent=1) + "\n")
     mels = {"feature_size": tensors["encoder.conv1.weight"].shape[1], "hop_length": 160}
     processor = {**mels, "n_fft": 400, "sampling_rate": 16000, "chunk_length": 30}
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
@@ -54,14 +62,16 @@ def encoder_variables(file: BinaryIO):
     _text(file)
     _number(file, "I")
     if version < 4:
-        raise SystemExit(f"format version {version}: 4 or newer is read")
+        raise SystemExit(f"error: format version {version}: 4 or newer is read")
     for _ in range(_number(file, "I")):
         name = _text(file)
         shape = [_number(file, "I") for _ in range(_number(file, "B"))]
         dtype, content = _TYPES.get(_number(file, "B")), file.read(_number(file, "I"))
         if name.startswith("encoder/"):
             if dtype is None or name.endswith("weight_scale"):
-                raise SystemExit(f"{name}: quantised or of an unknown type; needs float16 or 32")
+                raise SystemExit(
+                    f"error: {name}: quantised or of an unknown type; needs float16 or 32"
+                )
             yield name.removeprefix("encoder/"), np.frombuffer(content, dtype).reshape(shape)
 
 
