@@ -1,9 +1,11 @@
 """The script that measures recognizers on degraded speech."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import robustness
 import soundfile
 from absl import flags
@@ -40,3 +42,10 @@ def test_it_prints_a_row_a_recognizer_of_the_validation_utterances(tmp_path, cap
     name, *rates = printed[-1].split()
     assert name == "english" and len(rates) == len(robustness.KINDS)
     assert all(0 < float(rate) <= 2 for rate in rates)
+
+
+def test_a_recognizer_that_gives_no_transcripts_is_named_before_audio_is_read(speech):
+    whisper = Path(__file__).parent / "asr" / "of_transformers" / "whisper"
+    flags.FLAGS.is_parsed() or flags.FLAGS(["test"], known_only=True)
+    with pytest.raises(SystemExit, match="^error: whisper has no CTC head"):
+        robustness.main(["robustness", str(speech), str(whisper)])
