@@ -56,7 +56,8 @@ def gather(table: pd.DataFrame, settings: ml_collections.ConfigDict) -> Examples
     _check_names(settings.targets)
     for target in settings.targets:
         _check_target(table, target)
-    stand_in = pd.DataFrame({"none": np.arange(len(table)) % 2.0}, table.index)
+    random = np.random.default_rng(0).normal(size=len(table))  # a function of no label
+    stand_in = pd.DataFrame({"none": random}, table.index)
     datasets, skipped = dataset.prepare({"none": stand_in}, table, settings)
     ratings = pd.concat([d.ratings for d in datasets], axis=1)[list(settings.targets)].sort_index()
     groups = pd.concat([d.groups for d in datasets])

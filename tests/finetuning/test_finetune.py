@@ -25,7 +25,7 @@ from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
 from emoasr.files import parquet
-from emoasr.finetuning import network, recognition, run, training
+from emoasr.finetuning import examples, network, recognition, run, training
 from emoasr.finetuning.training import Training
 from emoasr.inference import attention
 from emoasr.prediction import saved as predictors
@@ -507,6 +507,19 @@ def test_a_head_is_trained_on_a_recognizer_of_another_kind(rated, speech, tmp_pa
     with pytest.warns(UserWarning, match="fitted on"):
         table = predictor.predict(str(speech / "03.wav"), progress=False)
     assert table["arousal_low"].item() <= table["arousal"].item() <= table["arousal_high"].item()
+
+
+@pytest.mark.parametrize("column", ["take", "valence"])
+@pytest.mark.parametrize("values", [(1, 2), (0, 1), (1, 5), (1, 2, 3), (1, 1, 2)])
+def test_no_pattern_of_labels_is_taken_for_a_leak(column, values):
+    n = 24
+    index = pd.Index([f"{i:02d}.wav" for i in range(n)], name="file", dtype="string")
+    labels = {"speaker": [f"s{i // 6}" for i in range(n)], "arousal": np.arange(n) * 5 % 12 / 3}
+    labels |= {column: np.resize(values, n).astype(float)}
+    c = config.experiment("table").eval
+    c.targets, c.scale = ("arousal", *({column} & {"valence"})), ()
+    found = examples.gather(pd.DataFrame(labels, index), c)
+    assert len(found.ratings) == n and len(found.folds) == 4
 
 
 def test_a_fold_that_cannot_be_read_is_named(rated, small_recognizer, tmp_path):
