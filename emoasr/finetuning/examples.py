@@ -58,6 +58,8 @@ def gather(table: pd.DataFrame, settings: ml_collections.ConfigDict) -> Examples
         _check_target(table, target)
     random = np.random.default_rng(0).normal(size=len(table))  # a function of no label
     stand_in = pd.DataFrame({"none": random}, table.index)
+    settings = settings.copy_and_resolve_references()
+    settings.update({"merged": (), "within_speaker": False})  # of classes; of features
     datasets, skipped = dataset.prepare({"none": stand_in}, table, settings)
     ratings = pd.concat([d.ratings for d in datasets], axis=1)[list(settings.targets)].sort_index()
     groups = pd.concat([d.groups for d in datasets])

@@ -522,6 +522,20 @@ def test_no_pattern_of_labels_is_taken_for_a_leak(column, values):
     assert len(found.ratings) == n and len(found.folds) == 4
 
 
+@pytest.mark.parametrize("unused", [{"merged": ("a+b",)}, {"within_speaker": True}])
+def test_settings_of_eval_that_it_does_not_use_change_nothing(rated, unused):
+    c = config.experiment("table").eval
+    c.targets, c.scale = ("arousal",), ()
+    table = pd.read_csv(rated / "metadata.csv", index_col="file")
+    table = table.set_axis(table.index.astype("string"))
+    table.loc[table.index[:2], "speaker"] = None
+    expected = examples.gather(table, c)
+    c.update(unused)
+    found = examples.gather(table, c)
+    pd.testing.assert_frame_equal(found.ratings, expected.ratings)
+    assert found.left_out == expected.left_out and len(found.left_out) == 2
+
+
 def test_a_fold_that_cannot_be_read_is_named(rated, small_recognizer, tmp_path):
     table = pd.read_csv(rated / "metadata.csv")
     missing = str(tmp_path / "missing.wav")
