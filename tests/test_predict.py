@@ -236,6 +236,15 @@ def test_shards_give_what_one_run_gives(predict, speech, tmp_path):
     assert whole.index.names == ["file", "start", "end"] and len(whole) > 60
 
 
+def test_warnings_of_a_corpus_say_which_window_is_meant(predict, unlike, speech):
+    status, _, errors = predict("--predictor=unlike", *corpus(speech, "--window=0.2"))
+    assert status == 0 and ".wav from 0 s to 0.2 s, " in errors
+    status, _, errors = predict(
+        "--predictor=unlike", *corpus(speech, "--config.corpus.window=0", "--overwrite")
+    )
+    assert status == 0 and ".wav, " in errors and " s to " not in errors
+
+
 def test_another_predictors_predictions_stay_unless_asked(
     predict, predictor, speech, small_recognizer, tmp_path
 ):

@@ -1,9 +1,11 @@
 """Predictions of a whole corpus, from the feature table that an extraction left."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from emoasr.corpora import identity
 from emoasr.files import finished, parquet
 from emoasr.prediction import model, tables
 from emoasr.prediction.saved import SavedPredictor, known_speakers
@@ -39,6 +41,17 @@ def predict(predictor: SavedPredictor, folder: Path, output: Path) -> list[str]:
     table = pd.concat(parts)
     tables.write(table, output, {"predictor": predictor.digest})
     labels, _ = parquet.read(folder / "labels.parquet")
-    names = [str(entry if isinstance(entry, str) else entry[0]) for entry in table.index]
+    names = [_name(entry) for entry in table.index]
     lines = model.warnings(table, names, predictor.model.fitted.most_beyond)
     return [*lines, *known_speakers(predictor, labels)]
+
+
+def _name(entry: Any) -> str:
+    """An entry of an index, for a warning: its file, and which part of it."""
+    if isinstance(entry, str):
+        return entry
+    file, start, end = entry
+    if start == pd.Timedelta(0) and pd.isna(end):
+        return str(file)
+    stop = None if pd.isna(end) else end.total_seconds()
+    return f"{file} from {identity.span(start.total_seconds(), stop)}"
