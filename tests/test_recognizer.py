@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import audformat
 import librosa
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 import emoasr
-from emoasr.asr import saved, transcripts
+from emoasr.asr import language_model, saved, transcripts
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
 from emoasr.inference import calls, columns, planning
@@ -166,6 +167,18 @@ def test_transcripts_are_text(recognizer, files, beam_size):
         assert row.times == sorted(row.times)
         assert all(0 <= second <= soundfile.info(row.Index).duration for second in row.times)
     assert set("".join(table["text"])) <= set(" abcdefghijklmnopqrstuvwxyz")
+
+
+def test_a_language_model_is_found_from_another_folder(
+    small_recognizer, files, tmp_path, monkeypatch
+):
+    shutil.copytree(small_recognizer, tmp_path / "own")
+    fitted = language_model.fit(["the cab and the cat", "a cat"])
+    language_model.save(fitted, tmp_path / "own" / "language.safetensors")
+    monkeypatch.chdir(tmp_path)
+    opened = emoasr.load_recognizer("own")
+    monkeypatch.chdir("/")
+    assert len(opened.transcribe(files[:2], beam_size=4)) == 2
 
 
 def test_a_doubtful_transcript_is_named_as_the_input_is(recognizer, files, monkeypatch):

@@ -121,7 +121,7 @@ def opened(folder: places.RecognizerFolder) -> Opened:
     else:
         weights, unread, most = [_WEIGHTS], (), MOST_BYTES[_WEIGHTS]
     held = [sources.get(name) or untrusted.own(folder.path / name, most) for name in weights]
-    language_file = sources.get(places.LANGUAGE_FILE)
+    language_file = untrusted.lasting(sources.get(places.LANGUAGE_FILE))
     return Opened(folder, records, Tensors(held, most, unread), language_file)
 
 

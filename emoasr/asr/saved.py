@@ -156,7 +156,7 @@ def _of_transformers(files: recognizer_files.Opened) -> SavedRecognizer:
     if isinstance(sizes, Wav2Vec2Config) and sizes.n_symbols:
         file = path / _VOCABULARY
         source = untrusted.own(file, vocabulary.MOST_BYTES) if places.is_file(file) else None
-        symbols = Unread(str(file), source, sizes.n_symbols, blank)
+        symbols = Unread(str(file), untrusted.lasting(source), sizes.n_symbols, blank)
     return SavedRecognizer(model, config, card, digest(model, frontend), None, symbols)
 
 

@@ -88,6 +88,11 @@ def own(file: Place, most_bytes: int) -> Source:
     return file
 
 
+def lasting(source: Source | None) -> Source | None:
+    """A source that is read later, when the current folder may be another one."""
+    return source.absolute() if isinstance(source, Path) else source
+
+
 def read_json(path: Source, most_bytes: int) -> dict[str, Any]:
     """Reads a JSON file that holds an object.
 

@@ -343,6 +343,16 @@ def transcriber(folder):
     return emoasr.load_recognizer(folder)
 
 
+@pytest.mark.parametrize("kind", ["wav2vec2-large"])
+def test_symbols_are_found_from_another_folder(transcriber, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    opened = emoasr.load_recognizer(folder.name)
+    monkeypatch.chdir("/")
+    with warnings.catch_warnings(action="ignore"):  # it is unsure
+        texts = [one.transcribe((WAVES, 16000))["text"].tolist() for one in (opened, transcriber)]
+    assert texts[0] == texts[1]
+
+
 def read_off(logits_TV) -> str:
     """The text of PyTorch's symbol scores, as transformers' tokenizer spells it."""
     tokens = {number: token for token, number in VOCABULARY.items()}
