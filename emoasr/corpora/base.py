@@ -132,7 +132,7 @@ class Corpus:
 
     def silent(self, i: int) -> str:
         """The warning, one line, that all samples of utterance `i` are zero."""
-        return one_line(f"{self.segment(i).path}: all samples are zero")
+        return one_line(f"{self.key(i)[0]}: all samples are zero")
 
     def key(self, i: int) -> tuple[str, float | None, float | None]:
         """Utterance `i`'s file, start and end (seconds) as in the index; None where it has none."""

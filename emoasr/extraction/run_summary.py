@@ -12,7 +12,7 @@ import ml_collections
 
 from emoasr.corpora import Corpus, Skipped
 from emoasr.errors import UserError, one_line
-from emoasr.files import parquet, storage
+from emoasr.files import parquet
 from emoasr.files.writing import write_atomically
 from emoasr.system import output
 
@@ -36,9 +36,13 @@ class Findings(NamedTuple):
 def joined(*findings: Findings) -> Findings:
     """What several steps found, each thing once, in their order.
 
-    An utterance whose audio cannot be read counts as that alone, not also as left out by eGeMAPS.
+    An utterance whose audio cannot be read counts as that alone, not also as left out by eGeMAPS;
+    and once, though its reason may name it by another path in a table that is kept.
     """
-    skipped = dict.fromkeys(s for found in findings for s in found.skipped)
+    once: dict[Any, Skipped] = {}
+    for s in (s for found in findings for s in found.skipped):
+        once.setdefault(s if s.step == "corpus" else (s.step, s.file, s.start, s.end), s)
+    skipped = list(once.values())
     unreadable = {(s.file, s.start, s.end) for s in skipped if s.step == "audio"}
     return Findings(
         [s for s in skipped if s.step != "egemaps" or (s.file, s.start, s.end) not in unreadable],
@@ -130,8 +134,8 @@ def _print(
         f"tables, {len(summary['skipped'])} skipped"
     )
     skipped: dict[tuple[str, str], list[str]] = {}
-    for s in summary["skipped"]:  # most reasons begin with their file
-        reason = s["reason"].removeprefix(f"{one_line(storage.joined(corpus.root, s['file']))}: ")
+    for s in summary["skipped"]:  # most reasons begin with their file, by whichever path
+        reason = s["reason"].rpartition(f"{one_line(s['file'])}: ")[2]
         skipped.setdefault((s["step"], reason), []).append(s["file"])
     for (step, reason), files in sorted(skipped.items(), key=lambda item: -len(item[1])):
         print(f"  {len(files)} x [{step}] {reason}{output.few(files)}")

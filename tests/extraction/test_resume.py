@@ -7,6 +7,7 @@ import signal
 import time
 
 import faults
+import ml_collections
 import numpy as np
 import pytest
 import soundfile
@@ -73,9 +74,28 @@ def test_an_interrupted_run_goes_on(
     )
     for name in ("found", "used", "skipped", "warnings"):
         assert record(tmp_path / "run")[name] == record(tmp_path / "whole")[name]
-    silent = f"{folder / '04.wav'}: all samples are zero"
+    silent = "04.wav: all samples are zero"
     assert record(tmp_path / "run")["warnings"] == [silent]
     assert f"warning: {silent}\n" in capsys.readouterr().out
+
+
+def test_what_is_left_out_counts_once_however_the_corpus_is_named(
+    folder, small_recognizer, tmp_path, capsys
+):
+    (folder / "bad.wav").write_text("no audio")
+    soundfile.write(folder / "04.wav", np.zeros(9000), 16000)
+    (tmp_path / "link").symlink_to(folder)
+    for path, sets in ((folder, ("neural",)), (tmp_path / "link", ("neural", "random"))):
+        c = settings(path, small_recognizer, feature_sets=sets)
+        c.corpus = ml_collections.ConfigDict({"kind": "folder", "path": str(path)})
+        extract.main(c, tmp_path / "run")
+    found = record(tmp_path / "run")
+    assert [s["file"] for s in found["skipped"]] == ["bad.wav"]
+    assert found["warnings"] == ["04.wav: all samples are zero"]
+    assert found["found"] == found["used"] + 1
+    printed = capsys.readouterr().out
+    why = "  1 x [audio] not audio that libsndfile can decode (Format not recognised): bad.wav\n"
+    assert printed.count(why) == 2 and "1 skipped" in printed
 
 
 def test_parts_that_a_kill_left_beside_a_finished_table_go(folder, small_recognizer, tmp_path):
