@@ -31,6 +31,15 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
+def without_file(text: str, file: str) -> str:
+    """A message without the file, by whichever path, with which it begins, if it does.
+
+    >>> without_file("data/a.wav: no such file", "a.wav")
+    'no such file'
+    """
+    return text.rpartition(f"{one_line(file)}: ")[2]
+
+
 def quoted(value: object) -> str:
     """A value, which may be untrusted, for a message: short, without control characters."""
     text = repr(value)

@@ -233,7 +233,7 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
     soundfile.write(folder / "silent.wav", np.zeros(16000, np.int16), 16000)
     lines = [
         ("00.wav", "ab"), ("01.wav", "..."), ("02.wav", "at 7 pm"), ("03.wav", "abc " * 99),
-        ("04.wav", ""), ("gone.wav", "ab"), ("silent.wav", "ab"),
+        ("04.wav", ""), ("gone.wav", "ab"), ("lost.wav", "ab"), ("silent.wav", "ab"),
     ]  # fmt: skip
     text = "".join(f"{file},x{file},train,{words}\n" for file, words in lines)
     table(folder, text + "05.wav,y,valid,ab\n06.wav,z,dev,ab\n07.wav,z,,ab\n")
@@ -254,10 +254,13 @@ def test_what_cannot_be_learnt_from_is_named_and_counted(speech, tmp_path, capsy
         "06.wav",
         "07.wav",
         "gone.wav",
+        "lost.wav",
         "silent.wav",
     }
     assert "no letter" in reasons["01.wav"] and "digits" in reasons["02.wav"]
     assert "frames" in reasons["03.wav"] and "no text" in reasons["04.wav"]
     assert "all samples are zero" in reasons["silent.wav"]
     assert record["used"]["train"]["utterances"] == record["used"]["train"]["speakers"] == 1
-    assert "skipped 1: digits" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "skipped 1: digits" in printed
+    assert "skipped 2: no such file: gone.wav, lost.wav\n" in printed

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import ml_collections
 
 from emoasr.corpora import Corpus, Skipped
-from emoasr.errors import UserError, one_line
+from emoasr.errors import UserError, without_file
 from emoasr.files import parquet
 from emoasr.files.writing import write_atomically
 from emoasr.system import output
@@ -135,7 +135,7 @@ def _print(
     )
     skipped: dict[tuple[str, str], list[str]] = {}
     for s in summary["skipped"]:  # most reasons begin with their file, by whichever path
-        reason = s["reason"].rpartition(f"{one_line(s['file'])}: ")[2]
+        reason = without_file(s["reason"], s["file"])
         skipped.setdefault((s["step"], reason), []).append(s["file"])
     for (step, reason), files in sorted(skipped.items(), key=lambda item: -len(item[1])):
         print(f"  {len(files)} x [{step}] {reason}{output.few(files)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from emoasr.errors import without_file
 from emoasr.evaluation.correlation import Maps
 from emoasr.report import extremes, pearson, residuals, scores, tables, wording
 from emoasr.report.wording import interval
@@ -168,7 +169,7 @@ def reasons(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
 
 def reason(skipped: Mapping[str, Any]) -> str:
     """Why an utterance was left out."""
-    return f"{skipped['step']}: {skipped['reason']}"
+    return f"{skipped['step']}: {without_file(skipped['reason'], skipped['file'])}"
 
 
 def in_short(rows: tables.Rows, differences: tables.Rows) -> list[str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from emoasr.asr.saved import SavedRecognizer
 from emoasr.corpora import prepared, transcribed, vctk
 from emoasr.corpora.base import Corpus, Skipped
 from emoasr.corpora.transcribed import Split
-from emoasr.errors import UserError
+from emoasr.errors import UserError, without_file
 from emoasr.inference import bucketing
 from emoasr.system import output
 from emoasr.training import resident, sharding, targets
@@ -165,10 +165,11 @@ def open_splits(
 
 def _reasons(skipped: list[Skipped]) -> list[str]:
     """Why utterances were left out, a line each with how many: the commonest reason first."""
-    return [
-        f"{n}: {reason}{output.few([s.file for s in skipped if s.reason == reason])}"
-        for reason, n in Counter(s.reason for s in skipped).most_common()
-    ]
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for s in skipped:
+        files[without_file(s.reason, s.file)].append(s.file)
+    counted = sorted(files.items(), key=lambda item: -len(item[1]))
+    return [f"{len(own)}: {why}{output.few(own)}" for why, own in counted]
 
 
 def table_digest(corpus: Corpus) -> str:

@@ -557,6 +557,18 @@ def test_everything_left_out_is_listed_with_its_reason(made, rendered):
     )
 
 
+def test_reasons_that_begin_with_their_file_are_counted_together():
+    skipped = [
+        {"step": "audio", "file": f"{i}.wav", "reason": f"data/{i}.wav: no such file"}
+        for i in range(4)
+    ]
+    skipped.append({"step": "eval", "file": "4.wav", "reason": "no rating of arousal"})
+    assert content.reasons(skipped) == [
+        ("audio: no such file", 4),
+        ("eval: no rating of arousal", 1),
+    ]
+
+
 def test_in_short_says_whether_the_best_differ_significantly():
     def row(name, ccc):
         return {"feature_set": name, "target": "valence", "clipped_ccc": ccc}
