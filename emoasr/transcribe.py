@@ -29,6 +29,7 @@ if __name__ == "__main__":  # before the other imports, which take time
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -133,8 +134,9 @@ def _outputs(files: list[str], kind: str, output: str) -> dict[str, Path]:
         return {}
     folder = place_of(output, "--output")
     found = {file: folder / f"{PurePosixPath(file).stem}.{SUFFIXES[kind]}" for file in files}
+    counts = Counter(found.values())
     for file, place in found.items():
-        if list(found.values()).count(place) > 1:
+        if counts[place] > 1:
             raise UserError(
                 f"{one_line(file)}: another file's transcript has the name {place.name}"
             )
