@@ -159,11 +159,17 @@ def _header(text: str, path: storage.Place) -> tuple[list[str], str]:
 
     For a table with one column it is one that does not occur in it, if there is one.
     """
-    lines = io.StringIO(text.lstrip("\r\n"), newline="")
-    found = {}
+    lines = io.StringIO(text, newline="")
+    found, why = {}, ""
     for separator in SEPARATORS:
         lines.seek(0)
-        found[separator] = next(csv.reader(lines, delimiter=separator), [])  # not strict
+        rows = csv.reader(lines, delimiter=separator)  # not strict
+        try:
+            found[separator] = next(filter(_is_row, rows), [])
+        except csv.Error as error:  # of a table of many columns, one cell too long for csv
+            why = str(error)
+    if not found:
+        raise UserError(f"{path}: not a readable table: its first line: {why}")
     separator = max(
         found, key=lambda s: ("file" in map(normalised, found[s]), len(found[s]), s not in text)
     )
@@ -177,12 +183,17 @@ def _split(text: str, separator: str, blanks: bool, path: storage.Place) -> Iter
     lines = io.StringIO(text, newline="")  # line ends of any kind; those in cells stay
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=blanks, strict=True)
     try:
-        yield from (row for row in reader if row)
+        yield from filter(_is_row, reader)
     except csv.Error as error:
         raise UserError(
             f"{path}: not a readable table: line {reader.line_num}: {error}; check its quotation "
             "marks"
         ) from None
+
+
+def _is_row(cells: list[str]) -> bool:
+    """Whether a line has more than blanks in it."""
+    return len(cells) > 1 or any(map(str.strip, cells))
 
 
 def _per_column(

@@ -82,6 +82,8 @@ def read(tmp_path, text, encoding="utf-8"):
         ("file,x,,\na,1,,\n", [["a", "1"]]),  # columns that Excel left without name and content
         ("file,x\na,1,,,\n,,,\n", [["a", "1"]]),
         ("file,x\n,\n , \na,1\n", [["a", "1"]]),
+        (" \nfile,x\n   \na,1\n \n", [["a", "1"]]),
+        ("file\na\n \n", [["a"]]),
         ("file, x\na, 1\nb, \"c, d\"\n", [["a", "1"], ["b", "c, d"]]),
         ("file,x\n a,1\n", [[" a", "1"]]),
         ("file\ta;b,c\na\t1\n", [["a", "1"]]),
@@ -92,8 +94,21 @@ def test_what_spreadsheets_do(tmp_path, text, expected):
     assert read(tmp_path, text).cells().to_numpy().tolist() == expected
 
 
-def test_empty_rows_count(tmp_path):
-    assert read(tmp_path, "file,x\na,1\n,\nb,2\n").cells().index.tolist() == [0, 2]
+@pytest.mark.parametrize(
+    ("between", "expected"), [(",\n", [0, 2]), ("\n", [0, 1]), ("  \n", [0, 1])]
+)
+def test_empty_rows_count_but_lines_with_nothing_in_them_do_not(tmp_path, between, expected):
+    table = read(tmp_path, f"file,x\na,1\n{between}b,2\n")
+    assert table.cells().index.tolist() == expected
+    assert table.numbers(["file"], [""], ".")["x"].dropna().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("separator", text_tables.SEPARATORS)
+def test_a_table_of_many_columns_has_any_separator(tmp_path, separator):
+    names = ["file", *(f"layer{i // 1280:02d}.unit{i % 1280:04d}" for i in range(10_000))]
+    text = separator.join(names) + "\n" + separator.join(["a", *["1"] * 10_000]) + "\n"
+    table = read(tmp_path, text)
+    assert table.separator == separator and table.columns == names
 
 
 @pytest.mark.parametrize(
@@ -101,6 +116,8 @@ def test_empty_rows_count(tmp_path):
     [
         (b"", "is empty"),
         (b"\n\r\n", "is empty"),
+        (b"  \n \n", "is empty"),
+        (b"{" * 200_000, "not a readable table: its first line: field larger"),
         (b"file,x\na\n", r"row 1 \('a'\) has 1 cell, the header 2"),
         (b"file,x\na,1\nb,1,2\n", r"row 2 \('b'\) has 3 cells, the header 2"),
         (b'file,x\na,"b\n', "line 2: .*quotation marks"),
