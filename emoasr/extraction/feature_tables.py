@@ -69,10 +69,21 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def _read_csv(path: storage.Place) -> pd.DataFrame:
     text = text_tables.read(path)
-    first = zip(text.columns, next(text.rows(), []), strict=False)
-    features = pd.Series([cell for name, cell in first if name not in INDEX], dtype="string")
-    decimal = "." if cells.with_points(features).equals(features) else ","
-    return _indexed(text.numbers(INDEX, cells.MISSING, decimal), path)
+    return _indexed(text.numbers(INDEX, cells.MISSING, _decimal(text)), path)
+
+
+def _decimal(text: text_tables.TextTable) -> str:
+    """The decimal point of a table's numbers: a comma, if those of some row have decimal commas."""
+    if text.separator == "," and '"' not in text.text:
+        return "."
+    for row in text.rows():
+        named = zip(text.columns, row, strict=True)
+        features = [cell for name, cell in named if name not in INDEX]
+        if any("," in cell for cell in features):
+            given = pd.Series(features, dtype="string")
+            if not cells.with_points(given).equals(given):
+                return ","
+    return "."
 
 
 def _indexed(frame: pd.DataFrame, path: storage.Place) -> pd.DataFrame:

@@ -268,3 +268,24 @@ def test_a_strangers_metadata_is_understood_or_refused_in_a_line(tmp_path, key, 
         assert "x.parquet" in str(error) and "\n" not in str(error)
     else:
         assert len(frame) == 2 and isinstance(metadata, dict)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("x;0,5;1\ny;0;1,25\n", [[0.5, 1], [0, 1.25]]),
+        ("x;0;1\ny;0,5;1,25\n", [[0, 1], [0.5, 1.25]]),  # the first row has no comma
+        ("x;;NA\ny;0,5;1,25\n", [[np.nan, np.nan], [0.5, 1.25]]),
+        ("x;1,234;2,345\ny;0,5;1\n", [[1.234, 2.345], [0.5, 1]]),
+        ("x;0;1\ny;0.5;1.25\n", [[0, 1], [0.5, 1.25]]),
+        ("x;0;1\ny;1,234;2,345\n", None),  # thousands?
+        ("x;0;1\ny;0.5;1,25\n", None),
+    ],
+)
+def test_decimal_commas_are_read_in_whichever_row_they_begin(tmp_path, rows, expected):
+    (tmp_path / "t.csv").write_text(f"file;a;b\n{rows}")
+    table, _ = feature_tables.read(tmp_path / "t.csv")
+    if expected is None:
+        assert "f" not in {dtype.kind for dtype in table.dtypes[["b"]]}  # refused by eval
+    else:
+        np.testing.assert_array_equal(table.to_numpy(float), expected)
