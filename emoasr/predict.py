@@ -224,9 +224,9 @@ def _output(
 
 
 def _is_same(path: Path, given: str) -> bool:
-    """Whether a path is the file that a user names, which may be a URL, or not be there."""
+    """Whether a path is the file that a user names, which may be in a store, or not be there."""
     with contextlib.suppress(OSError, ValueError):  # not there; no name that can be
-        return bool(given) and "://" not in given and path.samefile(places.local(given))
+        return bool(given) and path.samefile(places.local(given.removeprefix("file://")))
     return False
 
 

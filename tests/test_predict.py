@@ -110,7 +110,8 @@ def test_a_file_that_is_there_is_replaced_only_if_asked(predict, speech, tmp_pat
 def test_an_input_is_not_replaced_by_its_predictions(predict, speech, tmp_path, name, overwrite):
     (tmp_path / "t.csv").write_text(content := f"file,arousal\n{speech}/00.wav,3\n")
     (tmp_path / "link.csv").symlink_to("t.csv")
-    for inputs in (["no.wav", "t.csv"], ["--config=table", "--config.corpus.path=t.csv"]):
+    url = f"file://{tmp_path}/t.csv"
+    for inputs in (["no.wav", "t.csv"], [url], ["--config=table", "--config.corpus.path=t.csv"]):
         status, _, errors = predict(f"--output={name}", *overwrite, *inputs)
         assert status == 1 and f"--output={name}: is an input, which would be lost" in errors
         assert (tmp_path / "t.csv").read_text() == content
