@@ -205,7 +205,8 @@ def test_with_predefined_splits_the_partner_is_ablated_and_no_other_protocol(
 ):
     table, labels = given_splits
     settings = run_folder.settings(protocol="predefined-test")
-    labels = labels if sessions else labels.drop(columns="session")
+    shared = labels["speaker"].map(dict(zip(PARTS, "abcbdd", strict=True)))  # of s1 and s3
+    labels = labels.assign(session=shared) if sessions else labels.drop(columns="session")
     (data,), _ = dataset.prepare({"x": table}, labels, settings)
     plan = ablations.plan(data, regression.predictor_configs(data.tables, settings), settings)
     names = {name for name, _ in plan.analyses}
