@@ -1,7 +1,7 @@
 """Any table of utterances: CSV, Parquet, or what audformat writes as either."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import audformat
@@ -50,7 +50,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
 
 
 def read_frame(path: storage.Place) -> pd.DataFrame:
-    """Reads a CSV (every cell as text) or Parquet file; an audformat index becomes columns.
+    """Reads a CSV (every cell as text) or Parquet file; named levels of an index become columns.
 
     Returns:
         The table; its index counts rows from 0, some of which may be left out as empty. `attrs` may
@@ -67,13 +67,34 @@ def read_frame(path: storage.Place) -> pd.DataFrame:
     if path.suffix.lower() != ".parquet":
         raise UserError(f"{path}: not a table; give a .csv or .parquet file")
     try:
-        frame = pd.read_parquet(storage.at_hand(path))
-        frame = frame.reset_index(drop="file" not in frame.index.names)
+        frame = levels_as_columns(pd.read_parquet(storage.at_hand(path)))
     except _BROKEN as error:
         raise UserError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
     names = [text_tables.normalised(str(name)) for name in frame.columns]
     text_tables.check_names(names, path)
     return frame.set_axis(names, axis="columns")
+
+
+def levels_as_columns(frame: pd.DataFrame, among: Collection[str] | None = None) -> pd.DataFrame:
+    """The frame with the named levels of its index as columns, unless a column is the same.
+
+    Args:
+        frame: as pandas read it; an index without a name counts rows.
+        among: names of the levels that are kept; None: all.
+
+    Raises:
+        ValueError: a level and a column have one name and different values.
+    """
+    levels = [
+        name for name in frame.index.names
+        if name is not None and (among is None or name in among) and not _is_column(frame, name)
+    ]  # fmt: skip
+    return frame.reset_index(levels).reset_index(drop=True)
+
+
+def _is_column(frame: pd.DataFrame, level: str) -> bool:
+    same = frame.index.get_level_values(level)
+    return level in frame and same.equals(pd.Index(frame[level]))
 
 
 def build(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from emoasr.corpora import cells
 from emoasr.corpora.base import LABELS
-from emoasr.corpora.table import INDEX, index_of
+from emoasr.corpora.table import INDEX, index_of, levels_as_columns
 from emoasr.errors import UserError
 from emoasr.files import parquet, storage, text_tables
 from emoasr.settings.feature_sets import paths
@@ -58,13 +58,24 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     if path.suffix.lower() == ".csv":
         return _read_csv(path), {}
     frame, metadata = parquet.read(path)
+    if not _is_indexed(frame):
+        text_tables.check_names(list(map(str, frame.columns)), path)
+        if "file" in (*frame.index.names, *frame.columns):
+            try:
+                frame = levels_as_columns(frame, INDEX)
+            except ValueError as error:
+                raise UserError(f"{path}: not a readable table ({error})") from None
+            frame = _indexed(frame, path)
+    return frame, metadata
+
+
+def _is_indexed(frame: pd.DataFrame) -> bool:
+    """Whether its index is audformat's, and no column is a part of one: it would be a feature."""
     try:
         audformat.assert_index(frame)
     except ValueError:
-        text_tables.check_names(list(map(str, frame.columns)), path)
-        if "file" in (*frame.index.names, *frame.columns):
-            frame = _indexed(frame.reset_index(drop="file" not in frame.index.names), path)
-    return frame, metadata
+        return False
+    return not any(name in frame for name in INDEX)
 
 
 def _read_csv(path: storage.Place) -> pd.DataFrame:

@@ -50,6 +50,26 @@ def test_further_columns_of_parquet(tmp_path):
     assert "columns not used, as they have no name or hold lists or bytes: ratings" in corpus.notes
 
 
+@pytest.mark.parametrize("index", [["speaker"], ["start", "end"], ["file", "age"]])
+@pytest.mark.parametrize("drop", [True, False])
+def test_what_pandas_keeps_in_an_index_is_a_column(tmp_path, index, drop):
+    frame = pd.DataFrame({
+        "file": ["a.wav", "a.wav"], "start": [0.0, 1.0], "end": [1.0, 2.0],
+        "speaker": ["x", "y"], "age": [30, 40],
+    })  # fmt: skip
+    for name, table_ in {"t": frame, "indexed": frame.set_index(index, drop=drop)}.items():
+        table_.to_parquet(tmp_path / f"{name}.parquet")
+    plain, indexed = (load(tmp_path / f"{name}.parquet").table for name in ("t", "indexed"))
+    pd.testing.assert_frame_equal(indexed[list(plain)], plain)
+
+
+def test_an_index_that_contradicts_a_column_is_refused(tmp_path):
+    frame = pd.DataFrame({"file": ["a.wav"], "speaker": ["x"]}, pd.Index(["y"], name="speaker"))
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(UserError, match=r"t.parquet: .*cannot insert speaker, already exists"):
+        load(tmp_path / "t.parquet")
+
+
 def test_a_spreadsheet_of_a_country_with_decimal_commas(tmp_path):
     text = "file;start;end;speaker;arousal;;\r\na.wav;0,5;1,75;Ana;2,5;;\r\n;;;;;;\r\n"
     corpus = loaded(tmp_path, text, "utf-8-sig")

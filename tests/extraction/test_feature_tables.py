@@ -90,6 +90,18 @@ def test_seconds_and_text_give_the_same_times(tmp_path):
         pd.testing.assert_index_equal(read.index, expected, exact=False)
 
 
+@pytest.mark.parametrize("drop", [True, False])
+@pytest.mark.parametrize("index", [["file"], ["start", "end"], ["file", "end", "take"]])
+def test_times_are_times_wherever_pandas_has_them(tmp_path, index, drop):
+    frame = pd.DataFrame({"file": ["a", "b"], "start": [0.0, 1.0], "end": [1.0, 2.0]})
+    frame = frame.assign(take=["x", "y"], unit=[0.5, 1.5]).set_index(index, drop=drop)
+    frame.drop(columns="take", errors="ignore").to_parquet(tmp_path / "t.parquet")
+    found, _ = feature_tables.read(tmp_path / "t.parquet")
+    times = pd.to_timedelta([0, 1], unit="s"), pd.to_timedelta([1, 2], unit="s")
+    expected = pd.DataFrame({"unit": [0.5, 1.5]}, audformat.segmented_index(["a", "b"], *times))
+    pd.testing.assert_frame_equal(found, expected, check_index_type=False)
+
+
 def test_metadata_returns(tmp_path):
     table = pd.DataFrame({"a": [1.0]}, audformat.filewise_index(["x.wav"]))
     parquet.write(table, tmp_path / "x.parquet", {"tap": "gate"})
@@ -220,6 +232,11 @@ def without_file(path):
     pd.DataFrame({"a": [1.0]}).to_parquet(path)
 
 
+def file_twice(path):
+    frame = pd.DataFrame({"file": ["x.wav"], "a": [1]}, pd.Index(["y.wav"], name="file"))
+    frame.to_parquet(path)
+
+
 def column_twice(path):
     rows = pa.table([["x.wav"], [1.0], [2.0]], ["file", "a", "a"])
     pq.write_table(rows, path)
@@ -232,6 +249,7 @@ def column_twice(path):
         (empty, "given.parquet: not a readable Parquet file"),
         (without_file, "given.parquet: .*needs a column `file`.*; it has a$"),
         (column_twice, "given.parquet: has 2 columns a;"),
+        (file_twice, "given.parquet: not a readable table .cannot insert file, already exists"),
         (lambda path: None, "config.feature_sets: .*given.parquet: no such file"),
     ],
 )
