@@ -50,7 +50,8 @@ def read(path: storage.Place) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Reads a table, CSV or Parquet, and its metadata ({} where the file has none).
 
     The index is the one that pandas stored, or, as CSV and other programs' Parquet have it, comes
-    from the columns `file` and perhaps `start`, `end` (see `index_of`).
+    from the columns `file` and perhaps `start`, `end` (see `index_of`). Other levels of an index
+    are no features.
 
     Raises:
         UserError: the file is missing or broken, or has an invalid index.

@@ -84,7 +84,7 @@ class TextTable:
     def numbers(
         self, texts: Collection[str], missing: Collection[str], decimal: str
     ) -> pd.DataFrame:
-        """Numbers, read fast; columns that hold anything else stay text.
+        """Numbers, read fast; columns that hold anything else stay text, empty rows are left out.
 
         Args:
             texts: columns that are text.
@@ -102,8 +102,12 @@ class TextTable:
             dtype=dict.fromkeys(texts, str), keep_default_na=False, low_memory=False,
             na_values=_per_column(self.columns, texts, missing), decimal=decimal,
         )  # fmt: skip
-        empty = frame.columns[frame.isna().all()]
-        return frame.drop(columns=[name for name in empty if name.startswith(NAMELESS)])
+        lacking = frame.isna()
+        for name in filter(texts.__contains__, frame.columns):
+            lacking[name] = frame[name].str.strip() == ""
+        empty = frame.columns[lacking.all()]
+        nameless = [name for name in empty if name.startswith(NAMELESS)]
+        return frame[~lacking.all(axis=1)].drop(columns=nameless)
 
 
 def read(path: storage.Place) -> TextTable:

@@ -196,6 +196,16 @@ def test_names_of_columns_become_text(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "first", ["a;1;2", "a;;", "a;NA;n.a.", "a;0,123;4,567", "a;0,5;2"], ids=str
+)
+def test_decimal_commas_are_seen_in_any_row_and_empty_rows_do_not_count(tmp_path, first):
+    path = written(tmp_path, f"file;u;v\n;;\n{first}\nb;2,5;1,25\nc;3;-1,5\n;;\n")
+    table = feature_tables.load([path], tmp_path / "run")[0]["given"]
+    assert table.index.tolist() == ["a", "b", "c"]
+    assert table.loc[["b", "c"]].to_numpy().tolist() == [[2.5, 1.25], [3.0, -1.5]]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "given.csv: is empty"),
@@ -208,6 +218,7 @@ def test_names_of_columns_become_text(tmp_path):
         ),
         ("file,a\n,1\n", "given.csv: row 1, column file: '' names no file"),
         ("file,a\nx.wav,1,2\n", r"given.csv: row 1 .'x.wav'. has 3 cells, the header 2"),
+        ("file,a\n,\n,1\n", "given.csv: row 2, column file: '' names no file"),
         ("file,a\nx.wav,1\ny.wav,1,2\n", r"given.csv: row 2 .'y.wav'. has 3 cells, the header 2"),
         ("file,start,a\nx.wav,soon,1\n", "row 1 .*column start: 'soon' is no time; give seconds"),
         (",file,a\n0,x.wav,1\n", "given.csv: column 'Unnamed: 0' has no name.*row numbers"),
