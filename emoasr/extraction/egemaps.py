@@ -82,7 +82,7 @@ def _measure(corpus: Corpus) -> Part:
         try:
             x = corpus.samples(i)
         except reading.AudioError as error:
-            skipped.append(corpus.skip(i, "egemaps", str(error)))
+            skipped.append(corpus.skip(i, "audio", str(error)))
             continue
         functionals = _functionals(x)
         if np.isfinite(functionals).all():

@@ -158,8 +158,9 @@ def test_back_and_forth_between_taps_is_never_stale(folder, small_recognizer, tm
     assert_same(*(tables(tmp_path / run, ("neural",)) for run in ("run", "fresh")))
 
 
-def test_what_can_be_read_again_is_not_left_out_for_good(folder, small_recognizer, tmp_path):
-    c = settings(folder, small_recognizer, feature_sets=("neural",))
+@pytest.mark.parametrize("name", ["neural", "egemaps"])
+def test_what_can_be_read_again_is_not_left_out_for_good(folder, small_recognizer, tmp_path, name):
+    c = settings(folder, small_recognizer, feature_sets=(name,))
     extract.main(c, tmp_path / "fresh")
     file, other = folder / "05.wav", folder / "06.wav"
     stat, content = file.stat(), file.read_bytes()
@@ -170,10 +171,12 @@ def test_what_can_be_read_again_is_not_left_out_for_good(folder, small_recognize
     assert [s["file"] for s in record(tmp_path / "run")["skipped"]] == ["05.wav", "06.wav"]
     file.write_bytes(content)
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    extract.main(c, tmp_path / "run")
+    assert [s["file"] for s in record(tmp_path / "run")["skipped"]] == ["06.wav"]
     (folder / "away").rename(other)
     extract.main(c, tmp_path / "run")
     assert record(tmp_path / "run")["used"] == 12
-    assert_same(*(tables(tmp_path / run, ("neural",)) for run in ("run", "fresh")), atol=1e-6)
+    assert_same(*(tables(tmp_path / run, (name,)) for run in ("run", "fresh")), atol=1e-6)
 
 
 class Here(faults.Job):
