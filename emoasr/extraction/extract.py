@@ -43,19 +43,21 @@ def run(
     one after the other.
     """
     limits.share_freed_memory()
-    whole = open_corpus(config.corpus, workdir)
-    corpus, folder, beside = whole, workdir, list[Path]()
+    folder, beside = workdir, list[Path]()
     if asked.shard:
-        corpus, folder = shards.part_of(whole, asked.shard), asked.shard.folder(workdir)
+        folder = asked.shard.folder(workdir)
         beside = [workdir, *workdir.glob("shards/*")]  # other parts of the same run
+    source, names = provenance.source_of(config.corpus), asked.sets.built_in
     for place in (folder, *beside):
+        finished_tables.check_before_opening(place, names, source, overwrite)
         finished_tables.check_external(place, asked.sets.external)
+    whole = open_corpus(config.corpus, workdir)
+    corpus = shards.part_of(whole, asked.shard) if asked.shard else whole
     if asked.work.cluster:
         ray_engine.start(asked.work.cluster.address)
     ensure_folder(folder / "features")
     _say_what_is_left_to_eval(asked.sets)
     _say_what_eval_needs(whole, config.eval.targets)
-    names = asked.sets.built_in
     there = [name for name in finished_tables.names_in(folder) if name not in names]
     entries = finished_tables.entries_of(folder, there, names)
     sets = feature_sets.parse((*asked.sets.entries, *entries), asked.seed)

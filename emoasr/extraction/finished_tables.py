@@ -44,6 +44,47 @@ def names_in(workdir: Path) -> list[str]:
     return [n for n in there if feature_sets.is_built_in(n) or _folder_of(workdir, n)]
 
 
+def check_before_opening(
+    workdir: Path, names: Iterable[str], source: Metadata, overwrite: bool
+) -> None:
+    """Refuses what could cost the user a table or a corpus: opening the demo's may replace it.
+
+    Args:
+        workdir: a run's folder.
+        names: of the feature sets that are asked for.
+        source: see `provenance.source_of`.
+        overwrite: whether what is finished there may be replaced.
+
+    Raises:
+        UserError: a table there is the corpus's own or not made by extract, or one is of another
+            corpus and may not be replaced.
+    """
+    there = (*names_in(workdir), provenance.LABELS)
+    for name in (*there, *names):
+        path = path_of(workdir, name)
+        if str(path.resolve()) == source.get("path"):
+            raise UserError(
+                f"config.corpus.path={path}: this run's own table of that name would replace it; "
+                "give another --workdir"
+            )
+        if _is_strangers(path) and not (
+            name == provenance.LABELS and (workdir / "extract.json").exists()  # of an old version
+        ):
+            raise UserError(
+                f"{path}: was not made by extract, which would replace it; move it, or give "
+                "another --workdir"
+            )
+    of_another_run(workdir, {name: {"source": source} for name in there}, overwrite)
+
+
+def _is_strangers(path: Path) -> bool:
+    """Whether there is a table that says nothing of an extraction; a broken one may be ours."""
+    try:
+        return not parquet.metadata_of(pq.read_schema(path), path)
+    except (OSError, UserError, pa.ArrowException):
+        return False
+
+
 def check_external(workdir: Path, external: Iterable[str]) -> None:
     """Refuses external tables whose names are those of tables that extract has made.
 

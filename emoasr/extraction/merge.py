@@ -52,6 +52,8 @@ def _join(
     workdir: Path,
     overwrite: bool,
 ) -> None:
+    source, names = provenance.source_of(config.corpus), asked.sets.built_in
+    finished_tables.check_before_opening(workdir, names, source, overwrite)
     finished_tables.check_external(workdir, asked.sets.external)
     corpus = open_corpus(config.corpus, workdir)
     beside = [n for n in finished_tables.names_in(workdir) if n not in asked.sets.built_in]

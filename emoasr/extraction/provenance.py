@@ -37,15 +37,20 @@ def of_corpus(config: ml_collections.ConfigDict, corpus: Corpus) -> Metadata:
     """What says which corpus a table, or the labels, are of.
 
     Args:
-        config: `config.corpus`; paths are stored as the places that they lead to.
+        config: `config.corpus`.
         corpus: as opened.
     """
+    return {"corpus": corpus.name, "synthetic": corpus.synthetic, "source": source_of(config)}
+
+
+def source_of(config: ml_collections.ConfigDict) -> Metadata:
+    """The fields of `config.corpus`; paths are stored as the places that they lead to."""
     source = json.loads(config.to_json_best_effort())
     for field in _PLACES:
         if source.get(field):
             text = str(source[field])
             source[field] = text if "://" in text else str(places.local(text).resolve())
-    return {"corpus": corpus.name, "synthetic": corpus.synthetic, "source": source}
+    return source
 
 
 def of_run(

@@ -162,6 +162,61 @@ def test_no_external_table_takes_the_name_of_a_finished_one(
     assert content(workdir) == before
 
 
+def _by_pandas(folder, workdir, name):
+    pd.read_csv(folder / "metadata.csv").to_parquet(workdir / name)
+    return {}
+
+
+def _as_the_corpus(folder, workdir, name):
+    _by_pandas(folder, workdir, name)
+    return {"corpus": {"path": str(workdir / name), "root": str(folder)}}
+
+
+def _labels_of_extract_as_the_corpus(folder, workdir, name):
+    (workdir / "labels.parquet").rename(workdir / name)
+    return {"corpus": {"path": str(workdir / name), "root": str(folder)}}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("shard", ["", "1/2"])
+@pytest.mark.parametrize(
+    ("made", "name", "words"),
+    [
+        (_by_pandas, "labels.parquet", "labels.parquet: was not made by extract"),
+        (_by_pandas, "features/mfcc.parquet", "mfcc.parquet: was not made by extract"),
+        (_by_pandas, "features/random-4.parquet", "random-4.parquet: was not made by extract"),
+        (_as_the_corpus, "labels.parquet", "config.corpus.path=.*labels.parquet: this run's own"),
+        (_labels_of_extract_as_the_corpus, "labels.parquet", "config.corpus.path=.*this run's own"),
+    ],
+)
+def test_no_table_of_the_users_own_is_replaced(
+    run, folder, request, shard, overwrite, made, name, words
+):
+    workdir = folder.parent / "run"
+    if made is _labels_of_extract_as_the_corpus:
+        run(feature_sets=("mfcc",))
+    (workdir / "features").mkdir(parents=True, exist_ok=True)
+    changes = made(folder, workdir, name)
+    request.getfixturevalue("nothing_computed")
+    before = content(workdir)
+    with pytest.raises(UserError, match=words):
+        run(overwrite=overwrite, feature_sets=("mfcc",), shard=shard, **changes)
+    assert content(workdir) == before
+
+
+def test_a_run_that_is_refused_opens_no_corpus(run, folder, monkeypatch):
+    run(feature_sets=("mfcc",))
+
+    def opened(*_):
+        raise AssertionError("opened: the demo's would be spoken anew")
+
+    monkeypatch.setattr(table, "load", opened)
+    shutil.copy(folder / "metadata.csv", folder / "again.csv")
+    for shard in ("", "1/2"):
+        with pytest.raises(UserError, match="holds a run made from metadata"):
+            run(shard=shard, corpus={"path": str(folder / "again.csv")})
+
+
 def test_changed_ratings_are_taken_up(run, folder):
     workdir = run(feature_sets=("mfcc",))
     text = (folder / "metadata.csv").read_text()
