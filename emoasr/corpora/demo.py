@@ -82,11 +82,13 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         workdir: the run's folder.
 
     Raises:
-        UserError: the `demo` extra is missing, the folder cannot be written, eSpeak NG fails.
+        UserError: the `demo` extra is missing, the folder cannot be written or holds another
+            corpus, eSpeak NG fails.
     """
     folder = ensure_folder(workdir / "corpus").resolve()
     plan, labels = design(config.seed), folder / "labels.csv"
     text = plan.to_csv(index=False)
+    _check_own(labels, ",".join(plan))
     if not (_content(labels) == text and all((folder / file).is_file() for file in plan["file"])):
         extras.require("demo", "the demo corpus")
         labels.unlink(missing_ok=True)  # until the last WAV is written, nothing is finished
@@ -119,6 +121,14 @@ def _labels(rate: float, volume: float, pitch: float, range: float) -> dict[str,
         "arousal": round(1 + 4 * (0.5 * rate + 0.3 * volume + 0.2 * pitch), 4),
         "valence": round(1 + 4 * (0.7 * range + 0.3 * pitch), 4),
     }
+
+
+def _check_own(labels: Path, header: str) -> None:
+    """Raises a UserError where a user's own corpus lies in the folder."""
+    if labels.is_file() and labels.read_bytes().splitlines()[:1] != [header.encode()]:
+        raise UserError(
+            f"{labels}: is not the demo's, which would replace it; give another --workdir"
+        )
 
 
 def _content(path: Path) -> str | None:

@@ -125,6 +125,18 @@ def test_unfinished_corpus_is_made_again(tmp_path, monkeypatch):
     assert len(spoken) == 3
 
 
+@pytest.mark.parametrize(
+    "content", [b"file,speaker\nmine.wav,me\n", b"file,name\na,J\xf8rn\n", b""]
+)
+def test_a_corpus_of_the_users_own_is_not_replaced(tmp_path, content):
+    (tmp_path / "corpus").mkdir()
+    labels = tmp_path / "corpus" / "labels.csv"
+    labels.write_bytes(content)
+    with pytest.raises(UserError, match=r"labels.csv: is not the demo's, which would replace it"):
+        opened(tmp_path)
+    assert digest(tmp_path) == {"corpus/labels.csv": hashlib.sha256(content).hexdigest()}
+
+
 def test_seed_changes_the_draw():
     assert not demo.design(0)["arousal"].equals(demo.design(1)["arousal"])
     pd.testing.assert_frame_equal(demo.design(3), demo.design(3))
