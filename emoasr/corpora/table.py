@@ -1,7 +1,7 @@
 """Any table of utterances: CSV, Parquet, or what audformat writes as either."""
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from pathlib import Path
 
 import audformat
@@ -92,7 +92,7 @@ def levels_as_columns(frame: pd.DataFrame, among: Collection[str] | None = None)
     return frame.reset_index(levels).reset_index(drop=True)
 
 
-def _is_column(frame: pd.DataFrame, level: str) -> bool:
+def _is_column(frame: pd.DataFrame, level: Hashable) -> bool:
     same = frame.index.get_level_values(level)
     return level in frame and same.equals(pd.Index(frame[level]))
 

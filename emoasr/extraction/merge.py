@@ -1,7 +1,7 @@
 """Joins what the shards of a corpus have extracted: `python -m emoasr.extract --merge`."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import ml_collections
@@ -88,7 +88,19 @@ def _join(
     config.tap = opened[0].tap
     found.append(Findings(metrics={"shards": len(shards)}))
     run_summary.finish(config, of_corpus, corpus, tables, joined(*found), workdir)
-    print(f"{workdir / 'shards'}: joined; it can be removed")
+    _say_what_is_joined(workdir, shards, tables)
+
+
+def _say_what_is_joined(workdir: Path, shards: Sequence[Shard], tables: Container[str]) -> None:
+    """Says whether the shards can be removed, or which of their feature sets are nowhere else."""
+    there = {name for s in shards for name in finished_tables.names_in(s.folder(workdir))}
+    if left := sorted(name for name in there if name not in tables):
+        print(
+            f"{workdir / 'shards'}: joined, but for {', '.join(left)}; to join these too, name "
+            "them in --config.feature_sets"
+        )
+    else:
+        print(f"{workdir / 'shards'}: joined; it can be removed")
 
 
 def _metadata_of(

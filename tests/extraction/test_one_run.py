@@ -372,6 +372,21 @@ def test_shards_of_different_devices_are_not_joined(shard, folder, small_recogni
         merged(folder, small_recognizer, workdir, feature_sets=("mfcc",))
 
 
+def test_shards_whose_sets_are_not_all_joined_are_not_said_to_be_needless(
+    shard, folder, small_recognizer, capsys
+):
+    shard(1, feature_sets=("mfcc", "neural"))
+    workdir = shard(2, feature_sets=("mfcc", "neural"))
+    for sets, said in {
+        ("mfcc",): "joined, but for neural; to join these too, name them in --config.feature_sets",
+        ("neural",): "joined; it can be removed",  # mfcc is there by now
+    }.items():
+        capsys.readouterr()
+        merged(folder, small_recognizer, workdir, feature_sets=sets)
+        assert f"{workdir / 'shards'}: {said}\n" in capsys.readouterr().out
+    assert record(workdir)["tables"].keys() == {"mfcc", "neural"}
+
+
 def test_shards_join_a_finished_run_of_other_sets(run, shard, folder, small_recognizer):
     workdir = run(feature_sets=("mfcc",))
     for number in (1, 2):
