@@ -155,8 +155,8 @@ def join_keys(parts: Mapping[Path, str], whole: Path) -> str:
     """Joins the files of keys of several finished tables into that of their concatenation.
 
     Args:
-        parts: the folder of each table's rows, as given to `RowStore`, with the digest of its keys
-            in the table's metadata.
+        parts: the folder of each table's rows, as given to `RowStore` (`.rows/SET` of a run's
+            folder), with the digest of its keys in the table's metadata.
         whole: the folder of the one table's rows.
 
     Returns:
@@ -169,7 +169,11 @@ def join_keys(parts: Mapping[Path, str], whole: Path) -> str:
     for part, digest in parts.items():
         by_digest = {_digest(path.read_bytes()): path for path in part.glob("*/keys")}
         if digest not in by_digest:
-            raise UserError(f"{part}: the keys of the finished rows are gone; run that shard again")
+            table = part.parents[1] / "features" / f"{part.name}.parquet"  # which a run would keep
+            raise UserError(
+                f"{part}: the keys of the finished rows are gone; remove {table} and run that "
+                "shard again"
+            )
         index += by_digest[digest].read_bytes()
         made_with.add(by_digest[digest].parent.name)
     if len(made_with) > 1:

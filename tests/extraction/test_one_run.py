@@ -387,6 +387,19 @@ def test_shards_whose_sets_are_not_all_joined_are_not_said_to_be_needless(
     assert record(workdir)["tables"].keys() == {"mfcc", "neural"}
 
 
+def test_the_remedy_for_lost_keys_of_a_shard_is_one(shard, folder, small_recognizer, tmp_path):
+    shard(1, feature_sets=("mfcc",))
+    workdir = shard(2, feature_sets=("mfcc",))
+    shutil.rmtree(workdir / "shards/2-of-2/.rows")
+    table = workdir / "shards/2-of-2/features/mfcc.parquet"
+    shard(2, feature_sets=("mfcc",))  # keeps the table
+    with pytest.raises(UserError, match=f"keys of .* are gone; remove {table} and run that shard"):
+        merged(folder, small_recognizer, workdir, feature_sets=("mfcc",))
+    table.unlink()
+    shard(2, feature_sets=("mfcc",))
+    merged(folder, small_recognizer, workdir, feature_sets=("mfcc",))
+
+
 def test_shards_join_a_finished_run_of_other_sets(run, shard, folder, small_recognizer):
     workdir = run(feature_sets=("mfcc",))
     for number in (1, 2):
