@@ -1,9 +1,9 @@
 """Decodes a file from any place on; one that cannot seek exactly, from its beginning only once.
 
-After a seek MP3 and Opus give other samples than decoding from the beginning does, and some codecs
-cannot seek at all. Their frames are decoded in order; those of a file of which only segments are
-wanted are kept on disk, in a temporary file that vanishes with the process, so that many segments
-take no longer than one pass over the file.
+After a seek MP3, Opus and Vorbis give other samples than decoding from the beginning does, and some
+codecs cannot seek at all. Their frames are decoded in order; those of a file of which only segments
+are wanted are kept on disk, in a temporary file that vanishes with the process, so that many
+segments take no longer than one pass over the file.
 """
 
 import collections
@@ -35,7 +35,8 @@ class Decoder(soundfile.SoundFile):
 
     @functools.cached_property  # soundfile asks several times a block
     def _seekable(self) -> bool:
-        inexact = self.format == "MP3" or self.subtype == "OPUS"  # by up to .19 and .002 of 1
+        # MP3 and Opus by up to .19 and .002 of 1; Vorbis near its end by up to 25 ms
+        inexact = self.format == "MP3" or self.subtype in ("OPUS", "VORBIS")
         fails = self.subtype.startswith("DWVW")  # although libsndfile says that it can
         return not inexact and not fails and super().seekable()
 
