@@ -57,6 +57,8 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
         frame, words = _table(database, name, about, root, config.raters)
         read[about.is_segmented].append(frame)
         notes += words
+    if unread := [_text(name, header) for name in database.misc_tables]:
+        notes.append(f"tables without files are not read: {', '.join(unread)}")
     for note in notes:
         print(one_line(f"{root}: {note}"))
     joined, skipped = _of_utterances(read[False], read[True], header)

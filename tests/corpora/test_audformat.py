@@ -223,3 +223,13 @@ def test_times_of_csv_and_parquet_are_the_same_segments(tmp_path):
     csv = "file,start,end,t\na/1.wav,0,1,x\na/2.wav,1.0,2 s,y\nb/3.wav,0:02,3500ms,z\n"
     found = opened(written(tmp_path, header, s=pd.DataFrame({"s": [1, 2, 3]}, index), t=csv)).table
     assert found["s"].tolist() == [1, 2, 3] and found["t"].tolist() == ["x", "y", "z"]
+
+
+def test_tables_without_files_are_named(tmp_path, capsys):
+    db = audformat.Database.load(str(database(tmp_path)))
+    db["people"] = audformat.MiscTable(pd.Index(["x", "y"], name="speaker"))
+    db["people"]["age"] = audformat.Column()
+    db["people"]["age"].set([30, 40])
+    db.save(str(tmp_path), storage_format="csv")
+    assert opened(tmp_path).notes == ("tables without files are not read: people",)
+    assert "tables without files are not read: people\n" in capsys.readouterr().out
