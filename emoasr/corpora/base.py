@@ -132,7 +132,8 @@ class Corpus:
 
     def silent(self, i: int) -> str:
         """The warning, one line, that all samples of utterance `i` are zero."""
-        return one_line(f"{self.key(i)[0]}: all samples are zero")
+        file, start, end = self.key(i)
+        return one_line(f"{file}{part(start, end)}: all samples are zero")
 
     def key(self, i: int) -> tuple[str, float | None, float | None]:
         """Utterance `i`'s file, start and end (seconds) as in the index; None where it has none."""
@@ -141,6 +142,16 @@ class Corpus:
             return str(key), None, None
         file, start, end = key
         return str(file), start.total_seconds(), None if pd.isna(end) else end.total_seconds()
+
+
+def span(start: float | None, end: float | None) -> str:
+    """A part of a recording, as messages name it."""
+    return f"{start or 0:g} s to {'its end' if end is None else f'{end:g} s'}"
+
+
+def part(start: float | None, end: float | None) -> str:
+    """What messages add to the name of a recording of which they mean a part; empty: all of it."""
+    return f" from {span(start, end)}" if start or end is not None else ""
 
 
 def _state(path: Path) -> str:

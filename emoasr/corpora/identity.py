@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from emoasr.audio import reading
-from emoasr.corpora.base import Corpus
+from emoasr.corpora.base import Corpus, part
 from emoasr.errors import UserError, quoted
 from emoasr.files import storage
 
@@ -40,7 +40,7 @@ def check_recordings(corpus: Corpus, rows: pd.Index, source: storage.Place) -> N
         if other != i:
             raise UserError(
                 f"{source}: rows {rows[other] + 1} and {rows[i] + 1}: {quoted(keys[other][0])} and "
-                f"{quoted(file)} are the same recording{_part(start, end)}; remove one of the rows"
+                f"{quoted(file)} are the same recording{part(start, end)}; remove one of the rows"
             )
 
 
@@ -71,11 +71,6 @@ def repeated(index: pd.Index) -> tuple[int, int] | None:
     return int(index[: second + 1].duplicated(keep="last").argmax()), second
 
 
-def span(start: float | None, end: float | None) -> str:
-    """A part of a recording, as messages name it."""
-    return f"{start or 0:g} s to {'its end' if end is None else f'{end:g} s'}"
-
-
 def _identity(place: storage.Place) -> Any:
     """A key that is equal for all names of one file."""
     if isinstance(place, Path):
@@ -95,7 +90,3 @@ def _reaches_end(segment: reading.Segment) -> bool:
         return segment.end > reading.duration(reading.Segment(segment.path)) - _NOTHING
     except reading.AudioError:
         return False  # found out on reading
-
-
-def _part(start: float | None, end: float | None) -> str:
-    return f" from {span(start, end)}" if start or end is not None else ""

@@ -9,7 +9,7 @@ import pandas as pd
 from emoasr.audio import reading
 from emoasr.audio.windows import Windows
 from emoasr.corpora import identity
-from emoasr.corpora.base import Corpus
+from emoasr.corpora.base import Corpus, span
 from emoasr.errors import AudioError, UserError, one_line, quoted
 
 _LATEST = pd.Timedelta.max.value  # nanoseconds
@@ -68,10 +68,10 @@ def _check_apart(corpus: Corpus, cut: Corpus, rows: Sequence[int]) -> None:
     if twice is None:
         return
     file, *shared = cut.key(twice[0])
-    one, other = (identity.span(*corpus.key(rows[i])[1:]) for i in twice)
+    one, other = (span(*corpus.key(rows[i])[1:]) for i in twice)
     raise UserError(
         f"config.corpus.window: of {quoted(file)}, the utterances from {one} and from {other} "
-        f"share the window from {identity.span(*shared)}, which cannot have the labels of both; "
+        f"share the window from {span(*shared)}, which cannot have the labels of both; "
         "take a window and hop with which none is shared, or remove one of the two"
     )
 

@@ -249,3 +249,16 @@ def test_times_of_parquet(tmp_path):
     frame.to_parquet(tmp_path / "t.parquet")
     with pytest.raises(UserError, match="row 2 .b., column start: -1.0 is negative"):
         load(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("file\na.wav\n", "a.wav"),
+        ("file,start,end\na.wav,,\n", "a.wav"),
+        ("file,start,end\na.wav,1.5,2\n", "a.wav from 1.5 s to 2 s"),
+        ("file,start\na.wav,3\n", "a.wav from 3 s to its end"),
+    ],
+)
+def test_only_the_part_that_is_silent_is_said_to_be(tmp_path, text, named):
+    assert loaded(tmp_path, text).silent(0) == f"{named}: all samples are zero"
