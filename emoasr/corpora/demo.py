@@ -88,7 +88,7 @@ def load(config: ml_collections.ConfigDict, workdir: Path) -> Corpus:
     folder = ensure_folder(workdir / "corpus").resolve()
     plan, labels = design(config.seed), folder / "labels.csv"
     text = plan.to_csv(index=False)
-    _check_own(labels, ",".join(plan))
+    _check_own(labels, ",".join(map(str, plan)))
     if not (_content(labels) == text and all((folder / file).is_file() for file in plan["file"])):
         extras.require("demo", "the demo corpus")
         labels.unlink(missing_ok=True)  # until the last WAV is written, nothing is finished

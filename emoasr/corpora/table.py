@@ -1,7 +1,7 @@
 """Any table of utterances: CSV, Parquet, or what audformat writes as either."""
 
 import dataclasses
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import audformat
@@ -86,15 +86,16 @@ def levels_as_columns(frame: pd.DataFrame, among: Collection[str] | None = None)
         ValueError: a level and a column have one name and different values.
     """
     levels = [
-        name for name in frame.index.names
-        if name is not None and (among is None or name in among) and not _is_column(frame, name)
+        name for i, name in enumerate(frame.index.names)
+        if name is not None and (among is None or name in among) and not _is_column(frame, i)
     ]  # fmt: skip
     return frame.reset_index(levels).reset_index(drop=True)
 
 
-def _is_column(frame: pd.DataFrame, level: Hashable) -> bool:
-    same = frame.index.get_level_values(level)
-    return level in frame and same.equals(pd.Index(frame[level]))
+def _is_column(frame: pd.DataFrame, level: int) -> bool:
+    """Whether a level of the index is a column, too."""
+    name = frame.index.names[level]
+    return name in frame and frame.index.get_level_values(level).equals(pd.Index(frame[name]))
 
 
 def build(
