@@ -1,9 +1,9 @@
 """Decodes a file from any place on; one that cannot seek exactly, from its beginning only once.
 
-After a seek MP3, Opus and Vorbis give other samples than decoding from the beginning does, and some
-codecs cannot seek at all. Their frames are decoded in order; those of a file of which only segments
-are wanted are kept on disk, in a temporary file that vanishes with the process, so that many
-segments take no longer than one pass over the file.
+After a seek MP3 and Opus give other samples than decoding from the beginning does, and some codecs
+cannot seek at all. Their frames are decoded in order; those of a file of which only segments are
+wanted are kept on disk, in a temporary file that vanishes with the process, so that many segments
+take no longer than one pass over the file. Vorbis is sought in, but not close to its end.
 """
 
 import collections
@@ -22,6 +22,9 @@ from emoasr.errors import UserError
 
 BLOCK = 960_000  # frames decoded at a time: a minute at 16 kHz
 
+# frames: after a seek to Vorbis's last page libsndfile gives those up to 25 ms later, since the page
+# counts fewer frames than its packets have, at most 255 of at most 4096 frames
+_LAST_PAGE = 255 * 4096
 _MOST_FILES = 8  # kept at a time
 _MOST_BYTES = 1 << 30  # that they take
 
@@ -35,8 +38,7 @@ class Decoder(soundfile.SoundFile):
 
     @functools.cached_property  # soundfile asks several times a block
     def _seekable(self) -> bool:
-        # MP3 and Opus by up to .19 and .002 of 1; Vorbis near its end by up to 25 ms
-        inexact = self.format == "MP3" or self.subtype in ("OPUS", "VORBIS")
+        inexact = self.format == "MP3" or self.subtype == "OPUS"  # by up to .19 and .002 of 1
         fails = self.subtype.startswith("DWVW")  # although libsndfile says that it can
         return not inexact and not fails and super().seekable()
 
@@ -63,12 +65,19 @@ def frames(
     if not file.seekable() and not whole and (kept := _kept(file, path)):
         yield from kept.frames(first, stop)
         return
-    position = file.seek(first) if file.seekable() else 0
+    position = _sought(file, first)
     while position < stop and len(block := file.block(stop - position)):
         position += len(block)
         own = block[max(first - (position - len(block)), 0) :]
         if len(own):
             yield own
+
+
+def _sought(file: Decoder, first: int) -> int:
+    """Goes to a frame, or to one before it from where decoding is exact; gives its number."""
+    if file.subtype == "VORBIS":
+        first = min(first, file.frames - _LAST_PAGE)
+    return file.seek(first) if first > 0 and file.seekable() else 0  # just opened: at 0
 
 
 class _Kept:
