@@ -80,6 +80,8 @@ def stored(workdir: Path, base: Base) -> ml_collections.ConfigDict:
         path = next(p for p in (workdir / "extract.json", *shards) if p.exists())
         found = _tuples(json.loads(path.read_text(encoding="utf-8"))["config"]) | {"shard": ""}
         config = base(found["corpus"]["kind"])  # defaults for fields newer than the run
+        if "path" not in found["corpus"]:  # which is not newer: the demo has none
+            del config.corpus.path
         config.update(found)
         return config
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
