@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from emoasr.corpora import identity
+from emoasr.corpora import base
 from emoasr.files import finished, parquet
 from emoasr.prediction import model, tables
 from emoasr.prediction.saved import SavedPredictor, known_speakers
@@ -51,7 +51,5 @@ def _name(entry: Any) -> str:
     if isinstance(entry, str):
         return entry
     file, start, end = entry
-    if start == pd.Timedelta(0) and pd.isna(end):
-        return str(file)
     stop = None if pd.isna(end) else end.total_seconds()
-    return f"{file} from {identity.span(start.total_seconds(), stop)}"
+    return f"{file}{base.part(start.total_seconds(), stop)}"
