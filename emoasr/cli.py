@@ -210,10 +210,13 @@ def _used(command: Command, given: Iterable[str]) -> list[str]:
 
 
 def _check_no_run(command: Command, values: flags.FlagValues) -> None:
-    """Raises a UserError that names a flag which only a configuration's run in a folder has."""
+    """Raises a UserError if a flag is given that works only with --config and --workdir."""
     for name in ("overrides", *command.instead):
         if values[name].present:
-            raise UserError(f"--{name}: is for a corpus; give --config and --workdir too")
+            raise UserError(
+                f"--{name}: works only on a corpus; leave it out, or give --config and --workdir "
+                "in place of files"
+            )
 
 
 def _values(values: flags.FlagValues, names: Iterable[str]) -> dict[str, Any]:

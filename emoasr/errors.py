@@ -32,7 +32,7 @@ def one_line(text: object) -> str:
 
 
 def without_file(text: str, file: str) -> str:
-    """A message without the file, by whichever path, with which it begins, if it does.
+    """A message without the file that it begins with, if any, whatever path it is named by.
 
     >>> without_file("data/a.wav: no such file", "a.wav")
     'no such file'

@@ -102,7 +102,7 @@ def _evaluate(
     made = provenance(config.to_dict(), inputs.extraction, inputs.metadata, source, seconds)
     results = found.results(made, inputs.extraction["skipped"], data.said, data.notes)
     summary = terminal.summary(results)
-    if another:  # what is there must not pass for a part of this one, nor this for finished
+    if another:  # else its predictors would seem to be this one's, and this one finished
         (folder / "results.json").unlink(missing_ok=True)
         shutil.rmtree(folder / "predictors", ignore_errors=True)
     parquet.write(found.predictions, folder / "predictions.parquet")

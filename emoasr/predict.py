@@ -217,15 +217,19 @@ def _output(
         raise UserError(f"--{flag}={given}: must end in {', '.join(suffixes)}")
     path = file_of(given, f"--{flag}")
     if any(_is_same(path, name) for name in inputs):
-        raise UserError(f"--{flag}={given}: is an input, which would be lost; give another name")
+        raise UserError(
+            f"--{flag}={given}: is one of the inputs and would be lost; give another name"
+        )
     if path.exists() and not overwrite:
         raise UserError(f"--{flag}={given}: is there already; give another name, or --overwrite")
     return path
 
 
 def _is_same(path: Path, given: str) -> bool:
-    """Whether a path is the file that a user names, which may be in a store, or not be there."""
-    with contextlib.suppress(OSError, ValueError):  # not there; no name that can be
+    """Whether a path is the file that the user gave; URLs of stores and missing files are not."""
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # there is no such file, or such a name is impossible
         return bool(given) and path.samefile(places.local(given.removeprefix("file://")))
     return False
 

@@ -45,8 +45,8 @@ def main(file: Path, folder: Path) -> None:
         raise SystemExit(f"error: {error.filename}: {error.strerror}") from None
     except (ValueError, LookupError, struct.error, AssertionError):
         raise SystemExit(
-            f"error: {file}: not a whole model of Whisper for CTranslate2; join its parts, if it "
-            "is in parts"
+            f"error: {file}: not a whole model of Whisper for CTranslate2; if it is "
+            "in parts, join them"
         ) from None
     (folder / "config.json").write_text(json.dumps(about, indent=1) + "\n")
     mels = {"feature_size": tensors["encoder.conv1.weight"].shape[1], "hop_length": 160}
@@ -62,7 +62,9 @@ def encoder_variables(file: BinaryIO):
     _text(file)
     _number(file, "I")
     if version < 4:
-        raise SystemExit(f"error: format version {version}: 4 or newer is read")
+        raise SystemExit(
+            f"error: format version {version}: must be 4 or newer; convert the model anew"
+        )
     for _ in range(_number(file, "I")):
         name = _text(file)
         shape = [_number(file, "I") for _ in range(_number(file, "B"))]
@@ -70,7 +72,8 @@ def encoder_variables(file: BinaryIO):
         if name.startswith("encoder/"):
             if dtype is None or name.endswith("weight_scale"):
                 raise SystemExit(
-                    f"error: {name}: quantised or of an unknown type; needs float16 or 32"
+                    f"error: {name}: quantised or of an unknown type; give a model of float16 or "
+                    "float32"
                 )
             yield name.removeprefix("encoder/"), np.frombuffer(content, dtype).reshape(shape)
 

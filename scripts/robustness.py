@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
         rows = _validation(Path(argv[1]))
         recognizers = {folder: emoasr.load_recognizer(folder) for folder in argv[2:]}
         for recognizer in recognizers.values():
-            recognizer.decoder()  # not every kind transcribes
+            recognizer.decoder()  # a UserError where one gives no transcripts
         clean = [reading.read(reading.Segment(Path(argv[1]) / file)) for file in rows["file"]]
     except (UserError, reading.AudioError) as error:
         raise SystemExit(f"error: {error}") from error

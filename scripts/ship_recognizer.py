@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
     try:
         trained = emoasr.load_recognizer(argv[1])
         model_card.check(trained, argv[1])
-        own = places.of_recognizer(argv[1]).path  # argv[1] may be a name of one in the package
+        own = places.of_recognizer(argv[1]).path  # argv[1] may be the name of a shipped one
         if isinstance(own, Path) and own.resolve() == Path(argv[2]).resolve():
             raise UserError(f"{argv[2]}: is the trained recognizer itself; give another folder")
         writing.ensure_folder(Path(argv[2]))

@@ -107,7 +107,7 @@ def _lines(flag: str) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
-        raise SystemExit(f"error: --{flag}={path}: is not UTF-8; save it as that") from None
+        raise SystemExit(f"error: --{flag}={path}: is not UTF-8; save it in UTF-8") from None
     if not any(lines):
         raise SystemExit(f"error: --{flag}={path}: nothing in it")
     return [line for line in lines if line]

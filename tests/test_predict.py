@@ -113,7 +113,7 @@ def test_an_input_is_not_replaced_by_its_predictions(predict, speech, tmp_path, 
     url = f"file://{tmp_path}/t.csv"
     for inputs in (["no.wav", "t.csv"], [url], ["--config=table", "--config.corpus.path=t.csv"]):
         status, _, errors = predict(f"--output={name}", *overwrite, *inputs)
-        assert status == 1 and f"--output={name}: is an input, which would be lost" in errors
+        assert status == 1 and f"--output={name}: is one of the inputs and would be lost" in errors
         assert (tmp_path / "t.csv").read_text() == content
 
 
@@ -190,8 +190,8 @@ def test_no_page_is_written_where_nothing_can_be_read(predict, tmp_path):
         (["--output=s3://b/x.csv", "a.wav"], "--output=s3://b/x.csv: must be on a disk"),
         (["--page=s3://b/x.html", "a.wav"], "--page=s3://b/x.html: must be on a disk"),
         (["--config=folder", "--output=s3://b/x.csv"], "--output=s3://b/x.csv: must be on a disk"),
-        (["--overrides=no.json", "a.wav"], "--overrides: is for a corpus; give --config and"),
-        (["--merge", "a.wav"], "--merge: is for a corpus; give --config and --workdir too"),
+        (["--overrides=no.json", "a.wav"], "--overrides: works only on a corpus; leave it"),
+        (["--merge", "a.wav"], "--merge: works only on a corpus; leave it out, or give"),
         (["--overwrite", "--output=folder.csv", "a.wav"], "--output=folder.csv: is a folder"),
         (["--overwrite", "--page=folder.html", "a.wav"], "--page=folder.html: is a folder"),
     ],

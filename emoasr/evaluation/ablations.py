@@ -238,7 +238,7 @@ def _analyses(
     other_scope = "fold" if settings.selection.scope == "all" else "all"
     chosen = {name: t for name, t in tables.items() if 0 < settings.n_selected < t.shape[1]}
     if not chosen:
-        omitted.append("selection: all features are used, none is selected")
+        omitted.append("selection: all features are used, so none are selected")
     n_selected = (settings.n_selected or 100, 0)
     found: list[Analysis] = [
         ("controls", dataset.tables, _ALL_BY_RIDGE),
@@ -282,7 +282,7 @@ def _protocols(
 
 
 def _has_partners(groups: pd.DataFrame, protocol: str) -> bool:
-    """Whether training utterances are of another speaker in a session that is tested."""
+    """Whether leaving the dialogue partner out of training takes anything from it."""
     both = (splits.split(groups, protocol, partner) for partner in PARTNERS)
     return any(len(one.train) != len(other.train) for one, other in zip(*both, strict=True))
 

@@ -32,7 +32,7 @@ _LEVEL = 0.95
 _RESAMPLES = 2000
 _CELLS_AT_ONCE = 200_000  # of resampled speakers: bounds memory
 _ENSEMBLES = 40  # resampled means of trainings
-_FLAT = 1e-12  # of the variance of the labels; smaller variances count as zero
+_FLAT = 1e-12  # share of the labels' variance; smaller variances count as zero
 
 
 class Bootstrap:

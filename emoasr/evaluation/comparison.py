@@ -99,7 +99,10 @@ def _minus(a: float | None, b: float | None) -> float | None:
 
 
 def _fold_errors(predicted: pd.DataFrame, column: str) -> pd.Series:
-    """Of classes, shares; of ratings, squares as shares of the ratings' variance, on any scale."""
+    """Of each fold: the share of wrong classes, or the mean squared error of ratings.
+
+    Squares are divided by the ratings' variance, so that the test depends on no unit.
+    """
     if has_classes(predicted):
         errors = (predicted[column] != predicted["label"]).astype(float)
     else:

@@ -31,8 +31,8 @@ class Dataset:
         scale: lowest and highest rating, to which predictions are clipped; empty: the range of the
             training ratings.
         classes: names of the classes, sorted; empty where the targets are ratings.
-        unscaled: tables before they were standardised within speakers or corpora; empty: they were
-            not.
+        unscaled: the tables before they were standardised within speakers or corpora; empty if
+            they were not.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -155,7 +155,7 @@ def _dataset(
     unlearnable = dict(rare)
     while more := classification.unlearnable(
         common, groups.loc[common.index], settings.protocol, settings.partner
-    ):  # without its utterances, folds of speakers may be others
+    ):  # leaving a class out can change the folds
         unlearnable |= more
         common = common[~common.isin(more)]
     kept = ~target.isin(unlearnable)
@@ -206,8 +206,8 @@ def _needed(labels: pd.DataFrame, group: str, within_speaker: bool) -> list[str]
     known = "speaker" in labels and labels["speaker"].notna().any()
     if within_speaker and not known:
         raise UserError(
-            "config.eval.within_speaker=True: the labels name no speakers; leave it out, or give "
-            "them in a column 'speaker'"
+            "config.eval.within_speaker=True: the labels name no speakers; leave it out, or "
+            "extract from a table with a column 'speaker'"
         )
     if group == "split" and not within_speaker:
         return [group]  # turns of unknown speakers are in the splits of corpora

@@ -62,24 +62,36 @@ def _without_effect(datasets: list[Dataset], settings: ml_collections.ConfigDict
 def _standardised(
     datasets: list[Dataset], labels: pd.DataFrame, settings: ml_collections.ConfigDict
 ) -> list[str]:
-    """Where the features' means and deviations come from, if not from each training fold alone."""
+    """How features are standardised, where not only each training fold does so."""
     how = standardised(settings)
-    found = [f"means and deviations of features: {how}"] if how else []
+    if not how:
+        return []
     labels = labels.loc[next(iter(datasets[0].tables.values())).index]
-    whose = standardised_within(labels, settings)
-    if whose is None:
-        return found
-    tested = "test speakers" if settings.within_speaker else "the test corpus"
-    found[0] += f"; those of {tested} come from their own utterances, without their labels"
-    if not settings.within_speaker:
-        return found
-    alone = labels["speaker"][~whose.duplicated(keep=False)].dropna().astype(str)
-    if once := sorted({*alone} & {name for d in datasets for name in d.groups["speaker"]}):
-        found.append(
-            f"warning: {counted(len(once), 'speaker')}, such as {once[0]}: of one utterance, which "
-            "is its own mean: all its features are 0"
-        )
-    return found
+    group = standardised_within(labels, settings)
+    if group is None:
+        return [f"features are standardised {how}"]
+    tested, own = (
+        ("test speakers", "their") if settings.within_speaker else ("the test corpus", "its")
+    )
+    how += (
+        f"; means and deviations of {tested} come from {own} own utterances, without {own} labels"
+    )
+    return [
+        f"features are standardised {how}",
+        *(_alone(datasets, labels["speaker"], group) if settings.within_speaker else []),
+    ]
+
+
+def _alone(datasets: list[Dataset], speaker: pd.Series, group: pd.Series) -> list[str]:
+    """A warning of evaluated speakers with one utterance, which is its own mean."""
+    alone = {*speaker[~group.duplicated(keep=False)].dropna().astype(str)}
+    alone &= {name for dataset in datasets for name in dataset.groups["speaker"]}
+    if not alone:
+        return []
+    return [
+        f"warning: {counted(len(alone), 'speaker')} with a single utterance, such as {min(alone)}: "
+        "standardised within the speaker, all its features are 0"
+    ]
 
 
 def _same_features(datasets: list[Dataset]) -> list[str]:
@@ -152,7 +164,7 @@ def _rare(dataset: Dataset, protocol: str) -> list[str]:
         f"{target}: in the unweighted average recall {name!r} counts as much as any other class, "
         f"with only {counted(n, 'utterance')}"
         for name, n in zip(dataset.classes, counts, strict=True)
-        if 0 < n < _FEW_OF_CLASS  # what nobody tested has does not count
+        if 0 < n < _FEW_OF_CLASS  # without a tested utterance it has no recall
     ]
     alike: dict[str, list[str]] = {}
     for name in dataset.classes:

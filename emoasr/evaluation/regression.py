@@ -137,7 +137,7 @@ def fit(
         fold: training and test utterances.
         configs: of one feature set, protocol and partner.
         speaker_N: their speakers; needed for classes.
-        at_PD: features that are predicted from, in place of those of the test utterances; a block
+        at_PD: features to predict from, in place of those of the test utterances; only a block
             of rows is in memory at a time.
     """
     configs = sorted(configs, key=lambda config: config.selection)

@@ -72,7 +72,7 @@ def within(table: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     found_MD = np.empty_like(x_MD, np.result_type(x_MD, np.float32))
     for rows in group.groupby(group.to_numpy()).indices.values():
         x_ND = x_MD[rows].astype(np.float64)
-        # rounding of a constant's mean would leave a number, which folds scale up to variance 1
+        # a constant minus its rounded mean is not quite 0: folds would scale it to variance 1
         varies_D = np.ptp(x_ND, axis=0) > 0
         found_MD[rows] = np.where(varies_D, StandardScaler().fit_transform(x_ND), 0)
     return pd.DataFrame(found_MD, table.index, table.columns)

@@ -85,7 +85,7 @@ def _read_csv(path: storage.Place) -> pd.DataFrame:
 
 
 def _decimal(text: text_tables.TextTable) -> str:
-    """The decimal point of a table's numbers: a comma, if those of some row have decimal commas."""
+    """The decimal sign of a table: a comma if some row has decimal commas, else a point."""
     if text.separator == "," and '"' not in text.text:
         return "."
     for row in text.rows():

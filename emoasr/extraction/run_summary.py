@@ -36,8 +36,8 @@ class Findings(NamedTuple):
 def joined(*findings: Findings) -> Findings:
     """What several steps found, each thing once, in their order.
 
-    An utterance whose audio cannot be read counts as that alone, not also as left out by eGeMAPS;
-    and once, though its reason may name it by another path in a table that is kept.
+    An utterance whose audio cannot be read is not listed again as left out by eGeMAPS, nor because
+    the reason that a table of an earlier run holds names it by another path.
     """
     once: dict[Any, Skipped] = {}
     for s in (s for found in findings for s in found.skipped):

@@ -62,10 +62,11 @@ def check_same_evaluation(
         folder: of the evaluation.
         asked: what the new one is made from: settings, digests of tables and labels.
         overwrite: whether the user asked for it.
-        defaults: of settings; an evaluation from before there was one is as if it had this value.
+        defaults: of the settings; they stand for settings that did not exist yet when the
+            finished evaluation was made.
 
     Returns:
-        Whether what is there is of another evaluation, or of one that was not finished.
+        Whether the folder holds no finished evaluation, or another one, which may be replaced.
 
     Raises:
         UserError: the folder holds another evaluation.

@@ -170,10 +170,12 @@ def _header(text: str, path: storage.Place) -> tuple[list[str], str]:
         rows = csv.reader(lines, delimiter=separator)  # not strict
         try:
             found[separator] = next(filter(_is_row, rows), [])
-        except csv.Error as error:  # of a table of many columns, one cell too long for csv
+        except csv.Error as error:  # not split at its separator, a long header is too long a cell
             why = str(error)
     if not found:
-        raise UserError(f"{path}: not a readable table: its first line: {why}")
+        raise UserError(
+            f"{path}: not a readable table: its first line: {why}; it must name the columns"
+        )
     separator = max(
         found, key=lambda s: ("file" in map(normalised, found[s]), len(found[s]), s not in text)
     )

@@ -89,7 +89,7 @@ def own(file: Place, most_bytes: int) -> Source:
 
 
 def lasting(source: Source | None) -> Source | None:
-    """A source that is read later, when the current folder may be another one."""
+    """The source by its absolute path, to be read after the current folder may have changed."""
     return source.absolute() if isinstance(source, Path) else source
 
 

@@ -56,10 +56,10 @@ def gather(table: pd.DataFrame, settings: ml_collections.ConfigDict) -> Examples
     _check_names(settings.targets)
     for target in settings.targets:
         _check_target(table, target)
-    random = np.random.default_rng(0).normal(size=len(table))  # a function of no label
+    random = np.random.default_rng(0).normal(size=len(table))  # else it could equal a label
     stand_in = pd.DataFrame({"none": random}, table.index)
     settings = settings.copy_and_resolve_references()
-    settings.update({"merged": (), "within_speaker": False})  # of classes; of features
+    settings.update({"merged": (), "within_speaker": False})  # not used in finetuning
     datasets, skipped = dataset.prepare({"none": stand_in}, table, settings)
     ratings = pd.concat([d.ratings for d in datasets], axis=1)[list(settings.targets)].sort_index()
     groups = pd.concat([d.groups for d in datasets])

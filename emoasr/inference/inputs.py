@@ -153,8 +153,8 @@ def _checked(index: pd.Index) -> pd.Index:
         raise _unknown(f"an index that is not audformat's ({why})") from None
     if index.nlevels > 1 and (missing := index.get_level_values("start").isna()).any():
         raise UserError(
-            f"input {missing.argmax()}: the index has no start for it; give 0 for the file's "
-            "beginning (an end that is missing is the file's)"
+            f"input {missing.argmax()}: its segment has no start in the index; give 0 for the "
+            "beginning of the file (without an end, the segment ends where the file does)"
         )
     return index
 
@@ -195,8 +195,8 @@ def _time_first(array: Samples) -> np.ndarray:
         AudioError: it has no numbers, or masked ones, or another number of axes, or either may be
             that of time.
     """
-    if np.ma.is_masked(array):  # a plain array would have the numbers under the mask
-        raise AudioError("some samples are masked; replace them, as array.filled(0) does")
+    if np.ma.is_masked(array):  # np.asarray would keep the masked numbers
+        raise AudioError("some samples are masked; replace them, for example by array.filled(0)")
     try:
         x = np.asarray(array)
     except (TypeError, ValueError, RuntimeError) as error:

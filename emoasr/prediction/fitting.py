@@ -154,7 +154,7 @@ def _affine(
 
 
 class _Points:
-    """The origin, and 1 on each axis, made where they are needed: all are a square of features.
+    """The origin and 1 on each axis, a block at a time: all of them are a D x D matrix.
 
     Attributes:
         shape: (1 + D, D).

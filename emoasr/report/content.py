@@ -137,9 +137,11 @@ def setting(provenance: Mapping[str, Any], rows: tables.Rows) -> str:
     """How feature sets were evaluated: protocol, model, features, in a sentence."""
     n, settings = provenance["n_selected"], provenance["config"]["eval"]
     features = f"the {counted(n, 'best feature')} by F score" if n else "all features"
-    own = next(iter(rows), {}).get("standardised", "").startswith("within")
-    features += f", standardised {rows[0]['standardised']}" if own else ""
-    fitted = f"everything {'else ' if own else ''}fitted inside each training fold"
+    fitted = "everything fitted inside each training fold"
+    standardised = next(iter(rows), {}).get("standardised", "")
+    if standardised.startswith("within"):  # of test utterances too, before there are folds
+        features += f", standardised {standardised}"
+        fitted = fitted.replace("everything", "everything else")
     if n and settings["selection"]["scope"] == "all":
         fitted = "selected on all utterances"
     alone = settings["partner"] == "out"
@@ -158,7 +160,7 @@ def _penalty(settings: Mapping[str, Any]) -> str:
 
 
 def left_out(skipped: Sequence[Mapping[str, Any]]) -> int:
-    """How many utterances were left out; one may have been of several targets and feature sets."""
+    """How many utterances were left out; `skipped` may list one for each target or feature set."""
     return len({(s["file"], s["start"], s["end"]) for s in skipped})
 
 

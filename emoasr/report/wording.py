@@ -170,7 +170,9 @@ def meaning(
     if name == BASELINE:
         return _BASELINES[of_classes(record)][1]
     if record["regressor"] == END_TO_END:
-        return "predictions of a network that was finetuned, end to end, without the held-out group"
+        return (
+            "predictions of networks that were finetuned end to end, each without its test speakers"
+        )
     if name in _MEANINGS:
         return _MEANINGS[name]
     if name in layers:

@@ -31,7 +31,7 @@ PARTNERS = ("in", "out")
 SCOPES = ("fold", "all")
 REGRESSORS = ("linear", "ridge", "svr")
 UNTRAINED = "random-"  # begins the names of untrained networks' feature sets
-END_TO_END = "end to end"  # in the place of a regressor's name, of a finetuning's predictions
+END_TO_END = "end to end"  # stands for the regressor, in rows of a finetuning's predictions
 BASELINE = "mean"  # name of the baseline: the training mean, or the commonest class
 OPTIMIZERS = ("adamw", "muon")
 STARTS = ("trained", "random")  # weights that finetuning starts from
@@ -148,12 +148,13 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
         )
     if settings.within_corpus and not crossing:
         raise UserError(
-            f"config.eval.within_corpus=True: is of config.eval.protocol={CROSS_CORPUS}"
+            f"config.eval.within_corpus=True: works only with config.eval.protocol={CROSS_CORPUS}; "
+            "give that protocol, or leave it out"
         )
     if settings.within_corpus and settings.within_speaker:
         raise UserError(
-            "config.eval.within_corpus=True, config.eval.within_speaker=True: features are "
-            "standardised within one or the other; give one of them"
+            "config.eval.within_corpus=True, config.eval.within_speaker=True: features can be "
+            "standardised within corpora or within speakers, not both; give only one of the two"
         )
     check_choice("config.eval.chosen_on", settings.chosen_on, (TRAIN, DEV))
     if settings.chosen_on == DEV and (crossing or test_split(settings.protocol) in ("", DEV)):
@@ -195,13 +196,13 @@ def _check_merged(entries: Sequence[str]) -> None:
 
 
 def standardised(settings: ml_collections.ConfigDict) -> str:
-    """In words, whose means and deviations bring features onto one scale before all else.
+    """How features are standardised before the folds are made, in words.
 
     Args:
         settings: `config.eval`.
 
     Returns:
-        Of usual evaluations, where only those of each training fold do, nothing.
+        Empty where they are not: each training fold standardises them in any case.
     """
     if settings.within_speaker:
         return "within each speaker"

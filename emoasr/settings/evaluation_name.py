@@ -36,8 +36,8 @@ def of(settings: ml_collections.ConfigDict) -> str:
         return _made(settings)
     if settings.name.casefold().startswith(OVERVIEW):
         raise UserError(
-            f"config.eval.name={quoted(settings.name)}: the page of all evaluations has "
-            "this name; give another one"
+            f"config.eval.name={quoted(settings.name)}: begins like {OVERVIEW}, the page "
+            "of all evaluations; give another name"
         )
     if not _ALLOWED.fullmatch(settings.name) or len(settings.name) > _LONGEST:
         raise UserError(

@@ -18,7 +18,7 @@ from emoasr.settings import values
 from emoasr.settings.configurations import NAMED_FREELY, leaves
 
 _MOST_BYTES = 1 << 18
-# where a run writes is its user's choice, as --workdir is
+# only the user, not a file from elsewhere, chooses where a run writes
 _NOT_HERE = ("corpus.data_dir", "finetune.data_dir")
 
 

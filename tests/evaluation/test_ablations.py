@@ -216,7 +216,7 @@ def test_the_leak_is_measured_where_features_are_selected(n_selected, sets):
     settings = run_folder.settings(battery=True, n_selected=n_selected, targets=("valence",))
     found = evaluate.evaluate(tables, labels, settings)
     assert {r["feature_set"] for r in found.battery["rows"] if r["analysis"] == "selection"} == sets
-    said = "selection: all features are used, none is selected" in found.battery["omitted"]
+    said = "selection: all features are used, so none are selected" in found.battery["omitted"]
     assert said == (not sets)
 
 

@@ -53,7 +53,7 @@ def test_one_corpus_is_predicted_after_training_on_another():
         "trained on A, tested on B",
         "scales of arousal, valence in training and test: 1 to 7 mapped linearly onto 1 to 5",
     ]
-    assert found.notes == ["means and deviations of features: by the training corpus"]
+    assert found.notes == ["features are standardised by the training corpus"]
 
 
 @given(SCALES, SCALES, st.floats(0, 1))

@@ -16,8 +16,8 @@ from emoasr.errors import UserError
 from emoasr.evaluation import cross_corpus, evaluate, standardised
 
 OWN = (
-    "means and deviations of features: within each speaker; those of test speakers come from "
-    "their own utterances, without their labels"
+    "features are standardised within each speaker; means and deviations of test speakers come "
+    "from their own utterances, without their labels"
 )
 
 UNRATED = {"arousal": np.nan, "valence": np.nan}
@@ -127,8 +127,8 @@ def test_results_say_how():
     assert predicted(table, labels).notes[0] == OWN
     labels["speaker"] = labels["speaker"].mask(np.arange(len(labels)) == 3, "alone")
     assert predicted(table, labels).notes[1] == (
-        "warning: 1 speaker, such as alone: of one utterance, which is its own mean: all its "
-        "features are 0"
+        "warning: 1 speaker with a single utterance, such as alone: standardised within the "
+        "speaker, all its features are 0"
     )
 
 
@@ -175,7 +175,7 @@ def test_speakers_of_one_name_in_two_corpora_are_two():
     labels = runs[0].labels.assign(speaker=["alone", *runs[0].labels["speaker"][1:]])
     lone = cross_corpus.join(dataclasses.replace(runs[0], labels=labels), runs[1], settings)
     _, note, *_ = evaluate.evaluate(lone.tables, lone.labels, settings).notes
-    assert note.startswith("warning: 1 speaker, such as alone: of one utterance")
+    assert note.startswith("warning: 1 speaker with a single utterance, such as alone:")
     other = dataclasses.replace(runs[1], tables={"x": 3 * runs[1].tables["x"]})
     again = cross_corpus.join(runs[0], other, settings)
     moved = evaluate.evaluate(again.tables, again.labels, settings)

@@ -213,7 +213,7 @@ def test_a_name_that_is_not_utf_8_is_refused(recognizer, others, on_error):
 @pytest.mark.parametrize("method", ["features", "frames", "transcribe"])
 def test_a_segment_without_a_start_is_named(recognizer, path, method, on_error):
     index = audformat.segmented_index([path] * 2, ["0s", pd.NaT], [pd.NaT, pd.NaT])
-    with pytest.raises(UserError, match="input 1: the index has no start for it; give 0"):
+    with pytest.raises(UserError, match="input 1: its segment has no start in the index; give 0"):
         getattr(recognizer, method)(index, on_error=on_error)
     assert len(recognizer.features(index[:1])) == 1
 

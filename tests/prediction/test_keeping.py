@@ -107,7 +107,7 @@ LEFT_OUT = "On speakers who were left out (leave-one-speaker-out), 95 % interval
     (mood, {}, 48, LEFT_OUT),
     (each_of_half, {}, 48, LEFT_OUT),
     (splits, SPLIT, 24, "On utterances of another split (predefined-test), 95 % intervals"),
-    (mood, {"selection": {"scope": "all"}}, 48, "features were selected on these too, which"),
+    (mood, {"selection": {"scope": "all"}}, 48, "features were selected on all utterances, these"),
 ])  # fmt: skip
 def test_the_card_says_what_was_fitted_and_what_figures_are_of(change, settings, n, said, tmp_path):
     _, labels = run_folder.corpus()

@@ -397,7 +397,7 @@ def test_sets_of_some_layers_are_explained(name, meaning):
 
 @pytest.mark.parametrize(("scale", "said"), [
     ((1.0, 5.0), "No rating is outside the scale, except those that a note above names;"),
-    ((), "Few ratings are outside the range of the training fold's;"),
+    ((), "Few ratings are outside the range of the training fold's ratings;"),
 ])  # fmt: skip
 def test_the_page_says_why_predictions_are_clipped(made, said_and_drawn, scale, said):
     content_, drawn = said_and_drawn
@@ -408,7 +408,9 @@ def test_the_page_says_why_predictions_are_clipped(made, said_and_drawn, scale, 
 
 def test_predictions_of_a_finetuning_are_not_called_a_table_or_a_regression(made):
     rows = [*made[0]["rows"], {**made[0]["rows"][0], "feature_set": "f", "regressor": "end to end"}]
-    assert wording.meaning(rows[-1], {}, ()).startswith("predictions of a network that was finetun")
+    assert wording.meaning(rows[-1], {}, ()).startswith(
+        "predictions of networks that were finetuned"
+    )
     assert ", linear regression, " in content.setting(made[0]["provenance"], rows)
 
 
