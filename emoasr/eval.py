@@ -15,15 +15,15 @@ r"""Compares feature sets: how well does each predict the labels of unseen speak
 
 `--workdir` is a folder that `python -m emoasr.extract` has filled; without `--config`, the
 configuration stored there is used. A feature set may also be the path of a table from another
-program: Parquet or CSV, indexed as in audformat; and `A+B`, the columns of sets named too, side by
-side: does one add to the other? `--config.eval.battery=True` adds ablations and
+program (Parquet or CSV, indexed as in audformat), or `A+B`, the columns of two sets that are listed
+too, which shows whether one adds to the other. `--config.eval.battery=True` adds ablations and
 controls: untrained networks, permuted labels, leaky selection, other protocols and regressors,
 numbers of features, single layers.
 
-Targets are columns of the labels. Those of numbers are predicted by `config.eval.regressor`; those
-of classes, such as emotion, by logistic regression.
+Targets are columns of the labels. Numbers are predicted by `config.eval.regressor`, classes (such
+as emotion) by logistic regression.
 
-Prints the paper's table 1, with 95 % intervals by bootstrap over speakers, and writes
+Prints a table like the paper's table 1, with 95 % intervals by bootstrap over speakers, and writes
 `report.html`, `report.md`, `results.json`, `predictions.parquet`, `selected.parquet`,
 `correlations.parquet`, `figures/` and `predictors/SET/` (for `emoasr predict`) into the folder
 `eval/NAME` of the workdir, and `eval/index.html`, which shows the run's evaluations side by side.

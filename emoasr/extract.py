@@ -11,14 +11,13 @@ In parts, side by side, on one machine or many that share a disk (or in a job ar
 
 The workdir receives `features/SET.parquet` (`neural`, `mfcc`, `egemaps`, and the untrained networks
 `random` and `random-N` of seeds `config.seed` and N, as `config.feature_sets` says; `NAME` of a
-further recognizer that is named as NAME=FOLDER, `random-NAME` of an untrained one of its size),
+further recognizer, given as NAME=FOLDER; `random-NAME` of an untrained one of its size),
 `labels.parquet`, and `extract.json`: the configuration, and which utterances were found, used and
-skipped, and why. A table that is there already, made from the same files with the same settings, is
-kept, and so is every row that came out before a run was stopped or a file changed: the same command
-goes on from there, on another kind of device with new rows alone. The workdir belongs to one run:
-another corpus, or settings that change results, need another workdir or `--overwrite`; feature sets
-can be added, and all are brought up to date with the corpus's files. External tables in
-`config.feature_sets` are left to `python -m emoasr.eval`.
+skipped, and why. The same command continues a run that was stopped: tables that were made from the
+same files with the same settings are kept, and so are finished rows, unless another kind of device
+computed them. The workdir belongs to one run: another corpus, or settings that change results, need
+another workdir or `--overwrite`; feature sets can be added, and all are brought up to date with the
+corpus's files. External tables in `config.feature_sets` are read by `python -m emoasr.eval` only.
 """
 
 from emoasr.system import interrupts

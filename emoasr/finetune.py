@@ -9,7 +9,7 @@ From the recognizer's weights (or random ones, the control: --config.finetune.in
 pooling over time to the ratings of `config.eval.targets`: for each fold of `config.eval.protocol`,
 a linear head on the pooled units starts as ridge regression, then it and the last layers are
 trained together on the fold's training speakers. The number of epochs is chosen on some of these,
-held out within the fold; then training on all of them is repeated for that number. The test speaker
+held out within the fold; then training is repeated on all of them for that number. The test speaker
 is only predicted.
 
 The workdir receives, under `finetune/`: `folds/`, a table for each fold and seed; at the end
@@ -19,8 +19,8 @@ command goes on after the last finished fold; folds of another version of emoasr
 Other settings are refused in the same workdir, unless --overwrite is given: then all are made anew.
 
 In parts, side by side, as on several GPUs: --config.shard=1/3 to 3/3 with the same workdir, then
-once without it. For the recognizer to go on recognizing: --config.finetune.transcribed=DIR, speech
-with texts, and --config.finetune.ctc=0.1, the weight of its loss.
+once without it. To preserve speech recognition: --config.finetune.transcribed=DIR, speech with
+texts, and --config.finetune.ctc=0.1, the weight of its loss.
 """
 
 from emoasr.system import interrupts

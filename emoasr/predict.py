@@ -1,4 +1,4 @@
-"""Predicts arousal, valence and other ratings of recordings, and when in them they come about.
+"""Predicts arousal, valence and other ratings of recordings, and how each moment contributes.
 
     python -m emoasr.predict a.wav b.flac
     python -m emoasr.predict --window=2 --hop=0.5 --output=windows.csv interview.wav
@@ -8,14 +8,14 @@
     python -m emoasr.predict --config=folder --config.corpus.path=DIR --workdir=runs/f
 
 Takes files, folders of audio, and tables of files or segments (CSV or Parquet: `file`, perhaps
-`start`, `end`), or, for corpora of any size, a configuration and a workdir as `emoasr.extract`
-does: then it extracts the features by the same path (it continues, works in shards and on Ray), and
-writes `predictions.parquet` into the workdir, one row an utterance or window.
+`start`, `end`). For corpora of any size it takes a configuration and a workdir instead, like
+`emoasr.extract`: it extracts the features in the same way (a stopped run continues; in shards, on
+Ray), and writes `predictions.parquet` into the workdir, one row per utterance or window.
 
-Each prediction has an interval within which 90 % of new speakers' ratings lie. `beyond` is the
-share of features beyond the range of the speech that the predictor was fitted on; a warning names
-inputs where it is larger than for 99 % of that speech. With --track each frame has its
-contribution: their mean over the recording is its prediction. --page writes a page to open in a
+Each rating has an interval that contains 90 % of new speakers' ratings. `beyond` is the share of
+features beyond the range of the speech that the predictor was fitted on; a warning names inputs
+where it is larger than for 99 % of that speech. --track gives the contribution of each frame: their
+mean over the recording is its prediction. --page writes a page to open in a
 browser, without any network: it plays the recordings, with the courses of their contributions, what
 was said, and the units that contribute most. What cannot be read is left out, and stderr says why.
 """

@@ -5,8 +5,9 @@ r"""Pre-trains the recognizer with CTC on transcribed speech.
     python -m emoasr.pretrain --config=configs/english.py --config.corpus.path=DIR \
         --config.train.init=english --config.train.learning_rate=5e-4 --workdir=runs/q
 
---config.train.init starts from a recognizer's weights; --config.train.teacher=FOLDER, Whisper's or
-another's, adds to CTC the regression of its hidden states. Without --config, VCTK's is taken.
+--config.train.init starts from a recognizer's weights. With --config.train.teacher=FOLDER (Whisper
+or another recognizer) the network also learns to predict the teacher's hidden states. Without
+--config, configs/vctk.py is used.
 
 The workdir receives, under `pretrain/`: checkpoints, `metrics.jsonl`, TensorBoard events,
 `curves.png`, `corpus.json` (utterances found, used, skipped and why), and at the end `recognizer/`,

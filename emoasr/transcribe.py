@@ -18,8 +18,8 @@ Each file is printed as soon as it is done; `--format` says how:
   textgrid  a tier of words for Praat
 
 With `--output` each transcript is written to a file of that folder instead, named after the audio.
-A file that cannot be read is named on stderr, the others go on, and the exit status is 1. There is
-a warning of what sounds unlike the recognizer's training speech.
+A file that cannot be read is named on stderr, the others are transcribed, and the exit status is 1.
+A warning names files that sound unlike the recognizer's training speech.
 """
 
 from emoasr.system import interrupts

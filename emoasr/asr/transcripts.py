@@ -12,13 +12,12 @@ import numpy as np
 from emoasr.asr import decoding
 from emoasr.asr.text import SYMBOLS
 
-# Below this confidence the shipped recognizer heard 26 % of EmoTale's Danish utterances, 0.9 % of
-# its English ones, and 2 % of English validation and test utterances; of 100 synthetic chords one,
-# but it heard letters in two of them only.
+# Below this confidence the shipped recognizer heard a quarter of EmoTale's Danish utterances, and 1
+# to 2 % of English ones (docs/guides/recognizers.md).
 DOUBT = 0.57
 
-# The mean of 20 utterances: .57 to .64 in EmoTale's Danish, .70 to .76 in its English, .71 to .78
-# of English validation and test speakers (the middle 96 % of 200 draws).
+# Means of 20 utterances of EmoTale's Danish lie below this, those of English speech above .7 (the
+# middle 96 % of 200 draws).
 _MEAN_DOUBT, _MANY = 0.64, 20
 
 
