@@ -167,8 +167,8 @@ def main(
         raise UserError(f"--{'track' if asked.track else 'page'}: {_ONLY_FILES}")
     if asked.window is not None and asked.hop is None and config.corpus.hop:
         raise UserError(
-            f"config.corpus.hop={config.corpus.hop:g}: is of config.corpus.window; beside --window "
-            "give --hop"
+            f"config.corpus.hop={config.corpus.hop:g}: belongs to config.corpus.window; with "
+            "--window give --hop"
         )
     asked = dataclasses.replace(asked, recognizer=asked.recognizer or config.recognizer)
     shard = shards.asked(config)

@@ -177,7 +177,7 @@ def test_no_page_is_written_where_nothing_can_be_read(predict, tmp_path):
                 "--config.corpus.window=1",
                 "--config.corpus.hop=0.5",
             ],
-            "config.corpus.hop=0.5: is of config.corpus.window; beside --window give --hop",
+            "config.corpus.hop=0.5: belongs to config.corpus.window; with --window give --hop",
         ),
         (["--page=p.html", "--track", "a.wav"], "--page: shows the track already"),
         (["--page=p.html", "--window=2", "a.wav"], "--page: gives every frame"),

@@ -222,7 +222,9 @@ def _analyses_of_classes(
     """All features; the other analyses are of ratings."""
     del layer_tables, settings
     (target,) = dataset.targets
-    omitted = [f"{target}: of classes, only controls and permuted labels; the rest is of ratings"]
+    omitted = [
+        f"{target}: of classes, only controls and permuted labels; other analyses need ratings"
+    ]
     return [("controls", dataset.tables, {"n_selected": 0})], omitted
 
 

@@ -43,7 +43,7 @@ def of(
         for dataset in datasets:
             found += splits.notes(dataset.groups, protocol)
     if "speaker" not in labels or labels["speaker"].isna().all():
-        found.append("the labels name no speakers: sessions stand in their place, in intervals too")
+        found.append("the labels name no speakers: sessions take their place, in intervals too")
     return list(dict.fromkeys(found))
 
 
@@ -111,8 +111,8 @@ def _same_features(datasets: list[Dataset]) -> list[str]:
             pair = group[rows == rows[shared.argmax()]].drop_duplicates().index
             one, other = example(pair), example(pair[1:])
             notes.append(
-                f"warning: {name}: {shared.sum()} utterances have exactly the features of another "
-                f"speaker's or session's, such as ({one}) and ({other}); one recording twice?"
+                f"warning: {name}: {shared.sum()} utterances have exactly the features of one of "
+                f"another speaker or session, such as ({one}) and ({other}); one recording twice?"
             )
     return notes
 
@@ -170,7 +170,7 @@ def _rare(dataset: Dataset, protocol: str) -> list[str]:
     for name in dataset.classes:
         alike.setdefault(name.casefold(), []).append(name)
     return notes + [
-        f"{target}: {' and '.join(names)} differ only by case, and count as classes of their own"
+        f"{target}: {' and '.join(names)} differ only by case, but count as different classes"
         for names in alike.values()
         if len(names) > 1
     ]

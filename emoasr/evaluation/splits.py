@@ -151,14 +151,14 @@ def _overlaps(groups: pd.DataFrame, test: str) -> list[str]:
         if both := sorted(trained & tested):
             found.append(
                 f"warning: {len(both)} of {counted(len(tested), column)} of split {test} are, by "
-                f"name, in training too, such as {both[0]}: their utterances were tested after all"
+                f"name, in training too, such as {both[0]}: their utterances were tested anyway"
             )
     if groups["speaker"][split == test].nunique() == 1:
-        found.append(f"warning: split {test} is of one speaker: no metric has an interval")
+        found.append(f"warning: split {test} has a single speaker: no metric has an interval")
     for name in (TRAIN, test):
         if n := int(((groups["speaker"] == UNKNOWN) & (split == name)).sum()):
             found.append(
-                f"split {name}: {counted(n, 'utterance')} without a speaker, as if of one speaker"
+                f"split {name}: {counted(n, 'utterance')} without a speaker, counted as one speaker"
             )
     return found
 

@@ -184,7 +184,7 @@ def meaning(
     if twin := re.fullmatch(r"random-(\D.*)", name):
         return f"the network of {twin[1]} with random weights, untrained"
     if seed := re.fullmatch(r"random-(\d+)", name):
-        return f"as random, with the random weights of seed {seed[1]}"
+        return f"like random, with random weights of seed {seed[1]}"
     if any(entry.startswith(f"{name}=") for entry in entries):
         return "hidden states of another recognizer, pooled over time"
     if "+" in name and name in entries:  # a table's entry would end in .parquet or .csv

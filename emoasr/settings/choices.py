@@ -160,7 +160,8 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     if settings.chosen_on == DEV and (crossing or test_split(settings.protocol) in ("", DEV)):
         raise UserError(
             f"config.eval.chosen_on={DEV}: with config.eval.protocol={settings.protocol} there is "
-            "no such split besides training and test; give predefined-test"
+            "no such split besides training and test; give config.eval.protocol=predefined-test, "
+            "or leave it out"
         )
     check_choice("config.eval.partner", settings.partner, PARTNERS)
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
@@ -169,7 +170,7 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
     if not names or not all(isinstance(name, str) and name for name in names):
         raise UserError("config.eval.targets: must be one or more names, such as ('arousal',)")
     if len(set(names)) < len(names):
-        raise UserError(f"config.eval.targets={tuple(names)}: a name is there twice; remove one")
+        raise UserError(f"config.eval.targets={tuple(names)}: a name is given twice; remove one")
     _check_merged(settings.merged)
     for name, otherwise in (
         ("scale", "the range of the training folds"),
@@ -265,7 +266,7 @@ def check_training(config: ml_collections.ConfigDict) -> None:
     check_choice("config.corpus.kind", config.corpus.kind, TRANSCRIBED_KINDS)
     if (config.corpus.kind == "vctk") != ("mic" in config.corpus):  # its card would name VCTK
         raise UserError(
-            f"config.corpus.kind={config.corpus.kind}: this configuration is of another corpus; "
+            f"config.corpus.kind={config.corpus.kind}: this configuration is for another corpus; "
             "give --config=vctk for VCTK, --config=english for a table of transcribed speech"
         )
     if config.augment and config.augment.snr_low > config.augment.snr_high:

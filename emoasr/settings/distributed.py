@@ -63,10 +63,11 @@ def _check_fields(given: ml_collections.ConfigDict) -> None:
         )
     if given.n_processes < 1:
         raise UserError(
-            f"config.distributed.n_processes={given.n_processes}: must be their number, 1 or more"
+            f"config.distributed.n_processes={given.n_processes}: must be the number of processes, "
+            "1 or more"
         )
     if not 0 <= given.process_id < given.n_processes:
         raise UserError(
             f"config.distributed.process_id={given.process_id}: must be 0 to "
-            f"{given.n_processes - 1}, another in each process"
+            f"{given.n_processes - 1}, a different one in each process"
         )

@@ -76,7 +76,9 @@ def _predictions(settings: ml_collections.ConfigDict, taken: Collection[str]) ->
         if not _NAME.fullmatch(name) or not folder:
             raise UserError(f"{what}: must be NAME=WORKDIR, such as finetuned=runs/f")
         if name in (*found, *taken, *settings.layers, choices.BASELINE):
-            raise UserError(f"{what}: another row has that name; choose a different one")
+            raise UserError(
+                f"{what}: a feature set or another entry has that name; choose a different one"
+            )
         found[name] = (
             workdir_of(folder, f"config.eval.predictions={name}")
             / "finetune"
@@ -90,7 +92,8 @@ def _predictions(settings: ml_collections.ConfigDict, taken: Collection[str]) ->
     if found and choices.test_split(settings.protocol):
         raise UserError(
             f"config.eval.predictions: finetuning holds out every speaker in turn, "
-            f"config.eval.protocol={settings.protocol} does not; leave one of them out"
+            f"config.eval.protocol={settings.protocol} does not; leave the predictions out, or "
+            "give the protocol of the finetuning"
         )
     return found
 
@@ -108,8 +111,8 @@ def _train_workdir(
     for name, path in located.items():
         if path.parent != workdir / "features":
             raise UserError(
-                f"config.feature_sets: {path}: a table from elsewhere is of one corpus; "
-                f"{choices.CROSS_CORPUS} takes sets that extract makes"
+                f"config.feature_sets: {path}: an external table has only one corpus, but "
+                f"{choices.CROSS_CORPUS} needs feature sets that extract made of both; leave it out"
             )
         if not (train / "features" / path.name).is_file():
             raise UserError(

@@ -115,11 +115,11 @@ def sums(feature_sets: Iterable[str], named: Collection[str]) -> dict[str, tuple
             if part not in named:
                 meant = did_you_mean(part, named)
                 raise UserError(
-                    f"{what}: a sum is of sets that are listed beside it; add {part!r}{meant}"
+                    f"{what}: the sets of a sum must be listed too; add {part!r}{meant}"
                 )
         if len(set(parts)) < len(parts) or entry in found or entry in named:
             twice = entry if len(set(parts)) == len(parts) else max(parts, key=parts.count)
-            raise UserError(f"{what}: {twice!r} is there twice; leave one out")
+            raise UserError(f"{what}: {twice!r} is given twice; leave one out")
         found[entry] = parts
     return found
 

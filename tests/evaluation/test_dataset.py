@@ -97,7 +97,7 @@ def test_a_recording_of_two_speakers_or_sessions_is_noted(first, second):
     labels.loc["wav/0004.wav", "session"] = "another"
     (note,) = evaluate.evaluate({"x": table}, labels, run_folder.settings()).notes
     assert note == (
-        "warning: x: 2 utterances have exactly the features of another speaker's or session's, "
+        "warning: x: 2 utterances have exactly the features of one of another speaker or session, "
         f"such as (file {first}) and (file {second}); one recording twice?"
     )
 

@@ -181,7 +181,7 @@ def test_whoever_is_in_both_splits_is_named_and_unknown_speakers_are_kept(given_
         "1 of 4 speakers of split test are, by name, in training too, such as s0" in n
         for n in notes
     )
-    assert "split train: 1 utterance without a speaker, as if of one speaker" in notes
+    assert "split train: 1 utterance without a speaker, counted as one speaker" in notes
 
 
 @pytest.mark.parametrize("target", ["valence", "kind"])
@@ -193,7 +193,9 @@ def test_of_one_test_speaker_there_are_metrics_without_intervals(given_splits, s
     labels["speaker"] = labels["speaker"].mask(tested, speaker)
     settings = run_folder.settings(protocol="predefined-test", regressor="ridge", targets=(target,))
     found = evaluate.evaluate({"x": table, "y": table + 1}, labels, settings)
-    assert any("split test is of one speaker: no metric has an interval" in n for n in found.notes)
+    assert any(
+        "split test has a single speaker: no metric has an interval" in n for n in found.notes
+    )
     key = "uar" if target == "kind" else "ccc"
     for record in (evaluated.row(found, "x", target), found.differences[0]):
         assert record[key] is not None and record[f"{key}_low"] is record[f"{key}_high"] is None

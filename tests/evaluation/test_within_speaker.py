@@ -101,7 +101,7 @@ def test_one_recording_of_two_speakers_is_noted_and_lone_utterances_are_not():
     labels["speaker"] = labels["speaker"].mask(np.arange(len(labels)) == 3, "alone")
     labels["speaker"] = labels["speaker"].mask(np.arange(len(labels)) == 5, "alone too")
     (note,) = (n for n in predicted(table, labels).notes if "exactly the features" in n)
-    assert note.startswith("warning: x: 2 utterances have exactly the features of another speaker")
+    assert note.startswith("warning: x: 2 utterances have exactly the features of one of another")
     assert "(file wav/0000.wav) and (file wav/0001.wav)" in note
 
 

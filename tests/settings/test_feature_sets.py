@@ -22,12 +22,12 @@ def test_sums_are_of_sets_that_are_named_too():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        (("neural", "neural+egemaps"), "'neural.egemaps': .* listed beside it; add 'egemaps'"),
+        (("neural", "neural+egemaps"), "'neural.egemaps': .* listed too; add 'egemaps'"),
         (("neural", "egemaps", "neural+egemap"), "add 'egemap'; did you mean egemaps"),
-        (("neural", "neural+neural"), "'neural' is there twice"),
-        (("neural", "mfcc", "neural+mfcc", "neural+mfcc"), "'neural.mfcc' is there twice"),
+        (("neural", "neural+neural"), "'neural' is given twice"),
+        (("neural", "mfcc", "neural+mfcc", "neural+mfcc"), "'neural.mfcc' is given twice"),
         (("neural", "neural+"), "add ''"),
-        (("a+b.csv", "a", "b", "a+b"), "is there twice"),
+        (("a+b.csv", "a", "b", "a+b"), "is given twice"),
     ],
 )
 def test_sums_that_cannot_be_are_named(entries, message):
