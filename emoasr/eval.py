@@ -38,9 +38,9 @@ if __name__ == "__main__":  # before the other imports, which take time
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ml_collections
 
@@ -77,7 +77,6 @@ def _evaluate(
 ) -> None:
     from emoasr import report
     from emoasr.corpora.base import RATINGS
-    from emoasr.evaluation import digests
     from emoasr.evaluation.correlation import maps_of
     from emoasr.evaluation.evaluate import evaluate
     from emoasr.files import parquet
@@ -89,12 +88,10 @@ def _evaluate(
 
     started, folder, workers = time.monotonic(), asked.folder, asked.workers
     inputs, data = _read(config, workdir, asked.train_workdir)
-    columns = (*asked.columns, *RATINGS)
     given = {name: _predicted(path) for name, path in asked.predictions.items()}
-    source = asked.made_from | digests.of_inputs(data.tables, data.labels, columns)
-    source |= {f"predictions {name}": digests.of_table(one.table) for name, one in given.items()}
+    source = _made_from(asked, data, given)
     defaults = configurations.leaves(experiment("").eval, "config.eval.")
-    another = check_same_evaluation(folder, source, overwrite, defaults)
+    is_new = check_same_evaluation(folder, source, overwrite, defaults)
     ensure_folder(folder / "figures")
     found = evaluate(data.tables, data.labels, config.eval, workers, asked.sums, given)
     maps = maps_of(inputs.tables, inputs.labels, config.eval.targets, RATINGS)
@@ -102,7 +99,7 @@ def _evaluate(
     made = provenance(config.to_dict(), inputs.extraction, inputs.metadata, source, seconds)
     results = found.results(made, inputs.extraction["skipped"], data.said, data.notes)
     summary = terminal.summary(results)
-    if another:  # else its predictors would seem to be this one's, and this one finished
+    if is_new:  # else predictors of a former one would seem to be its own, and it finished
         (folder / "results.json").unlink(missing_ok=True)
         shutil.rmtree(folder / "predictors", ignore_errors=True)
     parquet.write(found.predictions, folder / "predictions.parquet")
@@ -119,6 +116,20 @@ def _evaluate(
     for name in asked.sums:
         print(f"{name}: no predictor is kept of a sum, only of sets that one recognizer gives")
     print(*kept, page, sep="\n")
+
+
+def _made_from(
+    asked: evaluation.Asked,
+    data: "cross_corpus.Joined",
+    given: Mapping[str, "predicted.Predicted"],
+) -> dict[str, Any]:
+    """What an evaluation is made from: settings, and digests of all that it reads."""
+    from emoasr.corpora.base import RATINGS
+    from emoasr.evaluation import digests
+
+    columns = (*asked.columns, *RATINGS)
+    of_given = {f"predictions {name}": digests.of_table(one.table) for name, one in given.items()}
+    return asked.made_from | digests.of_inputs(data.tables, data.labels, columns) | of_given
 
 
 def _predicted(path: Path) -> "predicted.Predicted":

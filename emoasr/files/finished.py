@@ -66,7 +66,8 @@ def check_same_evaluation(
             finished evaluation was made.
 
     Returns:
-        Whether the folder holds no finished evaluation, or another one, which may be replaced.
+        Whether it is a new evaluation there: the folder holds no finished one, or another, which
+        may be replaced.
 
     Raises:
         UserError: the folder holds another evaluation.

@@ -257,7 +257,7 @@ def test_every_class_that_a_fold_tests_is_in_its_training(seed):
         assert {*class_N[fold.test]} <= {*class_N[fold.train]}
 
 
-def test_of_predefined_splits_classes_are_rare_that_few_tested_utterances_have():
+def test_with_predefined_splits_only_tested_utterances_of_a_class_count():
     table, labels = corpus()
     tested = labels["speaker"].isin(["s0", "s1"])
     labels["split"] = np.where(tested, "test", "train")

@@ -104,7 +104,7 @@ INSIDE = "everything fitted inside each training fold"
     ({"selection": {"scope": "all"}}, 0, "", f"all features, {INSIDE}."),  # none is selected
     ({"chosen_on": "dev"}, 0, "", f"all features, {INSIDE}, the penalty chosen on the split dev."),
 ])  # fmt: skip
-def test_the_report_says_what_is_of_training_folds(made, asked, n, standardised, said):
+def test_the_report_says_what_is_fitted_inside_training_folds(made, asked, n, standardised, said):
     provenance = made[0]["provenance"]
     settings = {**provenance["config"]["eval"], **asked}
     provenance = {**provenance, "n_selected": n, "config": {"eval": settings}}
