@@ -22,8 +22,8 @@ from emoasr.errors import UserError
 
 BLOCK = 960_000  # frames decoded at a time: a minute at 16 kHz
 
-# frames: after a seek to Vorbis's last page libsndfile gives those up to 25 ms later, as the page
-# counts fewer frames than its packets have, at most 255 of at most 4096 frames
+# frames: Vorbis's last page counts fewer frames than its packets have (at most 255 packets of 4096
+# frames); after a seek into it, libsndfile gives frames that are up to 25 ms later
 _LAST_PAGE = 255 * 4096
 _MOST_FILES = 8  # kept at a time
 _MOST_BYTES = 1 << 30  # that they take

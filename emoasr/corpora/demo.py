@@ -124,10 +124,10 @@ def _labels(rate: float, volume: float, pitch: float, range: float) -> dict[str,
 
 
 def _check_own(labels: Path, header: str) -> None:
-    """Raises a UserError where a user's own corpus lies in the folder."""
+    """Raises a UserError where the folder holds another corpus, the user's own."""
     if labels.is_file() and labels.read_bytes().splitlines()[:1] != [header.encode()]:
         raise UserError(
-            f"{labels}: is not the demo's, which would replace it; give another --workdir"
+            f"{labels}: is of another corpus, which the demo would replace; give another --workdir"
         )
 
 

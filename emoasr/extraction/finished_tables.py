@@ -47,7 +47,7 @@ def names_in(workdir: Path) -> list[str]:
 def check_before_opening(
     workdir: Path, names: Iterable[str], source: Metadata, overwrite: bool
 ) -> None:
-    """Refuses what could cost the user a table or a corpus: opening the demo's may replace it.
+    """Refuses to replace a user's own tables; before opening, as that writes the demo's corpus.
 
     Args:
         workdir: a run's folder.
@@ -78,7 +78,7 @@ def check_before_opening(
 
 
 def _is_strangers(path: Path) -> bool:
-    """Whether there is a table that says nothing of an extraction; a broken one may be ours."""
+    """Whether there is a table without extract's metadata; a broken one may be extract's."""
     try:
         return not parquet.metadata_of(pq.read_schema(path), path)
     except (OSError, UserError, pa.ArrowException):

@@ -84,7 +84,7 @@ class TextTable:
     def numbers(
         self, texts: Collection[str], missing: Collection[str], decimal: str
     ) -> pd.DataFrame:
-        """Numbers, read fast; columns that hold anything else stay text, empty rows are left out.
+        """Numbers, read fast; columns that hold anything else stay text. Empty rows are left out.
 
         Args:
             texts: columns that are text.

@@ -132,7 +132,7 @@ def test_a_corpus_of_the_users_own_is_not_replaced(tmp_path, content):
     (tmp_path / "corpus").mkdir()
     labels = tmp_path / "corpus" / "labels.csv"
     labels.write_bytes(content)
-    with pytest.raises(UserError, match=r"labels.csv: is not the demo's, which would replace it"):
+    with pytest.raises(UserError, match=r"labels.csv: is of another corpus, which the demo would"):
         opened(tmp_path)
     assert digest(tmp_path) == {"corpus/labels.csv": hashlib.sha256(content).hexdigest()}
 
