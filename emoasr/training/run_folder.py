@@ -57,6 +57,7 @@ class RunFolder:
         self._overwrite, self._is_other = overwrite, False
         self._record = self.path / "config.json"
         self._before = read_json(self._record, _MOST_BYTES) if self._record.exists() else {}
+        self._there = {**_OLDER, **self._before.get("made_from", {})}
         self._made_from: dict[str, Any] = {}
         asked = {
             f"config.{name}": value
@@ -71,8 +72,8 @@ class RunFolder:
             asked[f"config.train.{name}"] = recognizer.digest if recognizer else ""
             if not recognizer:
                 asked[f"config.train.{name}_weight"] = 0.0
-        if asked[_STEPS] > self._before.get("made_from", {}).get(_STEPS, asked[_STEPS]):
-            self._made_from[_STEPS] = asked.pop(_STEPS)  # a run may be continued for longer
+        if asked[_STEPS] > self._there.get(_STEPS, asked[_STEPS]):
+            self._there[_STEPS] = asked[_STEPS]  # a run may be continued for longer
         self.check(asked)
         if exported := self._exported():
             card = self.settings["card"]
@@ -83,15 +84,19 @@ class RunFolder:
         """Compares what the training is made from with what the folder's one was made from.
 
         Args:
-            asked: values under names that the user knows.
+            asked: values under names that the user knows; all settings, or none of them.
 
         Raises:
             UserError: one differs.
         """
         self._made_from |= asked
         if self._before or self.recognizer.exists():
-            before = {**_OLDER, **self._before.get("made_from", {})}
-            there = {name: before[name] for name in asked if name in before}
+            settings = any(map(_is_setting, asked))  # a group may have fewer: `augment`
+            there = {
+                name: value
+                for name, value in self._there.items()
+                if name in asked or (settings and _is_setting(name))
+            }
             self._is_other |= self._differ(there, asked)
 
     def _differ(self, there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
@@ -145,3 +150,7 @@ class RunFolder:
         if not (self.recognizer / "README.md").exists():
             return {}
         return saved.load(self.recognizer).card["training"]
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith("config.")

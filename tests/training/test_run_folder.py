@@ -79,6 +79,13 @@ def test_other_settings_are_refused_and_named(trained, group, field, value):
     assert content(trained) == before
 
 
+def test_a_training_without_augmentation_is_another(trained):
+    c = settings(trained)
+    c.augment = {}
+    with pytest.raises(UserError, match=r"config\.augment\.\w+: there .*, now none"):
+        pretrain.main(c, trained / "run")
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [(change_text, "the corpus's table: there "), (change_audio, "the corpus's audio: there ")],
