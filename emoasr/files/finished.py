@@ -1,11 +1,13 @@
 """What a finished run left in a folder is not replaced by another run unless the user asks."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from emoasr.errors import UserError
+from emoasr.system import interrupts
 
 _NAMED = 3  # differences in a message
 
@@ -51,6 +53,18 @@ def check_same_run(
             f"{'; '.join(differ[:_NAMED])}{more}; give another {elsewhere}, or --overwrite"
         )
     return bool(differ)
+
+
+def remove_run(folder: Path) -> None:
+    """Removes a run's folder: even if the process is killed, no part of it stays under its name.
+
+    What then lies beside it, as `.NAME.removed`, goes with the next removal.
+    """
+    aside = folder.with_name(f".{folder.name}.removed")
+    with interrupts.deferred():
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        shutil.rmtree(aside)
 
 
 def check_same_evaluation(

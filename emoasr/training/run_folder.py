@@ -1,7 +1,6 @@
 """A training's folder: which training it belongs to, and the recognizer that it ends with."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.errors import UserError
-from emoasr.files.finished import check_same_run
+from emoasr.files.finished import check_same_run, remove_run
 from emoasr.files.untrusted import read_json
 from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.settings import configurations
@@ -90,7 +89,7 @@ class RunFolder:
             UserError: one differs.
         """
         self._made_from |= asked
-        if self._before or self.recognizer.exists():
+        if self._before or self.recognizer.exists() or (self.path / "checkpoints").exists():
             settings = any(map(_is_setting, asked))  # a group may have fewer: `augment`
             there = {
                 name: value
@@ -111,7 +110,7 @@ class RunFolder:
         """
         if multihost.is_first():
             if self._is_other:
-                shutil.rmtree(self.path)
+                remove_run(self.path)
                 self.path.mkdir()
             elif not self.is_finished():
                 self._note_version()

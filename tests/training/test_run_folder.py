@@ -163,10 +163,26 @@ def test_another_training_begins_anew_if_asked_for(copy, capsys, change):
     assert not (copy / "run" / "pretrain" / "recognizer-1").exists()
 
 
-def test_a_recognizer_of_unknown_origin_is_not_replaced(copy):
+@pytest.mark.parametrize("gone", [(), ("recognizer",)])
+def test_what_is_of_unknown_origin_is_not_replaced_nor_continued(copy, gone):
     (copy / "run" / "pretrain" / "config.json").unlink()
+    for name in gone:
+        shutil.rmtree(copy / "run" / "pretrain" / name)
     with pytest.raises(UserError, match=r"made from an unknown corpus; .*--overwrite"):
         pretrain.main(settings(copy), copy / "run")
+
+
+def test_a_kill_while_another_training_is_removed_leaves_nothing_of_it(copy, monkeypatch, capsys):
+    def killed(path, ignore_errors=False):
+        if path.exists():
+            (path / "config.json").unlink()  # any file may be the first
+            raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(shutil, "rmtree", killed)
+        pretrain.main(settings(copy, max_seconds=9.0), copy / "run", overwrite=True)
+    pretrain.main(settings(copy, max_seconds=9.0), copy / "run")
+    assert "continuing" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
