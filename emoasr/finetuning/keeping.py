@@ -102,6 +102,7 @@ def keep(
         trained = training.train(first, found.ratings.to_numpy(), every, how, n_epochs, what)
         ratings_NT, x_ND = trained.predict(first.speech, every)
         training.finite(ratings_NT, f"{what}: a prediction", how)
+    folder.check_own()
     _keep_predictor(run, first, trained, x_ND, of_targets)
     folder.write_predictions(table, {
         "protocol": given.protocol, "partner": given.partner, "n_features": n_features,

@@ -2,19 +2,20 @@
 
 import contextlib
 import json
-import shutil
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import filelock
 import pandas as pd
 
 from emoasr import __version__
 from emoasr.errors import UserError
 from emoasr.extraction.finished_tables import metadata_of
 from emoasr.files import parquet
-from emoasr.files.finished import check_same_run
+from emoasr.files.finished import check_same_run, remove_run
 from emoasr.files.untrusted import read_json
 from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.system.output import counted
@@ -41,7 +42,8 @@ class RunFolder:
     def __init__(self, workdir: Path, made_from: Mapping[str, Any], corpus: str, overwrite: bool):
         """Compares a run with the one that the folder holds, and makes the folder its own.
 
-        Seeds may be added. Where a loss was not finite, the learning rate may differ.
+        Seeds may be added. Where a loss was not finite, the learning rate may differ. Shards that
+        start together do so one after the other.
 
         Args:
             workdir: the run's.
@@ -52,20 +54,43 @@ class RunFolder:
         Raises:
             UserError: the folder holds another run, or cannot be written.
         """
-        self.path = ensure_folder(workdir / "finetune")
+        self.path = workdir / "finetune"
         self.predictions = self.path / "predictions.parquet"
-        record = self.path / "config.json"
-        before = read_json(record, _MOST_BYTES) if record.exists() else {}
-        there, asked = dict(before.get("made_from", {})), dict(made_from)
+        ensure_folder(workdir, "--workdir")
+        with filelock.FileLock(workdir / ".lock-finetune"):
+            ensure_folder(self.path)
+            self._begun = self._begin(dict(made_from), corpus, overwrite)
+
+    def _begin(self, asked: dict[str, Any], corpus: str, overwrite: bool) -> str:
+        """Makes the folder this run's; gives a mark that no other run's folder has."""
+        before, folds = self._record(), self.path / "folds"
+        there = dict(before.get("made_from", {}))
         if set(there.get(_SEEDS, ())) <= set(asked[_SEEDS]):
             there[_SEEDS] = list(asked[_SEEDS])
         if self._failure.exists():
             there[_RATE] = asked[_RATE]
-        if before and check_same_run(self.path, before.get("corpus", ""), there, asked, overwrite):
-            shutil.rmtree(self.path)
-        (self.path / "folds").mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"corpus": corpus, "made_from": asked}, indent=1)
-        write_atomically(record, text + "\n")
+        name = before.get("corpus", "an unknown corpus")
+        is_there = before or any(folds.glob("*"))
+        if is_there and check_same_run(self.path, name, there, asked, overwrite):
+            remove_run(self.path)
+            before = {}
+        folds.mkdir(parents=True, exist_ok=True)
+        begun = before.get("begun") or uuid.uuid4().hex
+        text = json.dumps({"corpus": corpus, "begun": begun, "made_from": asked}, indent=1)
+        write_atomically(self.path / "config.json", text + "\n")
+        return begun
+
+    def _record(self) -> dict[str, Any]:
+        path = self.path / "config.json"
+        return read_json(path, _MOST_BYTES) if path.exists() else {}
+
+    def check_own(self) -> None:
+        """Raises a UserError where another run has taken the folder meanwhile."""
+        if self._record().get("begun") != self._begun:
+            raise UserError(
+                f"{self.path}: another run has replaced this one meanwhile, with --overwrite; give "
+                "another --workdir"
+            )
 
     @property
     def _failure(self) -> Path:
@@ -105,7 +130,12 @@ class RunFolder:
         return set(table["seed"]) == set(seeds) and made.get("predictor") == predictor
 
     def write_fold(self, task: Task, table: pd.DataFrame, found: Mapping[str, Any]) -> None:
-        """Finishes a fold: its test utterances' predictions, and how it was trained."""
+        """Finishes a fold: its test utterances' predictions, and how it was trained.
+
+        Raises:
+            UserError: as `check_own`.
+        """
+        self.check_own()
         parquet.write(table, self.fold(task), {**found, "version": __version__})
 
     def write_predictions(self, table: pd.DataFrame, found: Mapping[str, Any]) -> None:
@@ -119,6 +149,7 @@ class RunFolder:
         try:
             yield
         except UserError as error:
+            self.check_own()
             write_atomically(self._failure, json.dumps({"why": str(error)}) + "\n")
             raise
 

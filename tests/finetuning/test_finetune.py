@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import audmetric
@@ -26,6 +27,7 @@ from emoasr.asr.frontend import FrontEndConfig
 from emoasr.errors import UserError
 from emoasr.files import parquet
 from emoasr.finetuning import examples, network, recognition, run, training
+from emoasr.finetuning.run_folder import RunFolder, Task
 from emoasr.finetuning.training import Training
 from emoasr.inference import attention
 from emoasr.prediction import saved as predictors
@@ -228,6 +230,48 @@ def test_another_run_in_the_workdir_is_refused(changes, finished, rated, small_r
     (name,) = changes
     with pytest.raises(UserError, match=rf"config\.finetune\.{name}.*--overwrite"):
         finetune.main(settings(rated, small_recognizer, **LAYERS | changes), finished)
+
+
+RATE = "config.finetune.learning_rate"
+MADE_FROM = {"config.finetune.seeds": [0], RATE: 0.1, "config.finetune.layers": 1}
+OF_A_FOLD = pd.DataFrame(
+    {"speaker": ["s0"], "seed": 0, "arousal": 1.0}, pd.Index(["a"], name="file")
+)
+
+
+def test_folds_of_unknown_origin_are_neither_kept_nor_removed(tmp_path):
+    RunFolder(tmp_path, MADE_FROM, "c", False).write_fold(Task(0, 0), OF_A_FOLD, {})
+    (tmp_path / "finetune" / "config.json").unlink()
+    with pytest.raises(UserError, match=r"made from an unknown corpus; .*--overwrite"):
+        RunFolder(tmp_path, MADE_FROM, "c", False)
+    folder = RunFolder(tmp_path, MADE_FROM, "c", True)
+    assert folder.missing([Task(0, 0)]) == [Task(0, 0)]
+
+
+@pytest.mark.parametrize("changed", [RATE, "config.finetune.layers"])
+def test_a_run_writes_nothing_into_the_folder_of_one_that_has_replaced_it(tmp_path, changed):
+    first = RunFolder(tmp_path, MADE_FROM, "c", False)
+    second = RunFolder(tmp_path, MADE_FROM | {changed: 2}, "c", True)
+    for write in (first.check_own, lambda: first.write_fold(Task(0, 0), OF_A_FOLD, {})):
+        with pytest.raises(UserError, match="another run has replaced this one"):
+            write()
+    with pytest.raises(UserError, match="another run"), first.noting_failure():
+        raise UserError("a loss")
+    RunFolder(tmp_path, MADE_FROM | {changed: 2}, "c", True).check_own()  # a further shard
+    second.write_fold(Task(0, 1), OF_A_FOLD, {})
+    assert [path.name for path in second.path.glob("f*")] == ["folds"]
+    assert second.missing([Task(0, 0), Task(0, 1)]) == [Task(0, 0)]
+
+
+def test_shards_that_replace_a_run_together_keep_each_others_folds(tmp_path):
+    def start(number):
+        asked = MADE_FROM | {RATE: 0.2}
+        RunFolder(tmp_path, asked, "c", True).write_fold(Task(0, number), OF_A_FOLD, {})
+
+    RunFolder(tmp_path, MADE_FROM, "c", False)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(start, range(4)))
+    assert len(list((tmp_path / "finetune" / "folds").iterdir())) == 4
 
 
 @pytest.mark.parametrize(
