@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emoasr.errors import UserError
+from emoasr.files import places
 from emoasr.system import interrupts
 
 _NAMED = 3  # differences in a message
@@ -53,6 +54,25 @@ def check_same_run(
             f"{'; '.join(differ[:_NAMED])}{more}; give another {elsewhere}, or --overwrite"
         )
     return bool(differ)
+
+
+def check_outside(folder: Path, used: Mapping[str, str]) -> None:
+    """Refuses to remove a run's folder that holds what the new run is made from.
+
+    Args:
+        folder: of the finished run.
+        used: what users named, by field: places on disk, URLs, or names of what is shipped.
+
+    Raises:
+        UserError: one lies within the folder.
+    """
+    for field, given in used.items():
+        place = places.local(given)
+        if given and place.exists() and place.resolve().is_relative_to(folder.resolve()):
+            raise UserError(
+                f"{field}={given}: lies in {folder}, which --overwrite would remove; give another "
+                "--workdir"
+            )
 
 
 def remove_run(folder: Path) -> None:

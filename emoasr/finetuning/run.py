@@ -51,7 +51,7 @@ def finetune(
     check_recognizer(recognizer, config.finetune)
     transcribed = _transcribed(config.finetune, workdir, recognizer)
     made_from = _made_from(config, corpus, recognizer, tap, transcribed)
-    folder = RunFolder(workdir, made_from, corpus.name, overwrite)
+    folder = RunFolder(workdir, made_from, corpus.name, overwrite, config.recognizer)
     compilation_cache.enable_cache()
     seeds = tuple(map(int, config.finetune.seeds))
     tasks = [Task(seed, number) for seed in seeds for number in range(len(found.folds))]

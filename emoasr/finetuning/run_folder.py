@@ -15,7 +15,7 @@ from emoasr import __version__
 from emoasr.errors import UserError
 from emoasr.extraction.finished_tables import metadata_of
 from emoasr.files import parquet
-from emoasr.files.finished import check_same_run, remove_run
+from emoasr.files.finished import check_outside, check_same_run, remove_run
 from emoasr.files.untrusted import read_json
 from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.system.output import counted
@@ -39,7 +39,14 @@ class RunFolder:
         predictions: the table that `emoasr.eval` takes.
     """
 
-    def __init__(self, workdir: Path, made_from: Mapping[str, Any], corpus: str, overwrite: bool):
+    def __init__(
+        self,
+        workdir: Path,
+        made_from: Mapping[str, Any],
+        corpus: str,
+        overwrite: bool,
+        recognizer: str = "",
+    ):
         """Compares a run with the one that the folder holds, and makes the folder its own.
 
         Seeds may be added. Where a loss was not finite, the learning rate may differ. Shards that
@@ -50,6 +57,7 @@ class RunFolder:
             made_from: all that results depend on, under names that a user knows.
             corpus: its name.
             overwrite: whether another run's folds may be removed.
+            recognizer: where the one lies that is trained; it may be of an earlier finetuning.
 
         Raises:
             UserError: the folder holds another run, or cannot be written.
@@ -59,9 +67,9 @@ class RunFolder:
         ensure_folder(workdir, "--workdir")
         with filelock.FileLock(workdir / ".lock-finetune"):
             ensure_folder(self.path)
-            self._begun = self._begin(dict(made_from), corpus, overwrite)
+            self._begun = self._begin(dict(made_from), corpus, overwrite, recognizer)
 
-    def _begin(self, asked: dict[str, Any], corpus: str, overwrite: bool) -> str:
+    def _begin(self, asked: dict[str, Any], corpus: str, overwrite: bool, recognizer: str) -> str:
         """Makes the folder this run's; gives a mark that no other run's folder has."""
         before, folds = self._record(), self.path / "folds"
         there = dict(before.get("made_from", {}))
@@ -72,6 +80,7 @@ class RunFolder:
         name = before.get("corpus", "an unknown corpus")
         is_there = before or any(folds.glob("*"))
         if is_there and check_same_run(self.path, name, there, asked, overwrite):
+            check_outside(self.path, {"config.recognizer": recognizer})
             remove_run(self.path)
             before = {}
         folds.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from emoasr.asr import saved
 from emoasr.asr.frontend import FrontEndConfig
 from emoasr.asr.networks.gated import GatedConvNet
 from emoasr.errors import UserError
-from emoasr.files.finished import check_same_run, remove_run
+from emoasr.files.finished import check_outside, check_same_run, remove_run
 from emoasr.files.untrusted import read_json
 from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.settings import configurations
@@ -97,6 +97,10 @@ class RunFolder:
                 if name in asked or (settings and _is_setting(name))
             }
             self._is_other |= self._differ(there, asked)
+        if self._is_other:
+            train = self.settings["train"]
+            used = {f"config.train.{name}": train[name] for name in ("init", "teacher")}
+            check_outside(self.path, used)
 
     def _differ(self, there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
         corpus = self._before.get("corpus", {}).get("path", "an unknown corpus")

@@ -232,6 +232,13 @@ def test_another_run_in_the_workdir_is_refused(changes, finished, rated, small_r
         finetune.main(settings(rated, small_recognizer, **LAYERS | changes), finished)
 
 
+def test_the_recognizer_of_the_run_that_would_be_replaced_is_not_trained(finished, rated):
+    c = settings(rated, finished / "finetune" / "recognizer", **LAYERS, loss="ccc")
+    with pytest.raises(UserError, match=r"config\.recognizer=.*another --workdir"):
+        finetune.main(c, finished, overwrite=True)
+    assert predictions(finished)
+
+
 RATE = "config.finetune.learning_rate"
 MADE_FROM = {"config.finetune.seeds": [0], RATE: 0.1, "config.finetune.layers": 1}
 OF_A_FOLD = pd.DataFrame(

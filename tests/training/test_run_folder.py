@@ -172,6 +172,16 @@ def test_what_is_of_unknown_origin_is_not_replaced_nor_continued(copy, gone):
         pretrain.main(settings(copy), copy / "run")
 
 
+@pytest.mark.parametrize("field", ["init", "teacher"])
+def test_a_recognizer_that_training_needs_is_not_removed(copy, field):
+    c = settings(copy)
+    c.train[field] = str(copy / "run" / ".." / "run" / "pretrain" / "recognizer")
+    before = content(copy / "run")
+    with pytest.raises(UserError, match=rf"config\.train\.{field}=.*another --workdir"):
+        pretrain.main(c, copy / "run", overwrite=True)
+    assert content(copy / "run") == before
+
+
 def test_a_kill_while_another_training_is_removed_leaves_nothing_of_it(copy, monkeypatch, capsys):
     def killed(path, ignore_errors=False):
         if path.exists():
