@@ -50,7 +50,7 @@ class Transcribed:
     Attributes:
         splits: `train`, `valid` and perhaps `test`.
         frontend: of the recognizer.
-        digest: of the corpus's table.
+        digest: of its texts and samples.
     """
 
     splits: dict[str, data.Examples]
@@ -98,7 +98,7 @@ def open_transcribed(
         line = str(error).replace("config.corpus.path", field)
         line = line.replace(prepared.DATA_DIR, "config.finetune.data_dir")
         raise UserError(line if field in line else f"{field}: {line}") from None
-    return Transcribed(splits, frontend, data.table_digest(corpus))
+    return Transcribed(splits, frontend, data.audio_digest(splits))
 
 
 def _mesh() -> Mesh:

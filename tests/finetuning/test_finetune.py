@@ -343,7 +343,10 @@ def test_beside_ctc_it_goes_on_recognizing(
 ):
     monkeypatch.setattr(training, "choose_epoch", lambda *_: [1.0] * 4 + [0.0])
     c = settings(rated, small_recognizer, **LAYERS | {"norms": "adapted", "seeds": (0,)})
-    c.finetune.update({"ctc": 1.0, "transcribed": str(speech), "data_dir": str(tmp_path / "data")})
+    c.finetune.update(
+        {"ctc": 1.0, "transcribed": str(tmp_path / "spoken"), "data_dir": str(tmp_path)}
+    )
+    shutil.copytree(speech, tmp_path / "spoken")
     finetune.main(c, tmp_path)
     frontend = saved.load(small_recognizer).config.frontend
     spoken = recognition.open_transcribed(c.finetune, tmp_path, frontend).batches(0)(0)
@@ -361,6 +364,11 @@ def test_beside_ctc_it_goes_on_recognizing(
     assert str(tmp_path) not in str(card)
     c.finetune.ctc = 0.5
     with pytest.raises(UserError, match=r"config\.finetune\.ctc.*--overwrite"):
+        finetune.main(c, tmp_path)
+    c.finetune.ctc = 1.0
+    samples, rate = soundfile.read(tmp_path / "spoken" / "00.wav")
+    soundfile.write(tmp_path / "spoken" / "00.wav", samples[::-1], rate)
+    with pytest.raises(UserError, match=r"the transcribed speech: there .*--overwrite"):
         finetune.main(c, tmp_path)
 
 
