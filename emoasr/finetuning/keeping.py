@@ -103,7 +103,9 @@ def keep(
         ratings_NT, x_ND = trained.predict(first.speech, every)
         training.finite(ratings_NT, f"{what}: a prediction", how)
     folder.check_own()
-    _keep_predictor(run, first, trained, x_ND, of_targets)
+    kept = given.seeds.index(seeds[0])  # whose network that is
+    of_seed = {target: frames.each[kept] for target, frames in of_targets.items()}
+    _keep_predictor(run, first, trained, x_ND, of_seed)
     folder.write_predictions(table, {
         "protocol": given.protocol, "partner": given.partner, "n_features": n_features,
         "recognizer": run.recognizer.digest, "corpus": run.corpus.name, "folds": folds,
@@ -140,16 +142,28 @@ def _print(
 
 
 def _keep_predictor(
-    run: Run, material: Material, trained: Trained, x_ND: np.ndarray, of_targets: dict[str, Frames]
+    run: Run,
+    material: Material,
+    trained: Trained,
+    x_ND: np.ndarray,
+    of_seed: dict[str, pd.DataFrame],
 ) -> None:
-    """Writes the predictor, and where any layer was trained the recognizer that it takes."""
+    """Writes the predictor, and where any layer was trained the recognizer that it takes.
+
+    Args:
+        run: what was trained, and on what.
+        material: of the first seed.
+        trained: of that seed, on all speakers.
+        x_ND: pooled features of all utterances.
+        of_seed: predictions of that seed's folds, by rating.
+    """
     config, found = run.config, run.found
     tuner, digest = trained.tuner, run.recognizer.digest
     if tuner.first < tuner.n_layers or config.finetune.init == "random":
         digest = _keep_recognizer(run, material, trained)
     fitted = fitting.fitted(x_ND, speaker_folds(found.groups, "in"))
     scale = tuple(map(float, config.eval.scale))
-    model = Model(_targets(of_targets, trained), fitted, scale, trained.attention)
+    model = Model(_targets(of_seed, trained), fitted, scale, trained.attention)
     settings = config.eval.copy_and_resolve_references()
     settings.update({"regressor": END_TO_END, "n_selected": 0})
     settings.limits = "; ".join(filter(None, (config.eval.limits, _INTERVALS)))
@@ -160,12 +174,12 @@ def _keep_predictor(
     }
     record = Record(
         Features(digest, run.tap, config.finetune.pooling),
-        targets=tuple(of_targets),
-        classes=((),) * len(of_targets),
+        targets=tuple(of_seed),
+        classes=((),) * len(of_seed),
         scale=model.scale,
         most_beyond=fitted.most_beyond,
         speakers=tuple(sorted(found.groups["speaker"].unique())),
-        card=card.card(settings, fitted, _rows(of_targets, trained), provenance),
+        card=card.card(settings, fitted, _rows(of_seed, trained), provenance),
     )
     path = run.folder.path / "predictor"
     card.write(path, predictors.save(path, model, record))
@@ -206,12 +220,12 @@ def _recognition(material: Material, finetuned: Network) -> dict[str, Any]:
     return {"recognition": {"before": before, "after": after}}
 
 
-def _targets(of_targets: dict[str, Frames], trained: Trained) -> tuple[Target, ...]:
+def _targets(of_seed: dict[str, pd.DataFrame], trained: Trained) -> tuple[Target, ...]:
     weights_DT, bias_T = trained.linear()
     found = []
-    for t, (name, frames) in enumerate(of_targets.items()):
-        errors = (frames.each[0]["prediction"] - frames.each[0]["label"]).abs()
-        speakers_N = np.unique(frames.each[0]["speaker"], return_inverse=True)[1]
+    for t, (name, frame) in enumerate(of_seed.items()):
+        errors = (frame["prediction"] - frame["label"]).abs()
+        speakers_N = np.unique(frame["speaker"], return_inverse=True)[1]
         weights_D = weights_DT[:, t].astype(np.float32)
         found.append(
             Target(
@@ -228,11 +242,11 @@ def _targets(of_targets: dict[str, Frames], trained: Trained) -> tuple[Target, .
     return tuple(found)
 
 
-def _rows(of_targets: dict[str, Frames], trained: Trained) -> list[dict[str, Any]]:
-    """Metrics of the first seed's folds, whose network is kept."""
+def _rows(of_seed: dict[str, pd.DataFrame], trained: Trained) -> list[dict[str, Any]]:
+    """Metrics of the folds of the seed whose network is kept."""
     n_features = len(trained.fixed.mean_D)
     rows = []
-    for target, frames in of_targets.items():
-        one = Predicted(frames.each[0], n_features, "", "").config(NAME)
-        rows.append(Comparison(target, {one: frames.each[0]}).row(one))
+    for target, frame in of_seed.items():
+        one = Predicted(frame, n_features, "", "").config(NAME)
+        rows.append(Comparison(target, {one: frame}).row(one))
     return rows

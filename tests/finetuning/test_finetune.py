@@ -177,11 +177,22 @@ def test_the_predictor_is_that_of_the_first_seed_when_their_order_changes(
     def kept(workdir):
         return predictors.load(workdir / "finetune" / "predictor").digest
 
+    def errors_of(workdir):
+        """The seeds whose folds have the errors that make the predictor's intervals."""
+        (target, _) = predictors.load(workdir / "finetune" / "predictor").model.targets
+        table = predictions(workdir)[0]
+        rating = pd.read_csv(rated / "metadata.csv", index_col="file")["arousal"]
+        rating = rating[table.index.get_level_values("file")].to_numpy()
+        found = (table["arousal"] - rating).abs().groupby(table["seed"])
+        errors = sorted(target.errors_N)
+        return [s for s, of in found if sorted(of) == pytest.approx(errors, rel=1e-5)]
+
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     for seeds, as_before in [((1, 0), False), ((0, 1), True)]:
         finetune.main(settings(rated, small_recognizer, **{**LAYERS, "seeds": seeds}), tmp_path)
         assert "finished already" not in capsys.readouterr().out
         assert (kept(tmp_path) == kept(finished)) == as_before
+        assert errors_of(tmp_path) == [seeds[0]]
         finetune.main(settings(rated, small_recognizer, **{**LAYERS, "seeds": seeds}), tmp_path)
         assert "finished already" in capsys.readouterr().out
 
