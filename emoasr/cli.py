@@ -38,8 +38,8 @@ class Command:
         run: the function that does the work; it takes the configuration, the workdir, and whether
             another run's finished work may be replaced.
         base: the defaults that its configurations start from.
-        uses: fields and groups that it reads; empty: all. The help shows these, and others that are
-            given as flags are named in a warning.
+        uses: fields and groups that it reads; empty: all. The help shows these, and others that a
+            user sets are named in a warning.
         keeps: whether it stores the other fields too, for later commands in its folder.
         default_config: the configuration without `--config`; None: the one that `emoasr.extract`
             stored in the workdir.
@@ -181,13 +181,16 @@ def _run(command: Command, arguments: list[str]) -> int:
         )
     given = fields.given(values)
     before = configurations.leaves(config)
-    changed = [name for name in _used(command, given) if given[name] != before.get(name)]
     if values.overrides:
         from emoasr.settings import overrides
 
         overrides.apply(config, places.local(values.overrides), given)
     config.update_from_flattened_dict(given)
     config.lock()
+    now = configurations.leaves(config)
+    changed = [name for name, value in now.items() if value != before.get(name)]
+    used = _used(command, dict.fromkeys([*given, *changed]))
+    changed = [name for name in used if name in changed]
     for sentence in dependent.without_effect(config, changed):
         print(f"warning: {sentence}; see --help", file=sys.stderr)
     chosen = next((f for name, f in command.instead.items() if values[name].value), command.run)
@@ -197,9 +200,9 @@ def _run(command: Command, arguments: list[str]) -> int:
 
 
 def _used(command: Command, given: Iterable[str]) -> list[str]:
-    """The fields that a command uses, of those that were given as flags; warns of the others.
+    """The fields that a command uses, of those that a user has set; warns of the others.
 
-    They are no mistake: some give `extract` and `eval` the same flags.
+    They are no mistake: some give `extract` and `eval` the same flags, or `--overrides`.
     """
     used = [name for name in given if command.keeps or command.reads(name)]
     unused = [f"--config.{name}" for name in given if name not in used]

@@ -452,6 +452,19 @@ def test_flags_without_an_effect_are_named(call, monkeypatch, command):
         assert not {"config.eval.targets", "config.eval.scale"} & named
 
 
+def test_overrides_without_effect_are_named_as_flags_are(call, monkeypatch, tmp_path):
+    monkeypatch.setattr("emoasr.cli._work", lambda *_: 0)
+    fields = {"feature_sets": ["mfcc"], "finetune": {"norms": "adapted", "layers": 0}}
+    (tmp_path / "o.json").write_text(json.dumps(fields))
+    given = ("finetune", "--config=table", "--workdir=run", "--overrides=o.json")
+    assert call(*given)[2] == (
+        "warning: emoasr finetune does not use --config.feature_sets; see --help\n"
+        "warning: --config.finetune.norms has an effect only with --config.finetune.layers=NUMBER; "
+        "see --help\n"
+    )
+    assert "norms" not in call(*given, "--config.finetune.layers=1")[2]
+
+
 def test_a_flag_that_needs_another_is_named_unless_that_is_there(call, monkeypatch):
     monkeypatch.setattr("emoasr.cli._work", lambda *_: 0)
     given = ("extract", "--config=emotale", "--workdir=run", "--config.ray.actors=3")
