@@ -69,6 +69,6 @@ def without_effect(config: ml_collections.ConfigDict, names: Iterable[str]) -> I
     for name in names:
         for begin, needs in _NEEDS.items():
             if name == begin or (begin.endswith(".") and name.startswith(begin)):
-                lacking = [need.flag for need in needs if not need.does(values[need.field])]
+                lacking = [need.flag for need in needs if not need.does(values.get(need.field))]
                 if lacking:
                     yield f"--config.{name} has an effect only with --config.{lacking[0]}"
