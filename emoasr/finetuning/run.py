@@ -260,7 +260,7 @@ def _train_fold(
         ratings_NT, _ = trained.predict(material.speech, fold.test)
         training.finite(ratings_NT, f"{what}: a prediction", schedule)
     table = found.groups[["speaker"]].iloc[fold.test].assign(seed=task.seed, fold=fold.name)
-    table = table.assign(**dict(zip(found.targets, ratings_NT.T, strict=True)))
+    table[found.targets] = ratings_NT  # a rating may be called `self`
     folder.write_fold(task, table, {
         "fold": fold.name, "seed": task.seed, "epochs": n_epochs, "losses": losses,
         "learning_rate": schedule.learning_rate, "seconds": round(time.monotonic() - started, 1),

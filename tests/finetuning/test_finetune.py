@@ -326,6 +326,16 @@ def test_every_way_of_training_predicts_and_keeps_a_predictor(
     assert track.mean() == pytest.approx(table["arousal"].item(), abs=1e-4)
 
 
+def test_a_rating_may_be_called_self(rated, small_recognizer, tmp_path):
+    table = pd.read_csv(rated / "metadata.csv").rename(columns={"arousal": "self"})
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    c = settings(tmp_path, small_recognizer, epochs=0)
+    c.eval.targets = ("self", "valence")
+    finetune.main(c, tmp_path)
+    found = predictions(tmp_path)[0]
+    assert np.isfinite(found[["self", "valence"]]).all(axis=None) and len(found) == 12
+
+
 def test_the_head_alone_begins_as_the_evaluations_ridge(
     rated, small_recognizer, tmp_path, undrawn, capsys
 ):
