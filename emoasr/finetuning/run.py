@@ -69,6 +69,8 @@ def finetune(
     found = _readable(corpus, found, heard, config.eval)
     for why, number in Counter(found.left_out).items():
         print(f"left out: {output.counted(number, 'utterance')}: {why}")
+    others = folder.of_others(own, digests.of_table(found.ratings))
+    missing = [task for task in own if task in (*missing, *others)]
     material = functools.lru_cache(maxsize=1)(
         lambda seed: _material(
             config.finetune, corpus, found, recognizer, tap, heard, transcribed, seed
@@ -264,4 +266,5 @@ def _train_fold(
     folder.write_fold(task, table, {
         "fold": fold.name, "seed": task.seed, "epochs": n_epochs, "losses": losses,
         "learning_rate": schedule.learning_rate, "seconds": round(time.monotonic() - started, 1),
+        "utterances": digests.of_table(found.ratings),
     })  # fmt: skip

@@ -126,6 +126,22 @@ class RunFolder:
             print(f"{self.path}: {what}; made anew, with {__version__}")
         return missing
 
+    def of_others(self, tasks: Iterable[Task], utterances: str) -> list[Task]:
+        """The finished folds that were trained on other utterances; says so.
+
+        Which can be read may change with rights and networks, without a trace in the files.
+
+        Args:
+            tasks: folds that are asked for.
+            utterances: a digest of those that can be read now.
+        """
+        made_from = {task: metadata_of(self.fold(task)).get("utterances") for task in tasks}
+        others = [task for task, made in made_from.items() if made not in (None, utterances)]
+        if others:
+            what = f"{counted(len(others), 'fold')} made when other utterances could be read"
+            print(f"{self.path}: {what}; made anew")
+        return others
+
     def is_finished(self, seeds: Sequence[int], predictor: Mapping[str, Any]) -> bool:
         """Whether this version has written the predictions of all these trainings: the last step.
 

@@ -532,6 +532,28 @@ def test_who_is_left_out_and_what_is_silent_is_said(rated, small_recognizer, tmp
     assert len(predictions(tmp_path / "run")[0]) == 12
 
 
+def test_folds_are_made_anew_where_other_utterances_can_be_read(
+    finished, rated, small_recognizer, tmp_path, monkeypatch, capsys
+):
+    def unread(*arguments):
+        heard = hear(*arguments)
+        del heard.rows[0]
+        heard.failed[0] = "cannot be read"
+        return heard
+
+    hear, c = run._hear, settings(rated, small_recognizer, **LAYERS)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_hear", unread)
+        c.shard = "1/4"
+        finetune.main(c, tmp_path)
+    c.shard = ""
+    capsys.readouterr()
+    finetune.main(c, tmp_path)
+    what = "2 folds made when other utterances could be read; made anew"
+    assert f"{tmp_path / 'finetune'}: {what}" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(predictions(tmp_path)[0], predictions(finished)[0])
+
+
 def test_of_several_devices_one_is_used_which_is_said():
     assert run.devices_note(1) == ""
     assert "--config.shard=1/2" in run.devices_note(2)
