@@ -38,13 +38,16 @@ from emoasr.config import experiment
 from emoasr.files.writing import workdir_of
 from emoasr.settings import fields, finetuning, shards
 
+_OF_EVAL = ("targets", "protocol", "partner", "scale", "terms", "limits")
+
 
 def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool = False) -> None:
     """Trains every fold that is not there yet, and when all are, on all speakers.
 
     Args:
         config: `corpus`, `recognizer`, `tap`, `workers`, `shard`, `finetune`, and of `eval`
-            `targets`, `protocol`, `partner`, `scale`, `terms` and `limits`.
+            `targets`, `protocol`, `partner`, `scale`, `terms` and `limits`; its other fields are
+            taken as the defaults.
         workdir: the run's folder.
         overwrite: whether finished work of another run in `workdir` may be replaced.
 
@@ -53,6 +56,10 @@ def main(config: ml_collections.ConfigDict, workdir: Path | str, overwrite: bool
             not finite.
     """
     fields.check(config, "config", experiment)
+    of_eval = {name: config.eval[name] for name in _OF_EVAL}
+    config = config.copy_and_resolve_references()
+    config.eval = experiment(config.corpus.kind).eval
+    config.eval.update(of_eval)
     asked = finetuning.check(config)
     from emoasr.finetuning import run
 
@@ -65,8 +72,8 @@ _COMMAND = cli.Command(
     main,
     experiment,
     uses=(
-        "corpus", "recognizer", "tap", "workers", "shard", "eval.targets", "eval.protocol",
-        "eval.partner", "eval.scale", "eval.terms", "eval.limits", "finetune",
+        "corpus", "recognizer", "tap", "workers", "shard", "finetune",
+        *(f"eval.{name}" for name in _OF_EVAL),
     ),
     lock_name=shards.lock_name,
 )  # fmt: skip

@@ -326,6 +326,13 @@ def test_every_way_of_training_predicts_and_keeps_a_predictor(
     assert track.mean() == pytest.approx(table["arousal"].item(), abs=1e-4)
 
 
+def test_fields_of_other_commands_change_nothing(rated, small_recognizer, tmp_path):
+    c = settings(rated, small_recognizer, epochs=0)
+    c.eval.update({"merged": ("a+b",), "within_speaker": True, "chosen_on": "dev"})
+    finetune.main(c, tmp_path)
+    assert len(predictions(tmp_path)[0]) == 12 and c.eval.merged
+
+
 def test_a_rating_may_be_called_self(rated, small_recognizer, tmp_path):
     table = pd.read_csv(rated / "metadata.csv").rename(columns={"arousal": "self"})
     table.to_csv(tmp_path / "metadata.csv", index=False)
