@@ -23,7 +23,7 @@ from emoasr.evaluation import (
 from emoasr.evaluation.comparison import Comparison, describe, metrics_of
 from emoasr.evaluation.dataset import Dataset
 from emoasr.evaluation.regression import REGRESSORS, PredictorConfig, predictor_configs
-from emoasr.settings.choices import BASELINE, PARTNERS, PROTOCOLS, held_out
+from emoasr.settings.choices import BASELINE, CROSS_CORPUS, PARTNERS, PROTOCOLS, held_out
 
 _N_SELECTED = (10, 20, 50, 100, 200, 500, 1000, 0)  # 0: all
 _PERMUTATIONS = 20
@@ -277,7 +277,9 @@ def _protocols(
         found = {"protocol": {"protocol": by_speaker, "partner": "in"}}
         omitted.append("partner: leaving sessions out removes the dialogue partner already")
     problems = {name: splits.split_problem(groups, **changes) for name, changes in found.items()}
-    if problems.get("partner") == "" and not _has_partners(groups, settings.protocol):
+    if settings.protocol == CROSS_CORPUS:  # sessions of the same name in both are not the same
+        problems["partner"] = "training and test sessions are of two corpora"
+    elif problems.get("partner") == "" and not _has_partners(groups, settings.protocol):
         problems["partner"] = "no test speaker shares a session with a training speaker"
     omitted += [f"{name}: {problem}" for name, problem in problems.items() if problem]
     return {name: found[name] for name, problem in problems.items() if not problem}, omitted

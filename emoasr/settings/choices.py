@@ -164,6 +164,11 @@ def check_evaluation(settings: ml_collections.ConfigDict) -> None:
             "or leave it out"
         )
     check_choice("config.eval.partner", settings.partner, PARTNERS)
+    if crossing and settings.partner == "out":
+        raise UserError(
+            f"config.eval.partner=out: with config.eval.protocol={CROSS_CORPUS} training and test "
+            "sessions are of two corpora, and nobody's partner is in training; leave it out"
+        )
     check_choice("config.eval.selection.scope", settings.selection.scope, SCOPES)
     check_choice("config.eval.regressor", settings.regressor, REGRESSORS)
     names = [] if isinstance(settings.targets, str) else list(settings.targets)

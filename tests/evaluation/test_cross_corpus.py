@@ -116,3 +116,15 @@ def test_what_cannot_be_compared_is_refused(change, message):
     train, test = corpora()
     with pytest.raises(UserError, match=message):
         crossed(train, dataclasses.replace(test, **change(test)))
+
+
+def test_sessions_of_one_name_in_two_corpora_are_not_one():
+    runs = [
+        dataclasses.replace(run, labels=run.labels.assign(session=run.labels["session"].str[1:]))
+        for run in corpora()
+    ]
+    settings = run_folder.settings(targets=("arousal",), battery=True, **SETTINGS)
+    joined = cross_corpus.join(*runs, settings)
+    battery = evaluate.evaluate(joined.tables, joined.labels, settings).battery
+    assert "partner: training and test sessions are of two corpora" in battery["omitted"]
+    assert not any(row["analysis"] == "partner" for row in battery["rows"])

@@ -25,6 +25,11 @@ from emoasr.settings import evaluation
         (["x"], {"merged": ("happy",)}, "config.eval.merged='happy': must be two or more"),
         (["x"], {"merged": ("a+b", "b+c")}, "config.eval.merged='b.c': .*there twice"),
         (["x"], {"fewest_of_class": 0}, "config.eval.fewest_of_class=0"),
+        (
+            ["x"],
+            {"partner": "out", "protocol": "cross-corpus", "train_workdir": "x"},
+            "config.eval.partner=out: with config.eval.protocol=cross-corpus",
+        ),
         (["x"], {"within_corpus": True}, "config.eval.within_corpus=True: works only"),
         (
             ["x"],
