@@ -19,6 +19,8 @@ from emoasr.errors import UserError
 from emoasr.files import parquet, storage, text_tables
 from emoasr.settings.feature_sets import paths
 
+_WITH_POINT = r" *[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *"
+
 
 def load(
     feature_sets: Sequence[str], folder: Path
@@ -85,16 +87,19 @@ def _read_csv(path: storage.Place) -> pd.DataFrame:
 
 
 def _decimal(text: text_tables.TextTable) -> str:
-    """The decimal sign of a table: a comma if some row has decimal commas, else a point."""
+    """The decimal sign of a table: that of the first row that has one; a point if none has."""
     if text.separator == "," and '"' not in text.text:
         return "."
+    at = [i for i, name in enumerate(text.columns) if name not in INDEX]
     for row in text.rows():
-        named = zip(text.columns, row, strict=True)
-        features = [cell for name, cell in named if name not in INDEX]
-        if any("," in cell for cell in features):
+        features = [row[i] for i in at]
+        joined = "\n".join(features)  # most rows of whole numbers need no more than this
+        if "," in joined or "." in joined:
             given = pd.Series(features, dtype="string")
             if not cells.with_points(given).equals(given):
                 return ","
+            if given.str.fullmatch(_WITH_POINT).any():
+                return "."
     return "."
 
 

@@ -318,3 +318,11 @@ def test_decimal_commas_are_read_in_whichever_row_they_begin(tmp_path, rows, exp
         assert "f" not in {dtype.kind for dtype in table.dtypes[["b"]]}  # refused by eval
     else:
         np.testing.assert_array_equal(table.to_numpy(float), expected)
+
+
+def test_one_row_with_decimal_commas_among_decimal_points_changes_no_other_row(tmp_path):
+    """Else the message would name a number with a point, and ask for a number in its place."""
+    (tmp_path / "t.csv").write_text("file;a;b\nx;0.5;1.25\ny;1,5;2\nz;2.5;3.5\n")
+    table, _ = feature_tables.read(tmp_path / "t.csv")
+    assert table["a"].tolist() == ["0.5", "1,5", "2.5"]  # eval names 1,5
+    assert table["b"].tolist() == [1.25, 2.0, 3.5]
