@@ -89,7 +89,7 @@ def _evaluate(
     started, folder, workers = time.monotonic(), asked.folder, asked.workers
     inputs, data = _read(config, workdir, asked.train_workdir)
     given = {name: _predicted(path) for name, path in asked.predictions.items()}
-    source = _made_from(asked, data, given)
+    source = _made_from(asked, data, given, config.eval.within_corpus)
     defaults = configurations.leaves(experiment("").eval, "config.eval.")
     is_new = check_same_evaluation(folder, source, overwrite, defaults)
     ensure_folder(folder / "figures")
@@ -122,14 +122,16 @@ def _made_from(
     asked: evaluation.Asked,
     data: "cross_corpus.Joined",
     given: Mapping[str, "predicted.Predicted"],
+    within_corpus: bool,
 ) -> dict[str, Any]:
     """What an evaluation is made from: settings, and digests of all that it reads."""
     from emoasr.corpora.base import RATINGS
-    from emoasr.evaluation import digests
+    from emoasr.evaluation import cross_corpus, digests
 
+    tables = cross_corpus.identifying(data.tables) if within_corpus else data.tables
     columns = (*asked.columns, *RATINGS)
     of_given = {f"predictions {name}": digests.of_table(one.table) for name, one in given.items()}
-    return asked.made_from | digests.of_inputs(data.tables, data.labels, columns) | of_given
+    return asked.made_from | digests.of_inputs(tables, data.labels, columns) | of_given
 
 
 def _predicted(path: Path) -> "predicted.Predicted":

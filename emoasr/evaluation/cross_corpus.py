@@ -10,6 +10,7 @@ from typing import Any
 
 import audformat
 import ml_collections
+import numpy as np
 import pandas as pd
 
 from emoasr.errors import UserError
@@ -92,6 +93,22 @@ def join(train: Run, test: Run, settings: ml_collections.ConfigDict) -> Joined:
     return Joined(tables, labels, said, _notes(said, test.corpus, ratings))
 
 
+def identifying(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables by whose digests an evaluation with `within_corpus` is known, since version 0.2.0.
+
+    Args:
+        tables: of both corpora, as of `join`.
+
+    Returns:
+        The tables, standardised within each corpus as 0.2.0 did, to the last bit.
+    """
+    found = {}
+    for name, table in tables.items():
+        first = table.index.get_level_values("file").str.startswith(PREFIX)
+        found[name] = pd.concat([_standardised(table[first]), _standardised(table[~first])])
+    return found
+
+
 def onto(rating: pd.Series, scale: tuple[float, ...], other: tuple[float, ...]) -> pd.Series:
     """Maps ratings linearly onto another scale: lowest on lowest, highest on highest.
 
@@ -145,6 +162,12 @@ def _renamed(frame: pd.DataFrame, segmented: bool, prefix: str = "") -> pd.DataF
         make = audformat.segmented_index if segmented else audformat.filewise_index
         index = make(files, *levels)
     return frame.set_axis(index)
+
+
+def _standardised(table: pd.DataFrame) -> pd.DataFrame:
+    finite = table.replace([np.inf, -np.inf], np.nan)
+    deviation = finite.std(ddof=0)
+    return (table - finite.mean()) / deviation.mask(deviation == 0, 1.0)
 
 
 def _scales(scale: Sequence[float], other: Sequence[float]) -> str:

@@ -128,3 +128,14 @@ def test_sessions_of_one_name_in_two_corpora_are_not_one():
     battery = evaluate.evaluate(joined.tables, joined.labels, settings).battery
     assert "partner: training and test sessions are of two corpora" in battery["omitted"]
     assert not any(row["analysis"] == "partner" for row in battery["rows"])
+
+
+def test_an_evaluation_of_0_2_0_within_corpora_is_known_by_the_same_digest():
+    """Version 0.2.0 took the digests of tables that were already standardised."""
+    train, test = corpora()
+    (table,) = cross_corpus.identifying(crossed(train, test, within=True)[0].tables).values()
+    each = [run.tables["x"] for run in (train, test)]
+    expected = np.concatenate([(one - one.mean()) / one.std(ddof=0) for one in each])
+    np.testing.assert_array_equal(table.to_numpy(), expected)
+    files = [f"{cross_corpus.PREFIX}{file}" for file in each[0].index]
+    assert table.index.tolist() == [*files, *each[1].index]
