@@ -26,6 +26,7 @@ _WITHOUT_EFFECT = (
 _STEPS = "config.train.steps"
 _OLDER = {  # values for runs from before these existed
     "config.train.init_weight": 0.0, "config.train.teacher": "", "config.train.teacher_weight": 0.0,
+    "config.train.compute_dtype": "float32",
 }  # fmt: skip
 _MOST_BYTES = 1 << 20  # of the stored settings
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import shutil
 
 import made_training
@@ -106,6 +107,19 @@ def test_what_changes_no_result_is_no_other_run(copy, capsys):
     pretrain.main(c, copy / "run")
     assert "finished already" in capsys.readouterr().out
     assert content(copy / "run" / "pretrain" / "recognizer") == before
+
+
+def test_settings_that_did_not_exist_yet_had_their_defaults(copy, capsys):
+    path = copy / "run" / "pretrain" / "config.json"
+    record = json.loads(path.read_text())
+    for name in ("init_weight", "teacher", "teacher_weight", "compute_dtype"):  # after 0.2.0
+        del record["made_from"][f"config.train.{name}"]
+    path.write_text(json.dumps(record))
+    pretrain.main(settings(copy), copy / "run")
+    assert "finished already" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"compute_dtype: there 'float32', now 'bfloat16'"):
+        path.write_text(json.dumps(record))
+        pretrain.main(settings(copy, compute_dtype="bfloat16"), copy / "run")
 
 
 def test_a_training_continues_where_its_corpus_has_moved(trained, copy, monkeypatch, capsys):
