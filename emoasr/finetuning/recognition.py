@@ -21,6 +21,7 @@ from emoasr.asr.networks.base import Network
 from emoasr.config import pretraining
 from emoasr.corpora import prepared
 from emoasr.errors import UserError
+from emoasr.finetuning.run_folder import AUDIO, SPEECH
 from emoasr.inference import bucketing
 from emoasr.training import data, scoring, sharding, step
 
@@ -50,12 +51,12 @@ class Transcribed:
     Attributes:
         splits: `train`, `valid` and perhaps `test`.
         frontend: of the recognizer.
-        digest: of its texts and samples.
+        digests: of its table, and of its texts and samples, under names that a user knows.
     """
 
     splits: dict[str, data.Examples]
     frontend: FrontEndConfig
-    digest: str
+    digests: dict[str, str]
 
     def batches(self, seed: int) -> Callable[[int], Spoken]:
         """Gives batches by number: shuffled, epoch after epoch."""
@@ -98,7 +99,8 @@ def open_transcribed(
         line = str(error).replace("config.corpus.path", field)
         line = line.replace(prepared.DATA_DIR, "config.finetune.data_dir")
         raise UserError(line if field in line else f"{field}: {line}") from None
-    return Transcribed(splits, frontend, data.audio_digest(splits))
+    digests = {SPEECH: data.table_digest(corpus), AUDIO: data.audio_digest(splits)}
+    return Transcribed(splits, frontend, digests)
 
 
 def _mesh() -> Mesh:

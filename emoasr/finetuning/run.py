@@ -147,7 +147,7 @@ def _made_from(
         "config.recognizer": recognizer.digest,
         "the corpus": corpus.name,
         "the corpus's files": inputs_digest(corpus.fingerprints()),
-        **({"the transcribed speech": transcribed.digest} if transcribed else {}),
+        **(transcribed.digests if transcribed else {}),
         **digests.of_inputs({}, corpus.table, columns),
     }
     return json.loads(json.dumps(made_from))

@@ -21,6 +21,7 @@ from emoasr.files.writing import ensure_folder, write_atomically
 from emoasr.system.output import counted
 
 _SEEDS, _RATE = "config.finetune.seeds", "config.finetune.learning_rate"
+SPEECH, AUDIO = "the transcribed speech", "the transcribed speech's audio"
 _MOST_BYTES = 1 << 20  # of the stored settings
 
 
@@ -77,6 +78,8 @@ class RunFolder:
             there[_SEEDS] = list(asked[_SEEDS])
         if self._failure.exists():
             there[_RATE] = asked[_RATE]
+        if AUDIO in asked:  # runs of older versions do not say it
+            there.setdefault(AUDIO, asked[AUDIO])
         name = before.get("corpus", "an unknown corpus")
         is_there = before or any(folds.glob("*"))
         if is_there and check_same_run(self.path, name, there, asked, overwrite):
