@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables
-from emoasr.files import parquet
+from emoasr.files import parquet, text_tables
 from emoasr.settings import feature_sets
 
 FILES = st.text(string.ascii_letters + "/. ,\"'åß日", min_size=1, max_size=8).map("f{}".format)
@@ -260,7 +260,7 @@ def column_twice(path):
         (empty, "given.parquet: not a readable Parquet file"),
         (without_file, "given.parquet: .*needs a column `file`.*; it has a$"),
         (column_twice, "given.parquet: has 2 columns a;"),
-        (file_twice, "given.parquet: not a readable table .cannot insert file, already exists"),
+        (file_twice, "given.parquet: .*its index and a column are both called file"),
         (lambda path: None, "config.feature_sets: .*given.parquet: no such file"),
     ],
 )
@@ -326,3 +326,13 @@ def test_one_row_with_decimal_commas_among_decimal_points_changes_no_other_row(t
     table, _ = feature_tables.read(tmp_path / "t.csv")
     assert table["a"].tolist() == ["0.5", "1,5", "2.5"]  # eval names 1,5
     assert table["b"].tolist() == [1.25, 2.0, 3.5]
+
+
+@pytest.mark.parametrize("cell", ['"1,5"', '",5"', '"-1,5"', '"+,5e1"'])
+@pytest.mark.parametrize("line", ['"y",CELL,2', '"y",2,CELL'])
+def test_decimal_commas_in_quotes(tmp_path, cell, line):
+    text = f'"file","a","b"\n"x",0,1\n{line.replace("CELL", cell)}\n'
+    (tmp_path / "t.csv").write_text(text)
+    table, _ = feature_tables.read(tmp_path / "t.csv")
+    found = float(cell.strip('"').replace(",", "."))
+    assert sorted(table.loc["y"]) == sorted([found, 2.0])
