@@ -76,14 +76,14 @@ def read_frame(path: storage.Place) -> pd.DataFrame:
 
 
 def levels_as_columns(frame: pd.DataFrame, among: Collection[str] | None = None) -> pd.DataFrame:
-    """The frame with the named levels of its index as columns, unless a column is the same.
+    """The frame with the named levels of its index as columns, unless a column has the name.
 
     Args:
         frame: as pandas read it; an index without a name counts rows.
         among: names of the levels that are kept; None: all.
 
     Raises:
-        ValueError: a level and a column have one name and different values.
+        ValueError: a level and a column of that name differ, and both may be meant.
     """
     levels = [
         name for i, name in enumerate(frame.index.names)
@@ -93,9 +93,14 @@ def levels_as_columns(frame: pd.DataFrame, among: Collection[str] | None = None)
 
 
 def _is_column(frame: pd.DataFrame, level: int) -> bool:
-    """Whether a level of the index is a column, too."""
+    """Whether a level of the index is a column, too; of another column it may be row numbers."""
     name = frame.index.names[level]
-    return name in frame and frame.index.get_level_values(level).equals(pd.Index(frame[name]))
+    if name not in frame:
+        return False
+    same = frame.index.get_level_values(level).equals(pd.Index(frame[name]))
+    if not same and name in (*INDEX, *LABELS):
+        raise ValueError(f"its index and a column are both called {name}, and differ; remove one")
+    return True
 
 
 def build(

@@ -66,8 +66,16 @@ def test_what_pandas_keeps_in_an_index_is_a_column(tmp_path, index, drop):
 def test_an_index_that_contradicts_a_column_is_refused(tmp_path):
     frame = pd.DataFrame({"file": ["a.wav"], "speaker": ["x"]}, pd.Index(["y"], name="speaker"))
     frame.to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(UserError, match=r"t.parquet: .*cannot insert speaker, already exists"):
+    with pytest.raises(
+        UserError, match=r"t.parquet: .*both called speaker, and differ; remove one"
+    ):
         load(tmp_path / "t.parquet")
+
+
+def test_row_numbers_in_an_index_do_not_contradict_a_column(tmp_path):
+    frame = pd.DataFrame({"file": ["a.wav"], "id": [7]}, pd.Index([3], name="id"))
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert load(tmp_path / "t.parquet").table["id"].tolist() == [7]
 
 
 def test_a_spreadsheet_of_a_country_with_decimal_commas(tmp_path):
