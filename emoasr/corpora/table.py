@@ -87,7 +87,7 @@ def levels_as_columns(frame: pd.DataFrame, among: Collection[str] | None = None)
     """
     levels = [
         name for i, name in enumerate(frame.index.names)
-        if name is not None and (among is None or name in among) and not _is_column(frame, i)
+        if name not in (None, "") and (among is None or name in among) and not _is_column(frame, i)
     ]  # fmt: skip
     return frame.reset_index(levels).reset_index(drop=True)
 

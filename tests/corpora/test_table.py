@@ -72,10 +72,12 @@ def test_an_index_that_contradicts_a_column_is_refused(tmp_path):
         load(tmp_path / "t.parquet")
 
 
-def test_row_numbers_in_an_index_do_not_contradict_a_column(tmp_path):
-    frame = pd.DataFrame({"file": ["a.wav"], "id": [7]}, pd.Index([3], name="id"))
+@pytest.mark.parametrize("name", ["id", "", None])
+def test_row_numbers_in_an_index_neither_contradict_a_column_nor_are_one(tmp_path, name):
+    frame = pd.DataFrame({"file": ["a.wav"], "id": [7]}, pd.Index([3], name=name))
     frame.to_parquet(tmp_path / "t.parquet")
-    assert load(tmp_path / "t.parquet").table["id"].tolist() == [7]
+    table_ = load(tmp_path / "t.parquet").table
+    assert list(table_) == ["id"] and table_["id"].tolist() == [7]
 
 
 def test_a_spreadsheet_of_a_country_with_decimal_commas(tmp_path):
