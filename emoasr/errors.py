@@ -36,8 +36,11 @@ def without_file(text: str, file: str) -> str:
 
     >>> without_file("data/a.wav: no such file", "a.wav")
     'no such file'
+    >>> without_file("data/1: error 1: bad", "1")
+    'error 1: bad'
     """
-    return text.rpartition(f"{one_line(file)}: ")[2]
+    path, _, rest = text.partition(f"{one_line(file)}: ")
+    return rest if rest and ": " not in path else text
 
 
 def quoted(value: object) -> str:
