@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emoasr.errors import UserError
 from emoasr.extraction import feature_tables
-from emoasr.files import parquet, text_tables
+from emoasr.files import parquet
 from emoasr.settings import feature_sets
 
 FILES = st.text(string.ascii_letters + "/. ,\"'åß日", min_size=1, max_size=8).map("f{}".format)
