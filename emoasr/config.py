@@ -86,9 +86,7 @@ def _finetuning(c: ml_collections.ConfigDict) -> None:
     c.finetune.held_out = 0.2  # share of a fold's training speakers who choose the epoch
     c.finetune.learning_rate = 3e-4  # of the head, after a warm-up of one epoch
     c.finetune.rate_below = 0.1  # learning rate of the layers: that of the head times this
-    c.finetune.weight_decay = (
-        0.01  # of kernels and attention's weights; the head has ridge's penalty
-    )
+    c.finetune.weight_decay = 0.01  # of kernels and attention; the head has ridge's penalty
     c.finetune.clip_norm = 1.0  # of the gradient
     c.finetune.batch_frames = 4096  # MFCC frames a batch, padding included
     c.finetune.buckets = 6  # lengths compiled for

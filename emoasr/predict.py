@@ -227,9 +227,8 @@ def _output(
 
 def _is_same(path: Path, given: str) -> bool:
     """Whether a path is the file that the user gave; URLs of stores and missing files are not."""
-    with contextlib.suppress(
-        OSError, ValueError
-    ):  # there is no such file, or such a name is impossible
+    # there is no such file, or such a name is impossible
+    with contextlib.suppress(OSError, ValueError):
         return bool(given) and path.samefile(places.local(given.removeprefix("file://")))
     return False
 
